@@ -1,0 +1,92 @@
+//! The whole network: backbone, optional attention branch, mechanism.
+
+use burn::module::Module;
+use burn::serde::{Deserialize, Serialize};
+use burn::tensor::{Device, Tensor};
+
+use crate::attention::{AttentionBranch, AttentionConfig, AttentionOutput};
+use crate::backbone::{Network, NetworkConfig};
+use crate::mechanism::Mechanism;
+
+/// A classifier as data. `attention: None` is the baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", deny_unknown_fields)]
+pub struct ClassifierConfig {
+    /// The backbone.
+    pub network: NetworkConfig,
+    /// The attention branch, if any.
+    pub attention: Option<AttentionConfig>,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl ClassifierConfig {
+    /// A classifier whose weights are drawn at first use.
+    pub fn init(&self, device: &Device) -> Classifier {
+        let attention = self.attention.as_ref();
+        Classifier {
+            network: self.network.init(self.classes, device),
+            branch: attention.map(|config| config.init(&self.network, self.classes, device)),
+            mechanism: attention.map_or(Mechanism::Identity, |config| config.mechanism),
+        }
+    }
+
+    /// A classifier whose weights are all drawn now, from that seed: the same seed gives the same weights on
+    /// the same backend. The backend's generator is global, so nothing else may draw meanwhile.
+    pub fn init_seeded(&self, seed: u64, device: &Device) -> Classifier {
+        let classifier = self.init(device);
+        device.seed(seed);
+        classifier.materialize()
+    }
+}
+
+/// What a forward pass gives.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Perception logits, `[B, K]`: the prediction.
+    pub logits: Tensor<2>,
+    /// Attention logits and map; absent in a baseline.
+    pub attention: Option<AttentionOutput>,
+}
+
+/// Backbone, attention branch and mechanism.
+#[derive(Module, Debug)]
+pub struct Classifier {
+    /// The backbone, cut before its last stage.
+    pub network: Network,
+    /// The attention branch; absent in a baseline.
+    pub branch: Option<AttentionBranch>,
+    #[module(skip)]
+    mechanism: Mechanism,
+}
+
+impl Classifier {
+    /// # Shapes
+    /// Images `[B, 3, H, W]`, any H and W, to logits `[B, K]` and, with a branch, attention logits `[B, K]` and
+    /// map `[B, 1, h, w]`.
+    pub fn forward(&self, images: Tensor<4>) -> Output {
+        let features = self.network.extract(images);
+        let attention = self.branch.as_ref().map(|branch| branch.forward(features.clone()));
+        let attended = match &attention {
+            Some(attention) => self.attend(features, attention.map.clone()),
+            None => features,
+        };
+        Output { logits: self.perceive(attended), attention }
+    }
+
+    /// The features under a map, by the configured mechanism.
+    ///
+    /// # Shapes
+    /// `features` `[B, C, h, w]`, `map` `[B, 1, h, w]`; returns `[B, C, h, w]`.
+    pub fn attend(&self, features: Tensor<4>, map: Tensor<4>) -> Tensor<4> {
+        self.mechanism.apply(features, map)
+    }
+
+    /// The perception branch.
+    ///
+    /// # Shapes
+    /// Attended features `[B, C, h, w]` to logits `[B, K]`.
+    pub fn perceive(&self, attended: Tensor<4>) -> Tensor<2> {
+        self.network.classify(self.network.refine(attended))
+    }
+}

@@ -1,0 +1,256 @@
+//! Mixed attention: channel attention, then spatial attention (MANet section 3.1, Fig. 3), and the variants of
+//! MANet's Tables 1 to 3.
+//!
+//! ```text
+//! Mc = sigmoid(MLP(avg F) + MLP(max F))            [B, C, 1, 1]
+//! F' = Mc.F
+//! Ms = sigmoid(conv7x7([avg over C; max over C]))  [B, 1, H, W]
+//! F''= Ms.F'
+//! ```
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::serde::{Deserialize, Serialize};
+use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::{Device, Tensor};
+
+use crate::backbone::conv::he_fan_out;
+use crate::norm::BatchNorm;
+
+/// Which parts the module has and how they are joined. The default is the proposed module.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", deny_unknown_fields)]
+pub struct MixedAttentionConfig {
+    /// Reduction ratio r of the hidden layer and of the convolutional squeeze (16 in the paper).
+    pub reduction: usize,
+    /// What to emphasise; Table 1.
+    pub channel: Option<ChannelConfig>,
+    /// Where to emphasise it; Table 2.
+    pub spatial: Option<SpatialConfig>,
+    /// Table 3.
+    pub arrangement: Arrangement,
+}
+
+/// Channel attention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", deny_unknown_fields)]
+pub struct ChannelConfig {
+    /// How a channel is summed up before the shared MLP.
+    pub pools: Pools,
+    /// Whether the MLP has biases (not in the formula; CBAM's code has them).
+    pub mlp_bias: bool,
+}
+
+/// Spatial attention.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", deny_unknown_fields)]
+pub struct SpatialConfig {
+    /// How the channels are squeezed before the convolution.
+    pub squeeze: Squeeze,
+    /// Side of the convolution, odd (3 or 7 in Table 2).
+    pub kernel: usize,
+    /// Batch norm before the sigmoid (not in the formula; CBAM's code has one).
+    pub norm: bool,
+}
+
+/// Global pooling of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "snake_case")]
+pub enum Pools {
+    /// Mean alone, as in squeeze-and-excitation.
+    Average,
+    /// Maximum alone.
+    Maximum,
+    /// Both through the same MLP, added.
+    Both,
+}
+
+/// Reduction of the channels to a few planes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "snake_case")]
+pub enum Squeeze {
+    /// Two planes: mean and maximum over the channels.
+    Pool,
+    /// C / r planes by a 1x1 convolution without bias (Fig. 4, bottom).
+    Conv,
+}
+
+/// Order of the two parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "snake_case")]
+pub enum Arrangement {
+    /// Channel, then spatial: the proposed order.
+    ChannelSpatial,
+    /// Spatial, then channel.
+    SpatialChannel,
+    /// (1 + sigmoid(mc + ms)).F, with mc and ms before their own sigmoid.
+    Parallel,
+    /// (1 + sigmoid(Mc + Ms)).F, the literal formula, where both already passed a sigmoid.
+    ParallelDoubleSigmoid,
+}
+
+impl Default for MixedAttentionConfig {
+    fn default() -> Self {
+        Self {
+            reduction: 16,
+            channel: Some(ChannelConfig { pools: Pools::Both, mlp_bias: false }),
+            spatial: Some(SpatialConfig { squeeze: Squeeze::Pool, kernel: 7, norm: false }),
+            arrangement: Arrangement::ChannelSpatial,
+        }
+    }
+}
+
+impl MixedAttentionConfig {
+    /// Width of the hidden layer, at least 1.
+    pub(crate) fn hidden(&self, channels: usize) -> usize {
+        (channels / self.reduction.max(1)).max(1)
+    }
+
+    /// A fresh module for features of that many channels.
+    pub fn init(&self, channels: usize, device: &Device) -> MixedAttention {
+        let hidden = self.hidden(channels);
+        MixedAttention {
+            channel: self
+                .channel
+                .as_ref()
+                .map(|config| ChannelAttention::new(config, channels, hidden, device)),
+            spatial: self
+                .spatial
+                .as_ref()
+                .map(|config| SpatialAttention::new(config, channels, hidden, device)),
+            arrangement: self.arrangement,
+        }
+    }
+}
+
+/// Refines features by what (channels) and where (positions).
+#[derive(Module, Debug)]
+pub struct MixedAttention {
+    /// Channel part, if any.
+    pub channel: Option<ChannelAttention>,
+    /// Spatial part, if any.
+    pub spatial: Option<SpatialAttention>,
+    #[module(skip)]
+    arrangement: Arrangement,
+}
+
+impl MixedAttention {
+    /// # Shapes
+    /// `[B, C, H, W]` to the same.
+    pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
+        match self.arrangement {
+            Arrangement::ChannelSpatial => self.by_position(self.by_channel(features)),
+            Arrangement::SpatialChannel => self.by_channel(self.by_position(features)),
+            Arrangement::Parallel => self.parallel(features, |gate| gate),
+            Arrangement::ParallelDoubleSigmoid => self.parallel(features, sigmoid),
+        }
+    }
+
+    fn by_channel(&self, features: Tensor<4>) -> Tensor<4> {
+        match &self.channel {
+            Some(channel) => sigmoid(channel.forward(features.clone())) * features,
+            None => features,
+        }
+    }
+
+    fn by_position(&self, features: Tensor<4>) -> Tensor<4> {
+        match &self.spatial {
+            Some(spatial) => sigmoid(spatial.forward(features.clone())) * features,
+            None => features,
+        }
+    }
+
+    fn parallel(&self, features: Tensor<4>, gate: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+        let channel = self.channel.as_ref().map(|part| gate(part.forward(features.clone()))); // [B, C, 1, 1]
+        let spatial = self.spatial.as_ref().map(|part| gate(part.forward(features.clone()))); // [B, 1, H, W]
+        match (channel, spatial) {
+            (Some(channel), Some(spatial)) => (sigmoid(channel + spatial) + 1.0) * features,
+            (Some(one), None) | (None, Some(one)) => (sigmoid(one) + 1.0) * features,
+            (None, None) => features,
+        }
+    }
+}
+
+/// What to emphasise: a shared two-layer MLP over the pooled channels.
+#[derive(Module, Debug)]
+pub struct ChannelAttention {
+    /// C to the hidden width.
+    pub fc1: Linear,
+    /// Hidden width to C.
+    pub fc2: Linear,
+    #[module(skip)]
+    pools: Pools,
+}
+
+impl ChannelAttention {
+    fn new(config: &ChannelConfig, channels: usize, hidden: usize, device: &Device) -> Self {
+        let linear = |from, to| LinearConfig::new(from, to).with_bias(config.mlp_bias).init(device);
+        Self { fc1: linear(channels, hidden), fc2: linear(hidden, channels), pools: config.pools }
+    }
+
+    /// The gate before its sigmoid.
+    ///
+    /// # Shapes
+    /// `[B, C, H, W]` to `[B, C, 1, 1]`.
+    pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
+        let [batch, channels, height, width] = features.dims();
+        let flat = features.reshape([batch, channels, height * width]);
+        let mlp = |pooled: Tensor<3>| self.fc2.forward(relu(self.fc1.forward(pooled.squeeze_dim::<2>(2))));
+        let gate = match self.pools {
+            Pools::Average => mlp(flat.mean_dim(2)),
+            Pools::Maximum => mlp(flat.max_dim(2)),
+            Pools::Both => mlp(flat.clone().mean_dim(2)) + mlp(flat.max_dim(2)),
+        };
+        gate.reshape([batch, channels, 1, 1])
+    }
+}
+
+/// Where to emphasise: one convolution over the squeezed channels.
+#[derive(Module, Debug)]
+pub struct SpatialAttention {
+    /// The 1x1 convolution to C / r planes, for [`Squeeze::Conv`].
+    pub squeeze: Option<Conv2d>,
+    /// The k x k convolution to one plane.
+    pub conv: Conv2d,
+    /// Batch norm before the sigmoid, if configured.
+    pub norm: Option<BatchNorm>,
+}
+
+impl SpatialAttention {
+    fn new(config: &SpatialConfig, channels: usize, hidden: usize, device: &Device) -> Self {
+        let planes = match config.squeeze {
+            Squeeze::Pool => 2,
+            Squeeze::Conv => hidden,
+        };
+        let conv = |from, to, side: usize| {
+            let half = side / 2;
+            Conv2dConfig::new([from, to], [side, side])
+                .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
+                .with_bias(false)
+                .with_initializer(he_fan_out(to, side))
+                .init(device)
+        };
+        Self {
+            squeeze: (config.squeeze == Squeeze::Conv).then(|| conv(channels, planes, 1)),
+            conv: conv(planes, 1, config.kernel),
+            norm: config.norm.then(|| BatchNorm::new(1, device)),
+        }
+    }
+
+    /// The gate before its sigmoid.
+    ///
+    /// # Shapes
+    /// `[B, C, H, W]` to `[B, 1, H, W]`.
+    pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
+        let planes = match &self.squeeze {
+            Some(squeeze) => squeeze.forward(features),
+            None => Tensor::cat(vec![features.clone().mean_dim(1), features.max_dim(1)], 1), // [B, 2, H, W]
+        };
+        let gate = self.conv.forward(planes);
+        match &self.norm {
+            Some(norm) => norm.forward(gate),
+            None => gate,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Batch normalisation with the running statistics of PyTorch.
+//!
+//! Burn's own layer keeps the biased batch variance in `running_var` and one update pending until the next
+//! forward pass. The reference keeps the unbiased variance, and a checkpoint must hold what the network has
+//! seen, so this layer does both; the normalisation itself is Burn's operation.
+
+use burn::module::{Flag, Module, Param, RunningState};
+use burn::nn::Initializer;
+use burn::tensor::module::{batch_norm, batch_norm_train};
+use burn::tensor::{Device, Tensor};
+
+/// Added to the variance before the square root.
+const EPSILON: f64 = 1e-5;
+/// Weight of the newest batch in the running statistics.
+const MOMENTUM: f64 = 0.1;
+
+/// Batch normalisation over every axis but the channels.
+///
+/// On an autodiff device it normalises by the batch's statistics and updates the running ones; on any other
+/// device, and after [`Module::freeze`], it uses the running ones and changes nothing.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    /// Scale, `[channels]`, initially 1.
+    pub gamma: Param<Tensor<1>>,
+    /// Shift, `[channels]`, initially 0.
+    pub beta: Param<Tensor<1>>,
+    /// Running mean, `[channels]`, initially 0.
+    pub running_mean: RunningState<Tensor<1>>,
+    /// Running unbiased variance, `[channels]`, initially 1.
+    pub running_var: RunningState<Tensor<1>>,
+    training: Param<Flag>,
+}
+
+impl BatchNorm {
+    /// A fresh layer for that many channels.
+    pub fn new(channels: usize, device: &Device) -> Self {
+        Self {
+            gamma: Initializer::Ones.init([channels], device),
+            beta: Initializer::Zeros.init([channels], device),
+            running_mean: RunningState::new(Tensor::zeros([channels], device)),
+            running_var: RunningState::new(Tensor::ones([channels], device)),
+            training: Param::from_bool(true),
+        }
+    }
+
+    /// # Shapes
+    /// `[B, channels, H, W]` to the same.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        if input.device().is_autodiff() && self.training.is_enabled() {
+            return self.forward_train(input);
+        }
+        let (mean, var) = (self.running_mean.value(), self.running_var.value());
+        batch_norm(input, self.gamma.val(), self.beta.val(), mean, var, EPSILON)
+    }
+
+    fn forward_train(&self, input: Tensor<4>) -> Tensor<4> {
+        let [batch, _, height, width] = input.dims();
+        let count = (batch * height * width) as f64;
+        let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON);
+        // A single value has no unbiased variance; keep the biased one, 0, instead of dividing by 0.
+        let unbiased = count / (count - 1.0).max(1.0);
+        blend(&self.running_mean, batch.mean.detach());
+        blend(&self.running_var, batch.variance.detach().mul_scalar(unbiased));
+        batch.output
+    }
+}
+
+/// running = (1 - momentum) running + momentum batch, effective at once.
+fn blend(running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
+    running.update(running.value_sync().mul_scalar(1.0 - MOMENTUM) + batch.mul_scalar(MOMENTUM));
+    // `update` only queues; read back so that a record of the training model is never one step stale.
+    running.value_sync();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Tolerance;
+
+    fn values(state: &RunningState<Tensor<1>>) -> Vec<f32> {
+        state.value().into_data().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn running_variance_is_unbiased_and_current() {
+        let device = Device::flex().autodiff();
+        let norm = BatchNorm::new(1, &device);
+        // Mean 2, biased variance 2/3, unbiased 1.
+        let out = norm.forward(Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device).reshape([3, 1, 1, 1]));
+        assert_eq!(values(&norm.running_mean), [0.1 * 2.0]);
+        assert_eq!(values(&norm.running_var), [0.9 + 0.1]);
+        let side = 1.0 / (2.0_f32 / 3.0 + 1e-5).sqrt();
+        let expected = Tensor::<1>::from_floats([-side, 0.0, side], &device).reshape([3, 1, 1, 1]);
+        out.into_data().assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
+    }
+
+    #[test]
+    fn evaluation_and_frozen_layers_leave_the_statistics_alone() {
+        let device = Device::flex().autodiff();
+        let norm = BatchNorm::new(1, &device);
+        norm.valid().forward(Tensor::full([4, 1, 2, 2], 7.0, &device.clone().inner()));
+        let frozen = norm.clone().freeze();
+        frozen.forward(Tensor::full([4, 1, 2, 2], 7.0, &device));
+        assert_eq!(values(&norm.running_mean), [0.0]);
+        assert_eq!(values(&norm.running_var), [1.0]);
+    }
+}

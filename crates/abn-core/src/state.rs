@@ -1,0 +1,175 @@
+//! A module's tensors by name: what checkpoints hold and imports fill.
+//!
+//! A name is the path of fields, such as `network.stages.0.blocks.1.convs.0.norm.running_var`. Unlike Burn's
+//! records, a state carries no parameter ids, which are drawn at random: the same weights are the same bytes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Shape, Tensor, TensorData};
+
+/// Tensors by name, in the order of the names.
+pub type State = BTreeMap<String, TensorData>;
+
+/// Whether the tensor of that name is a running statistic rather than a trained parameter.
+pub fn is_buffer(name: &str) -> bool {
+    name.ends_with(".running_mean") || name.ends_with(".running_var")
+}
+
+/// Every float tensor of the module, buffers included.
+pub fn state_of<M: Module>(module: &M) -> State {
+    let mut reader = Reader::default();
+    module.visit(&mut reader);
+    reader.state
+}
+
+/// Name and shape of every tensor, without computing lazy ones.
+pub fn shapes_of<M: Module>(module: &M) -> BTreeMap<String, Shape> {
+    let mut shapes = Shapes::default();
+    module.visit(&mut shapes);
+    shapes.shapes
+}
+
+/// The module with every tensor replaced by the one of its name, as 32-bit floats.
+///
+/// Load only into a freshly made module: Burn's running statistics are shared between clones.
+///
+/// # Errors
+/// Names or shapes differ; the error lists the differences, and nothing was loaded.
+pub fn with_state<M: Module>(module: M, state: State) -> Result<M, StateMismatch> {
+    let found = state.iter().map(|(name, data)| (name.clone(), data.shape().clone())).collect();
+    StateMismatch::check(&shapes_of(&module), &found)?;
+    Ok(module.map(&mut Writer { path: Vec::new(), state }))
+}
+
+/// The differences between the tensors that a module has and those that were given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMismatch {
+    /// Expected and not given.
+    pub missing: Vec<(String, Shape)>,
+    /// Given and not expected.
+    pub unexpected: Vec<(String, Shape)>,
+    /// Name, expected shape, given shape.
+    pub shapes: Vec<(String, Shape, Shape)>,
+}
+
+impl StateMismatch {
+    /// Compares names and shapes.
+    ///
+    /// # Errors
+    /// They are not the same.
+    pub fn check(expected: &BTreeMap<String, Shape>, found: &BTreeMap<String, Shape>) -> Result<(), Self> {
+        let lacking = |from: &BTreeMap<String, Shape>, other: &BTreeMap<String, Shape>| {
+            let lacks = from.iter().filter(|(name, _)| !other.contains_key(*name));
+            lacks.map(|(name, shape)| (name.clone(), shape.clone())).collect::<Vec<_>>()
+        };
+        let both = expected.iter().filter_map(|(name, want)| Some((name, want, found.get(name)?)));
+        let differing = both.filter(|(_, want, have)| want != have);
+        let mismatch = Self {
+            missing: lacking(expected, found),
+            unexpected: lacking(found, expected),
+            shapes: differing.map(|(name, want, have)| (name.clone(), want.clone(), have.clone())).collect(),
+        };
+        let same =
+            mismatch.missing.is_empty() && mismatch.unexpected.is_empty() && mismatch.shapes.is_empty();
+        if same { Ok(()) } else { Err(mismatch) }
+    }
+}
+
+impl fmt::Display for StateMismatch {
+    /// A diff: `-` what the network expects, `+` what was given; the first lines of a long one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 24;
+        let line = |sign: char, name: &str, shape: &Shape| format!("  {sign} {name} {:?}", &shape[..]);
+        let mut lines = Vec::new();
+        for (name, want, have) in &self.shapes {
+            lines.extend([line('-', name, want), line('+', name, have)]);
+        }
+        lines.extend(self.missing.iter().map(|(name, shape)| line('-', name, shape)));
+        lines.extend(self.unexpected.iter().map(|(name, shape)| line('+', name, shape)));
+        write!(
+            f,
+            "{} tensors missing, {} unexpected, {} of another shape (- expected, + found):",
+            self.missing.len(),
+            self.unexpected.len(),
+            self.shapes.len()
+        )?;
+        for line in lines.iter().take(SHOWN) {
+            write!(f, "\n{line}")?;
+        }
+        if lines.len() > SHOWN {
+            write!(f, "\n  ... and {} more lines", lines.len() - SHOWN)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for StateMismatch {}
+
+#[derive(Default)]
+struct Reader {
+    path: Vec<String>,
+    state: State,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.state.insert(self.path.join("."), param.val().into_data());
+    }
+}
+
+#[derive(Default)]
+struct Shapes {
+    path: Vec<String>,
+    shapes: BTreeMap<String, Shape>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.shapes.insert(self.path.join("."), param.lazy_shape());
+    }
+}
+
+struct Writer {
+    path: Vec<String>,
+    state: State,
+}
+
+impl ModuleMapper for Writer {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        match self.state.remove(&self.path.join(".")) {
+            Some(data) => {
+                let device = param.lazy_device();
+                let tensor = Tensor::from_data(data.convert::<f32>(), &device);
+                let id = param.id;
+                param.transform_for_load(tensor, id)
+            }
+            None => param,
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Reads one image file of unknown origin: PNG or JPEG by content, bounded, upright, 8-bit RGB.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+
+use crate::DataError;
+
+/// Photographs have a few megabytes; nothing near this is one.
+const MAX_FILE: u64 = 256 << 20;
+/// The longest side that is decoded, and the bytes a decoder may use.
+const MAX_SIDE: u32 = 32_768;
+const MAX_ALLOC: u64 = 512 << 20;
+
+/// The image in `path` as its author meant it: upright (EXIF orientation applied), on white where it is
+/// transparent, 16-bit and greyscale brought to 8-bit RGB. The file's name is of no importance.
+///
+/// # Errors
+/// A file that is missing, empty, truncated, damaged, too large or neither PNG nor JPEG.
+pub fn read_image(path: &Path) -> Result<RgbImage, DataError> {
+    let bytes = read_bounded(path, MAX_FILE, "a PNG or JPEG image")?;
+    let format = format_of(path, &bytes)?;
+    if format == ImageFormat::Jpeg && !has_end(&bytes) {
+        return Err(DataError::Truncated { path: path.into(), size: bytes.len() });
+    }
+    let image = decode(bytes, format).map_err(|source| DataError::Decode { path: path.into(), source })?;
+    Ok(flatten(image))
+}
+
+/// The bytes of a regular file that has 1 to `limit` of them.
+pub(crate) fn read_bounded(path: &Path, limit: u64, expected: &'static str) -> Result<Vec<u8>, DataError> {
+    let failed = |source: io::Error| DataError::Read { path: path.into(), source };
+    let absent = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => DataError::Missing {
+            path: path.into(),
+            expected: expected.into(),
+            advice: "check the path".into(),
+        },
+        _ => failed(source),
+    };
+    // Asked before opening: opening a named pipe would wait for its writer.
+    let metadata = path.metadata().map_err(absent)?;
+    if !metadata.is_file() {
+        return Err(failed(io::Error::other("not a regular file")));
+    }
+    if metadata.len() > limit {
+        return Err(DataError::TooLarge { path: path.into(), size: metadata.len(), limit });
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    File::open(path).map_err(absent)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.is_empty() {
+        return Err(DataError::Empty { path: path.into(), expected });
+    }
+    Ok(bytes)
+}
+
+fn format_of(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
+    let found = match image::guess_format(bytes) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => return Ok(format),
+        Ok(other) => other.to_mime_type().to_owned(),
+        Err(_) => "no image format".to_owned(),
+    };
+    Err(DataError::NotAnImage { path: path.into(), found })
+}
+
+/// Whether a JPEG file's last scan is closed. The decoder fills what a truncated file lacks with grey and
+/// reports nothing. Within a scan, 0xff is never followed by these two codes, so no pixel can imitate them.
+fn has_end(bytes: &[u8]) -> bool {
+    let last = |code: u8| bytes.windows(2).rposition(|pair| pair == [0xff, code]);
+    let (start_of_scan, end_of_image) = (last(0xda), last(0xd9));
+    end_of_image.is_some() && end_of_image > start_of_scan
+}
+
+fn decode(bytes: Vec<u8>, format: ImageFormat) -> Result<DynamicImage, ImageError> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_ALLOC);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder()?;
+    // The decoders count their own buffers only, not the image that they fill.
+    limits.reserve(decoder.total_bytes())?;
+    // Damaged metadata does not make the picture unusable.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// 8-bit RGB, transparent pixels composited over white.
+fn flatten(image: DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.into_rgb8();
+    }
+    let image = image.into_rgba8();
+    let over_white = |value: u8, alpha: u8| {
+        let (value, alpha) = (u16::from(value), u16::from(alpha));
+        ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [r, g, b, alpha] = image.get_pixel(x, y).0;
+        Rgb([r, g, b].map(|value| over_white(value, alpha)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use image::codecs::jpeg::JpegEncoder;
+    use image::codecs::png::PngEncoder;
+    use image::{ExtendedColorType, GrayImage, ImageBuffer, ImageEncoder, Luma, LumaA, Rgba};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const RED: [u8; 3] = [255, 0, 0];
+    const BLUE: [u8; 3] = [0, 0, 255];
+
+    /// A folder with one file of these bytes.
+    fn file(bytes: &[u8]) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.dat");
+        fs::write(&path, bytes).unwrap();
+        (folder, path)
+    }
+
+    fn png(image: impl Into<DynamicImage>) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image.into().write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    }
+
+    fn jpeg(image: &RgbImage, exif: Option<Vec<u8>>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
+        if let Some(exif) = exif {
+            encoder.set_exif_metadata(exif).unwrap();
+        }
+        encoder.encode_image(image).unwrap();
+        bytes
+    }
+
+    fn gradient() -> RgbImage {
+        RgbImage::from_fn(64, 48, |x, y| Rgb([4 * x as u8, 5 * y as u8, 128]))
+    }
+
+    /// A little-endian TIFF block with the orientation tag alone.
+    fn exif(orientation: u8) -> Vec<u8> {
+        let mut block = b"II*\0\x08\0\0\0\x01\0".to_vec();
+        block.extend([0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0]);
+        block.extend([0; 4]);
+        block
+    }
+
+    #[track_caller]
+    fn pixels(bytes: &[u8], expected: &[[u8; 3]]) {
+        let (_folder, path) = file(bytes);
+        let image = read_image(&path).unwrap();
+        assert_eq!(image.pixels().map(|pixel| pixel.0).collect::<Vec<_>>(), expected);
+    }
+
+    #[track_caller]
+    fn refused(bytes: &[u8], part: &str) {
+        let (_folder, path) = file(bytes);
+        let error = read_image(&path).unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains("image.dat"), "{error}");
+    }
+
+    #[test]
+    fn every_kind_of_png_becomes_rgb() {
+        pixels(&png(GrayImage::from_raw(2, 1, vec![7, 200]).unwrap()), &[[7; 3], [200; 3]]);
+        // 16 bits: 0x8080 = 128 * 257 exactly; 300 / 257 rounds to 1.
+        let deep = ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![0x8080, 300]).unwrap();
+        pixels(&png(deep), &[[128; 3], [1; 3]]);
+        // Over white: opaque stays, transparent is white, alpha 51 = 1/5 gives 0.2 v + 204.
+        let alpha = vec![10, 20, 30, 255, 10, 20, 30, 0, 100, 0, 255, 51];
+        let alpha = ImageBuffer::<Rgba<u8>, _>::from_raw(3, 1, alpha).unwrap();
+        pixels(&png(alpha), &[[10, 20, 30], [255; 3], [224, 204, 255]]);
+        let gray_alpha = ImageBuffer::<LumaA<u8>, _>::from_raw(1, 1, vec![0, 102]).unwrap();
+        pixels(&png(gray_alpha), &[[153; 3]]);
+    }
+
+    #[test]
+    fn exif_orientation_turns_the_image_upright() {
+        let encode = |orientation| {
+            let mut bytes = Vec::new();
+            let mut encoder = PngEncoder::new(&mut bytes);
+            encoder.set_exif_metadata(exif(orientation)).unwrap();
+            encoder.write_image(&[RED, BLUE].concat(), 2, 1, ExtendedColorType::Rgb8).unwrap();
+            bytes
+        };
+        pixels(&encode(1), &[RED, BLUE]);
+        pixels(&encode(3), &[BLUE, RED]);
+        // 6 means: turn clockwise to view. The left end comes up.
+        let (_folder, path) = file(&encode(6));
+        let image = read_image(&path).unwrap();
+        assert_eq!((image.dimensions(), image.get_pixel(0, 0).0), ((1, 2), RED));
+    }
+
+    #[test]
+    fn jpeg_is_read_with_its_orientation() {
+        let (_folder, path) = file(&jpeg(&gradient(), Some(exif(8))));
+        let image = read_image(&path).unwrap();
+        // 8 means: turn counterclockwise to view, so the right column becomes the top row.
+        assert_eq!(image.dimensions(), (48, 64));
+        for (turned, original) in [((0, 0), (63, 0)), ((47, 0), (63, 47)), ((0, 63), (0, 0))] {
+            let (found, expected) = (image.get_pixel(turned.0, turned.1), gradient());
+            let expected = expected.get_pixel(original.0, original.1);
+            let close = found.0.iter().zip(expected.0).all(|(a, b)| a.abs_diff(b) < 12);
+            assert!(close, "{turned:?}: {found:?} against {expected:?}");
+        }
+    }
+
+    #[test]
+    fn truncated_files_are_refused_at_every_length() {
+        let (jpeg, png) = (jpeg(&gradient(), None), png(gradient()));
+        for tenth in 1..10 {
+            refused(&jpeg[..jpeg.len() * tenth / 10], "remove it");
+            refused(&png[..png.len() * tenth / 10], "cannot decode");
+        }
+        refused(&jpeg[..jpeg.len() - 2], "truncated JPEG");
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        refused(b"", "is empty");
+        refused(b"once upon a time", "expected PNG or JPEG, found no image format");
+        refused(b"GIF89a\x01\0\x01\0\0\0\0;", "found image/gif");
+        let folder = tempfile::tempdir().unwrap();
+        let error = read_image(&folder.path().join("absent.png")).unwrap_err().to_string();
+        assert!(error.contains("absent.png does not exist"), "{error}");
+        let error = read_image(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("not a regular file"), "{error}");
+    }
+
+    #[test]
+    fn huge_claims_are_refused_before_allocation() {
+        // A header that promises 30000 x 30000 RGB pixels (2.7 GB), and one with a side beyond the limit.
+        for (width, height) in [(30_000_u32, 30_000_u32), (40_000, 1)] {
+            let mut bytes = png(GrayImage::new(1, 1));
+            bytes[16..20].copy_from_slice(&width.to_be_bytes());
+            bytes[20..24].copy_from_slice(&height.to_be_bytes());
+            bytes[25] = 2; // RGB
+            let checksum = crc32(&bytes[12..29]);
+            bytes[29..33].copy_from_slice(&checksum.to_be_bytes());
+            refused(&bytes, "cannot decode");
+            let (_folder, path) = file(&bytes);
+            let error = read_image(&path).unwrap_err();
+            assert!(matches!(error, DataError::Decode { source: ImageError::Limits(_), .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn huge_files_are_refused_unread() {
+        let (_folder, path) = file(b"");
+        fs::File::create(&path).unwrap().set_len(MAX_FILE + 1).unwrap();
+        let error = read_image(&path).unwrap_err();
+        assert!(matches!(error, DataError::TooLarge { size, .. } if size == MAX_FILE + 1), "{error}");
+    }
+
+    /// The checksum of PNG chunks.
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |crc, byte| {
+            (0..8)
+                .fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        })
+    }
+}

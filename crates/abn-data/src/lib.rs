@@ -1,0 +1,57 @@
+//! Labelled images for attention branch networks: reading, augmenting, batching in order.
+//!
+//! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`]. Its samples
+//!   implement Burn's `Dataset`, so Burn's own transforms apply.
+//! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a run's record.
+//! - A [`Loader`] makes [`Batch`]es in parallel.
+//! - [`read_image`] reads one file from outside.
+//!
+//! One decision shapes the crate: **order and augmentation are pure functions of (seed, epoch, index)**. No
+//! generator lives from one sample to the next. Therefore the number of worker threads changes nothing, an epoch
+//! can be entered at any batch, and an interrupted run continues exactly as if it had not been. Burn's loaders
+//! give each worker a part of the data and batches arrive as they are ready, which permits none of this.
+//!
+//! Batches hold plain `f32` values; tensors and devices are the trainer's.
+//!
+//! ```
+//! use abn_data::{Loader, Normalization, Shapes, Split, Step, Transform};
+//!
+//! let shapes = Shapes::new(0, Split::Train, 100).collection();
+//! let loader = Loader {
+//!     dataset: shapes.samples,
+//!     transform: Transform {
+//!         steps: vec![Step::PadCrop { padding: 4 }, Step::Flip],
+//!         normalization: Normalization::CIFAR,
+//!     },
+//!     batch_size: 32,
+//!     workers: 2,
+//!     seed: 0,
+//!     shuffled: true,
+//!     masks: false,
+//! };
+//! assert_eq!(loader.batches(), 4);
+//! for batch in loader.epoch(0, 0) {
+//!     let batch = batch?;
+//!     assert_eq!(batch.pixels.len(), batch.len() * 3 * 32 * 32);
+//! }
+//! # Ok::<(), abn_data::DataError>(())
+//! ```
+
+mod cifar;
+mod decode;
+mod error;
+mod loader;
+mod normalization;
+mod random;
+mod sample;
+mod shapes;
+mod transform;
+
+pub use cifar::{cifar10, cifar100};
+pub use decode::read_image;
+pub use error::DataError;
+pub use loader::{Batch, Batches, Loader};
+pub use normalization::Normalization;
+pub use sample::{Collection, ImageDataset, Sample, Split};
+pub use shapes::Shapes;
+pub use transform::{Step, Transform};

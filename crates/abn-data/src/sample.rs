@@ -1,0 +1,68 @@
+//! What every data set yields: an image, its label and, where it is known, where the object lies.
+
+use std::sync::Arc;
+
+use burn::data::dataset::Dataset;
+use burn::data::dataset::transform::PartialDataset;
+use image::{GrayImage, RgbImage};
+
+use crate::DataError;
+
+/// One labelled image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The picture, before any transform.
+    pub image: RgbImage,
+    /// Index into [`Collection::classes`].
+    pub label: usize,
+    /// 255 on the object, 0 elsewhere, in the size of the image; only where the data set knows it.
+    pub mask: Option<GrayImage>,
+}
+
+/// Any data set of labelled images, shared between threads.
+pub type ImageDataset = Arc<dyn Dataset<Sample, DataError>>;
+
+/// Which part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// The images to learn from.
+    Train,
+    /// The images to measure on.
+    Test,
+}
+
+/// One split of a data set with the names of its classes.
+#[derive(Clone)]
+pub struct Collection {
+    /// The images.
+    pub samples: ImageDataset,
+    /// Name of each label.
+    pub classes: Vec<String>,
+}
+
+impl Collection {
+    /// The first `count` samples, or all of them if there are fewer.
+    #[must_use]
+    pub fn limit(self, count: usize) -> Self {
+        if count >= self.samples.len() {
+            return self;
+        }
+        Self { samples: Arc::new(PartialDataset::new(self.samples, 0, count)), classes: self.classes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shapes;
+
+    #[test]
+    fn limit_keeps_the_first_samples() {
+        let whole = Shapes::new(3, Split::Test, 5).collection();
+        let part = whole.clone().limit(2);
+        assert_eq!(part.samples.len(), 2);
+        assert_eq!(part.samples.get(1).unwrap(), whole.samples.get(1).unwrap());
+        assert_eq!(part.limit(9).samples.len(), 2);
+        assert_eq!(whole.limit(0).samples.len(), 0);
+    }
+}

@@ -1,0 +1,310 @@
+//! Augmentation and evaluation transforms: short pure functions on 8-bit images, then normalisation.
+//!
+//! A [`Transform`] is data, so that a run's configuration records exactly what its images went through.
+
+use image::imageops::{self, FilterType};
+use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use crate::normalization::Normalization;
+use crate::{DataError, Sample, random};
+
+/// The longest side a step makes. An image of 1x20000 resized by its shorter side would otherwise ask for
+/// gigabytes.
+const MAX_SIDE: u32 = 32_768;
+
+/// One change of an image's geometry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Step {
+    /// Surrounds the image with `padding` black pixels a side, then cuts its original size out at random.
+    PadCrop {
+        /// Pixels added to each side.
+        padding: u32,
+    },
+    /// Mirrors left and right with probability 1/2.
+    Flip,
+    /// Resizes with an antialiased bilinear filter so that the shorter side is `size`; the longer side is
+    /// rounded down as in torchvision. An image that has the size already stays as it is.
+    ResizeShorter {
+        /// Shorter side in pixels.
+        size: u32,
+    },
+    /// Cuts a square out of the middle; what a smaller image lacks becomes black.
+    CenterCrop {
+        /// Side in pixels.
+        size: u32,
+    },
+}
+
+/// What an image goes through before it enters a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transform {
+    /// Changes of geometry, in this order.
+    pub steps: Vec<Step>,
+    /// From bytes to network inputs.
+    pub normalization: Normalization,
+}
+
+impl Transform {
+    /// Runs the steps that are not random: what evaluation and prediction show a network.
+    ///
+    /// # Errors
+    /// [`DataError::Size`] if a step's result would have no pixels or a side beyond 32768.
+    pub fn fixed(&self, image: RgbImage) -> Result<RgbImage, DataError> {
+        // These steps do not ask the generator.
+        let mut rng = random::augmentation(0, 0, 0);
+        self.steps
+            .iter()
+            .filter(|step| !step.is_random())
+            .try_fold(image, |image, step| step.apply(image, &mut rng))
+    }
+
+    /// Runs the steps on image and mask alike, so that the mask keeps covering the object.
+    ///
+    /// # Errors
+    /// As [`Transform::fixed`].
+    pub fn sample(&self, sample: Sample, rng: &mut (impl Rng + Clone)) -> Result<Sample, DataError> {
+        // The same numbers make the same decisions for both.
+        let mask = sample.mask.map(|mask| self.run(mask, &mut rng.clone())).transpose()?.map(binary);
+        Ok(Sample { image: self.run(sample.image, rng)?, label: sample.label, mask })
+    }
+
+    fn run<P>(
+        &self,
+        image: ImageBuffer<P, Vec<u8>>,
+        rng: &mut impl Rng,
+    ) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
+    where
+        P: Pixel<Subpixel = u8> + 'static,
+    {
+        self.steps.iter().try_fold(image, |image, step| step.apply(image, rng))
+    }
+}
+
+impl Step {
+    /// Whether the result depends on chance.
+    fn is_random(&self) -> bool {
+        match self {
+            Self::PadCrop { .. } | Self::Flip => true,
+            Self::ResizeShorter { .. } | Self::CenterCrop { .. } => false,
+        }
+    }
+
+    /// The step's result; a random step draws from `rng`, the others leave it alone.
+    ///
+    /// # Errors
+    /// [`DataError::Size`] if the result would have no pixels or a side beyond 32768.
+    pub fn apply<P>(
+        &self,
+        image: ImageBuffer<P, Vec<u8>>,
+        rng: &mut impl Rng,
+    ) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
+    where
+        P: Pixel<Subpixel = u8> + 'static,
+    {
+        match *self {
+            Self::PadCrop { padding } => pad_crop(&image, padding, rng),
+            Self::Flip => Ok(if rng.random_bool(0.5) { imageops::flip_horizontal(&image) } else { image }),
+            Self::ResizeShorter { size } => resize_shorter(image, size),
+            Self::CenterCrop { size } => center_crop(&image, size),
+        }
+    }
+}
+
+fn pad_crop<P: Pixel<Subpixel = u8>>(
+    image: &ImageBuffer<P, Vec<u8>>,
+    padding: u32,
+    rng: &mut impl Rng,
+) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
+    let (width, height) = image.dimensions();
+    let grown = |side: u32| u64::from(side) + 2 * u64::from(padding);
+    checked("padding", image.dimensions(), (grown(width), grown(height)))?;
+    let x = i64::from(rng.random_range(0..=2 * padding)) - i64::from(padding);
+    let y = i64::from(rng.random_range(0..=2 * padding)) - i64::from(padding);
+    Ok(window(image, (width, height), x, y))
+}
+
+fn resize_shorter<P>(image: ImageBuffer<P, Vec<u8>>, size: u32) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
+where
+    P: Pixel<Subpixel = u8> + 'static,
+{
+    let (width, height) = image.dimensions();
+    let shorter = width.min(height);
+    if shorter == size {
+        return Ok(image);
+    }
+    let scaled = |side: u32| u64::from(size) * u64::from(side) / u64::from(shorter.max(1));
+    let (width, height) = checked("resizing", (width, height), (scaled(width), scaled(height)))?;
+    Ok(imageops::resize(&image, width, height, FilterType::Triangle))
+}
+
+fn center_crop<P: Pixel<Subpixel = u8>>(
+    image: &ImageBuffer<P, Vec<u8>>,
+    size: u32,
+) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
+    let (width, height) = image.dimensions();
+    checked("cropping", (width, height), (u64::from(size), u64::from(size)))?;
+    let offset = |side: u32| {
+        if side < size {
+            return -i64::from((size - side) / 2);
+        }
+        // torchvision rounds half a pixel to the even neighbour: 0.5 to 0, 1.5 to 2.
+        let surplus = side - size;
+        i64::from(surplus / 2 + u32::from(surplus % 4 == 3))
+    };
+    Ok(window(image, (size, size), offset(width), offset(height)))
+}
+
+/// What is seen of `image` through a window of `size` whose corner lies at (x, y); black beyond the image.
+fn window<P: Pixel<Subpixel = u8>>(
+    image: &ImageBuffer<P, Vec<u8>>,
+    size: (u32, u32),
+    x: i64,
+    y: i64,
+) -> ImageBuffer<P, Vec<u8>> {
+    let mut seen = ImageBuffer::new(size.0, size.1);
+    imageops::replace(&mut seen, image, -x, -y);
+    seen
+}
+
+/// Resizing blurs a mask's border; a pixel belongs to the object if at least half of it does.
+fn binary(mut mask: GrayImage) -> GrayImage {
+    mask.pixels_mut().for_each(|pixel| pixel.0[0] = if pixel.0[0] >= 128 { 255 } else { 0 });
+    mask
+}
+
+fn checked(step: &'static str, from: (u32, u32), to: (u64, u64)) -> Result<(u32, u32), DataError> {
+    let side = |side: u64| u32::try_from(side).ok().filter(|side| (1..=MAX_SIDE).contains(side));
+    match (side(to.0), side(to.1)) {
+        (Some(width), Some(height)) => Ok((width, height)),
+        _ => Err(DataError::Size { step, from, to, limit: MAX_SIDE }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Luma, Rgb};
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64;
+
+    use super::*;
+
+    fn rng(seed: u64) -> Pcg64 {
+        Pcg64::seed_from_u64(seed)
+    }
+
+    /// A grey image whose rows are given.
+    fn gray<const W: usize>(rows: &[[u8; W]]) -> GrayImage {
+        GrayImage::from_fn(W as u32, rows.len() as u32, |x, y| Luma([rows[y as usize][x as usize]]))
+    }
+
+    #[track_caller]
+    fn check<const W: usize, const V: usize>(step: Step, rows: &[[u8; W]], expected: &[[u8; V]]) {
+        assert_eq!(step.apply(gray(rows), &mut rng(0)).unwrap(), gray(expected));
+    }
+
+    #[test]
+    fn pad_crop_shows_each_window_of_the_padded_image() {
+        // 2x2 padded by one: nine windows, worked out by hand.
+        let image = gray(&[[1, 2], [3, 4]]);
+        let windows = [
+            [[0, 0], [0, 1]],
+            [[0, 0], [1, 2]],
+            [[0, 0], [2, 0]],
+            [[0, 1], [0, 3]],
+            [[1, 2], [3, 4]],
+            [[2, 0], [4, 0]],
+            [[0, 3], [0, 0]],
+            [[3, 4], [0, 0]],
+            [[4, 0], [0, 0]],
+        ];
+        let mut seen = [0; 9];
+        for seed in 0..900 {
+            let crop = Step::PadCrop { padding: 1 }.apply(image.clone(), &mut rng(seed)).unwrap();
+            let which = windows.iter().position(|rows| crop == gray(rows));
+            seen[which.expect("one of the nine windows")] += 1;
+        }
+        // 100 of each on average, with a standard deviation of 9.4.
+        assert!(seen.iter().all(|count| (60..140).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn flip_mirrors_half_of_the_time() {
+        let (image, mirrored) = (gray(&[[1, 2, 3]]), gray(&[[3, 2, 1]]));
+        let mut flips = 0;
+        for seed in 0..1000 {
+            let result = Step::Flip.apply(image.clone(), &mut rng(seed)).unwrap();
+            assert!(result == image || result == mirrored);
+            flips += usize::from(result == mirrored);
+        }
+        assert!((430..570).contains(&flips), "{flips}");
+    }
+
+    #[test]
+    fn center_crop_cuts_and_pads_around_the_middle() {
+        check(Step::CenterCrop { size: 1 }, &[[1, 2, 3], [4, 5, 6], [7, 8, 9]], &[[5]]);
+        // Surplus 3 starts at 1.5, rounded to 2; surplus 1 at 0.5, rounded to 0.
+        check(
+            Step::CenterCrop { size: 2 },
+            &[[1, 2, 3, 4, 5], [6, 7, 8, 9, 0], [1, 1, 1, 1, 1]],
+            &[[3, 4], [8, 9]],
+        );
+        check(Step::CenterCrop { size: 3 }, &[[1, 2, 3]], &[[0, 0, 0], [1, 2, 3], [0, 0, 0]]);
+    }
+
+    #[test]
+    fn resize_averages_and_keeps_the_aspect() {
+        let image = RgbImage::from_fn(5, 2, |_, y| Rgb([if y == 0 { 0 } else { 200 }; 3]));
+        let small = Step::ResizeShorter { size: 1 }.apply(image.clone(), &mut rng(0)).unwrap();
+        assert_eq!(small.dimensions(), (2, 1));
+        assert!(small.pixels().all(|pixel| pixel.0 == [100; 3]), "{small:?}");
+        assert_eq!(Step::ResizeShorter { size: 2 }.apply(image.clone(), &mut rng(0)).unwrap(), image);
+        assert_eq!(Step::ResizeShorter { size: 4 }.apply(image, &mut rng(0)).unwrap().dimensions(), (10, 4));
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused() {
+        let thin = || GrayImage::new(1, 20_000);
+        for step in [
+            Step::ResizeShorter { size: 224 },
+            Step::ResizeShorter { size: 0 },
+            Step::CenterCrop { size: 0 },
+            Step::CenterCrop { size: u32::MAX },
+            Step::PadCrop { padding: u32::MAX },
+        ] {
+            let error = step.apply(thin(), &mut rng(0)).unwrap_err();
+            assert!(error.to_string().contains("1x20000"), "{error}");
+        }
+        assert!(Step::ResizeShorter { size: 8 }.apply(GrayImage::new(0, 0), &mut rng(0)).is_err());
+    }
+
+    #[test]
+    fn the_mask_follows_the_image() {
+        let image = RgbImage::from_fn(8, 8, |x, y| Rgb([if x < 3 && y < 5 { 255 } else { 0 }; 3]));
+        let mask = GrayImage::from_fn(8, 8, |x, y| Luma([if x < 3 && y < 5 { 255 } else { 0 }]));
+        let transform = Transform {
+            steps: vec![Step::PadCrop { padding: 3 }, Step::Flip, Step::ResizeShorter { size: 16 }],
+            normalization: Normalization::CIFAR,
+        };
+        for seed in 0..20 {
+            let sample = Sample { image: image.clone(), label: 4, mask: Some(mask.clone()) };
+            let sample = transform.sample(sample, &mut rng(seed)).unwrap();
+            let mask = sample.mask.unwrap();
+            assert_eq!(sample.label, 4);
+            for (pixel, covered) in sample.image.pixels().zip(mask.pixels()) {
+                assert_eq!(covered.0[0], if pixel.0[0] >= 128 { 255 } else { 0 });
+            }
+            let bare = Sample { image: image.clone(), label: 4, mask: None };
+            assert_eq!(sample.image, transform.sample(bare, &mut rng(seed)).unwrap().image);
+        }
+    }
+
+    #[test]
+    fn prediction_leaves_chance_out() {
+        let image = RgbImage::from_fn(6, 4, |x, y| Rgb([x as u8, y as u8, 9]));
+        let steps = vec![Step::PadCrop { padding: 4 }, Step::Flip, Step::CenterCrop { size: 2 }];
+        let seen = Transform { steps, normalization: Normalization::CIFAR }.fixed(image).unwrap();
+        assert_eq!(seen, RgbImage::from_fn(2, 2, |x, y| Rgb([x as u8 + 2, y as u8 + 1, 9])));
+    }
+}

@@ -1,0 +1,303 @@
+//! The command line as typed. What it means is decided by the commands.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::checkpoint::Which;
+use crate::datasets::DatasetName;
+use crate::heatmap::{Colors, Range};
+use crate::schedule::Schedule;
+
+/// Trains attention branch networks, shows where they look, and measures it.
+///
+/// Without a command, trains a small network on the built-in data set `shapes`: about two minutes on two cores.
+#[derive(Debug, Parser)]
+#[command(
+    name = "abn",
+    version,
+    after_help = "Examples:\n  \
+        abn                                                      train on the built-in images\n  \
+        abn train --dataset cifar10 --attention manet --out runs/manet\n  \
+        abn explain runs/manet photo.jpg --out maps\n\n\
+        Results go to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do; `train` if left out
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+impl Cli {
+    /// The command that was meant.
+    pub fn command(self) -> Command {
+        // Without a command the defaults of `train` are asked for, as its parser knows them.
+        self.command.unwrap_or_else(|| match Self::parse_from(["abn", "train"]).command {
+            Some(command) => command,
+            None => unreachable!("`abn train` names a command"),
+        })
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network, or continue a training
+    Train(TrainArgs),
+    /// Measure a run on its data set
+    Eval(EvalArgs),
+    /// Classify images and give their attention maps as numbers
+    Predict(PredictArgs),
+    /// Draw where a network looks in images
+    Explain(ExplainArgs),
+    /// List the architectures with their cost
+    Models(ModelsArgs),
+    /// Make a run from a PyTorch checkpoint
+    Import(ImportArgs),
+}
+
+/// The attention branch, by the paper it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AttentionName {
+    /// The backbone alone: the baseline
+    None,
+    /// Attention branch network (Fukui et al. 2019)
+    Abn,
+    /// Mixed attention network (Bai & Kawahara 2024)
+    Manet,
+}
+
+/// Arguments of `abn train`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    abn train --dataset cifar10 --arch resnet20 --attention abn --epochs 30 --out runs/abn\n  \
+    abn train --dataset cifar10 --limit 10000 --epochs 6 --batch-size 64 --out runs/quick\n\n\
+    The same command continues a run that was interrupted or killed; options left out are then taken from the run.")]
+pub struct TrainArgs {
+    /// Data set [default: shapes]
+    #[arg(long, value_enum)]
+    pub dataset: Option<DatasetName>,
+    /// Folder of the data set [default: below datasets/ or $ABN_DATASETS]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Architecture, such as resnet20 or resnet110-basic; `abn models` lists them [default: resnet8 for shapes, else resnet20]
+    #[arg(long, value_name = "NAME")]
+    pub arch: Option<String>,
+    /// Attention branch [default: abn]
+    #[arg(long, value_enum)]
+    pub attention: Option<AttentionName>,
+    /// Passes over the training images [default: 12 for shapes, else 300]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Images a step [default: 32 for shapes, else 128]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Learning rate of the first epoch [default: 0.1]
+    #[arg(long, value_name = "X")]
+    pub lr: Option<f64>,
+    /// How the learning rate falls: step:30, milestones:150,225 or cosine [default: cosine for shapes, else at 50 % and 75 %]
+    #[arg(long, value_name = "SCHEDULE")]
+    pub schedule: Option<Schedule>,
+    /// Factor of each fall of step and milestones [default: 0.1]
+    #[arg(long, value_name = "X")]
+    pub gamma: Option<f64>,
+    /// Weight decay [default: 5e-4 for shapes, else 1e-4]
+    #[arg(long, value_name = "X")]
+    pub weight_decay: Option<f64>,
+    /// Momentum of SGD [default: 0.9]
+    #[arg(long, value_name = "X")]
+    pub momentum: Option<f64>,
+    /// Decides initial weights, order and augmentation [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Mean of the inputs in [0, 1], per colour [default: the data set's]
+    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    pub mean: Option<[f32; 3]>,
+    /// Standard deviation of the inputs, per colour [default: the data set's]
+    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    pub std: Option<[f32; 3]>,
+    /// Train on the first N images only
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Threads that load images; changes no result [default: 2]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Seconds between checkpoints within an epoch; each epoch ends with one anyway
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    pub save_every: f64,
+    /// Device, such as flex or cuda:1 [default: the preferred one of this build]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Folder of the run [default: runs/DATASET-ARCH-ATTENTION]
+    #[arg(long, value_name = "RUN")]
+    pub out: Option<PathBuf>,
+    /// Print the results as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `abn eval`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  abn eval runs/cifar10-resnet20-abn --json")]
+pub struct EvalArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Folder of the data set [default: the run's]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Which images
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    pub split: SplitName,
+    /// Which weights
+    #[arg(long, value_enum, default_value_t)]
+    pub checkpoint: Which,
+    /// Threads that load images
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub workers: usize,
+    /// Device [default: the preferred one of this build]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Print JSON: {"top1", "top5", "loss", "images", ...}, fractions in [0, 1]
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Splits by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitName {
+    /// Held-out images
+    Test,
+    /// Training images, without augmentation
+    Train,
+}
+
+/// Arguments of `abn predict`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  abn predict runs/cifar10-resnet20-abn cat.png dog.jpg --json")]
+pub struct PredictArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Images, PNG or JPEG
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Which weights
+    #[arg(long, value_enum, default_value_t)]
+    pub checkpoint: Which,
+    /// Device [default: the preferred one of this build]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Print JSON with logits, attention logits and map in full precision
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `abn explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  abn explain runs/cifar10-resnet20-abn photos/ --out maps")]
+pub struct ExplainArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Images, PNG or JPEG, or folders of them
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Folder for the overlays and the page
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Also write each map as JSON numbers
+    #[arg(long)]
+    pub raw: bool,
+    /// Colour scale
+    #[arg(long, value_enum, default_value_t)]
+    pub colors: Colors,
+    /// Map values at the ends of the colour scale
+    #[arg(long, value_enum, default_value_t)]
+    pub range: Range,
+    /// Which weights
+    #[arg(long, value_enum, default_value_t)]
+    pub checkpoint: Which,
+    /// Device [default: the preferred one of this build]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+}
+
+/// Arguments of `abn models`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  abn models --classes 100 --json")]
+pub struct ModelsArgs {
+    /// Number of classes
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub classes: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `abn import`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  abn import model_best.pth.tar --arch resnet110 --attention abn --dataset cifar100 --out runs/released"
+)]
+pub struct ImportArgs {
+    /// Checkpoint: .pth, .pth.tar, .th or .safetensors
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Architecture of the checkpoint
+    #[arg(long, value_name = "NAME")]
+    pub arch: String,
+    /// Attention branch of the checkpoint
+    #[arg(long, value_enum, default_value_t = AttentionName::Abn)]
+    pub attention: AttentionName,
+    /// Number of classes [default: the data set's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub classes: Option<u32>,
+    /// Data set that it was trained on
+    #[arg(long, value_enum, default_value_t = DatasetName::Cifar10)]
+    pub dataset: DatasetName,
+    /// Mean of the inputs in [0, 1], per colour [default: the data set's]
+    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    pub mean: Option<[f32; 3]>,
+    /// Standard deviation of the inputs, per colour [default: the data set's]
+    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    pub std: Option<[f32; 3]>,
+    /// Folder for the run
+    #[arg(long, value_name = "RUN")]
+    pub out: PathBuf,
+}
+
+/// Three comma-separated numbers.
+fn rgb(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Vec<f32> = text
+        .split(',')
+        .map(|number| number.trim().parse())
+        .collect::<Result<_, _>>()
+        .map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))?;
+    numbers.try_into().map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands().chain([&Cli::command()]) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn colours_are_three_numbers() {
+        assert_eq!(rgb("0.5, 0.25,1"), Ok([0.5, 0.25, 1.0]));
+        assert!(["", "1,2", "1,2,3,4", "a,b,c"].iter().all(|text| rgb(text).is_err()));
+    }
+}

@@ -1,0 +1,126 @@
+//! `abn explain`: overlays of the attention map, one PNG an image, and a page with all of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use image::{ImageFormat, RgbImage};
+
+use crate::cli::ExplainArgs;
+use crate::evaluate::probabilities;
+use crate::files::write_atomically;
+use crate::heatmap::{Drawing, enlarge, overlay, side_by_side};
+use crate::report::{Explanation, render_explanations};
+use crate::session::Session;
+use crate::{device, terminal};
+use abn_core::explain::AttentionMap;
+
+/// Classes shown an image.
+const SHOWN_CLASSES: usize = 3;
+/// Side to which small images are enlarged.
+const PICTURE_SIDE: u32 = 256;
+/// Name of the page in the output folder.
+const PAGE: &str = "index.html";
+
+/// Runs the command.
+///
+/// # Errors
+/// The run has no attention branch or cannot be opened, an image cannot be read, or the folder not be written.
+pub fn run(args: ExplainArgs) -> Result<()> {
+    let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
+    ensure!(
+        session.config.model.attention.is_some(),
+        "`{}` has no attention branch to look at; train one with --attention abn or manet",
+        args.run.display()
+    );
+    let files = image_files(&args.files)?;
+    fs::create_dir_all(&args.out).with_context(|| {
+        format!("cannot create `{}`; choose an --out that can be written", args.out.display())
+    })?;
+    let drawing = Drawing { colors: args.colors, range: args.range, ..Drawing::default() };
+    let progress = terminal::counter("explaining", files.len());
+    let mut explanations = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        explanations.push(explain(&session, file, number, &args, &drawing)?);
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let title = format!("Where `{}` looks", args.run.display());
+    let page = args.out.join(PAGE);
+    write_atomically(&page, render_explanations(&title, "", &explanations, &drawing).as_bytes())?;
+    terminal::result(&format!("{} overlays and {}", explanations.len(), page.display()))
+}
+
+fn explain(
+    session: &Session,
+    file: &Path,
+    number: usize,
+    args: &ExplainArgs,
+    drawing: &Drawing,
+) -> Result<Explanation> {
+    let look = session.look_at(file)?;
+    let map = look.map.context("the network gave no attention map")?;
+    let name = output_name(file, number);
+    let overlay_file = format!("{name}.png");
+    let image = enlarge(&look.image, PICTURE_SIDE);
+    let picture = side_by_side(&image, &overlay(&image, &map, drawing));
+    write_png(&args.out.join(&overlay_file), &picture)?;
+    if args.raw {
+        write_raw(&args.out.join(format!("{name}.json")), &map)?;
+    }
+    let mut ranked: Vec<(usize, f64)> = probabilities(&look.logits).into_iter().enumerate().collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let name_of =
+        |(class, probability): &(usize, f64)| (session.config.classes[*class].clone(), *probability as f32);
+    Ok(Explanation {
+        file: file.display().to_string(),
+        image: look.image,
+        map,
+        predictions: ranked.iter().take(SHOWN_CLASSES).map(name_of).collect(),
+        overlay_file: Some(overlay_file),
+    })
+}
+
+/// The files themselves, and the images directly in the folders, by name.
+fn image_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let entries = fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let mut images = Vec::new();
+        for entry in entries {
+            let file = entry?.path();
+            if is_image_name(&file) {
+                images.push(file);
+            }
+        }
+        ensure!(!images.is_empty(), "`{}` has no .png, .jpg or .jpeg files", path.display());
+        images.sort();
+        files.extend(images);
+    }
+    Ok(files)
+}
+
+fn is_image_name(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_some_and(|extension| ["png", "jpg", "jpeg"].contains(&extension.as_str()))
+}
+
+/// Files from different folders may share a name; the number keeps the outputs apart and in order.
+fn output_name(file: &Path, number: usize) -> String {
+    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{:04}-{stem}", number + 1)
+}
+
+fn write_png(path: &Path, image: &RgbImage) -> Result<()> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png).context("cannot encode an overlay")?;
+    write_atomically(path, bytes.get_ref())
+}
+
+fn write_raw(path: &Path, map: &AttentionMap) -> Result<()> {
+    write_atomically(path, serde_json::to_string(map)?.as_bytes())
+}

@@ -1,0 +1,62 @@
+//! `abn predict`: class, logits and map of single images.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::percent;
+use crate::cli::PredictArgs;
+use crate::evaluate::{predicted, probabilities};
+use crate::session::Session;
+use crate::{device, terminal};
+use abn_core::explain::AttentionMap;
+
+/// The JSON contract of the command.
+#[derive(Debug, Serialize)]
+struct Predictions {
+    images: Vec<Prediction>,
+}
+
+#[derive(Debug, Serialize)]
+struct Prediction {
+    path: String,
+    class: usize,
+    label: String,
+    probability: f64,
+    logits: Vec<f32>,
+    attention_logits: Option<Vec<f32>>,
+    map: Option<AttentionMap>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The run cannot be opened or an image not be read.
+pub fn run(args: PredictArgs) -> Result<()> {
+    let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
+    let mut images = Vec::new();
+    for file in &args.files {
+        let prediction = predict(&session, file)?;
+        if !args.json {
+            let Prediction { path, label, probability, .. } = &prediction;
+            terminal::result(&format!("{path}: {label} ({})", percent(*probability)))?;
+        }
+        images.push(prediction);
+    }
+    if args.json { terminal::json(&Predictions { images }) } else { Ok(()) }
+}
+
+fn predict(session: &Session, file: &Path) -> Result<Prediction> {
+    let look = session.look_at(file)?;
+    let class = predicted(&look.logits);
+    Ok(Prediction {
+        path: file.display().to_string(),
+        class,
+        label: session.config.classes[class].clone(),
+        probability: probabilities(&look.logits)[class],
+        logits: look.logits,
+        attention_logits: look.attention_logits,
+        map: look.map,
+    })
+}

@@ -1,0 +1,60 @@
+//! Data sets by name, and where they lie.
+
+use std::path::{Path, PathBuf};
+
+use abn_data::{Collection, DataError, Shapes, Split, cifar10, cifar100};
+use serde::{Deserialize, Serialize};
+
+/// Environment variable that names the folder of all data sets.
+const FOLDER_VARIABLE: &str = "ABN_DATASETS";
+
+/// Images of the built-in set.
+const SHAPES_TRAIN: usize = 1500;
+/// Held-out images of the built-in set.
+const SHAPES_TEST: usize = 500;
+/// The built-in set is one fixed set: the seed of a run changes the training, not the images.
+const SHAPES_SEED: u64 = 2019;
+
+/// The data sets that can be trained on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DatasetName {
+    /// Built in: generated textured objects on cluttered backgrounds, with the mask of the object
+    Shapes,
+    /// CIFAR-10, binary version
+    Cifar10,
+    /// CIFAR-100, binary version, fine labels
+    Cifar100,
+}
+
+impl DatasetName {
+    /// The name as typed and stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shapes => "shapes",
+            Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
+        }
+    }
+
+    /// Opens one split: in `data` if given, else below the folder of all data sets.
+    ///
+    /// # Errors
+    /// The folder or a file in it is missing or damaged.
+    pub fn open(self, split: Split, data: Option<&Path>) -> Result<Collection, DataError> {
+        let folder = || data.map_or_else(folder_of_all, Path::to_owned);
+        match self {
+            Self::Shapes => {
+                let count = if split == Split::Train { SHAPES_TRAIN } else { SHAPES_TEST };
+                Ok(Shapes::new(SHAPES_SEED, split, count).collection())
+            }
+            Self::Cifar10 => cifar10(&folder(), split),
+            Self::Cifar100 => cifar100(&folder(), split),
+        }
+    }
+}
+
+/// `ABN_DATASETS`, or `datasets` in the current folder.
+fn folder_of_all() -> PathBuf {
+    std::env::var_os(FOLDER_VARIABLE).map_or_else(|| PathBuf::from("datasets"), PathBuf::from)
+}

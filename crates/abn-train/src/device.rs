@@ -1,0 +1,44 @@
+//! Devices by name, among the backends that were compiled in.
+
+use anyhow::{Result, bail};
+use burn::tensor::Device;
+
+/// The compiled backends, the preferred first.
+const COMPILED: &[&str] = &[
+    #[cfg(feature = "cuda")]
+    "cuda",
+    #[cfg(feature = "vulkan")]
+    "vulkan",
+    #[cfg(feature = "wgpu")]
+    "wgpu",
+    #[cfg(feature = "flex")]
+    "flex",
+];
+
+/// The device of that name, or of the preferred compiled backend. `cuda:1` is the second CUDA device.
+///
+/// # Errors
+/// The backend is not compiled in.
+pub fn open(name: Option<&str>) -> Result<Device> {
+    let Some(name) = name.or(COMPILED.first().copied()) else {
+        bail!("no backend is compiled in; build with --features flex, cuda, vulkan or wgpu");
+    };
+    match name {
+        #[cfg(feature = "flex")]
+        "flex" | "cpu" => Ok(Device::flex()),
+        #[cfg(feature = "cuda")]
+        "cuda" => Ok(Device::cuda(0)),
+        #[cfg(feature = "cuda")]
+        name if name.strip_prefix("cuda:").is_some_and(|index| index.parse::<usize>().is_ok()) => {
+            Ok(Device::cuda(name["cuda:".len()..].parse::<usize>()?))
+        }
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+        other => bail!(
+            "device `{other}` is not available in this build, which has: {}; build with --features {other} if it is a backend",
+            COMPILED.join(", ")
+        ),
+    }
+}

@@ -1,0 +1,105 @@
+//! Files that are either complete or absent: written under a temporary name, synced, renamed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+/// Start of the name of every unfinished file, so that the remains of a killed process can be told.
+const TEMPORARY: &str = ".abn-tmp-";
+
+/// Writes a file so that a kill or a full disk at any instant leaves the old content or the new, never a part.
+///
+/// # Errors
+/// The folder does not exist, is not writable or full. What was there before is intact.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        share_as_usual(file.as_file())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        sync_folder(folder)
+    };
+    write().with_context(|| {
+        format!("cannot write `{}`; free some space or choose a folder that can be written", path.display())
+    })
+}
+
+/// Temporary files are made private; what users share must be readable like any file they make.
+#[cfg(unix)]
+fn share_as_usual(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn share_as_usual(_file: &File) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Makes the rename itself durable where folders can be synced.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Removes what a killed process left unfinished in a folder.
+///
+/// # Errors
+/// The folder cannot be read or a file in it not be removed.
+pub fn remove_unfinished(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs::remove_file(entry.path())
+                .with_context(|| format!("cannot remove `{}`", entry.path().display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// SHA-256 as 64 hexadecimal digits, comparable with `sha256sum`.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replaces_whole_files_and_leaves_no_remains() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_keeps_the_old_file_and_names_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocked = folder.path().join("missing").join("a.json");
+        let error = write_atomically(&blocked, b"x").unwrap_err();
+        assert!(format!("{error:#}").contains("a.json"), "{error:#}");
+    }
+
+    #[test]
+    fn only_unfinished_files_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".abn-tmp-x"), b"half").unwrap();
+        fs::write(folder.path().join("kept"), b"whole").unwrap();
+        remove_unfinished(folder.path()).unwrap();
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["kept"]);
+    }
+
+    #[test]
+    fn digest_of_the_standard_example() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

@@ -1,0 +1,36 @@
+//! Ctrl-C: the first asks for a checkpoint and a clean end, the second ends at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+
+/// Exit status of a program that was interrupted (128 + SIGINT), as shells expect it.
+pub const EXIT_CODE: u8 = 130;
+
+/// Whether the user asked to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Starts to listen for Ctrl-C and SIGTERM.
+    ///
+    /// # Errors
+    /// The system refuses the handler.
+    pub fn listen() -> Result<Self> {
+        let interrupt = Self::default();
+        let asked = interrupt.clone();
+        ctrlc::set_handler(move || {
+            if asked.0.swap(true, Ordering::SeqCst) {
+                std::process::exit(EXIT_CODE.into());
+            }
+        })
+        .context("cannot listen for Ctrl-C")?;
+        Ok(interrupt)
+    }
+
+    /// Whether to stop at the next opportunity.
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}

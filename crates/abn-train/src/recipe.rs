@@ -1,0 +1,224 @@
+//! What a run is: everything that decides its result, complete and comparable.
+
+use std::path::PathBuf;
+
+use abn_core::backbone::Architecture;
+use abn_core::{AttentionConfig, ClassifierConfig};
+use abn_data::{Normalization, Step, Transform};
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::datasets::DatasetName;
+use crate::schedule::Schedule;
+use crate::sgd::SgdConfig;
+
+/// Version of the layout of `config.json`.
+const VERSION: u32 = 1;
+
+/// Everything that decides the weights of a run, and so what must be the same to resume it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The data set.
+    pub dataset: DatasetName,
+    /// Train on the first so many images only.
+    pub limit: Option<usize>,
+    /// Name of the backbone.
+    pub architecture: String,
+    /// The attention branch; none for the baseline.
+    pub attention: Option<AttentionConfig>,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Images a step.
+    pub batch_size: usize,
+    /// Learning rate of the first epoch.
+    pub learning_rate: f64,
+    /// How it falls.
+    pub schedule: Schedule,
+    /// Factor of each fall, for the schedules that fall in steps.
+    pub gamma: f64,
+    /// Momentum and weight decay.
+    pub sgd: SgdConfig,
+    /// Decides the initial weights, the order of the images and their augmentation.
+    pub seed: u64,
+    /// Steps of a training image, before normalisation.
+    pub train_steps: Vec<Step>,
+    /// Steps of every other image.
+    pub eval_steps: Vec<Step>,
+    /// Mean and standard deviation of the inputs.
+    pub normalization: Normalization,
+}
+
+impl Recipe {
+    /// The recipe of a data set's publications, for a run of so many epochs (or the usual number).
+    pub fn of(dataset: DatasetName, epochs: Option<usize>) -> Self {
+        let small = dataset == DatasetName::Shapes;
+        let epochs = epochs.unwrap_or(if small { 12 } else { 300 });
+        let side = 32;
+        Self {
+            dataset,
+            limit: None,
+            architecture: if small { "resnet8" } else { "resnet20" }.to_owned(),
+            attention: Some(AttentionConfig::abn()),
+            epochs,
+            batch_size: if small { 32 } else { 128 },
+            learning_rate: 0.1,
+            // ABN section 4.1: divided by 10 at 50 % and 75 % of the epochs.
+            schedule: if small { Schedule::Cosine } else { halfway_and_three_quarters(epochs) },
+            gamma: 0.1,
+            sgd: SgdConfig { momentum: 0.9, weight_decay: if small { 5e-4 } else { 1e-4 } },
+            seed: 0,
+            train_steps: vec![Step::PadCrop { padding: 4 }, Step::Flip],
+            eval_steps: vec![Step::ResizeShorter { size: side }, Step::CenterCrop { size: side }],
+            normalization: Normalization::CIFAR,
+        }
+    }
+
+    /// Learning rate of an epoch, counted from 0.
+    pub fn rate(&self, epoch: usize) -> f64 {
+        self.schedule.rate(self.learning_rate, self.gamma, epoch, self.epochs)
+    }
+
+    /// Weight of the attention branch's loss.
+    pub fn attention_weight(&self) -> f64 {
+        self.attention.as_ref().map_or(0.0, |attention| attention.loss_weight)
+    }
+
+    /// Transform of training images.
+    pub fn train_transform(&self) -> Transform {
+        Transform { steps: self.train_steps.clone(), normalization: self.normalization }
+    }
+
+    /// Transform of all other images.
+    pub fn eval_transform(&self) -> Transform {
+        Transform { steps: self.eval_steps.clone(), normalization: self.normalization }
+    }
+
+    /// Refuses what cannot be trained, before anything is written.
+    ///
+    /// # Errors
+    /// A number is out of its range.
+    pub fn check(&self) -> Result<()> {
+        ensure!(self.epochs > 0, "--epochs must be at least 1");
+        ensure!(self.batch_size > 0, "--batch-size must be at least 1");
+        ensure!(self.limit != Some(0), "--limit must be at least 1");
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        ensure!(positive(self.learning_rate), "--lr must be a positive number");
+        ensure!(positive(self.gamma) && self.gamma <= 1.0, "--gamma must be in (0, 1]");
+        ensure!((0.0..1.0).contains(&self.sgd.momentum), "--momentum must be in [0, 1)");
+        ensure!((0.0..1.0).contains(&self.sgd.weight_decay), "--weight-decay must be in [0, 1)");
+        let Normalization { mean, std } = self.normalization;
+        ensure!(mean.iter().all(|value| value.is_finite()), "--mean must be three numbers");
+        ensure!(std.iter().all(|value| positive((*value).into())), "--std must be three positive numbers");
+        Ok(())
+    }
+}
+
+fn halfway_and_three_quarters(epochs: usize) -> Schedule {
+    let mut milestones = vec![epochs / 2, epochs * 3 / 4];
+    milestones.dedup();
+    Schedule::Milestones(milestones)
+}
+
+/// The whole of `config.json`: a run reopens with it alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Version of this layout.
+    pub version: u32,
+    /// What decides the result.
+    pub recipe: Recipe,
+    /// The network that the recipe names.
+    pub model: ClassifierConfig,
+    /// Names of the classes, in the order of the logits.
+    pub classes: Vec<String>,
+    /// Folder of the data set, where one was given; found by the data set's name otherwise.
+    pub data: Option<PathBuf>,
+    /// File that the weights were imported from; such a run was not trained here.
+    pub imported: Option<String>,
+}
+
+impl RunConfig {
+    /// The configuration of a recipe for those classes.
+    ///
+    /// # Errors
+    /// The recipe names no known architecture.
+    pub fn new(recipe: Recipe, classes: Vec<String>, data: Option<PathBuf>) -> Result<Self> {
+        let network = crate::architectures::parse(&recipe.architecture)?.network;
+        let model = ClassifierConfig { network, attention: recipe.attention.clone(), classes: classes.len() };
+        Ok(Self { version: VERSION, recipe, model, classes, data, imported: None })
+    }
+
+    /// Reads `config.json`.
+    ///
+    /// # Errors
+    /// It is not JSON, of another version, or inconsistent.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(text).context("not valid JSON")?;
+        match value.get("version").and_then(Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(version) => {
+                bail!("written by another version of abn (layout {version}, this one reads {VERSION})")
+            }
+            None => bail!("not the configuration of a run"),
+        }
+        let config: Self = serde_json::from_value(value)?;
+        config.recipe.check()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// A hostile file must not make us build an absurd network.
+    fn check(&self) -> Result<()> {
+        let network = Architecture::parse(&self.recipe.architecture)?.network;
+        let model = ClassifierConfig {
+            network,
+            attention: self.recipe.attention.clone(),
+            classes: self.classes.len(),
+        };
+        ensure!(
+            model == self.model,
+            "the model does not fit the recipe's architecture, attention and classes"
+        );
+        ensure!(!self.classes.is_empty(), "there are no classes");
+        Ok(())
+    }
+
+    /// Every setting that decides the result, by its path in `config.json`.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let mut leaves = Vec::new();
+        flatten("", &serde_json::to_value(&self.recipe).unwrap_or_default(), &mut leaves);
+        flatten("classes", &self.classes.clone().into(), &mut leaves);
+        leaves
+    }
+
+    /// Where the result would differ: `(name, here, there)` for every setting that is not the same.
+    pub fn differences(&self, other: &Self) -> Vec<(String, String, String)> {
+        let (ours, theirs) = (self.settings(), other.settings());
+        let lookup = |list: &[(String, String)], name: &str| {
+            list.iter().find(|(key, _)| key == name).map_or("absent".to_owned(), |(_, value)| value.clone())
+        };
+        let mut names: Vec<&String> = ours.iter().chain(&theirs).map(|(name, _)| name).collect();
+        names.sort();
+        names.dedup();
+        names
+            .into_iter()
+            .map(|name| (name.clone(), lookup(&ours, name), lookup(&theirs, name)))
+            .filter(|(_, ours, theirs)| ours != theirs)
+            .collect()
+    }
+}
+
+/// `a.b.c: value` for every leaf; lists are leaves.
+fn flatten(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                flatten(&path, value, leaves);
+            }
+        }
+        leaf => leaves.push((path.to_owned(), leaf.to_string())),
+    }
+}

@@ -1,0 +1,74 @@
+//! Pages about a run: the report of a training and the explanations of images.
+//!
+//! A page is a pure function from results to one HTML file: no clock, no files, no network, no scripts. Images
+//! are embedded, charts are inline SVG, and all text passes the escaping of `maud`. The style sheet serves phones,
+//! light and dark mode.
+
+mod axis;
+mod chart;
+mod curves;
+mod explanations;
+mod gallery;
+mod headline;
+mod page;
+mod picture;
+
+use maud::{Markup, html};
+
+pub use self::explanations::{Explanation, render_explanations};
+pub use self::gallery::Shot;
+use crate::heatmap::Drawing;
+use crate::metrics::{EpochRecord, EpochTiming, Results};
+
+/// What the report of a run shows. Everything but the title may be empty.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Heading of the page.
+    pub title: String,
+    /// A line under the heading.
+    pub subtitle: String,
+    /// Configuration of the run: names and values, in the order shown.
+    pub settings: Vec<(String, String)>,
+    /// Epochs trained so far.
+    pub epochs: Vec<EpochRecord>,
+    /// Wall-clock figures of the epochs.
+    pub timing: Vec<EpochTiming>,
+    /// The end of the run; `None` while it is unfinished.
+    pub results: Option<Results>,
+    /// Test images with their maps.
+    pub gallery: Vec<Shot>,
+    /// How the maps are drawn.
+    pub drawing: Drawing,
+}
+
+/// The report as one self-contained HTML page; a pure function.
+pub fn render(report: &Report) -> String {
+    let body = html! {
+        (headline::headline(report))
+        @if !report.epochs.is_empty() { (curves::curves(&report.epochs, &report.timing)) }
+        (gallery::gallery(&report.gallery, &report.drawing))
+        @if !report.settings.is_empty() { (settings(&report.settings)) }
+    };
+    page::page(&report.title, &report.subtitle, &body)
+}
+
+fn settings(settings: &[(String, String)]) -> Markup {
+    html! {
+        section aria-labelledby="settings" {
+            h2 #settings { "Settings" }
+            details {
+                summary { "All " (settings.len()) " settings of the run" }
+                table {
+                    tbody {
+                        @for (name, value) in settings {
+                            tr { th scope="row" { (name) } td { (value) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! Learning rate by epoch.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// How the learning rate falls, as a pure function of the epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Times gamma every so many epochs (30 on ImageNet).
+    Step(usize),
+    /// Times gamma at the start of each of these epochs, counted from 0.
+    Milestones(Vec<usize>),
+    /// Half a cosine from the initial rate to 0 over the run.
+    Cosine,
+}
+
+impl Schedule {
+    /// The rate of an epoch, counted from 0, in a run of `epochs`.
+    pub fn rate(&self, initial: f64, gamma: f64, epoch: usize, epochs: usize) -> f64 {
+        let decayed = |times: usize| (0..times).fold(initial, |rate, _| rate * gamma);
+        match self {
+            Self::Step(every) => decayed(epoch / every.max(&1)),
+            Self::Milestones(epochs) => {
+                decayed(epochs.iter().filter(|milestone| **milestone <= epoch).count())
+            }
+            Self::Cosine => {
+                let progress = epoch as f64 / epochs.max(1) as f64;
+                initial * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(every) => write!(f, "step:{every}"),
+            Self::Milestones(epochs) => {
+                write!(f, "milestones:")?;
+                let list: Vec<String> = epochs.iter().map(usize::to_string).collect();
+                write!(f, "{}", list.join(","))
+            }
+            Self::Cosine => write!(f, "cosine"),
+        }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let error = || format!("`{text}` is not a schedule; write step:30, milestones:150,225 or cosine");
+        match text.split_once(':') {
+            None if text == "cosine" => Ok(Self::Cosine),
+            Some(("step", every)) => match every.parse() {
+                Ok(every) if every > 0 => Ok(Self::Step(every)),
+                _ => Err(error()),
+            },
+            Some(("milestones", list)) => {
+                let epochs: Vec<usize> =
+                    list.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| error())?;
+                if epochs.is_sorted_by(|a, b| a < b) { Ok(Self::Milestones(epochs)) } else { Err(error()) }
+            }
+            _ => Err(error()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(schedule: &str, epochs: usize, expected: &[(usize, f64)]) {
+        let schedule: Schedule = schedule.parse().unwrap();
+        for (epoch, rate) in expected {
+            let got = schedule.rate(0.1, 0.1, *epoch, epochs);
+            assert!((got - rate).abs() < 1e-12, "{schedule} epoch {epoch}: {got}");
+        }
+    }
+
+    #[test]
+    fn rates_by_hand() {
+        check("step:30", 90, &[(0, 0.1), (29, 0.1), (30, 0.01), (60, 0.001), (89, 0.001)]);
+        check("milestones:150,225", 300, &[(149, 0.1), (150, 0.01), (224, 0.01), (225, 0.001)]);
+        check("cosine", 4, &[(0, 0.1), (2, 0.05), (3, 0.05 * (1.0 - std::f64::consts::FRAC_1_SQRT_2))]);
+    }
+
+    #[test]
+    fn text_form_is_read_and_written() {
+        for text in ["step:30", "milestones:150,225", "cosine"] {
+            assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "step",
+            "step:0",
+            "step:x",
+            "milestones:",
+            "milestones:5,5",
+            "milestones:9,3",
+            "cosine:3",
+            "Step:1",
+        ] {
+            assert!(text.parse::<Schedule>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A trained run opened for use: its network, its images, its classes.
+
+use std::path::Path;
+
+use abn_core::{Classifier, state};
+use abn_data::{Collection, Loader, Split, read_image};
+use anyhow::{Context, Result, ensure};
+use burn::tensor::{Device, Tensor, TensorData};
+use image::RgbImage;
+
+use crate::checkpoint::{Checkpoints, Which};
+use crate::evaluate::Outcome;
+use crate::recipe::RunConfig;
+use crate::run_dir::RunDir;
+use abn_core::explain::AttentionMap;
+
+/// Images a batch where nothing is trained; the published test batch of CIFAR.
+const EVAL_BATCH: usize = 100;
+
+/// A run and its weights, ready for forward passes.
+pub struct Session {
+    /// What the run is.
+    pub config: RunConfig,
+    /// Where it lies.
+    pub run: RunDir,
+    /// The network with the weights of a checkpoint.
+    pub classifier: Classifier,
+    /// Where it runs, without autodiff.
+    pub device: Device,
+}
+
+impl Session {
+    /// Opens the run at that path with the weights asked for.
+    ///
+    /// # Errors
+    /// There is no run, or its checkpoint is missing or damaged.
+    pub fn open(path: &Path, which: Which, device: Device) -> Result<Self> {
+        let (run, config) = RunDir::open(path)?;
+        let checkpoints = Checkpoints::open(run.checkpoints())?;
+        let classifier = state::with_state(config.model.init(&device), checkpoints.weights(which)?)
+            .with_context(|| {
+                format!("the checkpoint of `{}` does not fit its config.json", path.display())
+            })?;
+        Ok(Self { config, run, classifier, device })
+    }
+}
+
+/// A split of the run's data set.
+///
+/// # Errors
+/// The data set is missing, damaged, empty, or has other classes than the run.
+pub fn open_split(config: &RunConfig, split: Split, data: Option<&Path>) -> Result<Collection> {
+    let data = data.or(config.data.as_deref());
+    let collection = config.recipe.dataset.open(split, data)?;
+    ensure!(!collection.samples.is_empty(), "the data set `{}` has no images", config.recipe.dataset.name());
+    ensure!(
+        collection.classes.len() == config.classes.len(),
+        "the data set has {} classes, the run has {}; --data names another data set than the run was trained on",
+        collection.classes.len(),
+        config.classes.len()
+    );
+    Ok(collection)
+}
+
+/// Loads a collection in order and without augmentation.
+pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize) -> Loader {
+    Loader {
+        dataset: collection.samples.clone(),
+        transform: config.recipe.eval_transform(),
+        batch_size: EVAL_BATCH,
+        workers,
+        seed: config.recipe.seed,
+        shuffled: false,
+        masks: true,
+    }
+}
+
+/// What a network sees in one image.
+pub struct Look {
+    /// The image as the network got it, after the evaluation transform.
+    pub image: RgbImage,
+    /// Perception logits.
+    pub logits: Vec<f32>,
+    /// Logits of the attention branch, if there is one.
+    pub attention_logits: Option<Vec<f32>>,
+    /// The attention map, if there is a branch.
+    pub map: Option<AttentionMap>,
+}
+
+impl Session {
+    /// One image file through the network.
+    ///
+    /// # Errors
+    /// The file is no image that can be read.
+    pub fn look_at(&self, file: &Path) -> Result<Look> {
+        let transform = self.config.recipe.eval_transform();
+        let image = transform.fixed(read_image(file)?)?;
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let mut planes = vec![0.0; 3 * width * height];
+        transform.normalization.write(&image, &mut planes);
+        let pixels = Tensor::from_data(TensorData::new(planes, [1, 3, height, width]), &self.device);
+        let outcome = Outcome::read(self.classifier.forward(pixels), true)?;
+        let attention = outcome.attention;
+        Ok(Look {
+            image,
+            logits: outcome.logits.values,
+            attention_logits: attention.as_ref().map(|attention| attention.logits.values.clone()),
+            map: attention.and_then(|attention| attention.maps.into_iter().next()),
+        })
+    }
+}
