@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
 use burn::tensor::{Device, Shape, TensorData};
 
 use crate::classifier::ClassifierConfig;
@@ -26,12 +27,25 @@ pub fn from_pytorch(
     checkpoint: State,
     device: &Device,
 ) -> Result<State, StateMismatch> {
+    let stages = config.network.stages.len();
+    renamed(&config.init(device), checkpoint, |ours| pytorch_name(ours, stages))
+}
+
+/// The state of any module from PyTorch tensors, by a function from our names to theirs.
+///
+/// # Errors
+/// Names or shapes differ from what the module expects; the error speaks in PyTorch's names and layouts.
+pub fn renamed<M: Module>(
+    module: &M,
+    checkpoint: State,
+    pytorch_name: impl Fn(&str) -> String,
+) -> Result<State, StateMismatch> {
     let mut found = clean(checkpoint);
-    let names: Vec<(String, String, Shape)> = shapes_of(&config.init(device))
+    let names: Vec<(String, String, Shape)> = shapes_of(module)
         .into_iter()
         .map(|(ours, shape)| {
-            let theirs = pytorch_name(&ours, config.network.stages.len());
             let shape = if is_transposed(&ours) { Shape::from([shape[1], shape[0]]) } else { shape };
+            let theirs = pytorch_name(&ours);
             (ours, theirs, shape)
         })
         .collect();
@@ -65,8 +79,8 @@ fn transposed(data: &TensorData) -> TensorData {
     TensorData::new::<f32, _>(turned, [columns, rows])
 }
 
-/// PyTorch's name of one of our tensors, for a network of that many stages.
-fn pytorch_name(ours: &str, stages: usize) -> String {
+/// PyTorch's name of one of a classifier's tensors, for a network of that many stages.
+pub fn pytorch_name(ours: &str, stages: usize) -> String {
     let parts: Vec<&str> = ours.split('.').collect();
     match parts.as_slice() {
         ["network", "stem", part, leaf] => leaf_of(&numbered(part, 1), leaf),
@@ -80,8 +94,8 @@ fn pytorch_name(ours: &str, stages: usize) -> String {
         ["branch", "map", "conv", leaf] => leaf_of("att_conv3", leaf),
         ["branch", "map", "norm", leaf] => leaf_of("bn_att3", leaf),
         // No public code has MANet's module: its names are ours, but for the leaves.
-        ["branch", rest @ .., leaf] => leaf_of(&rest.join("."), leaf),
-        _ => ours.to_owned(),
+        ["branch", rest @ .., leaf] | [rest @ .., leaf] => leaf_of(&rest.join("."), leaf),
+        [] => String::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const FOLDER_VARIABLE: &str = "ABN_DATASETS";
 
 /// Images of the built-in set.
-const SHAPES_TRAIN: usize = 1500;
+const SHAPES_TRAIN: usize = 2000;
 /// Held-out images of the built-in set.
 const SHAPES_TEST: usize = 500;
 /// The built-in set is one fixed set: the seed of a run changes the training, not the images.
