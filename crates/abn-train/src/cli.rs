@@ -28,17 +28,6 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-impl Cli {
-    /// The command that was meant.
-    pub fn command(self) -> Command {
-        // Without a command the defaults of `train` are asked for, as its parser knows them.
-        self.command.unwrap_or_else(|| match Self::parse_from(["abn", "train"]).command {
-            Some(command) => command,
-            None => unreachable!("`abn train` names a command"),
-        })
-    }
-}
-
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -68,7 +57,7 @@ pub enum AttentionName {
 }
 
 /// Arguments of `abn train`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "Examples:\n  \
     abn train --dataset cifar10 --arch resnet20 --attention abn --epochs 30 --out runs/abn\n  \
     abn train --dataset cifar10 --limit 10000 --epochs 6 --batch-size 64 --out runs/quick\n\n\
@@ -86,13 +75,13 @@ pub struct TrainArgs {
     /// Attention branch [default: abn]
     #[arg(long, value_enum)]
     pub attention: Option<AttentionName>,
-    /// Passes over the training images [default: 12 for shapes, else 300]
+    /// Passes over the training images [default: 7 for shapes, else 300]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
-    /// Images a step [default: 32 for shapes, else 128]
+    /// Images a step [default: 16 for shapes, else 128]
     #[arg(long, value_name = "N")]
     pub batch_size: Option<usize>,
-    /// Learning rate of the first epoch [default: 0.1]
+    /// Learning rate of the first epoch [default: 0.05 for shapes, else 0.1]
     #[arg(long, value_name = "X")]
     pub lr: Option<f64>,
     /// How the learning rate falls: step:30, milestones:150,225 or cosine [default: cosine for shapes, else at 50 % and 75 %]
@@ -122,9 +111,9 @@ pub struct TrainArgs {
     /// Threads that load images; changes no result [default: 2]
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
-    /// Seconds between checkpoints within an epoch; each epoch ends with one anyway
-    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
-    pub save_every: f64,
+    /// Seconds between checkpoints within an epoch, which always ends with one [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub save_every: Option<f64>,
     /// Device, such as flex or cuda:1 [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
@@ -289,7 +278,8 @@ mod tests {
 
     #[test]
     fn every_command_shows_an_example() {
-        for command in Cli::command().get_subcommands().chain([&Cli::command()]) {
+        let program = Cli::command();
+        for command in program.get_subcommands().chain([&program]) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example"), "{}", command.get_name());
         }

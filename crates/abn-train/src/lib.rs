@@ -30,12 +30,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, TrainArgs};
 use crate::trainer::Ending;
 
 /// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130 interrupted.
 pub fn main() -> ExitCode {
-    match dispatch(Cli::parse().command()) {
+    let command = Cli::parse().command.unwrap_or_else(|| Command::Train(TrainArgs::default()));
+    match dispatch(command) {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) => {

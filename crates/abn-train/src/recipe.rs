@@ -54,7 +54,7 @@ impl Recipe {
     /// The recipe of a data set's publications, for a run of so many epochs (or the usual number).
     pub fn of(dataset: DatasetName, epochs: Option<usize>) -> Self {
         let small = dataset == DatasetName::Shapes;
-        let epochs = epochs.unwrap_or(if small { 12 } else { 300 });
+        let epochs = epochs.unwrap_or(if small { 7 } else { 300 });
         let side = 32;
         Self {
             dataset,
@@ -62,8 +62,8 @@ impl Recipe {
             architecture: if small { "resnet8" } else { "resnet20" }.to_owned(),
             attention: Some(AttentionConfig::abn()),
             epochs,
-            batch_size: if small { 32 } else { 128 },
-            learning_rate: 0.1,
+            batch_size: if small { 16 } else { 128 },
+            learning_rate: if small { 0.05 } else { 0.1 },
             // ABN section 4.1: divided by 10 at 50 % and 75 % of the epochs.
             schedule: if small { Schedule::Cosine } else { halfway_and_three_quarters(epochs) },
             gamma: 0.1,

@@ -1,4 +1,5 @@
 //! One test binary: what the project promises, checked from outside.
+#![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
 mod bad_input;
 mod cifar;

@@ -179,8 +179,8 @@ fn logits_do_not_depend_on_the_rest_of_the_batch() {
     let device = Device::flex();
     let network = settled(&config("resnet8", Some(AttentionConfig::abn()), 10), &device);
     let x = images([4, 3, 32, 32], &device);
-    let together = network.forward(x.clone()).logits.slice([2..3]);
-    let alone = network.forward(x.slice([2..3])).logits;
+    let together = network.forward(x.clone()).logits.narrow(0, 2, 1);
+    let alone = network.forward(x.narrow(0, 2, 1)).logits;
     alone.into_data().assert_approx_eq::<f32>(&together.into_data(), Tolerance::absolute(1e-5));
 }
 

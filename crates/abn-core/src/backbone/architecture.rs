@@ -72,7 +72,8 @@ impl Architecture {
             None => (numbers, false),
         };
         // Four digits are deeper than any network that was ever trained and keep the sizes far from overflow.
-        let depth: usize = depth.parse().ok().filter(|depth| *depth < 10_000).ok_or_else(unknown)?;
+        let plain = depth.len() <= 4 && depth.bytes().all(|digit| digit.is_ascii_digit());
+        let depth: usize = depth.parse().ok().filter(|_| plain).ok_or_else(unknown)?;
         if depth < 8 || !(depth - 2).is_multiple_of(6) {
             let nearest = (depth.saturating_sub(2) + 3) / 6 * 6 + 2;
             let nearest = format!("resnet{}{}", nearest.max(8), if basic { "-basic" } else { "" });

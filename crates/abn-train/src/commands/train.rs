@@ -25,6 +25,8 @@ use crate::trainer::{Ending, Loaders, TIMING, Trainer};
 
 /// Threads that load images, unless said otherwise.
 const WORKERS: usize = 2;
+/// Seconds between checkpoints within an epoch, unless said otherwise.
+const SAVE_EVERY: f64 = 300.0;
 /// Test images among which the report's pictures are chosen.
 const GALLERY_IMAGES: usize = 1000;
 /// Name of the file with the final figures.
@@ -39,7 +41,7 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     let (path, existing) = find_run(&args)?;
     let recipe = recipe_of(&args, existing.as_ref())?;
     recipe.check()?;
-    let save_every = Duration::try_from_secs_f64(args.save_every)
+    let save_every = Duration::try_from_secs_f64(args.save_every.unwrap_or(SAVE_EVERY))
         .ok()
         .context("--save-every must be a number of seconds, 0 or more")?;
     crate::architectures::parse(&recipe.architecture)?;
@@ -200,7 +202,7 @@ fn conclude(
             attention_name(recipe.attention.as_ref()),
             recipe.dataset.name()
         ),
-        subtitle: format!("{} epochs, seed {}, trained with abn", recipe.epochs, recipe.seed),
+        subtitle: format!("{} epochs, seed {}", recipe.epochs, recipe.seed),
         settings: settings(config, &session.device)?,
         timing: run.read_lines::<EpochTiming>(TIMING)?,
         results: Some(results.clone()),

@@ -1,0 +1,57 @@
+//! The checks of continuous integration, the quick ones first. All need no GPU and no network but the registry.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// Runs every check; the first that fails ends it.
+pub(crate) fn run() -> Result<()> {
+    let root = root()?;
+    cargo(&root, "fmt --all --check", &[])?;
+    // The README's test command, as typed there.
+    cargo(&root, "test --workspace", &[])?;
+    cargo(&root, "clippy --workspace --all-targets -- --deny warnings", &[])?;
+    cargo(&root, "doc --workspace --no-deps", &[("RUSTDOCFLAGS", "--deny warnings")])?;
+    // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
+    cargo(&root, "check -p abn-train --no-default-features --features cuda", &[("DOCS_RS", "1")])?;
+    let shared = root.join("../shared");
+    if shared.is_dir() {
+        unpack(&root, &shared)?;
+        cargo(&root, "test --workspace -- --ignored", &[])?;
+    } else {
+        println!("ci: no {} here, so the tests on real data are left out", shared.display());
+    }
+    println!("ci: all checks passed");
+    Ok(())
+}
+
+fn root() -> Result<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().map(Path::to_owned).context("the package of xtask lies in the workspace")
+}
+
+fn cargo(root: &Path, arguments: &str, variables: &[(&str, &str)]) -> Result<()> {
+    println!("ci: cargo {arguments}");
+    let status = Command::new(env!("CARGO"))
+        .args(arguments.split(' '))
+        .envs(variables.iter().copied())
+        .current_dir(root)
+        .status()
+        .context("cannot start cargo")?;
+    ensure!(status.success(), "`cargo {arguments}` failed");
+    Ok(())
+}
+
+/// Lays out the data sets that the ignored tests need.
+fn unpack(root: &Path, shared: &Path) -> Result<()> {
+    let script = shared.join("datasets/unpack");
+    println!("ci: unpacking the data sets");
+    // An absolute destination: the script changes its folder.
+    let status = Command::new(&script)
+        .arg(root.join("datasets"))
+        .status()
+        .with_context(|| format!("cannot start {}", script.display()))?;
+    ensure!(status.success(), "{} failed", script.display());
+    Ok(())
+}
