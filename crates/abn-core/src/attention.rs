@@ -9,6 +9,8 @@
 //! The layers are those of the official code, whose networks the published figures come from: it has a batch
 //! norm after the stage, after the class convolution and before the sigmoid that the paper does not draw.
 
+use std::fmt;
+
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::serde::{Deserialize, Serialize};
@@ -20,6 +22,9 @@ use crate::backbone::{ConvNorm, NetworkConfig, Stage, pool};
 use crate::mechanism::Mechanism;
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;
+
+/// The largest side of a convolution that makes a map; the papers use 1, 3 and 7.
+const LARGEST_KERNEL: usize = 31;
 
 /// The attention branch as data, with the use that is made of its outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +55,26 @@ impl AttentionConfig {
         Self { mixed: Some(MixedAttentionConfig::default()), map_kernel: 1, ..Self::abn() }
     }
 
+    /// Refuses what no network can be built of; a configuration may come from a file.
+    ///
+    /// # Errors
+    /// A kernel is even or too large, the reduction is 0, or the weight of the loss is negative or not finite.
+    pub fn check(&self) -> Result<(), InvalidAttention> {
+        let mixed = self.mixed.as_ref();
+        let spatial = mixed.and_then(|mixed| mixed.spatial.as_ref()).map(|spatial| spatial.kernel);
+        let is_kernel = |side: usize| side % 2 == 1 && side <= LARGEST_KERNEL;
+        if ![Some(self.map_kernel), spatial].into_iter().flatten().all(is_kernel) {
+            return Err(InvalidAttention("kernels must be odd and at most 31"));
+        }
+        if mixed.is_some_and(|mixed| mixed.reduction == 0) {
+            return Err(InvalidAttention("the reduction must be at least 1"));
+        }
+        if !(0.0..=1e6).contains(&self.loss_weight) {
+            return Err(InvalidAttention("the weight of the attention loss must be between 0 and 1e6"));
+        }
+        Ok(())
+    }
+
     /// A fresh branch for that network.
     pub fn init(&self, network: &NetworkConfig, classes: usize, device: &Device) -> AttentionBranch {
         let last = network.last_stage();
@@ -64,6 +89,18 @@ impl AttentionConfig {
         }
     }
 }
+
+/// What is wrong with an [`AttentionConfig`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidAttention(&'static str);
+
+impl fmt::Display for InvalidAttention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "this attention branch cannot be built: {}", self.0)
+    }
+}
+
+impl std::error::Error for InvalidAttention {}
 
 /// What the branch gives.
 #[derive(Debug, Clone)]
@@ -108,5 +145,29 @@ impl AttentionBranch {
             logits: pool(self.logits.forward(classes.clone())),
             map: sigmoid(self.map.forward(classes)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixed::SpatialConfig;
+
+    #[test]
+    fn what_cannot_be_built_is_refused() {
+        let manet = AttentionConfig::manet;
+        assert!(AttentionConfig::abn().check().is_ok() && manet().check().is_ok());
+        for map_kernel in [0, 2, 33, usize::MAX] {
+            assert!(AttentionConfig { map_kernel, ..manet() }.check().is_err(), "{map_kernel}");
+        }
+        for loss_weight in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(AttentionConfig { loss_weight, ..manet() }.check().is_err(), "{loss_weight}");
+        }
+        let mixed = MixedAttentionConfig { reduction: 0, ..MixedAttentionConfig::default() };
+        assert!(AttentionConfig { mixed: Some(mixed), ..manet() }.check().is_err());
+        let spatial =
+            MixedAttentionConfig::default().spatial.map(|spatial| SpatialConfig { kernel: 8, ..spatial });
+        let mixed = MixedAttentionConfig { spatial, ..MixedAttentionConfig::default() };
+        assert!(AttentionConfig { mixed: Some(mixed), ..manet() }.check().is_err());
     }
 }

@@ -104,7 +104,7 @@ impl Default for MixedAttentionConfig {
 impl MixedAttentionConfig {
     /// Width of the hidden layer, at least 1.
     pub(crate) fn hidden(&self, channels: usize) -> usize {
-        (channels / self.reduction.max(1)).max(1)
+        (channels / self.reduction).max(1)
     }
 
     /// A fresh module for features of that many channels.

@@ -66,12 +66,31 @@ fn format_of(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
     Err(DataError::NotAnImage { path: path.into(), found })
 }
 
-/// Whether a JPEG file's last scan is closed. The decoder fills what a truncated file lacks with grey and
-/// reports nothing. Within a scan, 0xff is never followed by these two codes, so no pixel can imitate them.
+/// Whether a JPEG file's image is closed: its end marker follows its scans. The decoder fills what a truncated
+/// file lacks with grey and reports nothing. What phones append after the end (a film, say) does not matter.
 fn has_end(bytes: &[u8]) -> bool {
-    let last = |code: u8| bytes.windows(2).rposition(|pair| pair == [0xff, code]);
-    let (start_of_scan, end_of_image) = (last(0xda), last(0xd9));
-    end_of_image.is_some() && end_of_image > start_of_scan
+    const END_OF_IMAGE: u8 = 0xd9;
+    let mut at = 2; // after the start marker
+    loop {
+        // Within a scan, 0xff is followed by 0 or by a restart marker, which both have no segment.
+        let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) else {
+            return false;
+        };
+        at += offset + 1;
+        match bytes.get(at) {
+            None => return false,
+            Some(&END_OF_IMAGE) => return true,
+            Some(0xff) => {} // padding: the next byte may be the code
+            Some(0x00 | 0x01 | 0xd0..=0xd8) => at += 1,
+            Some(_) => {
+                let Some(&[high, low]) = bytes.get(at + 1..at + 3).and_then(|length| length.first_chunk())
+                else {
+                    return false;
+                };
+                at += 1 + usize::from(u16::from_be_bytes([high, low]));
+            }
+        }
+    }
 }
 
 fn decode(bytes: Vec<u8>, format: ImageFormat) -> Result<DynamicImage, ImageError> {
@@ -218,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_the_end_of_a_jpeg_does_not_matter() {
+        let mut bytes = jpeg(&gradient(), None);
+        bytes.extend([0, 1, 2, 0xff, 0xda, 3, 4]); // a film that looks like another scan
+        let (_folder, path) = file(&bytes);
+        assert_eq!(read_image(&path).unwrap().dimensions(), (64, 48));
+    }
+
+    #[test]
     fn truncated_files_are_refused_at_every_length() {
         let (jpeg, png) = (jpeg(&gradient(), None), png(gradient()));
         for tenth in 1..10 {
@@ -236,7 +263,7 @@ mod tests {
         let error = read_image(&folder.path().join("absent.png")).unwrap_err().to_string();
         assert!(error.contains("absent.png does not exist"), "{error}");
         let error = read_image(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("not a regular file"), "{error}");
+        assert!(error.contains("check that it is a file"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 /// Why a data set, an image or a batch could not be read.
 ///
-/// Every message names the file or the sample, what was expected and what to do.
+/// Every message names the file or the sample, what was expected and what to do; a cause from below is the
+/// error's `source`, not part of its message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -20,7 +21,7 @@ pub enum DataError {
         advice: String,
     },
     /// The operating system refused to read.
-    #[error("cannot read {}: {source}; check that it is a file and that its permissions allow reading", path.display())]
+    #[error("cannot read {}; check that it is a file and that its permissions allow reading", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -104,7 +105,7 @@ pub enum DataError {
         size: usize,
     },
     /// An image file that cannot be decoded.
-    #[error("cannot decode {}: {source}; expected a whole PNG or JPEG file of a moderate size: replace or remove it", path.display())]
+    #[error("cannot decode {}; expected a whole PNG or JPEG file of a moderate size: replace or remove it", path.display())]
     Decode {
         /// The file.
         path: PathBuf,
@@ -142,7 +143,7 @@ pub enum DataError {
         found: (u32, u32),
     },
     /// Any of the above, met while sample `index` was made.
-    #[error("sample {index}: {source}")]
+    #[error("sample {index}")]
     Sample {
         /// The sample's index in the data set.
         index: usize,

@@ -13,8 +13,8 @@ use abn_core::state::State;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::Sums;
 use crate::files::{sha256, write_atomically};
+use crate::meters::Sums;
 use crate::metrics::EpochRecord;
 use crate::weights::{from_safetensors, to_safetensors};
 
@@ -126,6 +126,11 @@ impl Checkpoints {
         Ok(Self { folder, manifest: Some(manifest) })
     }
 
+    /// Whether anything was saved yet.
+    pub fn is_empty(&self) -> bool {
+        self.manifest.is_none()
+    }
+
     /// Path of the manifest, for messages.
     pub fn manifest_path(&self) -> PathBuf {
         self.folder.join(MANIFEST)
@@ -183,6 +188,16 @@ impl Checkpoints {
     /// # Errors
     /// The disk is full or the folder not writable; the previous checkpoint still counts then.
     pub fn save(&mut self, model: &State, optimizer: &State, progress: &Progress) -> Result<()> {
+        let saved = self.write_all(model, optimizer, progress).and_then(|manifest| self.commit(manifest));
+        if saved.is_err() {
+            // A part of the new checkpoint would take the space that the disk lacks. The error to report is
+            // the first one.
+            let _ = self.remove_unnamed();
+        }
+        saved
+    }
+
+    fn write_all(&self, model: &State, optimizer: &State, progress: &Progress) -> Result<Manifest> {
         let step = format!("{:04}-{:06}", progress.epoch, progress.batch);
         let model = self.write(&format!("model-{step}.safetensors"), model)?;
         let optimizer = self.write(&format!("optimizer-{step}.safetensors"), optimizer)?;
@@ -193,7 +208,7 @@ impl Checkpoints {
             None => None,
         };
         let latest = Some(Latest { model, optimizer });
-        self.commit(Manifest { version: VERSION, latest, best, progress: progress.clone() })
+        Ok(Manifest { version: VERSION, latest, best, progress: progress.clone() })
     }
 
     /// Saves imported weights: nothing to continue from.
@@ -219,16 +234,18 @@ impl Checkpoints {
         self.remove_unnamed()
     }
 
-    /// Removes the weights of earlier steps.
-    fn remove_unnamed(&self) -> Result<()> {
+    /// Removes weights that the manifest does not name: those of earlier steps and of saves that were cut short.
+    ///
+    /// # Errors
+    /// The folder cannot be read or a file not be removed.
+    pub fn remove_unnamed(&self) -> Result<()> {
         let named: BTreeSet<&str> =
             self.manifest.iter().flat_map(Manifest::entries).map(|entry| entry.file.as_str()).collect();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let ours = name.starts_with("model-") || name.starts_with("optimizer-");
-            if ours && name.ends_with(".safetensors") && !named.contains(&*name) {
+            if is_of_a_step(&name) && !named.contains(&*name) {
                 fs::remove_file(entry.path())
                     .with_context(|| format!("cannot remove `{}`", entry.path().display()))?;
             }
@@ -252,6 +269,14 @@ impl Checkpoints {
             )
         })
     }
+}
+
+/// Whether a file has a name that only [`Checkpoints::save`] gives: `model-EEEE-BBBBBB.safetensors`.
+fn is_of_a_step(name: &str) -> bool {
+    let step = name.strip_prefix("model-").or_else(|| name.strip_prefix("optimizer-"));
+    let step = step.and_then(|rest| rest.strip_suffix(".safetensors")).and_then(|step| step.split_once('-'));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    step.is_some_and(|(epoch, batch)| digits(epoch) && digits(batch))
 }
 
 impl Manifest {
@@ -287,12 +312,18 @@ mod tests {
         let mut saved = Checkpoints::open(folder.path().to_owned()).unwrap();
         assert!(saved.resume().unwrap().is_none());
         saved.save(&state(1.0), &state(-1.0), &at(0, 5)).unwrap();
+        fs::write(folder.path().join("model-backup.safetensors"), "the user's own").unwrap();
+        fs::write(folder.path().join("model-0000-000006.safetensors"), "a save that was cut short").unwrap();
         saved.save(&state(3.0), &state(-3.0), &at(0, 7)).unwrap();
         let resume = Checkpoints::open(folder.path().to_owned()).unwrap().resume().unwrap().unwrap();
         assert_eq!(resume.model["weight"].iter::<f32>().collect::<Vec<_>>(), [3.0, 2.0]);
         assert_eq!(resume.progress, at(0, 7));
-        let expected =
-            ["manifest.json", "model-0000-000007.safetensors", "optimizer-0000-000007.safetensors"];
+        let expected = [
+            "manifest.json",
+            "model-0000-000007.safetensors",
+            "model-backup.safetensors",
+            "optimizer-0000-000007.safetensors",
+        ];
         assert_eq!(files(folder.path()), expected);
     }
 

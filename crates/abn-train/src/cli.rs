@@ -1,6 +1,7 @@
 //! The command line as typed. What it means is decided by the commands.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -76,25 +77,25 @@ pub struct TrainArgs {
     #[arg(long, value_enum)]
     pub attention: Option<AttentionName>,
     /// Passes over the training images [default: 7 for shapes, else 300]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub epochs: Option<usize>,
     /// Images a step [default: 16 for shapes, else 128]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub batch_size: Option<usize>,
     /// Learning rate of the first epoch [default: 0.05 for shapes, else 0.1]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = positive)]
     pub lr: Option<f64>,
     /// How the learning rate falls: step:30, milestones:150,225 or cosine [default: cosine for shapes, else at 50 % and 75 %]
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<Schedule>,
     /// Factor of each fall of step and milestones [default: 0.1]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = positive)]
     pub gamma: Option<f64>,
     /// Weight decay [default: 5e-4 for shapes, else 1e-4]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = fraction)]
     pub weight_decay: Option<f64>,
     /// Momentum of SGD [default: 0.9]
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = fraction)]
     pub momentum: Option<f64>,
     /// Decides initial weights, order and augmentation [default: 0]
     #[arg(long, value_name = "N")]
@@ -106,13 +107,13 @@ pub struct TrainArgs {
     #[arg(long, value_name = "R,G,B", value_parser = rgb)]
     pub std: Option<[f32; 3]>,
     /// Train on the first N images only
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<usize>,
     /// Threads that load images; changes no result [default: 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<usize>,
     /// Seconds between checkpoints within an epoch, which always ends with one [default: 300]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub save_every: Option<f64>,
     /// Device, such as flex or cuda:1 [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
@@ -142,7 +143,7 @@ pub struct EvalArgs {
     #[arg(long, value_enum, default_value_t)]
     pub checkpoint: Which,
     /// Threads that load images
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
     pub workers: usize,
     /// Device [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
@@ -254,6 +255,31 @@ pub struct ImportArgs {
     /// Folder for the run
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
+}
+
+/// A number in a range, or what was expected.
+fn ranged<T: FromStr>(text: &str, expected: &str, fits: impl Fn(&T) -> bool) -> Result<T, String> {
+    text.parse().ok().filter(fits).ok_or_else(|| format!("`{text}` is not {expected}"))
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    ranged(text, "a number from 1 to 1000000", |count| (1..=1_000_000).contains(count))
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    ranged(text, "a number from 0 to 256", |count| *count <= 256)
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    ranged(text, "a positive number", |value: &f64| value.is_finite() && *value > 0.0)
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    ranged(text, "a number that is at least 0 and below 1", |value| (0.0..1.0).contains(value))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    ranged(text, "a number of seconds, 0 or more", |value: &f64| *value >= 0.0)
 }
 
 /// Three comma-separated numbers.

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use abn_data::{Collection, DataError, Shapes, Split, cifar10, cifar100};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::files::sha256;
 
 /// Environment variable that names the folder of all data sets.
 const FOLDER_VARIABLE: &str = "ABN_DATASETS";
@@ -37,12 +40,26 @@ impl DatasetName {
         }
     }
 
-    /// Opens one split: in `data` if given, else below the folder of all data sets.
+    /// Where the data set lies: in `given`, where it was `last`, or below the folder of all data sets. Absolute;
+    /// `None` for the built-in set.
+    ///
+    /// # Errors
+    /// The current folder is unknown.
+    pub fn folder(self, given: Option<&Path>, last: Option<&Path>) -> Result<Option<PathBuf>> {
+        if self == Self::Shapes {
+            return Ok(None);
+        }
+        let last = last.filter(|last| last.exists());
+        let folder = given.or(last).map_or_else(folder_of_all, Path::to_owned);
+        Ok(Some(std::path::absolute(folder).context("--data is not a usable path")?))
+    }
+
+    /// Opens one split in a folder that [`folder`](Self::folder) gave.
     ///
     /// # Errors
     /// The folder or a file in it is missing or damaged.
-    pub fn open(self, split: Split, data: Option<&Path>) -> Result<Collection, DataError> {
-        let folder = || data.map_or_else(folder_of_all, Path::to_owned);
+    pub fn open(self, split: Split, folder: Option<&Path>) -> Result<Collection, DataError> {
+        let folder = || folder.map_or_else(folder_of_all, Path::to_owned);
         match self {
             Self::Shapes => {
                 let count = if split == Split::Train { SHAPES_TRAIN } else { SHAPES_TEST };
@@ -57,4 +74,21 @@ impl DatasetName {
 /// `ABN_DATASETS`, or `datasets` in the current folder.
 fn folder_of_all() -> PathBuf {
     std::env::var_os(FOLDER_VARIABLE).map_or_else(|| PathBuf::from("datasets"), PathBuf::from)
+}
+
+/// A short digest of a split: its size and a few dozen of its images and labels, evenly spread. It tells other
+/// data in the same place without reading everything.
+///
+/// # Errors
+/// A sample cannot be read.
+pub fn fingerprint(collection: &Collection) -> Result<String> {
+    const LOOKED_AT: usize = 64;
+    let count = collection.samples.len();
+    let mut bytes = count.to_le_bytes().to_vec();
+    for place in 0..LOOKED_AT.min(count) {
+        let sample = collection.samples.get(place * count / LOOKED_AT.min(count))?;
+        bytes.extend(sample.label.to_le_bytes());
+        bytes.extend(sample.image.as_raw());
+    }
+    Ok(format!("{count} images, {}", &sha256(&bytes)[..16]))
 }

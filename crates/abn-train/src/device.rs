@@ -15,6 +15,14 @@ const COMPILED: &[&str] = &[
     "flex",
 ];
 
+/// A device to count shapes on, which needs no accelerator where a CPU backend is compiled in.
+///
+/// # Errors
+/// No backend is compiled in.
+pub fn for_bookkeeping() -> Result<Device> {
+    open(COMPILED.last().copied())
+}
+
 /// The device of that name, or of the preferred compiled backend. `cuda:1` is the second CUDA device.
 ///
 /// # Errors

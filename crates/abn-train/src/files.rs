@@ -1,5 +1,6 @@
 //! Files that are either complete or absent: written under a temporary name, synced, renamed.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
@@ -53,12 +54,17 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
 pub fn remove_unfinished(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+        if is_unfinished(&entry.file_name()) {
             fs::remove_file(entry.path())
                 .with_context(|| format!("cannot remove `{}`", entry.path().display()))?;
         }
     }
     Ok(())
+}
+
+/// Whether a file of that name is the remains of a write that was cut short.
+pub fn is_unfinished(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with(TEMPORARY)
 }
 
 /// SHA-256 as 64 hexadecimal digits, comparable with `sha256sum`.

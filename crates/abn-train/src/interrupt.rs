@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
+use crate::terminal;
+
 /// Exit status of a program that was interrupted (128 + SIGINT), as shells expect it.
 pub const EXIT_CODE: u8 = 130;
 
@@ -24,6 +26,7 @@ impl Interrupt {
             if asked.0.swap(true, Ordering::SeqCst) {
                 std::process::exit(EXIT_CODE.into());
             }
+            terminal::note("\nsaving after this step; press Ctrl-C again to stop at once");
         })
         .context("cannot listen for Ctrl-C")?;
         Ok(interrupt)
@@ -32,5 +35,10 @@ impl Interrupt {
     /// Whether to stop at the next opportunity.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// From here on nothing is left to save: Ctrl-C ends the program at once.
+    pub fn end_at_once(&self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }

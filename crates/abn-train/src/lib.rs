@@ -7,13 +7,16 @@ pub mod architectures;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;
+pub mod conclusion;
 pub mod datasets;
 pub mod device;
 pub mod evaluate;
 pub mod files;
 pub mod heatmap;
 pub mod interrupt;
+pub mod meters;
 pub mod metrics;
+pub mod outcome;
 pub mod recipe;
 pub mod report;
 pub mod run_dir;
@@ -39,6 +42,8 @@ pub fn main() -> ExitCode {
     match dispatch(command) {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+        // Whoever read our results has seen enough, as in `abn models | head -1`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::note(&format!("error: {error:#}"));
             ExitCode::FAILURE
@@ -56,4 +61,9 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Import(args) => commands::import::run(args)?,
     }
     Ok(Ending::Finished)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use abn_core::backbone::Architecture;
+use abn_core::cost::Cost;
 use abn_core::{AttentionConfig, ClassifierConfig};
 use abn_data::{Normalization, Step, Transform};
 use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,6 +17,14 @@ use crate::sgd::SgdConfig;
 
 /// Version of the layout of `config.json`.
 const VERSION: u32 = 1;
+/// More epochs than anyone trains, few enough that no count of batches overflows.
+const MOST_EPOCHS: usize = 1_000_000;
+/// The longest side to which a step of a transform may bring an image.
+const LARGEST_SIDE: u32 = 2048;
+/// More steps than any transform has.
+const MOST_STEPS: usize = 16;
+/// Largest label that is read, and so the largest number of classes.
+const MOST_CLASSES: usize = 1_000_000;
 
 /// Everything that decides the weights of a run, and so what must be the same to resume it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,29 +105,52 @@ impl Recipe {
         Transform { steps: self.eval_steps.clone(), normalization: self.normalization }
     }
 
-    /// Refuses what cannot be trained, before anything is written.
+    /// Refuses what cannot be trained, before anything is written. A recipe may come from a file.
     ///
     /// # Errors
     /// A number is out of its range.
     pub fn check(&self) -> Result<()> {
-        ensure!(self.epochs > 0, "--epochs must be at least 1");
+        ensure!((1..=MOST_EPOCHS).contains(&self.epochs), "--epochs must be 1 to {MOST_EPOCHS}");
         ensure!(self.batch_size > 0, "--batch-size must be at least 1");
         ensure!(self.limit != Some(0), "--limit must be at least 1");
         let positive = |value: f64| value.is_finite() && value > 0.0;
         ensure!(positive(self.learning_rate), "--lr must be a positive number");
-        ensure!(positive(self.gamma) && self.gamma <= 1.0, "--gamma must be in (0, 1]");
-        ensure!((0.0..1.0).contains(&self.sgd.momentum), "--momentum must be in [0, 1)");
-        ensure!((0.0..1.0).contains(&self.sgd.weight_decay), "--weight-decay must be in [0, 1)");
+        ensure!(positive(self.gamma) && self.gamma <= 1.0, "--gamma must be above 0 and at most 1");
+        ensure!((0.0..1.0).contains(&self.sgd.momentum), "--momentum must be at least 0 and below 1");
+        ensure!((0.0..1.0).contains(&self.sgd.weight_decay), "--weight-decay must be at least 0 and below 1");
         let Normalization { mean, std } = self.normalization;
         ensure!(mean.iter().all(|value| value.is_finite()), "--mean must be three numbers");
         ensure!(std.iter().all(|value| positive((*value).into())), "--std must be three positive numbers");
+        if let Some(attention) = &self.attention {
+            attention.check()?;
+        }
+        ensure!(
+            [&self.train_steps, &self.eval_steps].into_iter().all(|steps| steps.len() <= MOST_STEPS),
+            "too many steps"
+        );
+        ensure!(
+            self.train_steps.iter().chain(&self.eval_steps).all(is_moderate),
+            "a step makes images too large"
+        );
         Ok(())
     }
 }
 
+/// Whether a step makes images of a size that fits into memory many times.
+fn is_moderate(step: &Step) -> bool {
+    match *step {
+        Step::PadCrop { padding: size } | Step::ResizeShorter { size } | Step::CenterCrop { size } => {
+            size <= LARGEST_SIDE
+        }
+        Step::Flip => true,
+    }
+}
+
+/// A fall before the first epoch would only be a smaller learning rate.
 fn halfway_and_three_quarters(epochs: usize) -> Schedule {
-    let mut milestones = vec![epochs / 2, epochs * 3 / 4];
+    let mut milestones = vec![epochs / 2, epochs / 4 * 3 + epochs % 4 * 3 / 4];
     milestones.dedup();
+    milestones.retain(|milestone| *milestone > 0);
     Schedule::Milestones(milestones)
 }
 
@@ -133,7 +166,9 @@ pub struct RunConfig {
     pub model: ClassifierConfig,
     /// Names of the classes, in the order of the logits.
     pub classes: Vec<String>,
-    /// Folder of the data set, where one was given; found by the data set's name otherwise.
+    /// Fingerprint of the images that the run is trained and tested on; absent in an imported run.
+    pub images: Option<String>,
+    /// Folder of the data set, if it is not built in.
     pub data: Option<PathBuf>,
     /// File that the weights were imported from; such a run was not trained here.
     pub imported: Option<String>,
@@ -144,10 +179,10 @@ impl RunConfig {
     ///
     /// # Errors
     /// The recipe names no known architecture.
-    pub fn new(recipe: Recipe, classes: Vec<String>, data: Option<PathBuf>) -> Result<Self> {
+    pub fn new(recipe: Recipe, classes: Vec<String>) -> Result<Self> {
         let network = crate::architectures::parse(&recipe.architecture)?.network;
         let model = ClassifierConfig { network, attention: recipe.attention.clone(), classes: classes.len() };
-        Ok(Self { version: VERSION, recipe, model, classes, data, imported: None })
+        Ok(Self { version: VERSION, recipe, model, classes, images: None, data: None, imported: None })
     }
 
     /// Reads `config.json`.
@@ -169,20 +204,23 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// A hostile file must not make us build an absurd network.
+    /// The network must be the one that the recipe names: a hostile file cannot make us build another.
     fn check(&self) -> Result<()> {
-        let network = Architecture::parse(&self.recipe.architecture)?.network;
-        let model = ClassifierConfig {
-            network,
-            attention: self.recipe.attention.clone(),
-            classes: self.classes.len(),
-        };
+        ensure!((1..=MOST_CLASSES).contains(&self.classes.len()), "the number of classes is out of range");
+        let named = Self::new(self.recipe.clone(), self.classes.clone())?;
         ensure!(
-            model == self.model,
+            named.model == self.model,
             "the model does not fit the recipe's architecture, attention and classes"
         );
-        ensure!(!self.classes.is_empty(), "there are no classes");
         Ok(())
+    }
+
+    /// What the network costs for images of the size it was published for.
+    pub fn cost(&self, device: &Device) -> Cost {
+        // A parsed or made configuration has an architecture that exists.
+        let side =
+            Architecture::parse(&self.recipe.architecture).map_or(0, |architecture| architecture.input);
+        self.model.cost([side; 2], device)
     }
 
     /// Every setting that decides the result, by its path in `config.json`.
@@ -190,6 +228,7 @@ impl RunConfig {
         let mut leaves = Vec::new();
         flatten("", &serde_json::to_value(&self.recipe).unwrap_or_default(), &mut leaves);
         flatten("classes", &self.classes.clone().into(), &mut leaves);
+        flatten("images", &self.images.clone().into(), &mut leaves);
         leaves
     }
 
@@ -220,5 +259,48 @@ fn flatten(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
             }
         }
         leaf => leaves.push((path.to_owned(), leaf.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_epoch_always_has_the_full_rate() {
+        for (epochs, milestones) in
+            [(1, vec![]), (2, vec![1]), (3, vec![1, 2]), (4, vec![2, 3]), (300, vec![150, 225])]
+        {
+            let recipe = Recipe::of(DatasetName::Cifar10, Some(epochs));
+            assert_eq!(recipe.schedule, Schedule::Milestones(milestones), "{epochs} epochs");
+            assert_eq!(recipe.rate(0), recipe.learning_rate);
+        }
+    }
+
+    #[test]
+    fn a_hostile_configuration_is_refused() {
+        let config = || {
+            let classes = (0..10).map(|class| class.to_string()).collect();
+            RunConfig::new(Recipe::of(DatasetName::Cifar10, None), classes).unwrap()
+        };
+        let parse = |config: &RunConfig| RunConfig::parse(&serde_json::to_string(config).unwrap());
+        assert_eq!(parse(&config()).unwrap(), config());
+        let check = |change: fn(&mut RunConfig)| {
+            let mut config = config();
+            change(&mut config);
+            assert!(parse(&config).is_err());
+        };
+        check(|config| config.recipe.epochs = usize::MAX);
+        check(|config| config.recipe.eval_steps = vec![Step::CenterCrop { size: 30_000 }]);
+        check(|config| config.recipe.train_steps = vec![Step::Flip; 1000]);
+        check(|config| config.model.network.stem = 1 << 40);
+        check(|config| config.model.classes = 1 << 40);
+        check(|config| {
+            for attention in [&mut config.recipe.attention, &mut config.model.attention].into_iter().flatten()
+            {
+                attention.map_kernel = usize::MAX;
+            }
+        });
+        check(|config| config.classes.clear());
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
-use crate::files::{remove_unfinished, write_atomically};
+use crate::files::{is_unfinished, remove_unfinished, write_atomically};
 use crate::recipe::RunConfig;
 
 const CONFIG: &str = "config.json";
@@ -38,51 +38,41 @@ impl RunDir {
         if path.join(CONFIG).exists() {
             return read_config(path).map(Some);
         }
-        if path.exists() {
-            ensure!(path.is_dir(), "`{}` is a file; --out names a folder for the run", path.display());
-            let mut entries =
-                fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            let foreign = entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK));
-            ensure!(
-                !foreign,
-                "`{}` has files in it but is not a run (no {CONFIG}); nothing was changed, choose another --out",
-                path.display()
-            );
-        }
+        ensure!(
+            !path.exists() || path.is_dir(),
+            "`{}` is a file; --out names a folder for the run",
+            path.display()
+        );
+        ensure!(
+            !path.exists() || is_unused(path)?,
+            "`{}` has files in it but is not a run (no {CONFIG}); nothing was changed, choose another --out",
+            path.display()
+        );
         Ok(None)
     }
 
-    /// Opens a run to train it, making it if it does not exist. `config` must equal that of an existing run.
+    /// Opens a run to write it, making it if it does not exist. `config` must equal that of an existing run.
     ///
     /// # Errors
     /// The folder cannot be made or written, another process uses it, or the run has another configuration.
-    pub fn open_for_training(path: &Path, config: &RunConfig) -> Result<Self> {
-        fs::create_dir_all(path.join("checkpoints")).with_context(|| {
-            format!("cannot create `{}`; choose an --out that can be written", path.display())
-        })?;
-        let lock = lock(path)?;
-        let run = Self { path: path.to_owned(), _lock: Some(lock) };
+    pub fn open_for_writing(path: &Path, config: &RunConfig) -> Result<Self> {
+        let text = json_text(config)?;
+        let unwritable =
+            || format!("cannot create `{}`; choose an --out that can be written", path.display());
+        fs::create_dir_all(path).with_context(unwritable)?;
+        let run = Self { path: path.to_owned(), _lock: Some(lock(path)?) };
         // Under the lock, so that two processes started at once agree on who made the run.
-        match path.join(CONFIG).exists().then(|| read_config(path)).transpose()? {
-            Some(existing) => refuse_differences(path, &existing, config)?,
-            None => run.write_json(CONFIG, config)?,
+        let existing = Self::existing_config(path)?;
+        if let Some(existing) = &existing {
+            refuse_differences(path, existing, config)?;
         }
+        if existing.as_ref() != Some(config) {
+            run.write(CONFIG, text.as_bytes())?;
+        }
+        fs::create_dir_all(run.checkpoints()).with_context(unwritable)?;
         remove_unfinished(&run.path)?;
         remove_unfinished(&run.checkpoints())?;
         Ok(run)
-    }
-
-    /// Makes the run of an import. An existing one is never overwritten.
-    ///
-    /// # Errors
-    /// The path exists and is not an empty folder, or cannot be written.
-    pub fn create(path: &Path, config: &RunConfig) -> Result<Self> {
-        ensure!(
-            Self::existing_config(path)?.is_none(),
-            "`{}` is a run already; nothing was changed, choose another --out",
-            path.display()
-        );
-        Self::open_for_training(path, config)
     }
 
     /// Opens a run to read it.
@@ -109,11 +99,6 @@ impl RunDir {
         self.path.join("checkpoints")
     }
 
-    /// The page that shows the run.
-    pub fn report(&self) -> PathBuf {
-        self.path.join("report.html")
-    }
-
     /// Writes a file of the run, complete or not at all.
     ///
     /// # Errors
@@ -127,9 +112,7 @@ impl RunDir {
     /// # Errors
     /// The disk is full or the folder not writable.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(value)?;
-        text.push('\n');
-        self.write(name, text.as_bytes())
+        self.write(name, json_text(value)?.as_bytes())
     }
 
     /// Writes a file of the run with one JSON object per line.
@@ -162,6 +145,21 @@ impl RunDir {
     }
 }
 
+fn json_text(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value).context("this run cannot be described in JSON")? + "\n")
+}
+
+/// Whether a folder holds nothing but what a killed process may have left before it made a run.
+fn is_unused(path: &Path) -> Result<bool> {
+    for entry in fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))? {
+        let name = entry?.file_name();
+        if name != LOCK && !is_unfinished(&name) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn read_config(path: &Path) -> Result<RunConfig> {
     let file = path.join(CONFIG);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
@@ -184,27 +182,17 @@ fn lock(path: &Path) -> Result<File> {
 }
 
 fn refuse_differences(path: &Path, existing: &RunConfig, asked: &RunConfig) -> Result<()> {
-    if let Some(file) = &existing.imported {
-        bail!(
-            "`{}` was imported from `{file}` and is not trained further; choose another --out",
-            path.display()
-        );
-    }
     let differences = existing.differences(asked);
-    if differences.is_empty() {
-        return Ok(());
-    }
-    let lines: Vec<String> = differences
-        .iter()
-        .map(|(name, run, asked)| {
-            format!("  {name}: {} in the run, {} asked for", shorten(run), shorten(asked))
-        })
-        .collect();
-    bail!(
-        "`{}` is a run of another configuration; nothing was changed. Choose another --out, or ask for the same:\n{}",
+    let lines = differences.iter().map(|(name, run, asked)| {
+        format!("\n  {name}: {} in the run, {} asked for", shorten(run), shorten(asked))
+    });
+    ensure!(
+        differences.is_empty(),
+        "`{}` is a run of another configuration; nothing was changed. Choose another --out, or ask for the same:{}",
         path.display(),
-        lines.join("\n")
-    )
+        lines.collect::<String>()
+    );
+    Ok(())
 }
 
 fn shorten(text: &str) -> String {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Schedule {
     /// Times gamma every so many epochs (30 on ImageNet).
     Step(usize),
-    /// Times gamma at the start of each of these epochs, counted from 0.
+    /// Times gamma at the start of each of these epochs, counted from 0 and so at least 1.
     Milestones(Vec<usize>),
     /// Half a cosine from the initial rate to 0 over the run.
     Cosine,
@@ -62,7 +62,8 @@ impl FromStr for Schedule {
             Some(("milestones", list)) => {
                 let epochs: Vec<usize> =
                     list.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| error())?;
-                if epochs.is_sorted_by(|a, b| a < b) { Ok(Self::Milestones(epochs)) } else { Err(error()) }
+                let rising = epochs.is_sorted_by(|a, b| a < b) && epochs.first() != Some(&0);
+                if rising { Ok(Self::Milestones(epochs)) } else { Err(error()) }
             }
             _ => Err(error()),
         }
@@ -101,6 +102,7 @@ mod tests {
             "step:x",
             "milestones:",
             "milestones:5,5",
+            "milestones:0,5",
             "milestones:9,3",
             "cosine:3",
             "Step:1",

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 
 use crate::checkpoint::{Checkpoints, Which};
-use crate::evaluate::Outcome;
+use crate::outcome::Outcome;
 use crate::recipe::RunConfig;
 use crate::run_dir::RunDir;
 use abn_core::explain::AttentionMap;
@@ -50,9 +50,12 @@ impl Session {
 /// # Errors
 /// The data set is missing, damaged, empty, or has other classes than the run.
 pub fn open_split(config: &RunConfig, split: Split, data: Option<&Path>) -> Result<Collection> {
-    let data = data.or(config.data.as_deref());
-    let collection = config.recipe.dataset.open(split, data)?;
-    ensure!(!collection.samples.is_empty(), "the data set `{}` has no images", config.recipe.dataset.name());
+    let dataset = config.recipe.dataset;
+    let folder = dataset.folder(data, config.data.as_deref())?;
+    let collection = dataset
+        .open(split, folder.as_deref())
+        .context("the data set of the run cannot be opened; --data says where it lies")?;
+    ensure!(!collection.samples.is_empty(), "the data set `{}` has no images", dataset.name());
     ensure!(
         collection.classes.len() == config.classes.len(),
         "the data set has {} classes, the run has {}; --data names another data set than the run was trained on",
@@ -96,9 +99,8 @@ impl Session {
         let transform = self.config.recipe.eval_transform();
         let image = transform.fixed(read_image(file)?)?;
         let (width, height) = (image.width() as usize, image.height() as usize);
-        let mut planes = vec![0.0; 3 * width * height];
-        transform.normalization.write(&image, &mut planes);
-        let pixels = Tensor::from_data(TensorData::new(planes, [1, 3, height, width]), &self.device);
+        let planes = TensorData::new(transform.normalization.planes(&image), [1, 3, height, width]);
+        let pixels = Tensor::from_data(planes, &self.device);
         let outcome = Outcome::read(self.classifier.forward(pixels), true)?;
         let attention = outcome.attention;
         Ok(Look {

@@ -12,10 +12,10 @@
 
 use std::collections::BTreeMap;
 
-use abn_core::state::State;
+use abn_core::state::{State, StateMismatch, is_buffer, shapes_of};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// Momentum and weight decay.
@@ -41,10 +41,23 @@ impl Sgd {
         Self { config, velocities: BTreeMap::new() }
     }
 
-    /// An optimiser with the velocities of a checkpoint, on the device without autodiff.
-    pub fn with_state(config: SgdConfig, state: State, device: &Device) -> Self {
+    /// An optimiser with the velocities of a checkpoint of that module, on the device without autodiff.
+    ///
+    /// # Errors
+    /// Names or sizes are not those of the module's parameters.
+    pub fn with_state<M: Module>(
+        config: SgdConfig,
+        state: State,
+        module: &M,
+        device: &Device,
+    ) -> Result<Self, StateMismatch> {
+        let flat = |shape: &Shape| Shape::from([shape.num_elements()]);
+        let parameters = shapes_of(module).into_iter().filter(|(name, _)| !is_buffer(name));
+        let expected = parameters.map(|(name, shape)| (name, flat(&shape))).collect();
+        let found = state.iter().map(|(name, data)| (name.clone(), data.shape().clone())).collect();
+        StateMismatch::check(&expected, &found)?;
         let tensor = |(name, data)| (name, Tensor::from_data(data, device));
-        Self { config, velocities: state.into_iter().map(tensor).collect() }
+        Ok(Self { config, velocities: state.into_iter().map(tensor).collect() })
     }
 
     /// The velocities, by parameter name, each flat.

@@ -1,39 +1,17 @@
-//! The end of a run: how well the maps find the objects, and the pictures of the report.
+//! The pictures of the report: test images with their maps, chosen to show what works and what does not.
 
 use abn_core::Classifier;
-use abn_core::explain::PointingGame;
 use abn_data::{Loader, Normalization};
 use anyhow::Result;
 use burn::tensor::Device;
 use image::RgbImage;
 
-use crate::evaluate::{Outcome, for_each_batch, images_of, predicted, probabilities};
+use crate::evaluate::for_each_batch;
+use crate::outcome::{predicted, probabilities};
 use crate::report::Shot;
 
 /// Pictures of each kind, correct and wrong.
 const SHOTS: usize = 12;
-
-/// Plays the pointing game on every image with a mask; `None` without masks or without maps.
-///
-/// # Errors
-/// A sample cannot be read.
-pub fn pointing_game(
-    classifier: &Classifier,
-    loader: &Loader,
-    device: &Device,
-) -> Result<Option<PointingGame>> {
-    let mut game = PointingGame::default();
-    for_each_batch(classifier, loader, device, |batch, outcome| {
-        let Some(attention) = &outcome.attention else { return Ok(false) };
-        for (map, mask) in attention.maps.iter().zip(&batch.masks) {
-            if let Some(mask) = mask {
-                game.add(map, mask.as_raw(), mask.width() as usize);
-            }
-        }
-        Ok(game.images() > 0)
-    })?;
-    Ok((game.images() > 0).then_some(game))
-}
 
 /// Pictures for the report among the first images of the loader: correct predictions of as many classes as
 /// possible, and the wrong ones that the network was surest of.
@@ -48,12 +26,9 @@ pub fn gallery(
 ) -> Result<Vec<Shot>> {
     let normalization = loader.transform.normalization;
     let (mut correct, mut wrong) = (Vec::new(), Vec::new());
-    for batch in loader.epoch(0, 0) {
-        let mut batch = batch?;
+    for_each_batch(classifier, loader, device, |batch, outcome| {
+        let mut maps = outcome.attention.map(|attention| attention.maps.into_iter());
         let pictures = pictures(&batch.pixels, batch.width, batch.height, normalization);
-        let output = classifier.forward(images_of(&mut batch, device));
-        let outcome = Outcome::read(output, true)?;
-        let mut maps = outcome.attention.as_ref().map(|attention| attention.maps.clone().into_iter());
         let rows = outcome.logits.rows().zip(&batch.labels).zip(pictures);
         for (index, ((logits, label), image)) in rows.enumerate() {
             let class = predicted(logits);
@@ -69,7 +44,8 @@ pub fn gallery(
             };
             if shot.correct { correct.push(shot) } else { wrong.push(shot) }
         }
-    }
+        Ok(true)
+    })?;
     wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability));
     wrong.truncate(SHOTS);
     let mut shots = one_of_each(correct);

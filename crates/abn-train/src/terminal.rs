@@ -1,12 +1,12 @@
-//! What the user sees while work goes on: all of it on stderr. On a terminal a bar redraws in place; through a
-//! pipe there is one line per epoch.
-#![allow(clippy::print_stderr, clippy::print_stdout)] // The one place that may print.
+//! The one place that prints: results to stdout, everything else to stderr. On a terminal a bar redraws in place;
+//! through a pipe there is one line per epoch.
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::metrics::{EpochRecord, EpochTiming};
 
@@ -26,9 +26,9 @@ pub fn json(value: &impl serde::Serialize) -> Result<()> {
     result(&serde_json::to_string(value)?)
 }
 
-/// Tells the user something.
+/// Tells the user something. That nobody reads it any more (a closed pipe) must not end a training.
 pub fn note(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// A bar that counts to a known number, on a terminal.
@@ -52,9 +52,8 @@ fn style(template: &str) -> ProgressStyle {
 pub struct TrainingDisplay {
     bar: ProgressBar,
     epochs: usize,
-    /// Batches of the whole run, and those of it done when this process began.
-    batches: usize,
     epoch_batches: usize,
+    /// Batches of the whole run that were done when this process began.
     resumed_at: usize,
     started: Instant,
 }
@@ -63,15 +62,8 @@ impl TrainingDisplay {
     /// A display for a run of that many epochs and batches an epoch, of which some batches are done already.
     pub fn new(epochs: usize, epoch_batches: usize, done: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(epoch_batches as u64), draw_target());
-        bar.set_style(style("{prefix:>12} {bar:24.cyan/dim} {pos:>4}/{len} {msg}"));
-        Self {
-            bar,
-            epochs,
-            batches: epochs * epoch_batches,
-            epoch_batches,
-            resumed_at: done,
-            started: Instant::now(),
-        }
+        bar.set_style(style("{prefix} {bar:16.cyan/dim} {pos:>3}/{len} {msg}"));
+        Self { bar, epochs, epoch_batches, resumed_at: done, started: Instant::now() }
     }
 
     /// An epoch, counted from 0, begins at that batch.
@@ -79,45 +71,53 @@ impl TrainingDisplay {
         self.bar.set_prefix(format!("epoch {}/{}", epoch + 1, self.epochs));
         self.bar.set_length(self.epoch_batches as u64);
         self.bar.set_position(batch as u64);
+        self.bar.set_message("");
     }
 
     /// A batch of an epoch is done.
     pub fn batch(&self, epoch: usize, batch: usize, loss: f64, top1: f64, images_per_second: f64) {
-        let left = self.time_left(epoch * self.epoch_batches + batch);
-        let top1 = 100.0 * top1;
+        let mut message =
+            format!("loss {loss:.3} top-1 {:5.2} % {images_per_second:.0} images/s", 100.0 * top1);
+        if let Some(left) = self.time_left(epoch * self.epoch_batches + batch) {
+            let _ = write!(message, " ETA {left}");
+        }
         self.bar.set_position(batch as u64);
-        self.bar.set_message(format!(
-            "loss {loss:.3}  top-1 {top1:5.2} %  {images_per_second:.0} images/s  {left} left"
-        ));
+        self.bar.set_message(message);
     }
 
-    /// The evaluation of an epoch begins.
-    pub fn evaluating(&self) {
-        self.bar.set_message("evaluating ...");
+    /// The evaluation of an epoch has seen that many of the test images.
+    pub fn evaluating(&self, images: usize, of: usize) {
+        self.bar.set_length(of as u64);
+        self.bar.set_position(images as u64);
+        self.bar.set_message("test images");
     }
 
-    /// An epoch is done.
-    pub fn end_epoch(&self, record: &EpochRecord, timing: &EpochTiming) {
+    /// An epoch is done; its time is unknown if nothing but the evaluation was left of it.
+    pub fn end_epoch(&self, record: &EpochRecord, timing: Option<&EpochTiming>) {
         let EpochRecord { epoch, train, test, .. } = record;
-        let left = match epoch == &self.epochs {
-            true => String::new(),
-            false => format!("  {} left", self.time_left(epoch * self.epoch_batches)),
-        };
-        self.line(&format!(
-            "epoch {epoch:>3}/{}  loss {:.3} -> test {:.3}  top-1 {:5.2} % -> test {:5.2} %{}  {:.0} images/s{left}",
+        let mut line = format!(
+            "epoch {epoch:>3}/{}  loss {:.3}/{:.3}  top-1 {:5.2}/{:5.2} %",
             self.epochs,
             train.loss,
             test.loss,
             100.0 * train.top1,
-            100.0 * test.top1,
-            if record.best { " best" } else { "     " },
-            timing.images_per_second,
-        ));
+            100.0 * test.top1
+        );
+        if let Some(timing) = timing {
+            let _ = write!(line, "  {:.0} images/s", timing.images_per_second);
+        }
+        if let Some(left) = self.time_left(epoch * self.epoch_batches).filter(|_| *epoch < self.epochs) {
+            let _ = write!(line, "  ETA {left}");
+        }
+        if record.best {
+            line.push_str("  best");
+        }
+        self.line(&line);
     }
 
     /// A line that stays, above the bar.
     pub fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| note(text));
     }
 
     /// The bar goes.
@@ -125,13 +125,11 @@ impl TrainingDisplay {
         self.bar.finish_and_clear();
     }
 
-    fn time_left(&self, done: usize) -> String {
-        let seen = done.saturating_sub(self.resumed_at);
-        if seen == 0 {
-            return "?".to_owned();
-        }
+    /// Time until the end of the run, by the speed of this process so far.
+    fn time_left(&self, done: usize) -> Option<FormattedDuration> {
+        let seen = done.checked_sub(self.resumed_at).filter(|seen| *seen > 0)?;
         let each = self.started.elapsed().as_secs_f64() / seen as f64;
-        let seconds = each * self.batches.saturating_sub(done) as f64;
-        HumanDuration(Duration::from_secs_f64(seconds.ceil().max(0.0))).to_string()
+        let batches = self.epochs.saturating_mul(self.epoch_batches).saturating_sub(done);
+        Duration::try_from_secs_f64((each * batches as f64).ceil()).ok().map(FormattedDuration)
     }
 }

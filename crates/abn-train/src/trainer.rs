@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 
 use abn_core::{Classifier, loss, state};
 use abn_data::{Batch, Loader};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::checkpoint::{Checkpoints, Progress, Resume};
-use crate::evaluate::{HealthMeter, Outcome, Sums, for_each_batch, images_of};
+use crate::checkpoint::{Checkpoints, Progress};
+use crate::evaluate::{images_of, measure};
 use crate::interrupt::Interrupt;
+use crate::meters::Sums;
 use crate::metrics::{EpochRecord, EpochTiming};
+use crate::outcome::Outcome;
 use crate::recipe::{Recipe, RunConfig};
 use crate::run_dir::RunDir;
 use crate::sgd::Sgd;
@@ -75,21 +77,25 @@ impl<'a> Trainer<'a> {
         save_every: Duration,
     ) -> Result<Self> {
         let checkpoints = Checkpoints::open(run.checkpoints())?;
-        let recipe = &config.recipe;
         let training_device = device.clone().autodiff();
-        let (model, sgd, progress) = match checkpoints.resume()? {
-            Some(Resume { model, optimizer, progress }) => {
-                let model =
-                    state::with_state(config.model.init(&training_device), model).with_context(|| {
-                        format!("`{}` does not fit config.json", checkpoints.manifest_path().display())
-                    })?;
-                (model, Sgd::with_state(recipe.sgd, optimizer, &device), progress)
+        let resume = checkpoints.resume()?;
+        let (model, sgd, progress) = match resume {
+            Some(resume) => {
+                let place = || format!("`{}` does not fit this run", checkpoints.manifest_path().display());
+                check_position(&resume.progress, &config.recipe, &loaders.train).with_context(place)?;
+                let model = state::with_state(config.model.init(&training_device), resume.model)
+                    .with_context(place)?;
+                let sgd = Sgd::with_state(config.recipe.sgd, resume.optimizer, &model, &device)
+                    .with_context(place)?;
+                (model, sgd, resume.progress)
             }
             None => {
-                let model = config.model.init_seeded(recipe.seed, &training_device);
-                (model, Sgd::new(recipe.sgd), Progress::default())
+                refuse_lost_checkpoint(run, &checkpoints)?;
+                let model = config.model.init_seeded(config.recipe.seed, &training_device);
+                (model, Sgd::new(config.recipe.sgd), Progress::default())
             }
         };
+        checkpoints.remove_unnamed()?;
         let last_save = Instant::now();
         Ok(Self {
             config,
@@ -139,17 +145,44 @@ impl<'a> Trainer<'a> {
 
     /// The rest of the current epoch and its evaluation.
     fn epoch(&mut self, display: &TrainingDisplay) -> Result<Ending> {
+        let (started, resumed_at) = (Instant::now(), self.progress.sums.images());
+        if self.batches(display)? == Ending::Interrupted {
+            return Ok(Ending::Interrupted);
+        }
+        let train_seconds = started.elapsed().as_secs_f64();
+        let images = self.progress.sums.images() - resumed_at;
+        let Some(record) = self.test(display)? else {
+            self.save()?;
+            return Ok(Ending::Interrupted);
+        };
+        warn_of_dead_maps(&record, display);
+        self.finish_epoch(record.clone())?;
+        let timing = EpochTiming {
+            epoch: record.epoch,
+            train_seconds,
+            images_per_second: images as f64 / train_seconds,
+            test_seconds: started.elapsed().as_secs_f64() - train_seconds,
+        };
+        let timing = (images > 0).then_some(timing);
+        if let Some(timing) = timing {
+            self.record_timing(timing)?;
+        }
+        display.end_epoch(&record, timing.as_ref());
+        Ok(if self.interrupt.requested() { Ending::Interrupted } else { Ending::Finished })
+    }
+
+    /// The rest of the batches of the current epoch.
+    fn batches(&mut self, display: &TrainingDisplay) -> Result<Ending> {
         let epoch = self.progress.epoch;
         let rate = self.recipe().rate(epoch);
-        let weight = self.recipe().attention_weight();
         let (started, resumed_at) = (Instant::now(), self.progress.sums.images());
-        let speed = |images: usize| (images - resumed_at) as f64 / started.elapsed().as_secs_f64();
         display.start_epoch(epoch, self.progress.batch);
         for batch in self.loaders.train.epoch(epoch, self.progress.batch) {
-            self.batch(batch?, rate)?;
+            self.step(&batch?, rate)?;
             self.progress.batch += 1;
-            let so_far = self.progress.sums.summary(weight);
-            display.batch(epoch, self.progress.batch, so_far.loss, so_far.top1, speed(so_far.images));
+            let so_far = self.progress.sums.summary(self.recipe().attention_weight());
+            let speed = (so_far.images - resumed_at) as f64 / started.elapsed().as_secs_f64();
+            display.batch(epoch, self.progress.batch, so_far.loss, so_far.top1, speed);
             if self.interrupt.requested() {
                 self.save()?;
                 return Ok(Ending::Interrupted);
@@ -158,31 +191,22 @@ impl<'a> Trainer<'a> {
                 self.save()?;
             }
         }
-        let (train_seconds, images_per_second) =
-            (started.elapsed().as_secs_f64(), speed(self.progress.sums.images()));
-        display.evaluating();
-        let record = self.measure(rate)?;
-        self.warn_of_dead_maps(&record, display);
-        self.finish_epoch(record.clone())?;
-        let test_seconds = started.elapsed().as_secs_f64() - train_seconds;
-        let timing = EpochTiming { epoch: epoch + 1, train_seconds, images_per_second, test_seconds };
-        self.record_timing(timing)?;
-        display.end_epoch(&record, &timing);
-        Ok(if self.interrupt.requested() { Ending::Interrupted } else { Ending::Finished })
+        Ok(Ending::Finished)
     }
 
     /// One step of gradient descent.
-    fn batch(&mut self, mut batch: Batch, rate: f64) -> Result<()> {
+    fn step(&mut self, batch: &Batch, rate: f64) -> Result<()> {
         let device = self.device.clone().autodiff();
+        let weight = self.recipe().attention_weight();
         let labels: Vec<i64> = batch.labels.iter().map(|label| *label as i64).collect();
-        let output = self.model.forward(images_of(&mut batch, &device));
         let labels = Tensor::<1, Int>::from_ints(labels.as_slice(), &device);
-        let objective = loss::loss(&output, labels, self.recipe().attention_weight()).total;
+        let output = self.model.forward(images_of(batch, &device));
+        let objective = loss::loss(&output, labels, weight);
         let mut sums = Sums::default();
         let outcome = Outcome::read(output, false)?;
         sums.add(&batch.labels, &outcome);
-        if !sums.summary(self.recipe().attention_weight()).loss.is_finite() {
-            return self.refuse_to_go_on();
+        if !sums.summary(weight).loss.is_finite() {
+            return self.diverged("the loss");
         }
         let gradients = GradientsParams::from_grads(objective.backward(), &self.model);
         self.model = self.sgd.step(rate, self.model.clone(), gradients);
@@ -190,53 +214,50 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn refuse_to_go_on(&self) -> Result<()> {
+    /// Ends a run whose numbers are not finite any more.
+    fn diverged<T>(&self, what: &str) -> Result<T> {
         let saved = self.checkpoints.progress();
+        let kept = match saved.epoch + saved.batch {
+            0 => "no checkpoint was written".to_owned(),
+            _ => format!(
+                "the last good checkpoint is `{}` (after {} epochs and {} steps)",
+                self.checkpoints.manifest_path().display(),
+                saved.epoch,
+                saved.batch
+            ),
+        };
         bail!(
-            "the loss is not a finite number at epoch {}, step {}; lower --lr and train into another --out. \
-             The last good checkpoint is `{}` (after {} epochs and {} steps)",
+            "{what} is not finite at epoch {}, step {}: the training diverged. Lower --lr (or check --mean and --std) \
+             and train into another --out; {kept}",
             self.progress.epoch + 1,
-            self.progress.batch + 1,
-            self.checkpoints.manifest_path().display(),
-            saved.epoch,
-            saved.batch
+            self.progress.batch + 1
         )
     }
 
-    /// Measures the network as it stands on the test images.
-    fn measure(&self, rate: f64) -> Result<EpochRecord> {
+    /// Measures the network as it stands on the test images; `None` if the user asked to stop.
+    fn test(&self, display: &TrainingDisplay) -> Result<Option<EpochRecord>> {
         let weight = self.recipe().attention_weight();
-        let (mut sums, mut health) = (Sums::default(), HealthMeter::default());
-        for_each_batch(&self.model.valid(), &self.loaders.test, &self.device, |batch, outcome| {
-            sums.add(&batch.labels, outcome);
-            let maps = outcome.attention.iter().flat_map(|attention| &attention.maps);
-            maps.for_each(|map| health.add(map));
-            Ok(true)
-        })?;
-        let test = sums.summary(weight);
-        let highest =
-            self.progress.history.iter().map(|record| record.test.top1).fold(f64::NEG_INFINITY, f64::max);
-        Ok(EpochRecord {
+        let loader = &self.loaders.test;
+        let go_on = |images| {
+            display.evaluating(images, loader.dataset.len());
+            !self.interrupt.requested()
+        };
+        let Some((test, maps)) = measure(&self.model.valid(), loader, &self.device, weight, go_on)? else {
+            return Ok(None);
+        };
+        if !test.loss.is_finite() {
+            return self.diverged("the test loss");
+        }
+        let history = &self.progress.history;
+        let highest = history.iter().map(|record| record.test.top1).fold(f64::NEG_INFINITY, f64::max);
+        Ok(Some(EpochRecord {
             epoch: self.progress.epoch + 1,
-            learning_rate: rate,
+            learning_rate: self.recipe().rate(self.progress.epoch),
             train: self.progress.sums.summary(weight),
             best: test.top1 > highest,
             test,
-            maps: health.health(),
-        })
-    }
-
-    fn warn_of_dead_maps(&self, record: &EpochRecord, display: &TrainingDisplay) {
-        let Some(maps) = record.maps else { return };
-        if maps.constant > DEAD_MAPS || maps.not_finite > 0.0 {
-            display.line(&format!(
-                "warning: of the attention maps {:.0} % are constant ({:.0} % all 0, {:.0} % all 1) and {:.0} % not finite",
-                100.0 * maps.constant,
-                100.0 * maps.zero,
-                100.0 * maps.one,
-                100.0 * maps.not_finite
-            ));
-        }
+            maps,
+        }))
     }
 
     /// The checkpoint comes first: `metrics.jsonl` is rewritten from it on resume.
@@ -256,9 +277,54 @@ impl<'a> Trainer<'a> {
         self.run.write_lines(TIMING, &timings)
     }
 
+    /// Saves where the run stands, unless its weights are broken: a good checkpoint is worth more.
     fn save(&mut self) -> Result<()> {
-        self.checkpoints.save(&state::state_of(&self.model), &self.sgd.state(), &self.progress)?;
+        let (model, velocities) = (state::state_of(&self.model), self.sgd.state());
+        let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
+        if !model.values().chain(velocities.values()).all(finite) {
+            return self.diverged("a weight");
+        }
+        self.checkpoints.save(&model, &velocities, &self.progress)?;
         self.last_save = Instant::now();
         Ok(())
     }
+}
+
+/// A branch that died shows in its maps before it shows in the accuracy.
+fn warn_of_dead_maps(record: &EpochRecord, display: &TrainingDisplay) {
+    let Some(maps) = record.maps else { return };
+    if maps.constant > DEAD_MAPS || maps.not_finite > 0.0 {
+        display.line(&format!(
+            "warning: of the attention maps {:.0} % are constant ({:.0} % all 0, {:.0} % all 1), {:.0} % not finite",
+            100.0 * maps.constant,
+            100.0 * maps.zero,
+            100.0 * maps.one,
+            100.0 * maps.not_finite
+        ));
+    }
+}
+
+/// A position that this run cannot have been in.
+fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Result<()> {
+    let Progress { epoch, batch, sums, history } = progress;
+    let images = batch.saturating_mul(recipe.batch_size).min(train.dataset.len());
+    let possible = *epoch <= recipe.epochs
+        && history.len() == *epoch
+        && *batch <= train.batches()
+        && (*epoch < recipe.epochs || *batch == 0)
+        && sums.images() == images;
+    ensure!(possible, "its position is impossible; it is damaged: restore it or train into another --out");
+    Ok(())
+}
+
+/// Metrics are written after the checkpoint of their epoch, so metrics without one mean that it was lost.
+fn refuse_lost_checkpoint(run: &RunDir, checkpoints: &Checkpoints) -> Result<()> {
+    let finished: Vec<EpochRecord> = run.read_lines(METRICS)?;
+    ensure!(
+        finished.is_empty(),
+        "`{}` is missing although the run has finished {} epochs; restore it or train into another --out",
+        checkpoints.manifest_path().display(),
+        finished.len()
+    );
+    Ok(())
 }

@@ -3,11 +3,16 @@
 use std::path::Path;
 
 use abn_core::state::State;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use burn::tensor::{DType, TensorData};
 use pytorch_reader::{PytorchError, PytorchReader};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+
+/// Larger than any checkpoint of these networks.
+const LARGEST_FILE: u64 = 16 << 30;
+/// `torch.save` does not compress, so tensors do not take more than their file, unless they share storage.
+const LARGEST_EXPANSION: u64 = 4;
 
 /// Keys under which training scripts nest the weights.
 const NESTED: [&str; 2] = ["state_dict", "model"];
@@ -55,6 +60,9 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<State> {
 /// # Errors
 /// The file is missing, damaged, or holds something else than weights.
 pub fn read_checkpoint(path: &Path) -> Result<State> {
+    let metadata = path.metadata().with_context(|| format!("cannot read `{}`", path.display()))?;
+    ensure!(metadata.is_file(), "`{}` is not a file", path.display());
+    ensure!(metadata.len() <= LARGEST_FILE, "`{}` is larger than any checkpoint", path.display());
     let state = if path.extension().is_some_and(|extension| extension == "safetensors") {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         from_safetensors(&bytes)
@@ -68,7 +76,14 @@ pub fn read_checkpoint(path: &Path) -> Result<State> {
 }
 
 fn read_pickle(path: &Path) -> Result<State> {
-    let reader = open_pickle(path)?;
+    // The reader's errors repeat their cause in their text, so only the text is kept.
+    let reader = open_pickle(path).map_err(|error| anyhow!("{error}"))?;
+    let claimed: u64 = reader.tensors().values().map(|tensor| tensor.byte_len() as u64).sum();
+    let holds = path.metadata()?.len();
+    ensure!(
+        claimed <= LARGEST_EXPANSION * holds,
+        "its tensors would take {claimed} bytes, which a file of {holds} bytes cannot hold"
+    );
     let mut state = State::new();
     for (name, tensor) in reader.tensors() {
         use pytorch_reader::DType as Torch;
@@ -87,15 +102,15 @@ fn read_pickle(path: &Path) -> Result<State> {
 }
 
 /// Opens the weights where they are nested, or else the file as a whole.
-fn open_pickle(path: &Path) -> Result<PytorchReader> {
+fn open_pickle(path: &Path) -> Result<PytorchReader, PytorchError> {
     for key in NESTED {
         match PytorchReader::with_top_level_key(path, key) {
             Ok(reader) if !reader.is_empty() => return Ok(reader),
             Ok(_) | Err(PytorchError::KeyNotFound(_)) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
-    Ok(PytorchReader::new(path)?)
+    PytorchReader::new(path)
 }
 
 fn tensor_data(bytes: Vec<u8>, shape: Vec<usize>, dtype: DType) -> TensorData {

@@ -23,7 +23,7 @@ fn no_run(folder: &Path) {
 fn missing_and_empty_data() {
     let folder = tempfile::tempdir().unwrap();
     fails(folder.path(), "train --dataset cifar10 --out run", 1, &["datasets", "cifar-10"]);
-    fails(folder.path(), TRAIN, 1, &["data"]);
+    fails(folder.path(), TRAIN, 1, &["data does not exist"]);
     fs::create_dir_all(folder.path().join("data/cifar-10-batches-bin")).unwrap();
     fails(folder.path(), TRAIN, 1, &["data_batch_1.bin"]);
     fs::write(folder.path().join("data/cifar-10-batches-bin/data_batch_1.bin"), []).unwrap();
@@ -41,7 +41,7 @@ fn damaged_data() {
     let mut labelled = whole;
     labelled[2 * RECORD] = 10;
     fs::write(&file, labelled).unwrap();
-    fails(folder.path(), TRAIN, 1, &["data_batch_3.bin", "10"]);
+    fails(folder.path(), TRAIN, 1, &["data_batch_3.bin", "record 2 has label 10: expected 0 to 9"]);
     no_run(folder.path());
 }
 
@@ -49,26 +49,36 @@ fn damaged_data() {
 fn impossible_settings() {
     let folder = with_data();
     let with = |option: &str| format!("{TRAIN} {option}");
-    fails(folder.path(), &TRAIN.replace("--epochs 1", "--epochs 0"), 1, &["--epochs must be at least 1"]);
+    fails(folder.path(), &TRAIN.replace("--epochs 1", "--epochs 0"), 2, &["--epochs", "from 1"]);
+    fails(folder.path(), &TRAIN.replace("--epochs 1", "--epochs 18446744073709551615"), 2, &["--epochs"]);
     fails(
         folder.path(),
         &TRAIN.replace("--batch-size 20", "--batch-size 41"),
         1,
         &["--batch-size 41", "40 images"],
     );
-    fails(folder.path(), &TRAIN.replace("--batch-size 20", "--batch-size 0"), 1, &["--batch-size"]);
+    fails(folder.path(), &TRAIN.replace("--batch-size 20", "--batch-size 0"), 2, &["--batch-size"]);
     fails(folder.path(), &TRAIN.replace("resnet8", "resnet-20"), 1, &["did you mean `resnet20`"]);
     fails(folder.path(), &TRAIN.replace("resnet8", "resnet21"), 1, &["nearest is `resnet20`"]);
-    fails(folder.path(), &with("--lr 0"), 1, &["--lr"]);
-    fails(folder.path(), &with("--lr nan"), 1, &["--lr"]);
-    fails(folder.path(), &with("--std 0,1,1"), 1, &["--std"]);
-    fails(folder.path(), &with("--limit 0"), 1, &["--limit"]);
-    fails(folder.path(), &with("--save-every=-1"), 1, &["--save-every"]);
-    fails(folder.path(), &with("--device quantum"), 1, &["quantum", "flex"]);
-    fails(folder.path(), &with("--schedule often"), 2, &["step:30"]);
-    fails(folder.path(), &with("--attention some"), 2, &["manet"]);
-    fails(folder.path(), &with("--lerning-rate 1"), 2, &["--lerning-rate"]);
-    fails(folder.path(), "trian", 2, &["train"]);
+    for (option, expected) in [
+        ("--lr 0", "a positive number"),
+        ("--lr nan", "a positive number"),
+        ("--momentum nan", "at least 0 and below 1"),
+        ("--weight-decay=-1", "at least 0 and below 1"),
+        ("--limit 0", "from 1"),
+        ("--workers 1000000", "0 to 256"),
+        ("--save-every=-1", "0 or more"),
+        ("--schedule often", "step:30"),
+        ("--schedule milestones:0,5", "step:30"),
+        ("--schedule step:99999999999999999999", "step:30"),
+        ("--attention some", "manet"),
+        ("--lerning-rate 1", "unexpected argument"),
+    ] {
+        fails(folder.path(), &with(option), 2, &[expected, option.split([' ', '=']).next().unwrap()]);
+    }
+    fails(folder.path(), &with("--std 0,1,1"), 1, &["--std must be three positive numbers"]);
+    fails(folder.path(), &with("--device quantum"), 1, &["`quantum` is not available", "flex"]);
+    fails(folder.path(), "trian", 2, &["tip", "train"]);
     no_run(folder.path());
 }
 
@@ -85,25 +95,97 @@ fn output_that_cannot_be_written() {
     assert_eq!(fs::read_dir(folder.path().join("papers")).unwrap().count(), 1);
 }
 
-/// The disk is full from the first checkpoint on: a limit on the size of files stands in for it.
+/// The disk fills up in the middle of a run: a limit on the size of files stands in for it.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_keeps_the_last_checkpoint() {
     let folder = with_data();
-    succeeds(folder.path(), TRAIN);
-    let manifest = folder.path().join("run/checkpoints/manifest.json");
-    let before = fs::read(&manifest).unwrap();
-    let limited = format!(
-        "ulimit -f 64; trap '' XFSZ; exec '{}' {} --save-every 0",
-        env!("CARGO_BIN_EXE_abn-under-test"),
-        TRAIN.replace("--out run", "--out other")
-    );
-    let said = run(std::process::Command::new("sh").args(["-c", &limited]).current_dir(folder.path()));
+    let train = TRAIN.replace("--epochs 1", "--epochs 2");
+    let limited = |blocks: usize| {
+        let program = env!("CARGO_BIN_EXE_abn-under-test");
+        let script = format!("ulimit -f {blocks}; trap '' XFSZ; exec '{program}' {train} --save-every 0");
+        run(std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()))
+    };
+    // A run that stands at its first step, as after Ctrl-C.
+    let stopped = train.replace("--out run", "--out run --save-every 0");
+    stop_after_first_checkpoint(folder.path(), &stopped);
+    let before = checkpoint_files(folder.path());
+    assert!(before.len() == 3, "{:?}", before.keys());
+    let said = limited(64);
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert!(said.err.contains("cannot write") && !said.err.contains("panicked"), "{}", said.err);
-    let unfinished = fs::read_dir(folder.path().join("other/checkpoints")).unwrap().count();
-    assert_eq!(unfinished, 0, "a failed write leaves nothing behind");
-    assert_eq!(fs::read(&manifest).unwrap(), before);
+    assert!(
+        before == checkpoint_files(folder.path()),
+        "the checkpoint is as it was, nothing is left beside it"
+    );
+    succeeds(folder.path(), &train);
+}
+
+/// Kills a run as soon as it has written a checkpoint.
+fn stop_after_first_checkpoint(folder: &Path, train: &str) {
+    let mut child =
+        abn(folder).args(train.split_whitespace()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let manifest = folder.join("run/checkpoints/manifest.json");
+    let started = std::time::Instant::now();
+    while !manifest.exists() {
+        assert!(started.elapsed().as_secs() < 60, "no checkpoint was written");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// What the manifest names, and the manifest.
+fn checkpoint_files(folder: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
+    let checkpoints = folder.join("run/checkpoints");
+    let manifest = fs::read_to_string(checkpoints.join("manifest.json")).unwrap();
+    let names =
+        fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let named = names.filter(|name| manifest.contains(name.as_str()) || name == "manifest.json");
+    named.map(|name| (name.clone(), fs::read(checkpoints.join(name)).unwrap())).collect()
+}
+
+/// What a process that was killed before it made a run leaves behind does not block the same command.
+#[test]
+fn remains_of_a_killed_start() {
+    let folder = with_data();
+    fs::create_dir(folder.path().join("run")).unwrap();
+    fs::write(folder.path().join("run/.lock"), "").unwrap();
+    fs::write(folder.path().join("run/.abn-tmp-abc"), "{\"version").unwrap();
+    succeeds(folder.path(), TRAIN);
+    assert!(!folder.path().join("run/.abn-tmp-abc").exists());
+}
+
+#[test]
+fn a_training_that_diverges_keeps_its_last_good_checkpoint() {
+    let folder = with_data();
+    for (option, kept) in
+        [("--save-every 1000", "no checkpoint was written"), ("--save-every 0", "not finite")]
+    {
+        let train = format!("{TRAIN} --lr 1e30 {option}").replace("--epochs 1", "--epochs 3");
+        fails(folder.path(), &train, 1, &["diverged", "Lower --lr", kept]);
+        fs::remove_dir_all(folder.path().join("run")).unwrap();
+    }
+    // One step an epoch: the weights break between the loss and the test.
+    let train = TRAIN.replace("--batch-size 20", "--batch-size 40 --lr 1e30");
+    fails(folder.path(), &train, 1, &["diverged"]);
+    fails(folder.path(), "eval run", 1, &["no checkpoint"]);
+}
+
+#[test]
+fn other_images_under_the_same_name_are_refused() {
+    let folder = with_data();
+    succeeds(folder.path(), TRAIN);
+    cifar::write(&folder.path().join("fewer"), 6);
+    fails(
+        folder.path(),
+        &TRAIN.replace("--data data", "--data fewer"),
+        1,
+        &["images: ", "40 images", "30 images"],
+    );
+    // The same images elsewhere are the same run.
+    fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
+    succeeds(folder.path(), &TRAIN.replace("--data data", "--data moved"));
+    succeeds(folder.path(), "eval run");
 }
 
 #[test]
@@ -131,10 +213,24 @@ fn damaged_runs() {
     fs::write(&weights, &whole).unwrap();
     succeeds(folder.path(), "eval run");
 
+    let manifest = fs::read_to_string(run_path.join("checkpoints/manifest.json")).unwrap();
+    for (from, to) in [
+        ("\"epoch\": 1", "\"epoch\": 9"),
+        ("\"batch\": 0", "\"batch\": 999999"),
+        ("\"images\": 0", "\"images\": 7"),
+    ] {
+        let changed = manifest.replacen(from, to, 1);
+        assert_ne!(changed, manifest, "{from}");
+        fs::write(run_path.join("checkpoints/manifest.json"), changed).unwrap();
+        fails(folder.path(), TRAIN, 1, &["manifest.json", "damaged"]);
+    }
+
     fs::write(run_path.join("checkpoints/manifest.json"), "{").unwrap();
     fails(folder.path(), "eval run", 1, &["manifest.json", "damaged"]);
     fs::remove_file(run_path.join("checkpoints/manifest.json")).unwrap();
     fails(folder.path(), "eval run", 1, &["manifest.json", "no checkpoint"]);
+    fails(folder.path(), TRAIN, 1, &["manifest.json", "is missing although"]);
+    assert!(weights.exists(), "weights without a manifest are not thrown away");
     for text in ["", "{}", "[1]", "{\"version\": 99}"] {
         fs::write(run_path.join("config.json"), text).unwrap();
         fails(folder.path(), "eval run", 1, &["config.json"]);
@@ -182,13 +278,21 @@ fn foreign_checkpoints() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_panic() {
+#[cfg(target_os = "linux")]
+fn closed_pipes_end_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = abn(folder.path());
     let script = format!("'{}' models | head -1; exit 0", command.get_program().to_string_lossy());
     let said = run(std::process::Command::new("sh").args(["-c", &script]));
     assert!(said.out.starts_with("architecture"));
-    assert!(!said.err.contains("panicked"), "{}", said.err);
+    assert_eq!(said.err, "");
+    // Nobody reads the progress any more: the training goes on.
+    let data = with_data();
+    let program = env!("CARGO_BIN_EXE_abn-under-test");
+    let script = format!("'{program}' {TRAIN} 2>/dev/full");
+    let said = run(std::process::Command::new("sh").args(["-c", &script]).current_dir(data.path()));
+    assert_eq!(said.code, Some(0));
+    assert!(said.out.contains("report run/report.html"), "{}", said.out);
     command.arg("--version");
     assert!(run(&mut command).out.starts_with("abn "));
 }

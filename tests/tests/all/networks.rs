@@ -126,7 +126,7 @@ fn check_gradients(folder: &str, architecture: &str) {
     let device = Device::flex().autodiff();
     let model = case.network(&device);
     let output = model.forward(case.images("train_input", &device));
-    let objective = loss(&output, case.labels(&device), ATTENTION_WEIGHT).total;
+    let objective = loss(&output, case.labels(&device), ATTENTION_WEIGHT);
     let gradients = GradientsParams::from_grads(objective.backward(), &model);
     let stages = case.config.network.stages.len();
     let mut visitor =
@@ -170,7 +170,7 @@ fn check_training(folder: &str, architecture: &str, run: &str) {
     let mut after = State::new();
     for step in 0..=steps {
         let output = model.forward(case.images("train_input", &device));
-        let objective = loss(&output, case.labels(&device), ATTENTION_WEIGHT).total;
+        let objective = loss(&output, case.labels(&device), ATTENTION_WEIGHT);
         let value = f64::from(objective.clone().into_scalar::<f32>());
         let off = (value - number(&run_json["losses_f64"][step])).abs();
         let allowed = number(&run_json["tolerance"]["losses_abs_per_step"][step]) * case.leeway(step);

@@ -147,7 +147,7 @@ fn every_parameter_gets_a_finite_gradient() {
             let model = config(architecture, attention.clone(), 5).init(&device);
             let output = model.forward(images([4, 3, 16, 16], &device));
             let labels = Tensor::<1, Int>::from_ints([0, 1, 2, 4], &device);
-            let gradients = GradientsParams::from_grads(loss(&output, labels, 1.0).total.backward(), &model);
+            let gradients = GradientsParams::from_grads(loss(&output, labels, 1.0).backward(), &model);
             let parameters = shapes_of(&model).keys().filter(|name| !is_buffer(name)).count();
             assert_eq!(gradients.len(), parameters, "{architecture} {attention:?}");
             let stepped =

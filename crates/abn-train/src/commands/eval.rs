@@ -1,12 +1,12 @@
 //! `abn eval`: accuracy of a run on its data set.
 
 use abn_data::Split;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::percent;
 use crate::cli::{EvalArgs, SplitName};
-use crate::evaluate::{HealthMeter, Sums, for_each_batch};
+use crate::evaluate::measure;
 use crate::metrics::{MapHealth, Summary};
 use crate::session::{Session, open_split, plain_loader};
 use crate::{device, terminal};
@@ -33,19 +33,16 @@ pub fn run(args: EvalArgs) -> Result<()> {
         collection = collection.limit(limit);
     }
     let loader = plain_loader(&session.config, &collection, args.workers);
-    let (mut sums, mut health) = (Sums::default(), HealthMeter::default());
     let progress = terminal::counter("evaluating", collection.samples.len());
-    for_each_batch(&session.classifier, &loader, &session.device, |batch, outcome| {
-        sums.add(&batch.labels, outcome);
-        let maps = outcome.attention.iter().flat_map(|attention| &attention.maps);
-        maps.for_each(|map| health.add(map));
-        progress.inc(batch.len() as u64);
-        Ok(true)
+    let weight = session.config.recipe.attention_weight();
+    let measured = measure(&session.classifier, &loader, &session.device, weight, |images| {
+        progress.set_position(images as u64);
+        true
     })?;
     progress.finish_and_clear();
-    let summary = sums.summary(session.config.recipe.attention_weight());
+    let (summary, maps) = measured.context("the evaluation was stopped")?;
     if args.json {
-        return terminal::json(&Evaluation { summary, maps: health.health() });
+        return terminal::json(&Evaluation { summary, maps });
     }
     terminal::result(&format!(
         "top-1 {}, top-5 {}, loss {:.4} on {} images",

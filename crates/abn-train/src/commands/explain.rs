@@ -7,9 +7,9 @@ use anyhow::{Context, Result, ensure};
 use image::{ImageFormat, RgbImage};
 
 use crate::cli::ExplainArgs;
-use crate::evaluate::probabilities;
 use crate::files::write_atomically;
 use crate::heatmap::{Drawing, enlarge, overlay, side_by_side};
+use crate::outcome::probabilities;
 use crate::report::{Explanation, render_explanations};
 use crate::session::Session;
 use crate::{device, terminal};
@@ -19,6 +19,10 @@ use abn_core::explain::AttentionMap;
 const SHOWN_CLASSES: usize = 3;
 /// Side to which small images are enlarged.
 const PICTURE_SIDE: u32 = 256;
+/// Marks a folder as one that this command may write into again.
+const MARK: &str = ".abn-explain";
+/// Longest part of an image's name that its overlay keeps, in characters.
+const LONGEST_STEM: usize = 60;
 /// Name of the page in the output folder.
 const PAGE: &str = "index.html";
 
@@ -34,9 +38,7 @@ pub fn run(args: ExplainArgs) -> Result<()> {
         args.run.display()
     );
     let files = image_files(&args.files)?;
-    fs::create_dir_all(&args.out).with_context(|| {
-        format!("cannot create `{}`; choose an --out that can be written", args.out.display())
-    })?;
+    prepare(&args.out)?;
     let drawing = Drawing { colors: args.colors, range: args.range, ..Drawing::default() };
     let progress = terminal::counter("explaining", files.len());
     let mut explanations = Vec::new();
@@ -49,6 +51,20 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let page = args.out.join(PAGE);
     write_atomically(&page, render_explanations(&title, "", &explanations, &drawing).as_bytes())?;
     terminal::result(&format!("{} overlays and {}", explanations.len(), page.display()))
+}
+
+/// Makes the output folder, or takes one that this command made. No file of the user's is replaced.
+fn prepare(folder: &Path) -> Result<()> {
+    let failed = || format!("cannot write in `{}`; choose an --out that can be written", folder.display());
+    fs::create_dir_all(folder).with_context(failed)?;
+    let mark = folder.join(MARK);
+    let empty = fs::read_dir(folder).with_context(failed)?.next().is_none();
+    ensure!(
+        empty || mark.exists(),
+        "`{}` has files in it that `abn explain` did not make; nothing was changed, choose another --out",
+        folder.display()
+    );
+    fs::write(&mark, "").with_context(failed)
 }
 
 fn explain(
@@ -112,6 +128,7 @@ fn is_image_name(path: &Path) -> bool {
 /// Files from different folders may share a name; the number keeps the outputs apart and in order.
 fn output_name(file: &Path, number: usize) -> String {
     let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem: String = stem.chars().take(LONGEST_STEM).collect();
     format!("{:04}-{stem}", number + 1)
 }
 

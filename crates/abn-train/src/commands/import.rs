@@ -2,7 +2,7 @@
 
 use abn_core::{import::from_pytorch, state};
 use abn_data::Split;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{attention, attention_name};
 use crate::checkpoint::Checkpoints;
@@ -19,7 +19,7 @@ use crate::{device, terminal};
 pub fn run(args: ImportArgs) -> Result<()> {
     let mut config = config_of(&args)?;
     config.imported = Some(args.file.display().to_string());
-    let device = device::open(None)?;
+    let device = device::for_bookkeeping()?;
     let weights = from_pytorch(&config.model, read_checkpoint(&args.file)?, &device).with_context(|| {
         format!(
             "`{}` is not a checkpoint of {} with attention {} and {} classes",
@@ -31,8 +31,14 @@ pub fn run(args: ImportArgs) -> Result<()> {
     })?;
     // Loading proves that the weights fit before anything is written.
     state::with_state(config.model.init(&device), weights.clone())?;
-    let run = RunDir::create(&args.out, &config)?;
-    Checkpoints::open(run.checkpoints())?.save_imported(&weights)?;
+    let run = RunDir::open_for_writing(&args.out, &config)?;
+    let mut checkpoints = Checkpoints::open(run.checkpoints())?;
+    ensure!(
+        checkpoints.is_empty(),
+        "`{}` is a run already; nothing was changed, choose another --out",
+        args.out.display()
+    );
+    checkpoints.save_imported(&weights)?;
     terminal::result(&format!(
         "imported {} tensors into `{}`; try `abn eval {1}`",
         weights.len(),
@@ -51,12 +57,13 @@ fn config_of(args: &ImportArgs) -> Result<RunConfig> {
         recipe.normalization.std = std;
     }
     recipe.check()?;
-    RunConfig::new(recipe, classes_of(args)?, None)
+    RunConfig::new(recipe, classes_of(args)?)
 }
 
 /// The data set's names where they are at hand and fit, numbers otherwise: an import needs no images.
 fn classes_of(args: &ImportArgs) -> Result<Vec<String>> {
-    let named = args.dataset.open(Split::Test, None).map(|collection| collection.classes);
+    let folder = args.dataset.folder(None, None)?;
+    let named = args.dataset.open(Split::Test, folder.as_deref()).map(|collection| collection.classes);
     let asked = args.classes.map(|count| count as usize);
     match (named, asked) {
         (Ok(names), None) => Ok(names),

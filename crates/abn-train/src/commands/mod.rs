@@ -10,6 +10,7 @@ pub mod train;
 use abn_core::AttentionConfig;
 
 use crate::cli::AttentionName;
+use crate::recipe::Recipe;
 
 /// The attention branch of that name.
 fn attention(name: AttentionName) -> Option<AttentionConfig> {
@@ -26,6 +27,14 @@ fn attention_name(attention: Option<&AttentionConfig>) -> &'static str {
         None => "none",
         Some(config) if config.mixed.is_some() => "manet",
         Some(_) => "abn",
+    }
+}
+
+/// A network in words.
+pub(crate) fn title(recipe: &Recipe) -> String {
+    match attention_name(recipe.attention.as_ref()) {
+        "none" => format!("{} without attention", recipe.architecture),
+        name => format!("{} with attention {name}", recipe.architecture),
     }
 }
 

@@ -26,7 +26,7 @@ struct Row {
 /// # Errors
 /// No backend is compiled in.
 pub fn run(args: ModelsArgs) -> Result<()> {
-    let device = device::open(None)?;
+    let device = device::for_bookkeeping()?;
     let mut rows = Vec::new();
     for architecture in Architecture::published() {
         for name in AttentionName::value_variants() {

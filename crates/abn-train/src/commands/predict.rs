@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::percent;
 use crate::cli::PredictArgs;
-use crate::evaluate::{predicted, probabilities};
+use crate::outcome::{predicted, probabilities};
 use crate::session::Session;
 use crate::{device, terminal};
 use abn_core::explain::AttentionMap;

@@ -1,0 +1,113 @@
+//! The end of a run: its best weights measured once more where masks are known, `results.json`, `report.html`.
+
+use abn_core::Classifier;
+use abn_core::explain::PointingGame;
+use abn_data::{Collection, Loader};
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+
+use crate::checkpoint::{Checkpoints, Which};
+use crate::commands::title;
+use crate::evaluate::for_each_batch;
+use crate::heatmap::Drawing;
+use crate::metrics::{EpochRecord, EpochTiming, Pointing, Results};
+use crate::recipe::RunConfig;
+use crate::report::{Report, render};
+use crate::run_dir::RunDir;
+use crate::session::{Session, plain_loader};
+use crate::showcase::gallery;
+use crate::trainer::TIMING;
+
+/// Name of the page that shows the run.
+pub const REPORT: &str = "report.html";
+/// Name of the file with the final figures.
+const RESULTS: &str = "results.json";
+/// Test images among which the report's pictures are chosen.
+const GALLERY_IMAGES: usize = 1000;
+/// Threads that load images.
+const WORKERS: usize = 2;
+
+/// Writes the results and the report of a finished run.
+///
+/// # Errors
+/// The run has no finished epoch, a file or sample cannot be read, or the folder not be written.
+pub fn conclude(config: &RunConfig, run: &RunDir, test: &Collection, device: Device) -> Result<Results> {
+    let session = Session::open(run.path(), Which::Best, device)?;
+    let progress = Checkpoints::open(run.checkpoints())?.progress();
+    let last = progress.history.last().context("the run has no finished epoch")?;
+    let best = progress.best_epoch().and_then(|epoch| progress.history.get(epoch - 1)).unwrap_or(last);
+    let results = Results {
+        epochs: progress.history.len(),
+        best_epoch: best.epoch,
+        best: best.test,
+        last: last.test,
+        pointing: pointing(&session, &plain_loader(config, test, WORKERS))?,
+    };
+    run.write_json(RESULTS, &results)?;
+    let page = report(&session, run, test, &progress.history, &results)?;
+    run.write(REPORT, render(&page).as_bytes())?;
+    Ok(results)
+}
+
+fn report(
+    session: &Session,
+    run: &RunDir,
+    test: &Collection,
+    history: &[EpochRecord],
+    results: &Results,
+) -> Result<Report> {
+    let (config, recipe) = (&session.config, &session.config.recipe);
+    let sample = plain_loader(config, &test.clone().limit(GALLERY_IMAGES), WORKERS);
+    Ok(Report {
+        title: format!("{} on {}", title(recipe), recipe.dataset.name()),
+        subtitle: format!("{} epochs, seed {}", recipe.epochs, recipe.seed),
+        settings: settings(config, &session.device),
+        timing: run.read_lines::<EpochTiming>(TIMING)?,
+        results: Some(results.clone()),
+        gallery: gallery(&session.classifier, &sample, &config.classes, &session.device)?,
+        epochs: history.to_vec(),
+        drawing: Drawing::default(),
+    })
+}
+
+/// The pointing game of the trained network beside that of the same network before training.
+fn pointing(session: &Session, loader: &Loader) -> Result<Option<Pointing>> {
+    let Some(trained) = pointing_game(&session.classifier, loader, &session.device)? else {
+        return Ok(None);
+    };
+    let untrained = session.config.model.init_seeded(session.config.recipe.seed, &session.device);
+    let untrained = pointing_game(&untrained, loader, &session.device)?;
+    Ok(untrained.map(|untrained| Pointing {
+        images: trained.images(),
+        trained: trained.accuracy(),
+        untrained: untrained.accuracy(),
+        chance: trained.chance(),
+    }))
+}
+
+/// Plays the game on every image with a mask; `None` without masks or without maps.
+fn pointing_game(classifier: &Classifier, loader: &Loader, device: &Device) -> Result<Option<PointingGame>> {
+    let mut game = PointingGame::default();
+    for_each_batch(classifier, loader, device, |batch, outcome| {
+        let maps = outcome.attention.iter().flat_map(|attention| &attention.maps);
+        for (map, mask) in maps.zip(&batch.masks) {
+            if let Some(mask) = mask {
+                game.add(map, mask.as_raw(), mask.width() as usize);
+            }
+        }
+        Ok(game.images() > 0)
+    })?;
+    Ok((game.images() > 0).then_some(game))
+}
+
+/// Every setting of the run, for the report's table.
+fn settings(config: &RunConfig, device: &Device) -> Vec<(String, String)> {
+    let cost = config.cost(device);
+    let mut settings = vec![
+        ("parameters".to_owned(), cost.parameters.to_string()),
+        ("multiply-adds an image".to_owned(), cost.multiply_adds.to_string()),
+        ("map".to_owned(), format!("{} x {}", cost.map[0], cost.map[1])),
+    ];
+    settings.extend(config.settings());
+    settings
+}
