@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use abn_core::explain::AttentionMap;
 use abn_core::{Classifier, state};
 use abn_data::{Collection, Loader, Split, read_image};
 use anyhow::{Context, Result, ensure};
@@ -12,7 +13,6 @@ use crate::checkpoint::{Checkpoints, Which};
 use crate::outcome::Outcome;
 use crate::recipe::RunConfig;
 use crate::run_dir::RunDir;
-use abn_core::explain::AttentionMap;
 
 /// Images a batch where nothing is trained; the published test batch of CIFAR.
 const EVAL_BATCH: usize = 100;

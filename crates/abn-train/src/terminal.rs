@@ -62,7 +62,7 @@ impl TrainingDisplay {
     /// A display for a run of that many epochs and batches an epoch, of which some batches are done already.
     pub fn new(epochs: usize, epoch_batches: usize, done: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(epoch_batches as u64), draw_target());
-        bar.set_style(style("{prefix} {bar:16.cyan/dim} {pos:>3}/{len} {msg}"));
+        bar.set_style(style("{prefix} {wide_bar:.cyan/dim} {pos:>3}/{len} {msg}"));
         Self { bar, epochs, epoch_batches, resumed_at: done, started: Instant::now() }
     }
 
@@ -96,21 +96,19 @@ impl TrainingDisplay {
     pub fn end_epoch(&self, record: &EpochRecord, timing: Option<&EpochTiming>) {
         let EpochRecord { epoch, train, test, .. } = record;
         let mut line = format!(
-            "epoch {epoch:>3}/{}  loss {:.3}/{:.3}  top-1 {:5.2}/{:5.2} %",
+            "epoch {epoch}/{}  loss {:.3}/{:.3}  top-1 {:5.2}/{:5.2} %{}",
             self.epochs,
             train.loss,
             test.loss,
             100.0 * train.top1,
-            100.0 * test.top1
+            100.0 * test.top1,
+            if record.best { " *" } else { "  " }
         );
         if let Some(timing) = timing {
             let _ = write!(line, "  {:.0} images/s", timing.images_per_second);
         }
         if let Some(left) = self.time_left(epoch * self.epoch_batches).filter(|_| *epoch < self.epochs) {
             let _ = write!(line, "  ETA {left}");
-        }
-        if record.best {
-            line.push_str("  best");
         }
         self.line(&line);
     }

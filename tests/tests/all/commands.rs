@@ -21,7 +21,7 @@ fn train_eval_predict_and_explain() {
     let said = succeeds(path, train);
     let results = parse(&said.out);
     // Through a pipe there is one line per epoch, each once.
-    for epoch in ["epoch   1/2", "epoch   2/2"] {
+    for epoch in ["epoch 1/2", "epoch 2/2"] {
         assert_eq!(said.err.matches(epoch).count(), 1, "{}", said.err);
     }
     assert!(!said.err.contains('\u{1b}') && !said.err.contains('\r'), "no terminal codes in a pipe");

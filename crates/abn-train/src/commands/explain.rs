@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abn_core::explain::AttentionMap;
 use anyhow::{Context, Result, ensure};
 use image::{ImageFormat, RgbImage};
 
@@ -13,7 +14,6 @@ use crate::outcome::probabilities;
 use crate::report::{Explanation, render_explanations};
 use crate::session::Session;
 use crate::{device, terminal};
-use abn_core::explain::AttentionMap;
 
 /// Classes shown an image.
 const SHOWN_CLASSES: usize = 3;

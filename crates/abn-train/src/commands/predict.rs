@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use abn_core::explain::AttentionMap;
 use anyhow::Result;
 use serde::Serialize;
 
@@ -10,7 +11,6 @@ use crate::cli::PredictArgs;
 use crate::outcome::{predicted, probabilities};
 use crate::session::Session;
 use crate::{device, terminal};
-use abn_core::explain::AttentionMap;
 
 /// The JSON contract of the command.
 #[derive(Debug, Serialize)]

@@ -47,7 +47,7 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     announce(&config, &run, &loaders, &trainer, &device);
     if trainer.train()? == Ending::Interrupted {
         terminal::note(&format!(
-            "stopped; the checkpoint in `{}` is complete and the same command continues it",
+            "stopped; the same command continues from the checkpoint in `{}`",
             run.path().display()
         ));
         return Ok(Ending::Interrupted);
@@ -172,12 +172,12 @@ fn announce(config: &RunConfig, run: &RunDir, loaders: &Loaders, trainer: &Train
     let recipe = &config.recipe;
     let cost = config.cost(device);
     terminal::note(&format!(
-        "{} on {}: {} training and {} test images, {} classes",
+        "{} on {} ({} classes): {} training, {} test images",
         super::title(recipe),
         recipe.dataset.name(),
+        config.classes.len(),
         loaders.train.dataset.len(),
         loaders.test.dataset.len(),
-        config.classes.len(),
     ));
     terminal::note(&format!(
         "{:.3} M parameters, {:.1} M multiply-adds an image; {} epochs of {} steps of {}",
@@ -187,7 +187,10 @@ fn announce(config: &RunConfig, run: &RunDir, loaders: &Loaders, trainer: &Train
         loaders.train.batches(),
         recipe.batch_size,
     ));
-    terminal::note(&format!("run in `{}`; figures below are training/test", run.path().display()));
+    terminal::note(&format!(
+        "run in `{}`; figures are training/test, * the best so far",
+        run.path().display()
+    ));
     let progress = trainer.progress();
     if progress.epoch + progress.batch > 0 {
         terminal::note(&format!("continuing after {} epochs and {} steps", progress.epoch, progress.batch));

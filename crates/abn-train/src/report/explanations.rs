@@ -1,5 +1,6 @@
 //! The page of `abn explain`: every image with its overlay and the most probable classes.
 
+use abn_core::explain::AttentionMap;
 use image::RgbImage;
 use maud::{Markup, html};
 
@@ -7,7 +8,6 @@ use super::headline::bar;
 use super::page::page;
 use super::picture::{Picture, color_bar};
 use crate::heatmap::Drawing;
-use abn_core::explain::AttentionMap;
 
 /// Pixels of the longer side of a picture on the page; the overlay files have the full size.
 const SIDE: u32 = 480;

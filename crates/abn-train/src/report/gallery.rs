@@ -1,12 +1,12 @@
 //! Test images with their maps, the right and the wrong predictions apart.
 
+use abn_core::explain::AttentionMap;
 use image::{GrayImage, RgbImage};
 use maud::{Markup, html};
 
 use super::headline::percent;
 use super::picture::{Picture, color_bar};
 use crate::heatmap::Drawing;
-use abn_core::explain::AttentionMap;
 
 /// Pixels of the longer side of a picture in the gallery.
 const SIDE: u32 = 320;

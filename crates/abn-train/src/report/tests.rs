@@ -1,8 +1,8 @@
+use abn_core::explain::AttentionMap;
 use image::{GrayImage, Luma, RgbImage};
 
 use super::*;
 use crate::metrics::{MapHealth, Pointing, Summary};
-use abn_core::explain::AttentionMap;
 
 fn summary(loss: f64, top1: f64) -> Summary {
     Summary {
