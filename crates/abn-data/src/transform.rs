@@ -60,6 +60,18 @@ impl Transform {
             .try_fold(image, |image, step| step.apply(image, &mut rng))
     }
 
+    /// The same view at `factor` times the resolution, for looking at: what the network sees small, larger.
+    #[must_use]
+    pub fn magnified(&self, factor: u32) -> Self {
+        let step = |step: &Step| match *step {
+            Step::PadCrop { padding } => Step::PadCrop { padding: padding.saturating_mul(factor) },
+            Step::Flip => Step::Flip,
+            Step::ResizeShorter { size } => Step::ResizeShorter { size: size.saturating_mul(factor) },
+            Step::CenterCrop { size } => Step::CenterCrop { size: size.saturating_mul(factor) },
+        };
+        Self { steps: self.steps.iter().map(step).collect(), normalization: self.normalization }
+    }
+
     /// Runs the steps on image and mask alike, so that the mask keeps covering the object.
     ///
     /// # Errors
@@ -202,6 +214,19 @@ mod tests {
     #[track_caller]
     fn check<const W: usize, const V: usize>(step: Step, rows: &[[u8; W]], expected: &[[u8; V]]) {
         assert_eq!(step.apply(gray(rows), &mut rng(0)).unwrap(), gray(expected));
+    }
+
+    #[test]
+    fn a_magnified_transform_shows_the_same_part_of_the_image() {
+        let steps = vec![Step::ResizeShorter { size: 8 }, Step::CenterCrop { size: 8 }];
+        let small = Transform { steps, normalization: Normalization::CIFAR };
+        // Three bands of 40 x 40: the centre crop keeps the middle one.
+        let image = RgbImage::from_fn(120, 40, |x, _| Rgb([[10, 120, 230][x as usize / 40]; 3]));
+        for (transform, side) in [(small.clone(), 8), (small.magnified(4), 32)] {
+            let seen = transform.fixed(image.clone()).unwrap();
+            assert_eq!(seen.dimensions(), (side, side));
+            assert_eq!(seen.get_pixel(side / 2, side / 2).0, [120; 3]);
+        }
     }
 
     #[test]

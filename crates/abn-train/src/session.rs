@@ -14,6 +14,8 @@ use crate::outcome::Outcome;
 use crate::recipe::RunConfig;
 use crate::run_dir::RunDir;
 
+/// Side to which the view of a large image is magnified for looking at.
+const PICTURE_SIDE: u32 = 320;
 /// Images a batch where nothing is trained; the published test batch of CIFAR.
 const EVAL_BATCH: usize = 100;
 
@@ -80,8 +82,8 @@ pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize)
 
 /// What a network sees in one image.
 pub struct Look {
-    /// The image as the network got it, after the evaluation transform.
-    pub image: RgbImage,
+    /// What the network saw, as large as the file allows.
+    pub picture: RgbImage,
     /// Perception logits.
     pub logits: Vec<f32>,
     /// Logits of the attention branch, if there is one.
@@ -97,14 +99,19 @@ impl Session {
     /// The file is no image that can be read.
     pub fn look_at(&self, file: &Path) -> Result<Look> {
         let transform = self.config.recipe.eval_transform();
-        let image = transform.fixed(read_image(file)?)?;
+        let original = read_image(file)?;
+        let image = transform.fixed(original.clone())?;
         let (width, height) = (image.width() as usize, image.height() as usize);
         let planes = TensorData::new(transform.normalization.planes(&image), [1, 3, height, width]);
         let pixels = Tensor::from_data(planes, &self.device);
         let outcome = Outcome::read(self.classifier.forward(pixels), true)?;
         let attention = outcome.attention;
+        // Never larger than the file: that would invent detail.
+        let gain = |from: u32, to: u32| from / to.max(1);
+        let larger = gain(original.width().min(original.height()), image.width().min(image.height()));
+        let factor = larger.min(gain(PICTURE_SIDE, image.width().max(image.height()))).max(1);
         Ok(Look {
-            image,
+            picture: transform.magnified(factor).fixed(original)?,
             logits: outcome.logits.values,
             attention_logits: attention.as_ref().map(|attention| attention.logits.values.clone()),
             map: attention.and_then(|attention| attention.maps.into_iter().next()),

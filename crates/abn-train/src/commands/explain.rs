@@ -47,7 +47,7 @@ pub fn run(args: ExplainArgs) -> Result<()> {
         progress.inc(1);
     }
     progress.finish_and_clear();
-    let title = format!("Where `{}` looks", args.run.display());
+    let title = format!("Where {} looks", args.run.display());
     let page = args.out.join(PAGE);
     write_atomically(&page, render_explanations(&title, "", &explanations, &drawing).as_bytes())?;
     terminal::result(&format!("{} overlays and {}", explanations.len(), page.display()))
@@ -78,7 +78,7 @@ fn explain(
     let map = look.map.context("the network gave no attention map")?;
     let name = output_name(file, number);
     let overlay_file = format!("{name}.png");
-    let image = enlarge(&look.image, PICTURE_SIDE);
+    let image = enlarge(&look.picture, PICTURE_SIDE);
     let picture = side_by_side(&image, &overlay(&image, &map, drawing));
     write_png(&args.out.join(&overlay_file), &picture)?;
     if args.raw {
@@ -90,7 +90,7 @@ fn explain(
         |(class, probability): &(usize, f64)| (session.config.classes[*class].clone(), *probability as f32);
     Ok(Explanation {
         file: file.display().to_string(),
-        image: look.image,
+        image: look.picture,
         map,
         predictions: ranked.iter().take(SHOWN_CLASSES).map(name_of).collect(),
         overlay_file: Some(overlay_file),
