@@ -254,3 +254,100 @@ impl SpatialAttention {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{State, with_state};
+    use burn::tensor::TensorData;
+
+    /// Two channels over two positions.
+    const FEATURES: [[f32; 2]; 2] = [[1.0, 3.0], [2.0, 0.0]];
+
+    fn sigma(x: f32) -> f32 {
+        1.0 / (1.0 + (-x).exp())
+    }
+
+    /// The module with hidden width 1, fc1 = (1, -1), fc2 = (1, 2), and a 1x1 convolution average - maximum.
+    fn module(pools: Pools, arrangement: Arrangement) -> MixedAttention {
+        let config = MixedAttentionConfig {
+            channel: Some(ChannelConfig { pools, mlp_bias: false }),
+            spatial: Some(SpatialConfig { squeeze: Squeeze::Pool, kernel: 1, norm: false }),
+            arrangement,
+            ..MixedAttentionConfig::default()
+        };
+        let tensor = |values: [f32; 2], shape: &[usize]| TensorData::new(values.to_vec(), shape.to_vec());
+        let state = State::from([
+            ("channel.fc1.weight".to_owned(), tensor([1.0, -1.0], &[2, 1])),
+            ("channel.fc2.weight".to_owned(), tensor([1.0, 2.0], &[1, 2])),
+            ("spatial.conv.weight".to_owned(), tensor([1.0, -1.0], &[1, 2, 1, 1])),
+        ]);
+        with_state(config.init(2, &Device::flex()), state).unwrap()
+    }
+
+    #[track_caller]
+    fn check(pools: Pools, arrangement: Arrangement, expected: [[f32; 2]; 2]) {
+        let features = Tensor::<2>::from_floats(FEATURES, &Device::flex()).reshape([1, 2, 1, 2]);
+        let found: Vec<f32> = module(pools, arrangement).forward(features).into_data().iter().collect();
+        let off = found.iter().zip(expected.as_flattened()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 1e-6, "{found:?} instead of {expected:?}");
+    }
+
+    /// F scaled by channel.
+    fn scaled([a, b]: [f32; 2], [first, second]: [[f32; 2]; 2]) -> [[f32; 2]; 2] {
+        [first.map(|x| a * x), second.map(|x| b * x)]
+    }
+
+    /// Multiplied at each position by the sigmoid of average - maximum over the channels there.
+    fn gated([first, second]: [[f32; 2]; 2]) -> [[f32; 2]; 2] {
+        let gate = |i: usize| sigma((first[i] + second[i]) / 2.0 - first[i].max(second[i]));
+        [[gate(0) * first[0], gate(1) * first[1]], [gate(0) * second[0], gate(1) * second[1]]]
+    }
+
+    /// Averages (2, 1) and maxima (3, 2) of the channels both give 1 in the hidden layer, so (1, 2) after fc2.
+    #[test]
+    fn channel_then_spatial_by_hand() {
+        for (pools, gate) in
+            [(Pools::Average, [1.0, 2.0]), (Pools::Maximum, [1.0, 2.0]), (Pools::Both, [2.0, 4.0])]
+        {
+            let refined = scaled(gate.map(sigma), FEATURES);
+            check(pools, Arrangement::ChannelSpatial, gated(refined));
+        }
+    }
+
+    #[test]
+    fn spatial_then_channel_by_hand() {
+        let [first, second] = gated(FEATURES);
+        let hidden = |pool: fn([f32; 2]) -> f32| (pool(first) - pool(second)).max(0.0);
+        let sum = hidden(|[a, b]| (a + b) / 2.0) + hidden(|[a, b]| a.max(b));
+        check(
+            Pools::Both,
+            Arrangement::SpatialChannel,
+            scaled([sigma(sum), sigma(2.0 * sum)], [first, second]),
+        );
+    }
+
+    /// Raw gates: channels (2, 4); positions -0.5 and -1.5.
+    #[test]
+    fn parallel_by_hand() {
+        let expected = |gate: fn(f32) -> f32| {
+            let factor = |channel: f32, position: f32| 1.0 + sigma(gate(channel) + gate(position));
+            let row = |channel: f32, values: [f32; 2]| {
+                [factor(channel, -0.5) * values[0], factor(channel, -1.5) * values[1]]
+            };
+            [row(2.0, FEATURES[0]), row(4.0, FEATURES[1])]
+        };
+        check(Pools::Both, Arrangement::Parallel, expected(|gate| gate));
+        check(Pools::Both, Arrangement::ParallelDoubleSigmoid, expected(sigma));
+    }
+
+    #[test]
+    fn without_parts_nothing_changes() {
+        let config = MixedAttentionConfig { channel: None, spatial: None, ..MixedAttentionConfig::default() };
+        let features = Tensor::<4>::ones([1, 3, 2, 2], &Device::flex());
+        for arrangement in [Arrangement::ChannelSpatial, Arrangement::Parallel] {
+            let module = MixedAttentionConfig { arrangement, ..config.clone() }.init(3, &Device::flex());
+            assert_eq!(module.forward(features.clone()).into_data(), features.clone().into_data());
+        }
+    }
+}
