@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 
 use crate::checkpoint::{Checkpoints, Which};
-use crate::commands::title;
 use crate::evaluate::for_each_batch;
 use crate::heatmap::Drawing;
 use crate::metrics::{EpochRecord, EpochTiming, Pointing, Results};
@@ -59,7 +58,7 @@ fn report(
     let (config, recipe) = (&session.config, &session.config.recipe);
     let sample = plain_loader(config, &test.clone().limit(GALLERY_IMAGES), WORKERS);
     Ok(Report {
-        title: format!("{} on {}", title(recipe), recipe.dataset.name()),
+        title: format!("{} on {}", recipe.title(), recipe.dataset.name()),
         subtitle: format!("{} epochs, seed {}", recipe.epochs, recipe.seed),
         settings: settings(config, &session.device),
         timing: run.read_lines::<EpochTiming>(TIMING)?,

@@ -85,6 +85,23 @@ impl Recipe {
         }
     }
 
+    /// The network in words.
+    pub fn title(&self) -> String {
+        match &self.attention {
+            None => format!("{} without attention", self.architecture),
+            Some(_) => format!("{} with attention {}", self.architecture, self.attention_name()),
+        }
+    }
+
+    /// The name of the attention branch, also of one whose details differ from its paper's.
+    pub fn attention_name(&self) -> &'static str {
+        match &self.attention {
+            None => "none",
+            Some(config) if config.mixed.is_some() => "manet",
+            Some(_) => "abn",
+        }
+    }
+
     /// Learning rate of an epoch, counted from 0.
     pub fn rate(&self, epoch: usize) -> f64 {
         self.schedule.rate(self.learning_rate, self.gamma, epoch, self.epochs)

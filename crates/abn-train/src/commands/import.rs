@@ -4,7 +4,7 @@ use abn_core::{import::from_pytorch, state};
 use abn_data::Split;
 use anyhow::{Context, Result, ensure};
 
-use super::{attention, attention_name};
+use super::attention;
 use crate::checkpoint::Checkpoints;
 use crate::cli::ImportArgs;
 use crate::recipe::{Recipe, RunConfig};
@@ -22,10 +22,9 @@ pub fn run(args: ImportArgs) -> Result<()> {
     let device = device::for_bookkeeping()?;
     let weights = from_pytorch(&config.model, read_checkpoint(&args.file)?, &device).with_context(|| {
         format!(
-            "`{}` is not a checkpoint of {} with attention {} and {} classes",
+            "`{}` is not a checkpoint of {} and {} classes",
             args.file.display(),
-            config.recipe.architecture,
-            attention_name(config.recipe.attention.as_ref()),
+            config.recipe.title(),
             config.classes.len()
         )
     })?;

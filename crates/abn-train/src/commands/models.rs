@@ -6,14 +6,14 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{attention, attention_name};
+use super::attention;
 use crate::cli::{AttentionName, ModelsArgs};
 use crate::{device, terminal};
 
 #[derive(Debug, Serialize)]
 struct Row {
     name: String,
-    attention: &'static str,
+    attention: String,
     depth: usize,
     parameters: usize,
     multiply_adds: u64,
@@ -38,7 +38,9 @@ pub fn run(args: ModelsArgs) -> Result<()> {
             let cost = config.cost([architecture.input; 2], &device);
             rows.push(Row {
                 name: architecture.name.clone(),
-                attention: attention_name(config.attention.as_ref()),
+                attention: name
+                    .to_possible_value()
+                    .map_or_else(String::new, |value| value.get_name().to_owned()),
                 depth: architecture.depth(),
                 parameters: cost.parameters,
                 multiply_adds: cost.multiply_adds,

@@ -7,7 +7,7 @@ use abn_data::{Collection, Loader, Split};
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 
-use super::{attention, attention_name, percent};
+use super::{attention, percent};
 use crate::architectures;
 use crate::cli::TrainArgs;
 use crate::conclusion::{REPORT, conclude};
@@ -127,13 +127,8 @@ fn find_run(args: &TrainArgs) -> Result<(PathBuf, Option<RunConfig>)> {
 
 /// `runs/DATASET-ARCH-ATTENTION`.
 fn default_path(args: &TrainArgs) -> Result<PathBuf> {
-    let recipe = Recipe::of(args.dataset.unwrap_or(DatasetName::Shapes), None);
-    let branch = args.attention.map_or(recipe.attention, attention);
-    let arch = match &args.arch {
-        Some(name) => architectures::parse(name)?.name,
-        None => recipe.architecture,
-    };
-    let name = format!("{}-{arch}-{}", recipe.dataset.name(), attention_name(branch.as_ref()));
+    let recipe = recipe_of(args, None)?;
+    let name = format!("{}-{}-{}", recipe.dataset.name(), recipe.architecture, recipe.attention_name());
     Ok(Path::new("runs").join(name))
 }
 
@@ -173,7 +168,7 @@ fn announce(config: &RunConfig, run: &RunDir, loaders: &Loaders, trainer: &Train
     let cost = config.cost(device);
     terminal::note(&format!(
         "{} on {} ({} classes): {} training, {} test images",
-        super::title(recipe),
+        recipe.title(),
         recipe.dataset.name(),
         config.classes.len(),
         loaders.train.dataset.len(),
