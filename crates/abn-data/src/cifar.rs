@@ -113,9 +113,15 @@ impl Format {
             Split::Test => self.test,
         };
         let classes = self.class_names(&folder)?;
-        let mut bytes = Vec::new();
+        let (mut bytes, mut first) = (Vec::new(), None);
         for file in files {
-            let mut part = self.read(&folder.join(file))?;
+            let path = folder.join(file);
+            let mut part = self.read(&path)?;
+            let expected = *first.get_or_insert(part.len());
+            if part.len() != expected {
+                let (size, expected) = (part.len() as u64, expected as u64);
+                return Err(DataError::UnequalFiles { path, size, expected });
+            }
             bytes.reserve_exact(part.len());
             bytes.append(&mut part);
         }

@@ -61,6 +61,20 @@ pub enum DataError {
         /// Bytes a record.
         record: u64,
     },
+    /// Files that belong together and are of different sizes: one was cut at the end of a record.
+    #[error(
+        "{} has {size} bytes: expected {expected}, as the files before it have; it is truncated or of another data \
+         set: copy or unpack it again",
+        path.display()
+    )]
+    UnequalFiles {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The size of the first file.
+        expected: u64,
+    },
     /// A label that names no class.
     #[error(
         "{}: record {record} has label {label}: expected 0 to {}; the file is damaged or of another format: \

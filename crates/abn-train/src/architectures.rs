@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 pub fn parse(name: &str) -> Result<Architecture> {
     Architecture::parse(name).map_err(|error| match &error {
         ArchitectureError::Unknown { name } => {
-            anyhow!("{error}; did you mean `{}`? `abn models` lists all", nearest(name))
+            anyhow!("{error}; did you mean `{}`? `abn models` lists the published ones", nearest(name))
         }
         ArchitectureError::Depth { .. } => anyhow!(error),
     })

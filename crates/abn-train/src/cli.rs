@@ -89,7 +89,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<Schedule>,
     /// Factor of each fall of step and milestones [default: 0.1]
-    #[arg(long, value_name = "X", value_parser = positive)]
+    #[arg(long, value_name = "X", value_parser = factor)]
     pub gamma: Option<f64>,
     /// Weight decay [default: 5e-4 for shapes, else 1e-4]
     #[arg(long, value_name = "X", value_parser = fraction)]
@@ -104,7 +104,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "R,G,B", value_parser = rgb)]
     pub mean: Option<[f32; 3]>,
     /// Standard deviation of the inputs, per colour [default: the data set's]
-    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    #[arg(long, value_name = "R,G,B", value_parser = deviations)]
     pub std: Option<[f32; 3]>,
     /// Train on the first N images only
     #[arg(long, value_name = "N", value_parser = count)]
@@ -250,7 +250,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "R,G,B", value_parser = rgb)]
     pub mean: Option<[f32; 3]>,
     /// Standard deviation of the inputs, per colour [default: the data set's]
-    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    #[arg(long, value_name = "R,G,B", value_parser = deviations)]
     pub std: Option<[f32; 3]>,
     /// Folder for the run
     #[arg(long, value_name = "RUN")]
@@ -274,6 +274,10 @@ fn positive(text: &str) -> Result<f64, String> {
     ranged(text, "a positive number", |value: &f64| value.is_finite() && *value > 0.0)
 }
 
+fn factor(text: &str) -> Result<f64, String> {
+    ranged(text, "a number above 0 and at most 1", |value: &f64| *value > 0.0 && *value <= 1.0)
+}
+
 fn fraction(text: &str) -> Result<f64, String> {
     ranged(text, "a number that is at least 0 and below 1", |value| (0.0..1.0).contains(value))
 }
@@ -290,6 +294,13 @@ fn rgb(text: &str) -> Result<[f32; 3], String> {
         .collect::<Result<_, _>>()
         .map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))?;
     numbers.try_into().map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))
+}
+
+/// Three comma-separated positive numbers.
+fn deviations(text: &str) -> Result<[f32; 3], String> {
+    let numbers = rgb(text)?;
+    let positive = numbers.iter().all(|number| number.is_finite() && *number > 0.0);
+    if positive { Ok(numbers) } else { Err(format!("`{text}` is not three positive numbers")) }
 }
 
 #[cfg(test)]

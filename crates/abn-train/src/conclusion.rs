@@ -34,7 +34,7 @@ pub fn conclude(config: &RunConfig, run: &RunDir, test: &Collection, device: Dev
     let session = Session::open(run.path(), Which::Best, device)?;
     let progress = Checkpoints::open(run.checkpoints())?.progress();
     let last = progress.history.last().context("the run has no finished epoch")?;
-    let best = progress.best_epoch().and_then(|epoch| progress.history.get(epoch - 1)).unwrap_or(last);
+    let best = progress.history.iter().rev().find(|record| record.best).unwrap_or(last);
     let results = Results {
         epochs: progress.history.len(),
         best_epoch: best.epoch,
@@ -61,7 +61,7 @@ fn report(
         title: format!("{} on {}", recipe.title(), recipe.dataset.name()),
         subtitle: format!("{} epochs, seed {}", recipe.epochs, recipe.seed),
         settings: settings(config, &session.device),
-        timing: run.read_lines::<EpochTiming>(TIMING)?,
+        timing: run.read_lines::<EpochTiming>(TIMING).unwrap_or_default(),
         results: Some(results.clone()),
         gallery: gallery(&session.classifier, &sample, &config.classes, &session.device)?,
         epochs: history.to_vec(),

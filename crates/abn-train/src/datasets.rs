@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use abn_data::{Collection, DataError, Shapes, Split, cifar10, cifar100};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::files::sha256;
@@ -47,6 +47,7 @@ impl DatasetName {
     /// The current folder is unknown.
     pub fn folder(self, given: Option<&Path>, last: Option<&Path>) -> Result<Option<PathBuf>> {
         if self == Self::Shapes {
+            ensure!(given.is_none(), "--data is of no use: the data set shapes is built in");
             return Ok(None);
         }
         let last = last.filter(|last| last.exists());
@@ -73,7 +74,8 @@ impl DatasetName {
 
 /// `ABN_DATASETS`, or `datasets` in the current folder.
 fn folder_of_all() -> PathBuf {
-    std::env::var_os(FOLDER_VARIABLE).map_or_else(|| PathBuf::from("datasets"), PathBuf::from)
+    let named = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
+    named.map_or_else(|| PathBuf::from("datasets"), PathBuf::from)
 }
 
 /// A short digest of a split: its size and a few dozen of its images and labels, evenly spread. It tells other

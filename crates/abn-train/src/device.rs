@@ -45,8 +45,9 @@ pub fn open(name: Option<&str>) -> Result<Device> {
         #[cfg(feature = "wgpu")]
         "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
         other => bail!(
-            "device `{other}` is not available in this build, which has: {}; build with --features {other} if it is a backend",
-            COMPILED.join(", ")
+            "device `{other}` is not available in this build, which has: {}; build with --features {} if it is a backend",
+            COMPILED.join(", "),
+            other.split(':').next().unwrap_or(other)
         ),
     }
 }

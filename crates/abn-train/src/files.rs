@@ -18,9 +18,10 @@ const TEMPORARY: &str = ".abn-tmp-";
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        usual_permissions(builder.prefix(TEMPORARY));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
-        share_as_usual(file.as_file())?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         sync_folder(folder)
@@ -30,17 +31,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Temporary files are made private; what users share must be readable like any file they make.
+/// What the user's umask makes of a usual file; temporary files are private otherwise.
 #[cfg(unix)]
-fn share_as_usual(file: &File) -> std::io::Result<()> {
+fn usual_permissions(builder: &mut tempfile::Builder<'_, '_>) {
     use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
+    builder.permissions(fs::Permissions::from_mode(0o666));
 }
 
 #[cfg(not(unix))]
-fn share_as_usual(_file: &File) -> std::io::Result<()> {
-    Ok(())
-}
+fn usual_permissions(_builder: &mut tempfile::Builder<'_, '_>) {}
 
 /// Makes the rename itself durable where folders can be synced.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {

@@ -140,7 +140,7 @@ impl RunDir {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let parse = |line: &str| serde_json::from_str(line);
         text.lines().map(parse).collect::<Result<_, _>>().with_context(|| {
-            format!("`{}` is damaged; delete it, the next epoch writes it anew", path.display())
+            format!("`{}` is damaged; restore it or train into another --out", path.display())
         })
     }
 }

@@ -40,7 +40,6 @@ pub fn gallery(
                 predicted: classes[class].clone(),
                 probability: probabilities(logits)[class] as f32,
                 correct: class == *label,
-                file: None,
             };
             if shot.correct { correct.push(shot) } else { wrong.push(shot) }
         }

@@ -120,8 +120,8 @@ impl<'a> Trainer<'a> {
     /// Trains until all epochs are done or the user asks to stop.
     ///
     /// # Errors
-    /// A sample cannot be read, the loss is not a number, or a file cannot be written. The last checkpoint
-    /// stays as it is.
+    /// A training sample cannot be read (the steps before it are saved), the loss is not a number, or a file cannot
+    /// be written. The checkpoint is a good one in any case.
     pub fn train(&mut self) -> Result<Ending> {
         let epochs = self.recipe().epochs;
         let epoch_batches = self.loaders.train.batches();
@@ -178,7 +178,11 @@ impl<'a> Trainer<'a> {
         let (started, resumed_at) = (Instant::now(), self.progress.sums.images());
         display.start_epoch(epoch, self.progress.batch);
         for batch in self.loaders.train.epoch(epoch, self.progress.batch) {
-            self.step(&batch?, rate)?;
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(error) => return Err(self.saved_before(error.into())),
+            };
+            self.step(&batch, rate)?;
             self.progress.batch += 1;
             let so_far = self.progress.sums.summary(self.recipe().attention_weight());
             let speed = (so_far.images - resumed_at) as f64 / started.elapsed().as_secs_f64();
@@ -227,10 +231,10 @@ impl<'a> Trainer<'a> {
             ),
         };
         bail!(
-            "{what} is not finite at epoch {}, step {}: the training diverged. Lower --lr (or check --mean and --std) \
-             and train into another --out; {kept}",
-            self.progress.epoch + 1,
-            self.progress.batch + 1
+            "{what} is not finite after {} steps of epoch {}: the training diverged. Lower --lr (or check --mean and \
+             --std) and train into another --out; {kept}",
+            self.progress.batch,
+            self.progress.epoch + 1
         )
     }
 
@@ -262,29 +266,44 @@ impl<'a> Trainer<'a> {
 
     /// The checkpoint comes first: `metrics.jsonl` is rewritten from it on resume.
     fn finish_epoch(&mut self, record: EpochRecord) -> Result<()> {
-        self.progress.history.push(record);
-        self.progress.epoch += 1;
-        self.progress.batch = 0;
-        self.progress.sums = Sums::default();
-        self.save()?;
+        let mut history = self.progress.history.clone();
+        history.push(record);
+        let next = Progress { epoch: self.progress.epoch + 1, history, ..Progress::default() };
+        self.save_as(&next)?;
+        self.progress = next;
         self.run.write_lines(METRICS, &self.progress.history)
     }
 
     fn record_timing(&self, timing: EpochTiming) -> Result<()> {
-        let mut timings: Vec<EpochTiming> = self.run.read_lines(TIMING)?;
+        // Times are for looking at: a damaged file of them is no reason to end a training.
+        let mut timings: Vec<EpochTiming> = self.run.read_lines(TIMING).unwrap_or_default();
         timings.retain(|other| other.epoch != timing.epoch);
         timings.push(timing);
         self.run.write_lines(TIMING, &timings)
     }
 
-    /// Saves where the run stands, unless its weights are broken: a good checkpoint is worth more.
+    /// Saves where the run stands.
     fn save(&mut self) -> Result<()> {
+        self.save_as(&self.progress.clone())
+    }
+
+    /// Keeps the steps that were made before an error that is not theirs.
+    fn saved_before(&mut self, error: anyhow::Error) -> anyhow::Error {
+        let no_step = self.progress.epoch + self.progress.batch == 0;
+        match if no_step { Ok(()) } else { self.save() } {
+            Ok(()) => error,
+            Err(unsaved) => error.context(format!("the steps so far could not be saved ({unsaved:#})")),
+        }
+    }
+
+    /// Saves weights and velocities with a position, unless they are broken: a good checkpoint is worth more.
+    fn save_as(&mut self, progress: &Progress) -> Result<()> {
         let (model, velocities) = (state::state_of(&self.model), self.sgd.state());
         let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
         if !model.values().chain(velocities.values()).all(finite) {
             return self.diverged("a weight");
         }
-        self.checkpoints.save(&model, &velocities, &self.progress)?;
+        self.checkpoints.save(&model, &velocities, progress)?;
         self.last_save = Instant::now();
         Ok(())
     }
@@ -310,6 +329,7 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
     let images = batch.saturating_mul(recipe.batch_size).min(train.dataset.len());
     let possible = *epoch <= recipe.epochs
         && history.len() == *epoch
+        && history.iter().zip(1..).all(|(record, number)| record.epoch == number)
         && *batch <= train.batches()
         && (*epoch < recipe.epochs || *batch == 0)
         && sums.images() == images;

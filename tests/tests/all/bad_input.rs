@@ -38,6 +38,8 @@ fn damaged_data() {
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() - 5]).unwrap();
     fails(folder.path(), TRAIN, 1, &["data_batch_3.bin", &RECORD.to_string()]);
+    fs::write(&file, &whole[..whole.len() - RECORD]).unwrap();
+    fails(folder.path(), TRAIN, 1, &["data_batch_3.bin", "as the files before it have"]);
     let mut labelled = whole;
     labelled[2 * RECORD] = 10;
     fs::write(&file, labelled).unwrap();
@@ -65,6 +67,8 @@ fn impossible_settings() {
         ("--lr nan", "a positive number"),
         ("--momentum nan", "at least 0 and below 1"),
         ("--weight-decay=-1", "at least 0 and below 1"),
+        ("--std 0,1,1", "three positive numbers"),
+        ("--gamma 5", "at most 1"),
         ("--limit 0", "from 1"),
         ("--workers 1000000", "0 to 256"),
         ("--save-every=-1", "0 or more"),
@@ -76,7 +80,7 @@ fn impossible_settings() {
     ] {
         fails(folder.path(), &with(option), 2, &[expected, option.split([' ', '=']).next().unwrap()]);
     }
-    fails(folder.path(), &with("--std 0,1,1"), 1, &["--std must be three positive numbers"]);
+    fails(folder.path(), "train --data data --out run", 1, &["shapes is built in"]);
     fails(folder.path(), &with("--device quantum"), 1, &["`quantum` is not available", "flex"]);
     fails(folder.path(), "trian", 2, &["tip", "train"]);
     no_run(folder.path());
@@ -218,6 +222,7 @@ fn damaged_runs() {
         ("\"epoch\": 1", "\"epoch\": 9"),
         ("\"batch\": 0", "\"batch\": 999999"),
         ("\"images\": 0", "\"images\": 7"),
+        ("\"epoch\": 1,\n        \"learning_rate\"", "\"epoch\": 0,\n        \"learning_rate\""),
     ] {
         let changed = manifest.replacen(from, to, 1);
         assert_ne!(changed, manifest, "{from}");

@@ -185,7 +185,9 @@ fn imported_checkpoints_predict() {
     crate::program::fails(path, "train --out run", 1, &["was imported"]);
     let again =
         format!("import {} --arch resnet20 --attention abn --classes 10 --out run", checkpoint.display());
+    let config = fs::read(path.join("run/config.json")).unwrap();
     crate::program::fails(path, &again, 1, &["is a run already"]);
+    assert!(config == fs::read(path.join("run/config.json")).unwrap());
     let wrong = again.replace("--attention abn", "--attention none").replace("--out run", "--out other");
     crate::program::fails(path, &wrong, 1, &["+ att_conv.weight [10, 64, 1, 1]"]);
     assert!(!path.join("other").exists());

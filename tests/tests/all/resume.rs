@@ -4,8 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use abn_data::{DataError, Loader, Sample, Split};
+use abn_train::datasets::DatasetName;
+use abn_train::interrupt::Interrupt;
+use abn_train::recipe::{Recipe, RunConfig};
+use abn_train::run_dir::RunDir;
+use abn_train::session::plain_loader;
+use abn_train::trainer::{Loaders, Trainer};
+use burn::data::dataset::Dataset;
+use burn::tensor::Device;
 
 use crate::cifar;
 use crate::program::{abn, fails, run, succeeds};
@@ -119,7 +131,7 @@ fn ctrl_c_saves_and_the_same_command_continues() {
     let folder = tempfile::tempdir().unwrap();
     cifar::write(folder.path(), 200);
     let command =
-        "train --dataset cifar10 --data . --arch resnet8 --attention none --epochs 1 --batch-size 10";
+        "train --dataset cifar10 --data . --arch resnet8 --attention none --epochs 1 --batch-size 4";
     succeeds(folder.path(), &format!("{command} --out whole"));
     let stopped = format!("{command} --out stopped");
     let mut child = abn(folder.path())
@@ -141,7 +153,7 @@ fn ctrl_c_saves_and_the_same_command_continues() {
     let manifest = fs::read_to_string(folder.path().join("stopped/checkpoints/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let batch = manifest["progress"]["batch"].as_u64().unwrap();
-    assert!((1..100).contains(&batch), "stopped after {batch} of 100 steps");
+    assert!((1..250).contains(&batch), "stopped after {batch} of 250 steps");
     let said = run(abn(folder.path()).args(stopped.split_whitespace()));
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.err.contains(&format!("continuing after 0 epochs and {batch} steps")), "{}", said.err);
@@ -179,4 +191,55 @@ fn saves_that_were_cut_short() {
         succeeds(folder.path(), &format!("{command} --out {out}"));
         check_same(&whole, &remains(&run));
     }
+}
+
+/// Generated images of which some cannot be read, as a file on a failing disk.
+struct Failing {
+    images: abn_data::ImageDataset,
+    from: usize,
+    reads: AtomicUsize,
+}
+
+impl Dataset<Sample, DataError> for Failing {
+    fn get(&self, index: usize) -> Result<Sample, DataError> {
+        match self.reads.fetch_add(1, Ordering::SeqCst) {
+            read if read < self.from => self.images.get(index),
+            _ => Err(DataError::Empty { path: "photo.png".into(), expected: "an image" }),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+}
+
+/// Trains on 24 images in batches of 8 of which only the first so many reads succeed.
+fn train_failing(path: &Path, from: usize) -> anyhow::Error {
+    let images = abn_data::Shapes::new(1, Split::Train, 24).collection();
+    let recipe = Recipe { batch_size: 8, epochs: 1, ..Recipe::of(DatasetName::Shapes, Some(1)) };
+    let config = RunConfig::new(recipe, images.classes.clone()).unwrap();
+    let dataset = Arc::new(Failing { images: images.samples.clone(), from, reads: AtomicUsize::new(0) });
+    let test = plain_loader(&config, &images, 0);
+    let train = Loader { dataset, batch_size: 8, shuffled: true, masks: false, ..test.clone() };
+    let run = RunDir::open_for_writing(path, &config).unwrap();
+    let (device, every) = (Device::flex(), Duration::MAX);
+    let loaders = Loaders { train, test };
+    let mut trainer = Trainer::new(&config, &run, loaders, device, Interrupt::default(), every).unwrap();
+    trainer.train().unwrap_err()
+}
+
+#[test]
+fn an_unreadable_image_costs_no_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("run/checkpoints/manifest.json");
+    let error = train_failing(&folder.path().join("run"), 0);
+    assert!(format!("{error:#}").contains("photo.png is empty"), "{error:#}");
+    assert!(!manifest.exists(), "there was no step to save");
+    train_failing(&folder.path().join("run"), 16);
+    let saved: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    assert_eq!(saved["progress"]["batch"], 2);
+    // The run goes on from there: the next process fails at its first image and keeps the two steps.
+    train_failing(&folder.path().join("run"), 0);
+    let kept: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    assert_eq!(kept, saved);
 }

@@ -72,7 +72,8 @@ impl Architecture {
             None => (numbers, false),
         };
         // Four digits are deeper than any network that was ever trained and keep the sizes far from overflow.
-        let plain = depth.len() <= 4 && depth.bytes().all(|digit| digit.is_ascii_digit());
+        let plain =
+            depth.len() <= 4 && !depth.starts_with('0') && depth.bytes().all(|digit| digit.is_ascii_digit());
         let depth: usize = depth.parse().ok().filter(|_| plain).ok_or_else(unknown)?;
         if depth < 8 || !(depth - 2).is_multiple_of(6) {
             let nearest = (depth.saturating_sub(2) + 3) / 6 * 6 + 2;
@@ -144,14 +145,16 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(
-            ["resnet21", "resnet0", "resnet55", "resnet111-basic"].map(nearest),
+            ["resnet21", "resnet1", "resnet55", "resnet111-basic"].map(nearest),
             ["resnet20", "resnet8", "resnet56", "resnet110-basic"]
         );
     }
 
     #[test]
     fn other_names_are_unknown() {
-        for name in ["", "resnet", "resnet-20", "resnet99999", "vgg", "resnet20-bottleneck", "resnet+20"] {
+        for name in
+            ["", "resnet", "resnet-20", "resnet99999", "vgg", "resnet20-bottleneck", "resnet+20", "resnet020"]
+        {
             let parsed = Architecture::parse(name);
             assert!(matches!(parsed, Err(ArchitectureError::Unknown { .. })), "{name}: {parsed:?}");
         }

@@ -38,18 +38,23 @@ pub fn run(args: ExplainArgs) -> Result<()> {
         args.run.display()
     );
     let files = image_files(&args.files)?;
-    prepare(&args.out)?;
     let drawing = Drawing { colors: args.colors, range: args.range, ..Drawing::default() };
     let progress = terminal::counter("explaining", files.len());
     let mut explanations = Vec::new();
     for (number, file) in files.iter().enumerate() {
-        explanations.push(explain(&session, file, number, &args, &drawing)?);
+        explanations.push(explain(&session, file, number)?);
         progress.inc(1);
     }
     progress.finish_and_clear();
+    // Nothing is written before every image was read.
+    prepare(&args.out)?;
+    for explanation in &explanations {
+        write_overlay(&args, explanation, &drawing)?;
+    }
     let title = format!("Where {} looks", args.run.display());
+    let subtitle = session.config.recipe.title();
     let page = args.out.join(PAGE);
-    write_atomically(&page, render_explanations(&title, "", &explanations, &drawing).as_bytes())?;
+    write_atomically(&page, render_explanations(&title, &subtitle, &explanations, &drawing).as_bytes())?;
     terminal::result(&format!("{} overlays and {}", explanations.len(), page.display()))
 }
 
@@ -67,23 +72,8 @@ fn prepare(folder: &Path) -> Result<()> {
     fs::write(&mark, "").with_context(failed)
 }
 
-fn explain(
-    session: &Session,
-    file: &Path,
-    number: usize,
-    args: &ExplainArgs,
-    drawing: &Drawing,
-) -> Result<Explanation> {
+fn explain(session: &Session, file: &Path, number: usize) -> Result<Explanation> {
     let look = session.look_at(file)?;
-    let map = look.map.context("the network gave no attention map")?;
-    let name = output_name(file, number);
-    let overlay_file = format!("{name}.png");
-    let image = enlarge(&look.picture, PICTURE_SIDE);
-    let picture = side_by_side(&image, &overlay(&image, &map, drawing));
-    write_png(&args.out.join(&overlay_file), &picture)?;
-    if args.raw {
-        write_raw(&args.out.join(format!("{name}.json")), &map)?;
-    }
     let mut ranked: Vec<(usize, f64)> = probabilities(&look.logits).into_iter().enumerate().collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     let name_of =
@@ -91,10 +81,20 @@ fn explain(
     Ok(Explanation {
         file: file.display().to_string(),
         image: look.picture,
-        map,
+        map: look.map.context("the network gave no attention map")?,
         predictions: ranked.iter().take(SHOWN_CLASSES).map(name_of).collect(),
-        overlay_file: Some(overlay_file),
+        overlay_file: Some(format!("{}.png", output_name(file, number))),
     })
+}
+
+/// The image beside its overlay as PNG and, if asked for, the map as numbers.
+fn write_overlay(args: &ExplainArgs, explanation: &Explanation, drawing: &Drawing) -> Result<()> {
+    let Some(name) = &explanation.overlay_file else { return Ok(()) };
+    let image = enlarge(&explanation.image, PICTURE_SIDE);
+    let picture = side_by_side(&image, &overlay(&image, &explanation.map, drawing));
+    let path = args.out.join(name);
+    write_png(&path, &picture)?;
+    if args.raw { write_raw(&path.with_extension("json"), &explanation.map) } else { Ok(()) }
 }
 
 /// The files themselves, and the images directly in the folders, by name.

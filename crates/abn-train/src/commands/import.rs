@@ -30,14 +30,13 @@ pub fn run(args: ImportArgs) -> Result<()> {
     })?;
     // Loading proves that the weights fit before anything is written.
     state::with_state(config.model.init(&device), weights.clone())?;
-    let run = RunDir::open_for_writing(&args.out, &config)?;
-    let mut checkpoints = Checkpoints::open(run.checkpoints())?;
     ensure!(
-        checkpoints.is_empty(),
+        Checkpoints::open(args.out.join("checkpoints"))?.is_empty(),
         "`{}` is a run already; nothing was changed, choose another --out",
         args.out.display()
     );
-    checkpoints.save_imported(&weights)?;
+    let run = RunDir::open_for_writing(&args.out, &config)?;
+    Checkpoints::open(run.checkpoints())?.save_imported(&weights)?;
     terminal::result(&format!(
         "imported {} tensors into `{}`; try `abn eval {1}`",
         weights.len(),

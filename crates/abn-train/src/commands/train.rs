@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use abn_data::{Collection, Loader, Split};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
 use super::{attention, percent};
@@ -29,7 +29,7 @@ const SAVE_EVERY: f64 = 300.0;
 /// Runs the command.
 ///
 /// # Errors
-/// Anything that keeps the run from its end; what was trained so far is kept.
+/// Anything that keeps the run from its end; its last checkpoint is kept.
 pub fn run(args: TrainArgs) -> Result<Ending> {
     let device = device::open(args.device.as_deref())?;
     let (path, existing) = find_run(&args)?;
@@ -70,8 +70,11 @@ impl Images {
     fn open(recipe: &Recipe, given: Option<&Path>, existing: Option<&RunConfig>) -> Result<Self> {
         let last = existing.and_then(|config| config.data.as_deref());
         let folder = recipe.dataset.folder(given, last)?;
-        let mut train = recipe.dataset.open(Split::Train, folder.as_deref())?;
-        let test = recipe.dataset.open(Split::Test, folder.as_deref())?;
+        let open = |split| {
+            let opened = recipe.dataset.open(split, folder.as_deref());
+            opened.context("the data set cannot be opened; --data or ABN_DATASETS says where it lies")
+        };
+        let (mut train, test) = (open(Split::Train)?, open(Split::Test)?);
         if let Some(limit) = recipe.limit {
             train = train.limit(limit);
         }

@@ -28,8 +28,6 @@ pub struct Shot {
     pub probability: f32,
     /// Whether the prediction is the label.
     pub correct: bool,
-    /// File the image comes from, where it has one.
-    pub file: Option<String>,
 }
 
 /// The gallery: how to read it, then correct and wrong predictions. Nothing without shots.
@@ -80,7 +78,6 @@ fn card(shot: &Shot, drawing: &Drawing) -> Markup {
                 }
                 @if !shot.correct { p.truth { "true class " span.class { (shot.label) } } }
                 @if let Some(span) = picture.span() { p.small { (span) } }
-                @if let Some(file) = &shot.file { p.small.file { (file) } }
             }
         }
     }
