@@ -114,7 +114,7 @@ fn a_full_disk_keeps_the_last_checkpoint() {
     let stopped = train.replace("--out run", "--out run --save-every 0");
     stop_after_first_checkpoint(folder.path(), &stopped);
     let before = checkpoint_files(folder.path());
-    assert!(before.len() == 3, "{:?}", before.keys());
+    assert!(before.len() >= 3, "manifest, weights and velocities: {:?}", before.keys());
     let said = limited(64);
     assert_eq!(said.code, Some(1), "{}", said.err);
     assert!(said.err.contains("cannot write") && !said.err.contains("panicked"), "{}", said.err);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
@@ -50,48 +50,66 @@ fn check_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec
 }
 
 const TRAIN: &str =
-    "train --dataset cifar10 --data . --arch resnet8 --attention manet --epochs 3 --batch-size 20 --seed 5";
+    "train --dataset cifar10 --data . --arch resnet8 --attention manet --epochs 3 --batch-size 8 --seed 5";
 
-/// Kills the run after each of the delays, checkpointing all the time, then lets it finish.
-fn with_kills(folder: &Path, out: &str, workers: usize, kills: usize) -> usize {
-    let arguments = format!("{TRAIN} --out {out} --workers {workers} --save-every 0");
+/// Trains a run without interruption; returns it and the time it took.
+fn uninterrupted(folder: &Path, workers: usize) -> (BTreeMap<String, Vec<u8>>, Duration) {
+    let started = Instant::now();
+    succeeds(folder, &format!("{TRAIN} --out whole --workers {workers}"));
+    (remains(&folder.join("whole")), started.elapsed())
+}
+
+/// Kills a run so many times, checkpointing after every step, then lets it finish. Returns how many kills came
+/// before its end. `step` is about the time of a step.
+fn with_kills(folder: &Path, workers: usize, kills: u32, step: Duration) -> u32 {
+    let arguments = format!("{TRAIN} --out killed --workers {workers} --save-every 0");
+    let manifest = folder.join("killed/checkpoints/manifest.json");
     let mut unfinished = 0;
     for kill in 0..kills {
+        let before = fs::read(&manifest).ok();
         let mut child = abn(folder)
             .args(arguments.split_whitespace())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Irregular delays around the length of a step, so that kills meet steps, saves and evaluations.
-        sleep(Duration::from_millis(150 + (kill as u64 * 7919) % 400));
+        // Every fifth kill falls anywhere into the start; the others wait for a step to be saved, so that the run
+        // moves on, and then fall anywhere into the next two: into a step, a save or an evaluation.
+        let started = Instant::now();
+        let moved =
+            |child: &mut Child| fs::read(&manifest).ok() != before || child.try_wait().unwrap().is_some();
+        while kill % 5 != 4 && !moved(&mut child) {
+            assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint was written");
+            sleep(Duration::from_millis(1));
+        }
+        sleep(step * (kill * 7919 % 200) / 100);
         child.kill().unwrap(); // SIGKILL
-        unfinished += usize::from(!child.wait().unwrap().success());
+        unfinished += u32::from(!child.wait().unwrap().success());
     }
     succeeds(folder, &arguments);
     unfinished
 }
 
-#[test]
-fn killed_runs_end_bit_identical_with_any_number_of_workers() {
+/// `steps` is the number of steps of the run on so many records a file.
+#[track_caller]
+fn check_kills(records: usize, steps: u32, workers: [usize; 2], kills: u32, at_least: u32) {
     let folder = tempfile::tempdir().unwrap();
-    cifar::write(folder.path(), 16);
-    succeeds(folder.path(), &format!("{TRAIN} --out whole --workers 1 --save-every 1000"));
-    let whole = remains(&folder.path().join("whole"));
-    let killed = with_kills(folder.path(), "killed", 3, 5);
-    assert!(killed >= 3, "only {killed} kills came in time");
+    cifar::write(folder.path(), records);
+    let (whole, time) = uninterrupted(folder.path(), workers[0]);
+    let killed = with_kills(folder.path(), workers[1], kills, time / steps);
+    assert!(killed >= at_least, "only {killed} kills came in time");
     check_same(&whole, &remains(&folder.path().join("killed")));
 }
 
 #[test]
-#[ignore = "needs minutes: 25 kills at random moments"]
+fn killed_runs_end_bit_identical_with_any_number_of_workers() {
+    check_kills(16, 3 * 10, [1, 3], 5, 3);
+}
+
+#[test]
+#[ignore = "needs a minute: 25 kills at random moments"]
 fn twenty_five_kills_end_bit_identical() {
-    let folder = tempfile::tempdir().unwrap();
-    cifar::write(folder.path(), 40);
-    succeeds(folder.path(), &format!("{TRAIN} --out whole --workers 0"));
-    let killed = with_kills(folder.path(), "killed", 2, 25);
-    assert!(killed >= 20, "only {killed} kills came in time");
-    check_same(&remains(&folder.path().join("whole")), &remains(&folder.path().join("killed")));
+    check_kills(100, 3 * 63, [0, 2], 25, 20);
 }
 
 #[test]
