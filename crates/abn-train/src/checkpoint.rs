@@ -188,13 +188,15 @@ impl Checkpoints {
     /// # Errors
     /// The disk is full or the folder not writable; the previous checkpoint still counts then.
     pub fn save(&mut self, model: &State, optimizer: &State, progress: &Progress) -> Result<()> {
-        let saved = self.write_all(model, optimizer, progress).and_then(|manifest| self.commit(manifest));
-        if saved.is_err() {
-            // A part of the new checkpoint would take the space that the disk lacks. The error to report is
-            // the first one.
-            let _ = self.remove_unnamed();
+        match self.write_all(model, optimizer, progress) {
+            Ok(manifest) => self.commit(manifest),
+            Err(error) => {
+                // A part of the new checkpoint would take the space that the disk lacks. Only here: once the new
+                // manifest may be on the disk, nothing that it names may go. The error to report is the first one.
+                let _ = self.remove_unnamed();
+                Err(error)
+            }
         }
-        saved
     }
 
     fn write_all(&self, model: &State, optimizer: &State, progress: &Progress) -> Result<Manifest> {

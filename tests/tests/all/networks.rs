@@ -95,15 +95,15 @@ fn check_forward(folder: &str, architecture: &str) {
     case.check_outputs(output, "", &case.json["eval"]["tolerance"]);
 }
 
-/// Collects L2 norms of gradients by PyTorch name.
-struct GradientNorms<'a> {
+/// Collects gradients by PyTorch name, in PyTorch's layout.
+struct Gradients<'a> {
     gradients: &'a GradientsParams,
     stages: usize,
     path: Vec<String>,
-    norms: BTreeMap<String, f64>,
+    found: BTreeMap<String, Vec<f32>>,
 }
 
-impl ModuleVisitor for GradientNorms<'_> {
+impl ModuleVisitor for Gradients<'_> {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());
     }
@@ -114,8 +114,9 @@ impl ModuleVisitor for GradientNorms<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            let gradient = if D == 2 { gradient.swap_dims(0, 1) } else { gradient };
             let values: Vec<f32> = gradient.into_data().iter::<f32>().collect();
-            self.norms.insert(pytorch_name(&self.path.join("."), self.stages), l2(&values));
+            self.found.insert(pytorch_name(&self.path.join("."), self.stages), values);
         }
     }
 }
@@ -129,28 +130,47 @@ fn check_gradients(folder: &str, architecture: &str) {
     let objective = loss(&output, case.labels(&device), ATTENTION_WEIGHT);
     let gradients = GradientsParams::from_grads(objective.backward(), &model);
     let stages = case.config.network.stages.len();
-    let mut visitor =
-        GradientNorms { gradients: &gradients, stages, path: Vec::new(), norms: BTreeMap::new() };
+    let mut visitor = Gradients { gradients: &gradients, stages, path: Vec::new(), found: BTreeMap::new() };
     model.visit(&mut visitor);
 
     let start = &case.json["training"]["gradient_at_start"];
     let relative = case.gradient_tolerance();
     let floor = 1e-3 * number(&start["total_l2"]);
     let expected = start["parameters"].as_object().unwrap();
-    assert_eq!(visitor.norms.len(), expected.len());
+    assert_eq!(visitor.found.len(), expected.len());
     for (name, row) in expected {
-        let truth = number(&row["l2"]);
-        let off = (visitor.norms[name] - truth).abs();
-        assert!(off <= relative * (truth + floor), "gradient of {name}: off by {off:e} of {truth:e}");
+        let (found, truth) = (&visitor.found[name], number(&row["l2"]));
+        let allowed = relative * (truth + floor);
+        let off = (l2(found) - truth).abs();
+        assert!(off <= allowed, "gradient of {name}: norm off by {off:e} of {truth:e}");
+        // Elements 0, n/3, n/2 and n-1, without duplicates.
+        let mut places = vec![0, found.len() / 3, found.len() / 2, found.len() - 1];
+        places.dedup();
+        let probes = row["probe"].as_array().unwrap();
+        assert_eq!(places.len(), probes.len(), "{name}");
+        for (place, probe) in places.into_iter().zip(probes) {
+            let off = (f64::from(found[place]) - number(probe)).abs();
+            assert!(off <= allowed, "gradient of {name}: element {place} off by {off:e}");
+        }
     }
 }
 
-/// Norms by PyTorch name: (l2 after, l2 of the change).
-fn norms_after(before: &State, after: &State, stages: usize) -> BTreeMap<String, (f64, f64)> {
+/// What a training left of a tensor.
+struct After {
+    norm: f64,
+    change: f64,
+    mean: f64,
+    rms: f64,
+}
+
+fn summaries(before: &State, after: &State, stages: usize) -> BTreeMap<String, After> {
     let row = |(name, data): (&String, &TensorData)| {
         let (old, new): (Vec<f32>, Vec<f32>) = (before[name].iter().collect(), data.iter().collect());
         let change: Vec<f32> = new.iter().zip(&old).map(|(new, old)| new - old).collect();
-        (pytorch_name(name, stages), (l2(&new), l2(&change)))
+        let count = new.len() as f64;
+        let mean = new.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
+        let norm = l2(&new);
+        (pytorch_name(name, stages), After { norm, change: l2(&change), mean, rms: norm / count.sqrt() })
     };
     after.iter().map(row).collect()
 }
@@ -193,13 +213,15 @@ fn check_training(folder: &str, architecture: &str, run: &str) {
 #[track_caller]
 fn check_norms(case: &Case, run_json: &Value, after: &State) {
     let tolerance = &run_json["tolerance"];
-    let norms = norms_after(&case.weights, after, case.config.network.stages.len());
+    let found = summaries(&case.weights, after, case.config.network.stages.len());
     let total = number(&run_json["total_delta_l2"]);
     for (name, row) in run_json["parameters_after_f64"].as_object().unwrap() {
-        let (norm, change) = norms[name];
+        let After { norm, change, mean, rms } = found[name];
         let truth = number(&row["l2"]);
         let allowed = number(&tolerance["param_l2_rel"]) * truth.max(1e-3);
         assert!((norm - truth).abs() <= allowed, "{name}: norm {norm} instead of {truth}");
+        let off = (mean - number(&row["mean"])).abs();
+        assert!(off <= number(&tolerance["param_mean_abs_over_rms"]) * rms, "{name}: mean off by {off:e}");
         let truth = number(&row["delta_l2"]);
         let allowed = number(&tolerance["param_delta_rel"]) * (truth + 1e-3 * total);
         assert!((change - truth).abs() <= allowed, "{name}: changed by {change} instead of {truth}");
@@ -207,7 +229,7 @@ fn check_norms(case: &Case, run_json: &Value, after: &State) {
     let relative = number(&tolerance["buffer_l2_rel"]);
     let mut buffers = 0;
     for (name, row) in run_json["buffers_after_f64"].as_object().unwrap() {
-        let (truth, norm) = (number(&row["l2"]), norms[name].0);
+        let (truth, norm) = (number(&row["l2"]), found[name].norm);
         assert!((norm - truth).abs() <= relative * truth, "{name}: norm {norm} instead of {truth}");
         buffers += 1;
     }
