@@ -6,6 +6,8 @@
 //!                                                                      \--> k x k conv to 1, norm, sigmoid--> M [B, 1, h, w]
 //! ```
 //!
+//! SENet's branch sums log(1 + a) over the K maps instead of the last convolution and the sigmoid.
+//!
 //! The layers are those of the official code, whose networks the published figures come from: it has a batch
 //! norm after the stage, after the class convolution and before the sigmoid that the paper does not draw.
 
@@ -17,8 +19,8 @@ use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
-use crate::backbone::conv::conv;
-use crate::backbone::{ConvNorm, NetworkConfig, Stage, pool};
+use crate::backbone::conv::ConvShape;
+use crate::backbone::{ConvNorm, NetworkConfig, Stage, StageConfig, pool};
 use crate::mechanism::Mechanism;
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;
@@ -35,24 +37,51 @@ pub struct AttentionConfig {
     /// Whether the branch has its own copy of the last stage. Without it, it is the lightweight reading of
     /// MANet's section 3.1.3.
     pub stage: bool,
-    /// Side of the convolution that makes the map: 3 in ABN's code, 1 in both papers' text.
-    pub map_kernel: usize,
+    /// Batch norm after the stage; the reference's ResNeXt declares one and does not use it.
+    pub norm: bool,
+    /// From class maps to the attention map.
+    pub map: MapConfig,
     /// How the map acts on the features.
     pub mechanism: Mechanism,
     /// Weight of the branch's own loss: 1 in ABN; MANet's section 3.3 names only the perception loss.
     pub loss_weight: f64,
 }
 
+/// From the K class maps to the attention map M.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "snake_case", deny_unknown_fields)]
+pub enum MapConfig {
+    /// Convolution, batch norm, sigmoid: in [0, 1].
+    Sigmoid {
+        /// Side of the convolution: 3 in ABN's code, 1 in both papers' text.
+        kernel: usize,
+    },
+    /// sum over k of log(1 + a_k): at least 0, without an upper bound (ABN's code for SENet).
+    LogSum,
+}
+
 impl AttentionConfig {
-    /// ABN as its authors' code has it.
+    /// ABN as its authors' code has it for most families; [`Architecture::abn`](crate::backbone::Architecture::abn)
+    /// knows the others.
     pub fn abn() -> Self {
-        Self { mixed: None, stage: true, map_kernel: 3, mechanism: Mechanism::Residual, loss_weight: 1.0 }
+        Self {
+            mixed: None,
+            stage: true,
+            norm: true,
+            map: MapConfig::Sigmoid { kernel: 3 },
+            mechanism: Mechanism::Residual,
+            loss_weight: 1.0,
+        }
     }
 
     /// MANet: the mixed attention module refines the branch's input; the map convolution is 1x1 as in its text.
     /// That the residual stage stays and the branch keeps its loss is our reading of what the paper leaves open.
     pub fn manet() -> Self {
-        Self { mixed: Some(MixedAttentionConfig::default()), map_kernel: 1, ..Self::abn() }
+        Self {
+            mixed: Some(MixedAttentionConfig::default()),
+            map: MapConfig::Sigmoid { kernel: 1 },
+            ..Self::abn()
+        }
     }
 
     /// Refuses what no network can be built of; a configuration may come from a file.
@@ -60,14 +89,11 @@ impl AttentionConfig {
     /// # Errors
     /// A kernel is even or too large, the reduction is 0, or the weight of the loss is negative or not finite.
     pub fn check(&self) -> Result<(), InvalidAttention> {
-        let mixed = self.mixed.as_ref();
-        let spatial = mixed.and_then(|mixed| mixed.spatial.as_ref()).map(|spatial| spatial.kernel);
-        let is_kernel = |side: usize| side % 2 == 1 && side <= LARGEST_KERNEL;
-        if ![Some(self.map_kernel), spatial].into_iter().flatten().all(is_kernel) {
-            return Err(InvalidAttention("kernels must be odd and at most 31"));
+        if let MapConfig::Sigmoid { kernel } = self.map {
+            check_kernel(kernel)?;
         }
-        if mixed.is_some_and(|mixed| mixed.reduction == 0) {
-            return Err(InvalidAttention("the reduction must be at least 1"));
+        if let Some(mixed) = &self.mixed {
+            mixed.check()?;
         }
         if !(0.0..=1e6).contains(&self.loss_weight) {
             return Err(InvalidAttention("the weight of the attention loss must be between 0 and 1e6"));
@@ -77,26 +103,48 @@ impl AttentionConfig {
 
     /// A fresh branch for that network.
     pub fn init(&self, network: &NetworkConfig, classes: usize, device: &Device) -> AttentionBranch {
-        let last = network.last_stage();
-        let channels = if self.stage { last.outputs() } else { last.inputs };
+        let stage = network.branch_stage();
+        let channels = self.channels(&stage);
+        let map = self.map_conv(classes).map(|shape| ConvNorm::new(shape, device));
         AttentionBranch {
-            mixed: self.mixed.as_ref().map(|mixed| mixed.init(last.inputs, device)),
-            stage: self.stage.then(|| last.at_stride_one().init(device)),
-            norm: BatchNorm::new(channels, device),
-            class_maps: ConvNorm::new(channels, classes, 1, 1, device),
-            logits: conv(classes, classes, 1, 1, device),
-            map: ConvNorm::new(classes, 1, self.map_kernel, 1, device),
+            mixed: self.mixed.as_ref().map(|mixed| mixed.init(stage.inputs, device)),
+            stage: self.stage.then(|| stage.init(device)),
+            norm: self.norm.then(|| BatchNorm::new(channels, device)),
+            class_maps: ConvNorm::new(ConvShape::new(channels, classes, 1), device),
+            logits: ConvShape::new(classes, classes, 1).init(device),
+            map,
+        }
+    }
+
+    /// Channels that enter the class convolution.
+    pub(crate) fn channels(&self, stage: &StageConfig) -> usize {
+        if self.stage { stage.outputs() } else { stage.inputs }
+    }
+
+    /// The convolution of the class maps to the attention map, if it is one.
+    pub(crate) fn map_conv(&self, classes: usize) -> Option<ConvShape> {
+        match self.map {
+            MapConfig::Sigmoid { kernel } => Some(ConvShape::new(classes, 1, kernel)),
+            MapConfig::LogSum => None,
         }
     }
 }
 
-/// What is wrong with an [`AttentionConfig`].
+/// Refuses convolutions whose size or parity no map can have.
+pub(crate) fn check_kernel(side: usize) -> Result<(), InvalidAttention> {
+    if side % 2 == 1 && side <= LARGEST_KERNEL {
+        return Ok(());
+    }
+    Err(InvalidAttention("kernels must be odd and at most 31"))
+}
+
+/// What is wrong with an [`AttentionConfig`] or a [`MixedAttentionConfig`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidAttention(&'static str);
+pub struct InvalidAttention(pub(crate) &'static str);
 
 impl fmt::Display for InvalidAttention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this attention branch cannot be built: {}", self.0)
+        write!(f, "this attention cannot be built: {}", self.0)
     }
 }
 
@@ -107,7 +155,7 @@ impl std::error::Error for InvalidAttention {}
 pub struct AttentionOutput {
     /// Class logits of the branch, `[B, K]`.
     pub logits: Tensor<2>,
-    /// Attention map M, `[B, 1, h, w]`, in [0, 1].
+    /// Attention map M, `[B, 1, h, w]`: in [0, 1], or at least 0 for [`MapConfig::LogSum`].
     pub map: Tensor<4>,
 }
 
@@ -119,13 +167,13 @@ pub struct AttentionBranch {
     /// Own copy of the last stage at stride 1.
     pub stage: Option<Stage>,
     /// Batch norm of the stage's output.
-    pub norm: BatchNorm,
+    pub norm: Option<BatchNorm>,
     /// 1x1 convolution to one map a class.
     pub class_maps: ConvNorm,
     /// 1x1 convolution between class maps, pooled to the logits.
     pub logits: Conv2d,
-    /// Convolution of the class maps to the attention map.
-    pub map: ConvNorm,
+    /// Convolution of the class maps to the attention map; the sum of their logarithms where absent.
+    pub map: Option<ConvNorm>,
 }
 
 impl AttentionBranch {
@@ -140,11 +188,17 @@ impl AttentionBranch {
             Some(stage) => stage.forward(refined),
             None => refined,
         };
-        let classes = relu(self.class_maps.forward(self.norm.forward(staged))); // [B, K, h, w]
-        AttentionOutput {
-            logits: pool(self.logits.forward(classes.clone())),
-            map: sigmoid(self.map.forward(classes)),
-        }
+        let normed = match &self.norm {
+            Some(norm) => norm.forward(staged),
+            None => staged,
+        };
+        let classes = relu(self.class_maps.forward(normed)); // [B, K, h, w]
+        let logits = pool(self.logits.forward(classes.clone()));
+        let map = match &self.map {
+            Some(map) => sigmoid(map.forward(classes)),
+            None => classes.log1p().sum_dim(1),
+        };
+        AttentionOutput { logits, map }
     }
 }
 
@@ -157,8 +211,9 @@ mod tests {
     fn what_cannot_be_built_is_refused() {
         let manet = AttentionConfig::manet;
         assert!(AttentionConfig::abn().check().is_ok() && manet().check().is_ok());
-        for map_kernel in [0, 2, 33, usize::MAX] {
-            assert!(AttentionConfig { map_kernel, ..manet() }.check().is_err(), "{map_kernel}");
+        for kernel in [0, 2, 33, usize::MAX] {
+            let map = MapConfig::Sigmoid { kernel };
+            assert!(AttentionConfig { map, ..manet() }.check().is_err(), "{kernel}");
         }
         for loss_weight in [-1.0, f64::NAN, f64::INFINITY] {
             assert!(AttentionConfig { loss_weight, ..manet() }.check().is_err(), "{loss_weight}");

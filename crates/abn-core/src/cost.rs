@@ -3,8 +3,8 @@
 use burn::tensor::Device;
 
 use crate::attention::AttentionConfig;
-use crate::backbone::residual::ConvShape;
-use crate::backbone::{INPUT_CHANNELS, NetworkConfig, StageConfig};
+use crate::backbone::conv::ConvShape;
+use crate::backbone::{NetworkConfig, StageConfig};
 use crate::classifier::ClassifierConfig;
 use crate::mixed::{MixedAttentionConfig, Pools, Squeeze};
 use crate::state::{is_buffer, shapes_of};
@@ -29,7 +29,10 @@ impl ClassifierConfig {
             branch(attention, &self.network, self.classes, map, &mut counter);
         }
         stage(self.network.last_stage(), map, &mut counter);
-        counter.add(self.network.last_stage().outputs(), self.classes, 1, [1, 1]);
+        let channels = self.network.last_stage().outputs();
+        for (inputs, outputs) in self.network.head.layers(channels, self.classes) {
+            counter.add(ConvShape::new(inputs, outputs, 1), [1, 1]);
+        }
         Cost { parameters: self.parameters(device), multiply_adds: counter.0, map }
     }
 
@@ -46,32 +49,45 @@ impl ClassifierConfig {
 struct Counter(u64);
 
 impl Counter {
-    fn add(&mut self, inputs: usize, outputs: usize, side: usize, [height, width]: [usize; 2]) {
-        self.0 += (inputs * outputs * side * side) as u64 * (height * width) as u64;
+    /// A convolution that gives maps of that size.
+    fn add(&mut self, shape: ConvShape, [height, width]: [usize; 2]) {
+        let ConvShape { inputs, outputs, side, groups, .. } = shape;
+        self.0 += (inputs / groups * outputs * side * side) as u64 * (height * width) as u64;
+    }
+
+    /// A convolution of maps of that size; returns the size of what it gives.
+    fn convolve(&mut self, shape: ConvShape, size: [usize; 2]) -> [usize; 2] {
+        let size = size.map(|length| length.div_ceil(shape.stride));
+        self.add(shape, size);
+        size
     }
 }
 
 /// Stem and all stages but the last; returns the size of the features.
 fn extractor(network: &NetworkConfig, image: [usize; 2], counter: &mut Counter) -> [usize; 2] {
-    counter.add(INPUT_CHANNELS, network.stem, 3, image);
-    let before = &network.stages[..network.stages.len() - 1];
-    before.iter().fold(image, |size, config| stage(config, size, counter))
+    let size = network.stem.conv().map_or(image, |shape| counter.convolve(shape, image));
+    let size = if network.stem.pools() { size.map(|length| length.div_ceil(2)) } else { size };
+    network.extractor().iter().fold(size, |size, config| stage(config, size, counter))
 }
 
 fn stage(config: &StageConfig, input: [usize; 2], counter: &mut Counter) -> [usize; 2] {
-    config.block_inputs().fold(input, |size, (inputs, stride)| {
-        let path = config.block.convs(inputs, config.width, stride);
-        if let Some(shortcut) = config.block.shortcut(inputs, config.width, stride) {
-            conv(shortcut, size, counter);
+    let halved = |size: [usize; 2]| size.map(|length| length / 2);
+    let input = if config.begins_with_pool() { halved(input) } else { input };
+    let size = config.block_inputs().fold(input, |size, (inputs, stride)| {
+        let (path, shortcut) = config.block.convs(inputs, stride);
+        if let Some(shortcut) = shortcut {
+            counter.convolve(shortcut, size);
         }
-        path.into_iter().fold(size, |size, shape| conv(shape, size, counter))
-    })
-}
-
-fn conv((inputs, outputs, side, stride): ConvShape, size: [usize; 2], counter: &mut Counter) -> [usize; 2] {
-    let size = size.map(|length| length.div_ceil(stride));
-    counter.add(inputs, outputs, side, size);
-    size
+        let size = path.into_iter().fold(size, |size, shape| counter.convolve(shape, size));
+        if let Some(gate) = config.block.gate() {
+            mixed(gate, config.outputs(), size, counter);
+        }
+        size
+    });
+    match config.transition() {
+        Some(transition) => halved(counter.convolve(transition, size)),
+        None => size,
+    }
 }
 
 fn branch(
@@ -81,35 +97,34 @@ fn branch(
     map: [usize; 2],
     counter: &mut Counter,
 ) {
-    let last = network.last_stage();
+    let own = network.branch_stage();
     if let Some(mixed_config) = &config.mixed {
-        mixed(mixed_config, last.inputs, map, counter);
+        mixed(mixed_config, own.inputs, map, counter);
     }
-    let channels = if config.stage {
-        stage(&last.at_stride_one(), map, counter);
-        last.outputs()
-    } else {
-        last.inputs
-    };
-    counter.add(channels, classes, 1, map);
-    counter.add(classes, classes, 1, map);
-    counter.add(classes, 1, config.map_kernel, map);
+    if config.stage {
+        stage(&own, map, counter);
+    }
+    counter.add(ConvShape::new(config.channels(&own), classes, 1), map);
+    counter.add(ConvShape::new(classes, classes, 1), map);
+    if let Some(shape) = config.map_conv(classes) {
+        counter.add(shape, map);
+    }
 }
 
 fn mixed(config: &MixedAttentionConfig, channels: usize, map: [usize; 2], counter: &mut Counter) {
     let hidden = config.hidden(channels);
     if let Some(channel) = &config.channel {
         let passes = if channel.pools == Pools::Both { 2 } else { 1 };
-        counter.add(passes * 2 * channels, hidden, 1, [1, 1]);
+        counter.add(ConvShape::new(passes * 2 * channels, hidden, 1), [1, 1]);
     }
     if let Some(spatial) = &config.spatial {
         let planes = match spatial.squeeze {
             Squeeze::Pool => 2,
             Squeeze::Conv => {
-                counter.add(channels, hidden, 1, map);
+                counter.add(ConvShape::new(channels, hidden, 1), map);
                 hidden
             }
         };
-        counter.add(planes, 1, spatial.kernel, map);
+        counter.add(ConvShape::new(planes, 1, spatial.kernel), map);
     }
 }

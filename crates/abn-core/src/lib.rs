@@ -36,12 +36,13 @@ pub mod backbone;
 pub mod classifier;
 pub mod cost;
 pub mod explain;
-pub mod import;
 pub mod loss;
 pub mod mechanism;
 pub mod mixed;
 pub mod norm;
+pub mod pytorch;
 pub mod state;
+pub mod transfer;
 
 pub use attention::AttentionConfig;
 pub use classifier::{Classifier, ClassifierConfig, Output};

@@ -9,13 +9,14 @@
 //! ```
 
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::conv::Conv2d;
+use burn::nn::{Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
-use crate::backbone::conv::he_fan_out;
+use crate::attention::{InvalidAttention, check_kernel};
+use crate::backbone::conv::ConvShape;
 use crate::norm::BatchNorm;
 
 /// Which parts the module has and how they are joined. The default is the proposed module.
@@ -102,6 +103,37 @@ impl Default for MixedAttentionConfig {
 }
 
 impl MixedAttentionConfig {
+    /// Squeeze-and-excitation (Hu et al. 2018), as SENet has it in every block: average pooling alone, an MLP
+    /// with biases, no spatial part. Table 1's "AvgPool".
+    pub fn squeeze_excite() -> Self {
+        let channel = Some(ChannelConfig { pools: Pools::Average, mlp_bias: true });
+        Self { channel, spatial: None, ..Self::default() }
+    }
+
+    /// CBAM's module as its authors' code has it: the default with biases in the MLP and a batch norm before the
+    /// spatial sigmoid.
+    pub fn cbam() -> Self {
+        Self {
+            channel: Some(ChannelConfig { pools: Pools::Both, mlp_bias: true }),
+            spatial: Some(SpatialConfig { squeeze: Squeeze::Pool, kernel: 7, norm: true }),
+            ..Self::default()
+        }
+    }
+
+    /// Refuses what no module can be built of; a configuration may come from a file.
+    ///
+    /// # Errors
+    /// The kernel is even or too large, or the reduction is 0.
+    pub fn check(&self) -> Result<(), InvalidAttention> {
+        if let Some(spatial) = &self.spatial {
+            check_kernel(spatial.kernel)?;
+        }
+        if self.reduction == 0 {
+            return Err(InvalidAttention("the reduction must be at least 1"));
+        }
+        Ok(())
+    }
+
     /// Width of the hidden layer, at least 1.
     pub(crate) fn hidden(&self, channels: usize) -> usize {
         (channels / self.reduction).max(1)
@@ -223,18 +255,12 @@ impl SpatialAttention {
             Squeeze::Pool => 2,
             Squeeze::Conv => hidden,
         };
-        let conv = |from, to, side: usize| {
-            let half = side / 2;
-            Conv2dConfig::new([from, to], [side, side])
-                .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
-                .with_bias(false)
-                .with_initializer(he_fan_out(to, side))
-                .init(device)
-        };
         Self {
-            squeeze: (config.squeeze == Squeeze::Conv).then(|| conv(channels, planes, 1)),
-            conv: conv(planes, 1, config.kernel),
-            norm: config.norm.then(|| BatchNorm::new(1, device)),
+            squeeze: (config.squeeze == Squeeze::Conv)
+                .then(|| ConvShape::new(channels, planes, 1).init(device)),
+            conv: ConvShape::new(planes, 1, config.kernel).init(device),
+            // CBAM's code starts with a scale of 0: every position has the same weight at first.
+            norm: config.norm.then(|| BatchNorm::zeroed(1, device)),
         }
     }
 

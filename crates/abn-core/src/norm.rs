@@ -43,6 +43,11 @@ impl BatchNorm {
         }
     }
 
+    /// A fresh layer whose scale starts at 0 instead of 1.
+    pub fn zeroed(channels: usize, device: &Device) -> Self {
+        Self { gamma: Initializer::Zeros.init([channels], device), ..Self::new(channels, device) }
+    }
+
     /// # Shapes
     /// `[B, channels, H, W]` to the same.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {

@@ -1,13 +1,14 @@
 //! A module's tensors by name: what checkpoints hold and imports fill.
 //!
-//! A name is the path of fields, such as `network.stages.0.blocks.1.convs.0.norm.running_var`. Unlike Burn's
-//! records, a state carries no parameter ids, which are drawn at random: the same weights are the same bytes.
+//! A name is the path of fields, such as `network.stages.0.blocks.1.convs.0.norm.running_var`; the variants of
+//! enums are no part of it. Unlike Burn's records, a state carries no parameter ids, which are drawn at random:
+//! the same weights are the same bytes.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Shape, Tensor, TensorData};
+use burn::tensor::{DType, Shape, Tensor, TensorData};
 
 /// Tensors by name, in the order of the names.
 pub type State = BTreeMap<String, TensorData>;
@@ -31,7 +32,7 @@ pub fn shapes_of<M: Module>(module: &M) -> BTreeMap<String, Shape> {
     shapes.shapes
 }
 
-/// The module with every tensor replaced by the one of its name, as 32-bit floats.
+/// The module with every tensor replaced by the one of its name, in the device's floats.
 ///
 /// Load only into a freshly made module: Burn's running statistics are shared between clones.
 ///
@@ -40,7 +41,7 @@ pub fn shapes_of<M: Module>(module: &M) -> BTreeMap<String, Shape> {
 pub fn with_state<M: Module>(module: M, state: State) -> Result<M, StateMismatch> {
     let found = state.iter().map(|(name, data)| (name.clone(), data.shape().clone())).collect();
     StateMismatch::check(&shapes_of(&module), &found)?;
-    Ok(module.map(&mut Writer { path: Vec::new(), state }))
+    Ok(module.map(&mut Writer { path: Path::default(), state }))
 }
 
 /// The differences between the tensors that a module has and those that were given.
@@ -107,65 +108,96 @@ impl fmt::Display for StateMismatch {
 
 impl std::error::Error for StateMismatch {}
 
+/// The path of fields to the module that is being visited.
+#[derive(Debug, Default)]
+pub struct Path(Vec<String>);
+
+impl Path {
+    /// Goes into a field; entering the variant of an enum adds nothing.
+    pub fn enter(&mut self, name: &str, container: &str) {
+        if !is_enum(container) {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    /// Leaves what was entered last.
+    pub fn exit(&mut self, container: &str) {
+        if !is_enum(container) {
+            self.0.pop();
+        }
+    }
+
+    /// The name of the tensor at this place.
+    pub fn name(&self) -> String {
+        self.0.join(".")
+    }
+}
+
+/// What Burn calls the container of a variant.
+fn is_enum(container: &str) -> bool {
+    container.starts_with("Enum:")
+}
+
 #[derive(Default)]
 struct Reader {
-    path: Vec<String>,
+    path: Path,
     state: State,
 }
 
 impl ModuleVisitor for Reader {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.state.insert(self.path.join("."), param.val().into_data());
+        self.state.insert(self.path.name(), param.val().into_data());
     }
 }
 
 #[derive(Default)]
 struct Shapes {
-    path: Vec<String>,
+    path: Path,
     shapes: BTreeMap<String, Shape>,
 }
 
 impl ModuleVisitor for Shapes {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.shapes.insert(self.path.join("."), param.lazy_shape());
+        self.shapes.insert(self.path.name(), param.lazy_shape());
     }
 }
 
 struct Writer {
-    path: Vec<String>,
+    path: Path,
     state: State,
 }
 
 impl ModuleMapper for Writer {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        match self.state.remove(&self.path.join(".")) {
+        match self.state.remove(&self.path.name()) {
             Some(data) => {
                 let device = param.lazy_device();
-                let tensor = Tensor::from_data(data.convert::<f32>(), &device);
+                let floats: DType = device.settings().float_dtype.into();
+                let tensor = Tensor::from_data(data.convert_dtype(floats), &device);
                 let id = param.id;
                 param.transform_for_load(tensor, id)
             }

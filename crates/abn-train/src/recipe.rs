@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use abn_core::backbone::Architecture;
+use abn_core::backbone::{Architecture, NetworkConfig};
 use abn_core::cost::Cost;
+use abn_core::mixed::MixedAttentionConfig;
 use abn_core::{AttentionConfig, ClassifierConfig};
 use abn_data::{Normalization, Step, Transform};
 use anyhow::{Context, Result, bail, ensure};
@@ -16,7 +17,7 @@ use crate::schedule::Schedule;
 use crate::sgd::SgdConfig;
 
 /// Version of the layout of `config.json`.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// More epochs than anyone trains, few enough that no count of batches overflows.
 const MOST_EPOCHS: usize = 1_000_000;
 /// The longest side to which a step of a transform may bring an image.
@@ -36,6 +37,10 @@ pub struct Recipe {
     pub limit: Option<usize>,
     /// Name of the backbone.
     pub architecture: String,
+    /// Attention module in every residual block, other than the one that the name says.
+    pub block: Option<MixedAttentionConfig>,
+    /// Probability of dropping values in training, other than the family's.
+    pub dropout: Option<f64>,
     /// The attention branch; none for the baseline.
     pub attention: Option<AttentionConfig>,
     /// Passes over the training images.
@@ -70,6 +75,8 @@ impl Recipe {
             dataset,
             limit: None,
             architecture: if small { "resnet8" } else { "resnet20" }.to_owned(),
+            block: None,
+            dropout: None,
             attention: Some(AttentionConfig::abn()),
             epochs,
             batch_size: if small { 16 } else { 128 },
@@ -83,6 +90,21 @@ impl Recipe {
             eval_steps: vec![Step::ResizeShorter { size: side }, Step::CenterCrop { size: side }],
             normalization: Normalization::CIFAR,
         }
+    }
+
+    /// The backbone.
+    ///
+    /// # Errors
+    /// There is none of that name, or its blocks have no place for an attention module.
+    pub fn network(&self) -> Result<NetworkConfig> {
+        let mut network = crate::architectures::parse(&self.architecture)?.network;
+        if let Some(gate) = &self.block {
+            network = network.with_gate(Some(gate))?;
+        }
+        Ok(match self.dropout {
+            Some(probability) => network.with_dropout(probability),
+            None => network,
+        })
     }
 
     /// The network in words.
@@ -141,6 +163,13 @@ impl Recipe {
         if let Some(attention) = &self.attention {
             attention.check()?;
         }
+        if let Some(block) = &self.block {
+            block.check()?;
+        }
+        ensure!(
+            self.dropout.is_none_or(|probability| (0.0..1.0).contains(&probability)),
+            "--dropout must be at least 0 and below 1"
+        );
         ensure!(
             [&self.train_steps, &self.eval_steps].into_iter().all(|steps| steps.len() <= MOST_STEPS),
             "too many steps"
@@ -197,7 +226,7 @@ impl RunConfig {
     /// # Errors
     /// The recipe names no known architecture.
     pub fn new(recipe: Recipe, classes: Vec<String>) -> Result<Self> {
-        let network = crate::architectures::parse(&recipe.architecture)?.network;
+        let network = recipe.network()?;
         let model = ClassifierConfig { network, attention: recipe.attention.clone(), classes: classes.len() };
         Ok(Self { version: VERSION, recipe, model, classes, images: None, data: None, imported: None })
     }
@@ -281,6 +310,9 @@ fn flatten(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
 
 #[cfg(test)]
 mod tests {
+    use abn_core::attention::MapConfig;
+    use abn_core::backbone::StemConfig;
+
     use super::*;
 
     #[test]
@@ -310,12 +342,12 @@ mod tests {
         check(|config| config.recipe.epochs = usize::MAX);
         check(|config| config.recipe.eval_steps = vec![Step::CenterCrop { size: 30_000 }]);
         check(|config| config.recipe.train_steps = vec![Step::Flip; 1000]);
-        check(|config| config.model.network.stem = 1 << 40);
+        check(|config| config.model.network.stem = StemConfig::Small { width: 1 << 40 });
         check(|config| config.model.classes = 1 << 40);
         check(|config| {
             for attention in [&mut config.recipe.attention, &mut config.model.attention].into_iter().flatten()
             {
-                attention.map_kernel = usize::MAX;
+                attention.map = MapConfig::Sigmoid { kernel: usize::MAX };
             }
         });
         check(|config| config.classes.clear());

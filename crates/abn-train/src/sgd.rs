@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use abn_core::state::{State, StateMismatch, is_buffer, shapes_of};
+use abn_core::state::{Path, State, StateMismatch, is_buffer, shapes_of};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Shape, Tensor};
@@ -67,7 +67,7 @@ impl Sgd {
 
     /// The module after one step. A parameter without a gradient stays as it is, without decay.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
-        module.map(&mut Step { sgd: self, rate, gradients, path: Vec::new() })
+        module.map(&mut Step { sgd: self, rate, gradients, path: Path::default() })
     }
 
     fn update(&mut self, name: String, rate: f64, weight: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
@@ -88,16 +88,16 @@ struct Step<'a> {
     sgd: &'a mut Sgd,
     rate: f64,
     gradients: GradientsParams,
-    path: Vec<String>,
+    path: Path,
 }
 
 impl ModuleMapper for Step<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -108,7 +108,7 @@ impl ModuleMapper for Step<'_> {
         let shape = tensor.shape();
         let flat = [shape.num_elements()];
         let (weight, gradient) = (tensor.inner().reshape(flat), gradient.reshape(flat));
-        let updated = self.sgd.update(self.path.join("."), self.rate, weight, gradient);
+        let updated = self.sgd.update(self.path.name(), self.rate, weight, gradient);
         let tensor = Tensor::from_inner(updated.reshape(shape)).require_grad();
         Param::from_mapped_value(id, tensor, mapper)
     }

@@ -159,7 +159,7 @@ fn imported_checkpoints_predict() {
         classes: 10,
     };
     let weights = abn_train::weights::read_checkpoint(&checkpoint).unwrap();
-    let weights = abn_core::import::from_pytorch(&config, weights, &device).unwrap();
+    let weights = abn_core::pytorch::from_pytorch(&config, weights, &device).unwrap();
     let network = abn_core::state::with_state(config.init(&device), weights).unwrap();
     // RGB / 255, then (x - mean) / std with CIFAR's constants, planar.
     let (mean, std) = ([0.4914_f32, 0.4822, 0.4465], [0.2023_f32, 0.1994, 0.2010]);

@@ -51,18 +51,31 @@ pub(crate) fn tensors(path: &Path) -> BTreeMap<String, Reference> {
     file.iter().map(|(name, view)| (name.to_owned(), read(view))).collect()
 }
 
+/// How far a tensor may be from the reference's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tolerance {
+    /// Largest difference of an element.
+    pub(crate) abs: f64,
+    /// Norm of the difference by the norm of the reference.
+    pub(crate) rel_l2: f64,
+}
+
 /// Passes if `max|a-b| <= abs` and `||a-b|| <= rel_l2 ||b||`, the tolerance rule of the fixtures.
 #[track_caller]
-pub(crate) fn check_close(what: &str, found: &[f32], truth: &Reference, tolerance: &Value) {
+pub(crate) fn check_close(
+    what: &str,
+    found: &[impl Into<f64> + Copy],
+    truth: &Reference,
+    tolerance: Tolerance,
+) {
     assert_eq!(found.len(), truth.values.len(), "{what}");
-    let differences = || found.iter().zip(&truth.values).map(|(a, b)| f64::from(*a) - b);
-    let highest = differences().map(f64::abs).fold(0.0, f64::max);
-    let norm = |squares: f64| squares.sqrt();
-    let relative = norm(differences().map(|d| d * d).sum()) / norm(truth.values.iter().map(|b| b * b).sum());
-    let (abs, rel) = (number(&tolerance["abs"]), number(&tolerance["rel_l2"]));
+    let off: Vec<f64> = found.iter().zip(&truth.values).map(|(a, b)| (*a).into() - b).collect();
+    assert!(off.iter().all(|off| off.is_finite()), "{what}");
+    let highest = off.iter().copied().map(f64::abs).fold(0.0, f64::max);
+    let relative = l2(&off) / l2(&truth.values);
+    let Tolerance { abs, rel_l2 } = tolerance;
     assert!(highest <= abs, "{what}: off by {highest:e}, allowed {abs:e}");
-    assert!(relative <= rel, "{what}: relatively off by {relative:e}, allowed {rel:e}");
-    assert!(found.iter().all(|value| value.is_finite()), "{what}");
+    assert!(relative <= rel_l2, "{what}: relatively off by {relative:e}, allowed {rel_l2:e}");
 }
 
 #[track_caller]
@@ -70,6 +83,6 @@ pub(crate) fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("not a number: {value}"))
 }
 
-pub(crate) fn l2<'a>(values: impl IntoIterator<Item = &'a f32>) -> f64 {
-    values.into_iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
+pub(crate) fn l2(values: &[impl Into<f64> + Copy]) -> f64 {
+    values.iter().map(|value| (*value).into().powi(2)).sum::<f64>().sqrt()
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use abn_core::import::{pytorch_name, renamed};
+use abn_core::backbone::Architecture;
 use abn_core::mixed::{
     Arrangement, ChannelConfig, MixedAttention, MixedAttentionConfig, Pools, SpatialConfig, Squeeze,
 };
-use abn_core::state::{State, shapes_of, with_state};
+use abn_core::pytorch::{name_of, renamed};
+use abn_core::state::{Path, State, shapes_of, with_state};
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::sigmoid;
@@ -14,6 +15,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 
 use crate::fixtures::{Reference, check_close, json, parity, tensors};
+use crate::networks::tolerance_of;
 
 fn config_of(variant: &Value) -> MixedAttentionConfig {
     let channel = variant["channel"].as_object().map(|channel| ChannelConfig {
@@ -49,25 +51,30 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
+/// PyTorch's name; what is not part of a network has the same in all.
+fn pytorch_name(ours: &str) -> String {
+    name_of(ours, &Architecture::parse("resnet20").unwrap().network)
+}
+
 /// Gradients in PyTorch's names and layouts.
 struct Gradients<'a> {
     gradients: &'a GradientsParams,
-    path: Vec<String>,
+    path: Path,
     found: BTreeMap<String, Vec<f32>>,
 }
 
 impl ModuleVisitor for Gradients<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
     }
 
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
-        let name = pytorch_name(&self.path.join("."), 0);
+        let name = pytorch_name(&self.path.name());
         let gradient = if D == 2 { gradient.swap_dims(0, 1) } else { gradient };
         self.found.insert(name, values(gradient));
     }
@@ -84,7 +91,7 @@ fn check(variant: &Value) {
 
     let names = variant["tensors"].as_object().unwrap();
     let weights: State = names.keys().map(|name| (name.clone(), data(&reference[name]))).collect();
-    let weights = renamed(&fresh, weights, |ours| pytorch_name(ours, 0)).unwrap();
+    let weights = renamed(&fresh, weights, pytorch_name).unwrap();
     let trained = |name: &String| !abn_core::state::is_buffer(name);
     let parameters: usize = shapes_of(&fresh)
         .iter()
@@ -99,7 +106,7 @@ fn check(variant: &Value) {
     let input = Tensor::<4>::from_data(data(&reference["input"]), &device).require_grad();
     let output = module.forward(input.clone());
     let close = |name: &str, found: Vec<f32>, truth: &str| {
-        check_close(&format!("{file} {name}"), &found, &reference[truth], &tolerance[name]);
+        check_close(&format!("{file} {name}"), &found, &reference[truth], tolerance_of(&tolerance[name]));
     };
     close("output", values(output.clone()), "output_f64");
     if variant["arrangement"] == "channel_spatial"
@@ -112,7 +119,7 @@ fn check(variant: &Value) {
     let gradients = weighted.sum().backward();
     close("grad_input", values(input.grad(&gradients).unwrap()), "grad_input");
     let gradients = GradientsParams::from_grads(gradients, &module);
-    let mut visitor = Gradients { gradients: &gradients, path: Vec::new(), found: BTreeMap::new() };
+    let mut visitor = Gradients { gradients: &gradients, path: Path::default(), found: BTreeMap::new() };
     module.visit(&mut visitor);
     let expected = names.keys().filter(|name| !name.starts_with("spatial.norm.")).count();
     assert_eq!(visitor.found.len(), expected, "{file}");

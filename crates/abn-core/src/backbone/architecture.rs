@@ -2,17 +2,24 @@
 
 use std::fmt;
 
-use super::residual::Block;
-use super::{NetworkConfig, StageConfig};
+use super::family::{
+    CifarBlock, VggSplit, cifar_resnet, cifar_resnext, densenet, imagenet_blocks, imagenet_resnet, vgg,
+    vgg_convs, wide_resnet,
+};
+use super::residual::Shortcut;
+use super::{Family, NetworkConfig};
+use crate::attention::{AttentionConfig, MapConfig};
+use crate::mixed::MixedAttentionConfig;
 
-/// Widths of the three stages of a CIFAR ResNet, after a stem of 16.
-const CIFAR_WIDTHS: [usize; 3] = [16, 32, 64];
-
-/// The family's name for the messages.
-const CIFAR_RESNET: &str = "resnetD with D = 6n + 2, or resnetD-basic";
+/// Side of CIFAR's images.
+const CIFAR_SIDE: usize = 32;
+/// Side of ImageNet's crops.
+const IMAGENET_SIDE: usize = 224;
+/// Depth from which the reference's CIFAR ResNets are made of bottlenecks.
+const FIRST_BOTTLENECK: usize = 44;
 
 /// A named network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
     /// The name, normalised.
     pub name: String,
@@ -39,6 +46,13 @@ pub enum ArchitectureError {
         /// The closest name that exists.
         nearest: String,
     },
+    /// Attention in blocks that have no place for it.
+    Block {
+        /// What was asked for.
+        name: String,
+        /// The same without it.
+        plain: String,
+    },
 }
 
 impl fmt::Display for ArchitectureError {
@@ -48,40 +62,83 @@ impl fmt::Display for ArchitectureError {
             Self::Depth { name, rule, nearest } => {
                 write!(f, "`{name}` does not exist: this family is {rule}; the nearest is `{nearest}`")
             }
+            Self::Block { name, plain } => write!(
+                f,
+                "`{name}` does not exist: only residual blocks have a place for an attention module; there is `{plain}`"
+            ),
         }
     }
 }
 
 impl std::error::Error for ArchitectureError {}
 
+/// What a residual block has besides its convolutions: the prefix of an architecture's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockName {
+    /// Nothing.
+    Plain,
+    /// Squeeze-and-excitation: `se-`.
+    Se,
+    /// Channel and spatial attention: `cbam-`.
+    Cbam,
+}
+
+impl BlockName {
+    const ALL: [Self; 3] = [Self::Plain, Self::Se, Self::Cbam];
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Se => "se-",
+            Self::Cbam => "cbam-",
+        }
+    }
+
+    /// The module in every block.
+    pub fn gate(self) -> Option<MixedAttentionConfig> {
+        match self {
+            Self::Plain => None,
+            Self::Se => Some(MixedAttentionConfig::squeeze_excite()),
+            Self::Cbam => Some(MixedAttentionConfig::cbam()),
+        }
+    }
+
+    /// The block of that architecture's name, and the name without it.
+    pub fn split(name: &str) -> (Self, &str) {
+        let prefixed = |block: &Self| Some((*block, name.strip_prefix(block.prefix())?));
+        Self::ALL.iter().rev().find_map(prefixed).unwrap_or((Self::Plain, name))
+    }
+
+    /// The name of the architecture with this block instead of its own.
+    pub fn rename(self, name: &str) -> String {
+        format!("{}{}", self.prefix(), Self::split(name).1)
+    }
+}
+
 impl Architecture {
     /// The architecture of that name, for any numbers its family allows.
     ///
-    /// - `resnetD`, D = 6n + 2: the reference's CIFAR ResNet. From depth 44 on it is made of bottlenecks and so
-    ///   deeper than its name (`resnet110` has 164 layers).
-    /// - `resnetD-basic`: the CIFAR ResNet of the literature, basic blocks at any depth.
+    /// - `resnet18`, `34`, `50`, `101`, `152`: ImageNet's.
+    /// - `resnetD` of any other depth 6n + 2: the reference's CIFAR ResNet. From depth 44 on it is made of
+    ///   bottlenecks and so deeper than its name (`resnet110` has 164 layers).
+    /// - `resnetD-basic`: the CIFAR ResNet of the literature, basic blocks at any depth; `resnetD-basic-a` has
+    ///   shortcuts without parameters, as the model zoos of CIFAR.
+    /// - `wrn-D-K`: depth 6n + 4, widening K.
+    /// - `densenet-bc-D-K`: depth 6n + 4, growth K.
+    /// - `resnext50-CxWd`, `101`, `152` for ImageNet and any other depth 9n + 2 for CIFAR: C groups of width W.
+    /// - `vgg11-bn`, `13`, `16`, `19`; with `-conv4` cut after conv4 instead of conv5.
+    /// - `se-` or `cbam-` before a name with residual blocks: that module in each of them.
     ///
     /// # Errors
-    /// The name belongs to no family, or its depth does not fit the family.
+    /// The name belongs to no family, or its numbers do not fit the family.
     pub fn parse(name: &str) -> Result<Self, ArchitectureError> {
         let name = name.trim().to_ascii_lowercase();
-        let unknown = || ArchitectureError::Unknown { name: name.clone() };
-        let numbers = name.strip_prefix("resnet").ok_or_else(unknown)?;
-        let (depth, basic) = match numbers.strip_suffix("-basic") {
-            Some(depth) => (depth, true),
-            None => (numbers, false),
-        };
-        // Four digits are deeper than any network that was ever trained and keep the sizes far from overflow.
-        let plain =
-            depth.len() <= 4 && !depth.starts_with('0') && depth.bytes().all(|digit| digit.is_ascii_digit());
-        let depth: usize = depth.parse().ok().filter(|_| plain).ok_or_else(unknown)?;
-        if depth < 8 || !(depth - 2).is_multiple_of(6) {
-            let nearest = (depth.saturating_sub(2) + 3) / 6 * 6 + 2;
-            let nearest = format!("resnet{}{}", nearest.max(8), if basic { "-basic" } else { "" });
-            return Err(ArchitectureError::Depth { name, rule: CIFAR_RESNET, nearest });
-        }
-        let block = if depth >= 44 && !basic { Block::Bottleneck } else { Block::Basic };
-        Ok(Self { name, network: cifar_resnet(block, (depth - 2) / 6), input: 32 })
+        let (block, plain) = BlockName::split(&name);
+        let (network, input) = network_of(plain).map_err(|misfit| misfit.error(&name, block))?;
+        let network = network
+            .with_gate(block.gate().as_ref())
+            .map_err(|_| ArchitectureError::Block { name: name.clone(), plain: plain.to_owned() })?;
+        Ok(Self { name, network, input })
     }
 
     /// The networks that the papers report, for listings and suggestions.
@@ -95,6 +152,25 @@ impl Architecture {
             "resnet44-basic",
             "resnet56-basic",
             "resnet110-basic",
+            "wrn-28-10",
+            "densenet-bc-100-12",
+            "densenet-bc-190-40",
+            "resnext29-8x64d",
+            "resnext29-16x64d",
+            "resnet18",
+            "resnet34",
+            "resnet50",
+            "resnet101",
+            "resnet152",
+            "resnext50-32x4d",
+            "resnext101-32x8d",
+            "se-resnet18",
+            "se-resnet34",
+            "se-resnet50",
+            "se-resnet101",
+            "se-resnet152",
+            "cbam-resnet50",
+            "vgg16-bn",
         ]
         .into_iter()
         .map(|name| Self::parse(name).expect("every published name parses"))
@@ -103,25 +179,147 @@ impl Architecture {
 
     /// Layers with weights on the longest path without the shortcuts: stem, block convolutions, head.
     pub fn depth(&self) -> usize {
-        let convs = |stage: &StageConfig| stage.blocks * stage.block.convs(1, 1, 1).len();
-        2 + self.network.stages.iter().map(convs).sum::<usize>()
+        let NetworkConfig { stem, stages, head, .. } = &self.network;
+        let stages: usize = stages.iter().map(|stage| stage.depth()).sum();
+        usize::from(stem.conv().is_some()) + stages + head.layers(1, 1).len()
+    }
+
+    /// The attention branch as the authors' code has it for this network. ResNeXt's does not use the batch norm
+    /// after its stage, and SENet's map is a sum of logarithms.
+    pub fn abn(&self) -> AttentionConfig {
+        let abn = AttentionConfig::abn();
+        let (block, _) = BlockName::split(&self.name);
+        match self.network.family {
+            Family::ResNext => AttentionConfig { norm: false, ..abn },
+            Family::ResNet if block == BlockName::Se => AttentionConfig { map: MapConfig::LogSum, ..abn },
+            _ => abn,
+        }
     }
 }
 
-/// Three stages of `blocks` blocks; the second and third halve the resolution.
-fn cifar_resnet(block: Block, blocks: usize) -> NetworkConfig {
-    let stem = CIFAR_WIDTHS[0];
-    let mut inputs = stem;
-    let stages = CIFAR_WIDTHS
-        .into_iter()
-        .enumerate()
-        .map(|(index, width)| {
-            let stage = StageConfig { block, blocks, inputs, width, stride: if index == 0 { 1 } else { 2 } };
-            inputs = stage.outputs();
-            stage
-        })
-        .collect();
-    NetworkConfig { stem, stages }
+/// A name that is no network, or not one of its family.
+enum Misfit {
+    Unknown,
+    Depth { rule: &'static str, nearest: String },
+}
+
+impl Misfit {
+    fn error(self, name: &str, block: BlockName) -> ArchitectureError {
+        let name = name.to_owned();
+        match self {
+            Self::Unknown => ArchitectureError::Unknown { name },
+            Self::Depth { rule, nearest } => {
+                ArchitectureError::Depth { name, rule, nearest: block.rename(&nearest) }
+            }
+        }
+    }
+}
+
+/// The network of a name without a block's prefix, and the side of its images.
+fn network_of(name: &str) -> Result<(NetworkConfig, usize), Misfit> {
+    if let Some(rest) = name.strip_prefix("resnext") {
+        resnext(rest)
+    } else if let Some(rest) = name.strip_prefix("resnet") {
+        resnet(rest)
+    } else if let Some(rest) = name.strip_prefix("wrn-") {
+        let (depth, widening) = pair(rest, "-", MOST_WIDENING)?;
+        let blocks =
+            per_stage(depth, 6, 4, "wrn-D-K with D = 6n + 4", |depth| format!("wrn-{depth}-{widening}"))?;
+        Ok((wide_resnet(blocks, widening), CIFAR_SIDE))
+    } else if let Some(rest) = name.strip_prefix("densenet-bc-") {
+        let (depth, growth) = pair(rest, "-", MOST_GROWTH)?;
+        let rule = "densenet-bc-D-K with D = 6n + 4";
+        let layers = per_stage(depth, 6, 4, rule, |depth| format!("densenet-bc-{depth}-{growth}"))?;
+        Ok((densenet(layers, growth), CIFAR_SIDE))
+    } else if let Some(rest) = name.strip_prefix("vgg") {
+        vgg_of(rest)
+    } else {
+        Err(Misfit::Unknown)
+    }
+}
+
+/// `D`, `D-basic` or `D-basic-a`.
+fn resnet(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
+    let (depth, suffix) = rest.split_at(rest.find('-').unwrap_or(rest.len()));
+    let depth = number(depth, MOST_DEPTH)?;
+    let block = match suffix {
+        "" if depth >= FIRST_BOTTLENECK => CifarBlock::Bottleneck,
+        "" | "-basic" => CifarBlock::Basic(Shortcut::Projection),
+        "-basic-a" => CifarBlock::Basic(Shortcut::Pad),
+        _ => return Err(Misfit::Unknown),
+    };
+    if let Some((blocks, bottlenecks)) = imagenet_blocks(depth).filter(|_| suffix.is_empty()) {
+        return Ok((imagenet_resnet(blocks, bottlenecks, 1, 64), IMAGENET_SIDE));
+    }
+    let rule =
+        "resnetD, resnetD-basic or resnetD-basic-a with D = 6n + 2, or ImageNet's 18, 34, 50, 101, 152";
+    let blocks = per_stage(depth, 6, 2, rule, |depth| format!("resnet{depth}{suffix}"))?;
+    Ok((cifar_resnet(block, blocks), CIFAR_SIDE))
+}
+
+/// `D-CxWd`.
+fn resnext(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
+    let (depth, shape) = rest.split_once('-').ok_or(Misfit::Unknown)?;
+    let depth = number(depth, MOST_DEPTH)?;
+    let (groups, width) = pair(shape.strip_suffix('d').ok_or(Misfit::Unknown)?, "x", MOST_GROUPS)?;
+    if let Some((blocks, true)) = imagenet_blocks(depth) {
+        return Ok((imagenet_resnet(blocks, true, groups, width), IMAGENET_SIDE));
+    }
+    let rule = "resnextD-CxWd with D = 9n + 2, or ImageNet's 50, 101, 152";
+    let blocks = per_stage(depth, 9, 2, rule, |depth| format!("resnext{depth}-{shape}"))?;
+    Ok((cifar_resnext(blocks, groups, width), CIFAR_SIDE))
+}
+
+/// `D-bn` or `D-bn-conv4`.
+fn vgg_of(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
+    let (depth, suffix) = rest.split_once("-bn").ok_or(Misfit::Unknown)?;
+    let split = match suffix {
+        "" => VggSplit::Conv5,
+        "-conv4" => VggSplit::Conv4,
+        _ => return Err(Misfit::Unknown),
+    };
+    let depth = number(depth, MOST_DEPTH)?;
+    let convs = vgg_convs(depth).ok_or_else(|| {
+        let nearest = [11, 13, 16, 19].into_iter().min_by_key(|known: &usize| known.abs_diff(depth));
+        let nearest = format!("vgg{}-bn{suffix}", nearest.unwrap_or(16));
+        Misfit::Depth { rule: "vggD-bn or vggD-bn-conv4 with D = 11, 13, 16 or 19", nearest }
+    })?;
+    Ok((vgg(convs, split), IMAGENET_SIDE))
+}
+
+/// Blocks of each of three stages, for depths `step` n + `rest`, n at least 1.
+fn per_stage(
+    depth: usize,
+    step: usize,
+    rest: usize,
+    rule: &'static str,
+    name: impl Fn(usize) -> String,
+) -> Result<usize, Misfit> {
+    let blocks = depth.saturating_sub(rest) / step;
+    if blocks > 0 && depth == step * blocks + rest {
+        return Ok(blocks);
+    }
+    let nearest = (depth.saturating_sub(rest) + step / 2) / step;
+    Err(Misfit::Depth { rule, nearest: name(step * nearest.max(1) + rest) })
+}
+
+/// Deeper than any network that was ever trained, and the sizes stay far from overflow.
+const MOST_DEPTH: usize = 9_999;
+const MOST_WIDENING: usize = 64;
+const MOST_GROWTH: usize = 512;
+const MOST_GROUPS: usize = 512;
+
+/// A number from 1 to `most` without leading zeros or signs.
+fn number(text: &str, most: usize) -> Result<usize, Misfit> {
+    let plain = !text.starts_with('0') && text.bytes().all(|digit| digit.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| plain && (1..=most).contains(number));
+    number.ok_or(Misfit::Unknown)
+}
+
+/// Two numbers, the second of at most `most`; the first of at most the greatest depth.
+fn pair(text: &str, between: &str, most: usize) -> Result<(usize, usize), Misfit> {
+    let (first, second) = text.split_once(between).ok_or(Misfit::Unknown)?;
+    Ok((number(first, MOST_DEPTH)?, number(second, most)?))
 }
 
 #[cfg(test)]
@@ -129,32 +327,101 @@ mod tests {
     use super::*;
 
     #[test]
-    fn true_depths() {
-        let depth = |name| Architecture::parse(name).unwrap().depth();
-        assert_eq!(
-            ["resnet20", "resnet32", "resnet44", "resnet56", "resnet110"].map(depth),
-            [20, 32, 65, 83, 164]
-        );
-        assert_eq!(["resnet8", "resnet110-basic", "ResNet14 "].map(depth), [8, 110, 14]);
+    fn depth_rules() {
+        #[track_caller]
+        fn check(name: &str, depth: usize, input: usize) {
+            let parsed = Architecture::parse(name).unwrap();
+            assert_eq!((parsed.depth(), parsed.input), (depth, input), "{name}");
+        }
+        // The reference's rule: bottlenecks from 44 on, so more layers than the name says.
+        for (name, depth) in [("resnet8", 8), ("resnet20", 20), ("resnet32", 32), ("resnet38", 38)] {
+            check(name, depth, 32);
+        }
+        for (name, depth) in [("resnet44", 65), ("resnet56", 83), ("resnet110", 164)] {
+            check(name, depth, 32);
+        }
+        check("ResNet110-basic", 110, 32);
+        check("resnet56-basic-a", 56, 32);
+        check("resnet50-basic", 50, 32);
+        for depth in [18, 34, 50, 101, 152] {
+            check(&format!("resnet{depth}"), depth, 224);
+            check(&format!("se-resnet{depth}"), depth, 224);
+        }
+        // The name of a WRN counts the three convolutions of its shortcuts and not the classifier.
+        check("wrn-28-10", 26, 32);
+        check("densenet-bc-100-12", 100, 32);
+        check("resnext29-8x64d", 29, 32);
+        check("resnext50-32x4d", 50, 224);
+        check("resnext101-32x8d", 101, 224);
+        check("vgg16-bn", 16, 224);
+        check("vgg19-bn-conv4", 19, 224);
+        check("cbam-wrn-16-2", 14, 32);
     }
 
     #[test]
-    fn a_wrong_depth_names_the_nearest() {
-        let nearest = |name| match Architecture::parse(name) {
-            Err(ArchitectureError::Depth { nearest, .. }) => nearest,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(
-            ["resnet21", "resnet1", "resnet55", "resnet111-basic"].map(nearest),
-            ["resnet20", "resnet8", "resnet56", "resnet110-basic"]
-        );
+    fn published_names_are_their_own() {
+        for architecture in Architecture::published() {
+            assert_eq!(Architecture::parse(&architecture.name), Ok(architecture));
+        }
+    }
+
+    #[test]
+    fn impossible_depths_name_the_nearest() {
+        for (name, nearest) in [
+            ("resnet21", "resnet20"),
+            ("resnet1", "resnet8"),
+            ("resnet109-basic", "resnet110-basic"),
+            ("se-resnet21", "se-resnet20"),
+            ("wrn-27-10", "wrn-28-10"),
+            ("densenet-bc-101-12", "densenet-bc-100-12"),
+            ("resnext30-8x64d", "resnext29-8x64d"),
+            ("vgg15-bn", "vgg16-bn"),
+        ] {
+            let message = Architecture::parse(name).unwrap_err().to_string();
+            assert!(message.ends_with(&format!("the nearest is `{nearest}`")), "{message}");
+        }
+    }
+
+    #[test]
+    fn dense_and_plain_blocks_have_no_place_for_a_module() {
+        for name in ["se-vgg16-bn", "cbam-densenet-bc-100-12"] {
+            assert!(matches!(Architecture::parse(name), Err(ArchitectureError::Block { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_a_prefix() {
+        assert_eq!(BlockName::Se.rename("resnet50"), "se-resnet50");
+        assert_eq!(BlockName::Cbam.rename("se-resnet50"), "cbam-resnet50");
+        assert_eq!(BlockName::Plain.rename("cbam-wrn-28-10"), "wrn-28-10");
     }
 
     #[test]
     fn other_names_are_unknown() {
-        for name in
-            ["", "resnet", "resnet-20", "resnet99999", "vgg", "resnet20-bottleneck", "resnet+20", "resnet020"]
-        {
+        for name in [
+            "",
+            "resnet",
+            "resnet-20",
+            "resnet99999",
+            "vgg",
+            "vgg16",
+            "resnet20-bottleneck",
+            "resnet+20",
+            "resnet020",
+            "resnet20-basic-b",
+            "wrn-28",
+            "wrn-28-0",
+            "wrn-28-65",
+            "wrn-28-10-3",
+            "resnext29",
+            "resnext29-8x64",
+            "resnext50-0x4d",
+            "resnext29-8x9999d",
+            "densenet-100-12",
+            "se-",
+            "se-se-resnet20",
+            "se-cbam-resnet20",
+        ] {
             let parsed = Architecture::parse(name);
             assert!(matches!(parsed, Err(ArchitectureError::Unknown { .. })), "{name}: {parsed:?}");
         }

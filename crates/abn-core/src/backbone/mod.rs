@@ -1,62 +1,159 @@
 //! Convolutional networks, cut before their last stage.
 //!
-//! A network is data ([`NetworkConfig`]): a stem, stages, and a pooled linear head. [`Architecture`] names the
+//! A network is data ([`NetworkConfig`]): a stem, stages of blocks, and a head. [`Architecture`] names the
 //! networks of the papers.
 
 mod architecture;
 pub(crate) mod conv;
+pub mod dense;
+mod family;
+pub mod head;
+pub mod preactivation;
 pub mod residual;
-mod stage;
+pub mod stage;
+pub mod stem;
 
 use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-pub use architecture::{Architecture, ArchitectureError};
+use crate::mixed::MixedAttentionConfig;
+use crate::norm::BatchNorm;
+pub use architecture::{Architecture, ArchitectureError, BlockName};
 pub use conv::ConvNorm;
-pub use stage::{Stage, StageConfig};
+pub(crate) use head::pool;
+pub use head::{Head, HeadConfig};
+pub use stage::{BlockConfig, Stage, StageConfig};
+pub use stem::{Stem, StemConfig};
 
 /// Colour channels of the input.
 pub const INPUT_CHANNELS: usize = 3;
 
+/// The families of networks. The layers are in the rest of the configuration; the family decides what PyTorch
+/// code calls them, and what else its attention branch does in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "snake_case")]
+pub enum Family {
+    /// ResNet of CIFAR and ImageNet, ResNeXt of ImageNet, SENet, CBAM.
+    ResNet,
+    /// Wide residual networks of CIFAR.
+    WideResNet,
+    /// DenseNet-BC of CIFAR.
+    DenseNet,
+    /// ResNeXt of CIFAR.
+    ResNext,
+    /// VGG with batch norm.
+    Vgg,
+}
+
 /// A network as data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(crate = "burn::serde", deny_unknown_fields)]
 pub struct NetworkConfig {
-    /// Channels of the 3x3 stem.
-    pub stem: usize,
+    /// The family.
+    pub family: Family,
+    /// The first layers.
+    pub stem: StemConfig,
     /// The stages; the last one belongs to the perception branch.
     pub stages: Vec<StageConfig>,
+    /// Whether batch norm and ReLU follow the last stage, whose blocks begin with theirs (WRN, DenseNet).
+    pub final_norm: bool,
+    /// From the last features to the logits.
+    pub head: HeadConfig,
 }
 
 impl NetworkConfig {
-    /// The stage that the perception branch keeps and the attention branch copies.
+    /// The stage that the perception branch keeps.
     pub fn last_stage(&self) -> &StageConfig {
         self.stages.last().expect("a network has at least one stage")
     }
 
+    /// The stages of the feature extractor.
+    pub(crate) fn extractor(&self) -> &[StageConfig] {
+        self.stages.split_last().expect("a network has at least one stage").1
+    }
+
+    /// The attention branch's own stage: a copy of the last one at stride 1 (ABN section 3.1), or two 3x3
+    /// convolutions for VGG, whose branch no public text defines.
+    pub fn branch_stage(&self) -> StageConfig {
+        let last = self.last_stage();
+        match last.block {
+            BlockConfig::Plain { .. } => StageConfig { blocks: 2, ..last.at_stride_one() },
+            _ => last.at_stride_one(),
+        }
+    }
+
+    /// The same network with that attention module in every residual block, or in none.
+    ///
+    /// # Errors
+    /// The blocks of this family have no place for one.
+    pub fn with_gate(mut self, gate: Option<&MixedAttentionConfig>) -> Result<Self, NoPlaceForGate> {
+        for stage in &mut self.stages {
+            match &mut stage.block {
+                BlockConfig::Residual(block) => block.gate = gate.cloned(),
+                BlockConfig::PreActivation(block) => block.gate = gate.cloned(),
+                BlockConfig::Dense(_) | BlockConfig::Plain { .. } if gate.is_some() => {
+                    return Err(NoPlaceForGate);
+                }
+                BlockConfig::Dense(_) | BlockConfig::Plain { .. } => {}
+            }
+        }
+        Ok(self)
+    }
+
+    /// The same network with that probability of dropping values in training, where its family drops any.
+    #[must_use]
+    pub fn with_dropout(mut self, probability: f64) -> Self {
+        for stage in &mut self.stages {
+            match &mut stage.block {
+                BlockConfig::PreActivation(block) => block.dropout = probability,
+                BlockConfig::Dense(block) => block.dropout = probability,
+                BlockConfig::Residual(_) | BlockConfig::Plain { .. } => {}
+            }
+        }
+        if let HeadConfig::FullyConnected { dropout, .. } = &mut self.head {
+            *dropout = probability;
+        }
+        self
+    }
+
     /// A fresh network with that many classes.
     pub fn init(&self, classes: usize, device: &Device) -> Network {
+        let outputs = self.last_stage().outputs();
         Network {
-            stem: ConvNorm::new(INPUT_CHANNELS, self.stem, 3, 1, device),
+            stem: self.stem.init(device),
             stages: self.stages.iter().map(|stage| stage.init(device)).collect(),
-            head: LinearConfig::new(self.last_stage().outputs(), classes).init(device),
+            norm: self.final_norm.then(|| BatchNorm::new(outputs, device)),
+            head: self.head.init(outputs, classes, device),
         }
     }
 }
+
+/// Dense and plain blocks add nothing up, so no module can weigh what is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoPlaceForGate;
+
+impl std::fmt::Display for NoPlaceForGate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("only residual blocks (ResNet, ResNeXt, WRN) have a place for an attention module")
+    }
+}
+
+impl std::error::Error for NoPlaceForGate {}
 
 /// Stem, stages and head, with the cut of the attention branch network:
 /// [`extract`](Self::extract), [`refine`](Self::refine), [`classify`](Self::classify).
 #[derive(Module, Debug)]
 pub struct Network {
-    /// 3x3 convolution of the image.
-    pub stem: ConvNorm,
+    /// First layers; none where the stages see the image itself.
+    pub stem: Option<Stem>,
     /// All stages.
     pub stages: Vec<Stage>,
-    /// Linear classifier over the pooled features.
-    pub head: Linear,
+    /// Batch norm after the last stage, before a ReLU, where the blocks begin with theirs.
+    pub norm: Option<BatchNorm>,
+    /// Classifier.
+    pub head: Head,
 }
 
 impl Network {
@@ -66,7 +163,11 @@ impl Network {
     /// Image `[B, 3, H, W]` to features F `[B, C, h, w]`.
     pub fn extract(&self, image: Tensor<4>) -> Tensor<4> {
         let (_, before) = self.stages.split_last().expect("a network has at least one stage");
-        before.iter().fold(relu(self.stem.forward(image)), |features, stage| stage.forward(features))
+        let first = match &self.stem {
+            Some(stem) => stem.forward(image),
+            None => image,
+        };
+        before.iter().fold(first, |features, stage| stage.forward(features))
     }
 
     /// The first half of the perception branch: the last stage.
@@ -75,19 +176,18 @@ impl Network {
     /// Attended features `[B, C, h, w]` to G `[B, D, h', w']`.
     pub fn refine(&self, features: Tensor<4>) -> Tensor<4> {
         let (last, _) = self.stages.split_last().expect("a network has at least one stage");
-        last.forward(features)
+        let refined = last.forward(features);
+        match &self.norm {
+            Some(norm) => relu(norm.forward(refined)),
+            None => refined,
+        }
     }
 
-    /// The second half: global average pooling and the linear classifier.
+    /// The second half: pooling and the linear classifier.
     ///
     /// # Shapes
     /// G `[B, D, h', w']` to logits `[B, classes]`.
     pub fn classify(&self, refined: Tensor<4>) -> Tensor<2> {
-        self.head.forward(pool(refined))
+        self.head.forward(refined)
     }
-}
-
-/// Global average pooling: `[B, C, h, w]` to `[B, C]`, any spatial size.
-pub(crate) fn pool(features: Tensor<4>) -> Tensor<2> {
-    features.flatten::<3>(2, 3).mean_dim(2).squeeze_dim(2)
 }

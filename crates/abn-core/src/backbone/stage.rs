@@ -1,31 +1,55 @@
-//! A stage: blocks of one width, the first of which may lower the resolution.
+//! A stage: blocks of one kind between two resolutions.
 
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
+use burn::tensor::activation::relu;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
-use super::residual::{Block, ResidualBlock};
+use super::conv::{ConvNorm, ConvShape};
+use super::dense::{DenseConfig, DenseLayer, Transition, transition_conv};
+use super::preactivation::{PreActivationBlock, PreActivationConfig};
+use super::residual::{ResidualBlock, ResidualConfig};
+use crate::mixed::MixedAttentionConfig;
 
 /// A stage as data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(crate = "burn::serde", deny_unknown_fields)]
 pub struct StageConfig {
-    /// Kind of its blocks.
-    pub block: Block,
-    /// Number of blocks, at least 1.
+    /// Its blocks.
+    pub block: BlockConfig,
+    /// Number of blocks; a plain stage may have none.
     pub blocks: usize,
     /// Channels that come in.
     pub inputs: usize,
-    /// Width of the blocks; the stage gives `width` x expansion channels.
-    pub width: usize,
-    /// Stride of the first block.
+    /// Factor by which the resolution falls, 1 or 2: in the first block of a residual stage, by a max pooling
+    /// before a plain one, by the transition after a dense one.
     pub stride: usize,
+}
+
+/// The kinds of block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "snake_case")]
+pub enum BlockConfig {
+    /// ResNet, ResNeXt, SENet.
+    Residual(ResidualConfig),
+    /// WRN.
+    PreActivation(PreActivationConfig),
+    /// DenseNet.
+    Dense(DenseConfig),
+    /// VGG: 3x3 convolution with bias, batch norm, ReLU.
+    Plain {
+        /// Channels that go out.
+        width: usize,
+    },
 }
 
 impl StageConfig {
     /// Channels that go out.
     pub fn outputs(&self) -> usize {
-        self.width * self.block.expansion()
+        let last = self.outputs_of_blocks();
+        if self.has_transition() { transition_conv(last).outputs } else { last }
     }
 
     /// The same stage at full resolution: the first stage of the attention branch (ABN section 3.1).
@@ -33,18 +57,98 @@ impl StageConfig {
         Self { stride: 1, ..self.clone() }
     }
 
+    /// Channels after that many blocks.
+    fn outputs_after(&self, blocks: usize) -> usize {
+        if blocks == 0 {
+            return self.inputs;
+        }
+        match &self.block {
+            BlockConfig::Residual(config) => config.outputs(),
+            BlockConfig::PreActivation(config) => config.width,
+            BlockConfig::Dense(config) => self.inputs + blocks * config.growth,
+            BlockConfig::Plain { width } => *width,
+        }
+    }
+
+    fn outputs_of_blocks(&self) -> usize {
+        self.outputs_after(self.blocks)
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self.block, BlockConfig::Plain { .. })
+    }
+
+    /// Whether the stage begins with a 2x2 max pooling.
+    pub(crate) fn begins_with_pool(&self) -> bool {
+        self.is_plain() && self.stride != 1
+    }
+
+    /// Whether the stage ends with a transition.
+    pub(crate) fn has_transition(&self) -> bool {
+        matches!(self.block, BlockConfig::Dense(_)) && self.stride != 1
+    }
+
+    /// The transition's convolution, if there is one.
+    pub(crate) fn transition(&self) -> Option<ConvShape> {
+        self.has_transition().then(|| transition_conv(self.outputs_of_blocks()))
+    }
+
     /// Input channels and stride of each block.
     pub(crate) fn block_inputs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        (0..self.blocks).map(|index| match index {
-            0 => (self.inputs, self.stride),
-            _ => (self.outputs(), 1),
+        let strided = matches!(self.block, BlockConfig::Residual(_) | BlockConfig::PreActivation(_));
+        (0..self.blocks).map(move |index| {
+            (self.outputs_after(index), if index == 0 && strided { self.stride } else { 1 })
         })
+    }
+
+    /// Layers with weights on the path through the stage, without shortcuts and attention modules.
+    pub(crate) fn depth(&self) -> usize {
+        let (layers, _) = self.block.convs(1, 1);
+        self.blocks * layers.len() + usize::from(self.has_transition())
     }
 
     /// A fresh stage.
     pub fn init(&self, device: &Device) -> Stage {
-        let block = |(inputs, stride)| ResidualBlock::new(self.block, inputs, self.width, stride, device);
-        Stage { blocks: self.block_inputs().map(block).collect() }
+        let block = |(inputs, stride)| self.block.init(inputs, stride, device);
+        Stage {
+            blocks: self.block_inputs().map(block).collect(),
+            transition: self.has_transition().then(|| Transition::new(self.outputs_of_blocks(), device)),
+            pools: self.begins_with_pool(),
+        }
+    }
+}
+
+impl BlockConfig {
+    /// The convolutions of the path, in order, and that of the shortcut.
+    pub(crate) fn convs(&self, inputs: usize, stride: usize) -> (Vec<ConvShape>, Option<ConvShape>) {
+        match self {
+            Self::Residual(config) => (config.convs(inputs, stride), config.projection(inputs, stride)),
+            Self::PreActivation(config) => {
+                (config.convs(inputs, stride).to_vec(), config.projection(inputs, stride))
+            }
+            Self::Dense(config) => (config.convs(inputs).to_vec(), None),
+            Self::Plain { width } => (vec![ConvShape::new(inputs, *width, 3)], None),
+        }
+    }
+
+    /// The attention module in the block, if any.
+    pub(crate) fn gate(&self) -> Option<&MixedAttentionConfig> {
+        match self {
+            Self::Residual(config) => config.gate.as_ref(),
+            Self::PreActivation(config) => config.gate.as_ref(),
+            Self::Dense(_) | Self::Plain { .. } => None,
+        }
+    }
+
+    fn init(&self, inputs: usize, stride: usize, device: &Device) -> Block {
+        match self {
+            Self::Residual(config) => Block::Residual(config.init(inputs, stride, device)),
+            Self::PreActivation(config) => Block::PreActivation(config.init(inputs, stride, device)),
+            Self::Dense(config) => Block::Dense(config.init(inputs, device)),
+            Self::Plain { width } => {
+                Block::Plain(ConvNorm::biased(ConvShape::new(inputs, *width, 3), device))
+            }
+        }
     }
 }
 
@@ -52,13 +156,61 @@ impl StageConfig {
 #[derive(Module, Debug)]
 pub struct Stage {
     /// The blocks.
-    pub blocks: Vec<ResidualBlock>,
+    pub blocks: Vec<Block>,
+    /// What follows a dense stage that lowers the resolution.
+    pub transition: Option<Transition>,
+    #[module(skip)]
+    pools: bool,
+}
+
+/// One block.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // As many blocks as layers; none is moved while the network runs.
+pub enum Block {
+    /// ResNet, ResNeXt, SENet.
+    Residual(ResidualBlock),
+    /// WRN.
+    PreActivation(PreActivationBlock),
+    /// DenseNet.
+    Dense(DenseLayer),
+    /// VGG.
+    Plain(ConvNorm),
+}
+
+impl Block {
+    /// # Shapes
+    /// `[B, inputs, H, W]` to `[B, outputs, ceil(H / stride), ceil(W / stride)]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Residual(block) => block.forward(input),
+            Self::PreActivation(block) => block.forward(input),
+            Self::Dense(layer) => layer.forward(input),
+            Self::Plain(layer) => relu(layer.forward(input)),
+        }
+    }
 }
 
 impl Stage {
     /// # Shapes
-    /// `[B, inputs, H, W]` to `[B, outputs, ceil(H / stride), ceil(W / stride)]`.
+    /// `[B, inputs, H, W]` to `[B, outputs, H / stride, W / stride]`; residual stages round up, the others down.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.blocks.iter().fold(input, |features, block| block.forward(features))
+        let input = if self.pools { halve(input) } else { input };
+        let features = self.blocks.iter().fold(input, |features, block| block.forward(features));
+        match &self.transition {
+            Some(transition) => transition.forward(features),
+            None => features,
+        }
     }
+}
+
+/// 2x2 max pooling: `[B, C, H, W]` to `[B, C, H / 2, W / 2]`, rounded down.
+pub(crate) fn halve(features: Tensor<4>) -> Tensor<4> {
+    let options = MaxPoolOptions {
+        kernel_size: [2, 2],
+        stride: [2, 2],
+        padding: [(0, 0), (0, 0)],
+        dilation: [1, 1],
+        ceil_mode: false,
+    };
+    max_pool2d(features, options)
 }

@@ -1,6 +1,7 @@
 //! `abn import`: a run from a checkpoint that PyTorch wrote.
 
-use abn_core::{import::from_pytorch, state};
+use abn_core::pytorch::from_pytorch;
+use abn_core::state;
 use abn_data::Split;
 use anyhow::{Context, Result, ensure};
 
@@ -46,8 +47,9 @@ pub fn run(args: ImportArgs) -> Result<()> {
 
 fn config_of(args: &ImportArgs) -> Result<RunConfig> {
     let mut recipe = Recipe::of(args.dataset, None);
-    recipe.architecture = crate::architectures::parse(&args.arch)?.name;
-    recipe.attention = attention(args.attention);
+    let architecture = crate::architectures::parse(&args.arch)?;
+    recipe.attention = attention(args.attention, &architecture);
+    recipe.architecture = architecture.name;
     if let Some(mean) = args.mean {
         recipe.normalization.mean = mean;
     }

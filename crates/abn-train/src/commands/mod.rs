@@ -8,14 +8,15 @@ pub mod predict;
 pub mod train;
 
 use abn_core::AttentionConfig;
+use abn_core::backbone::Architecture;
 
 use crate::cli::AttentionName;
 
-/// The attention branch of that name.
-fn attention(name: AttentionName) -> Option<AttentionConfig> {
+/// The attention branch of that name for a network.
+fn attention(name: AttentionName, architecture: &Architecture) -> Option<AttentionConfig> {
     match name {
         AttentionName::None => None,
-        AttentionName::Abn => Some(AttentionConfig::abn()),
+        AttentionName::Abn => Some(architecture.abn()),
         AttentionName::Manet => Some(AttentionConfig::manet()),
     }
 }

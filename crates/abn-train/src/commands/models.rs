@@ -32,7 +32,7 @@ pub fn run(args: ModelsArgs) -> Result<()> {
         for name in AttentionName::value_variants() {
             let config = ClassifierConfig {
                 network: architecture.network.clone(),
-                attention: attention(*name),
+                attention: attention(*name, &architecture),
                 classes: args.classes as usize,
             };
             let cost = config.cost([architecture.input; 2], &device);

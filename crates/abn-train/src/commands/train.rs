@@ -147,7 +147,6 @@ fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
         }
     }
     set(&mut recipe.dataset, args.dataset);
-    set(&mut recipe.attention, args.attention.map(attention));
     set(&mut recipe.epochs, args.epochs);
     set(&mut recipe.batch_size, args.batch_size);
     set(&mut recipe.learning_rate, args.lr);
@@ -159,9 +158,9 @@ fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
     set(&mut recipe.normalization.mean, args.mean);
     set(&mut recipe.normalization.std, args.std);
     set(&mut recipe.limit, args.limit.map(Some));
-    if let Some(arch) = &args.arch {
-        recipe.architecture = architectures::parse(arch)?.name;
-    }
+    let architecture = architectures::parse(args.arch.as_ref().unwrap_or(&recipe.architecture))?;
+    set(&mut recipe.attention, args.attention.map(|name| attention(name, &architecture)));
+    recipe.architecture = architecture.name;
     Ok(recipe)
 }
 

@@ -1,0 +1,103 @@
+//! DenseNet-BC (Huang et al. 2017): every layer adds `growth` channels to what came in; transitions halve both
+//! the channels and the resolution.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{Dropout, DropoutConfig};
+use burn::serde::{Deserialize, Serialize};
+use burn::tensor::activation::relu;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
+use burn::tensor::{Device, Tensor};
+
+use super::conv::ConvShape;
+use crate::norm::BatchNorm;
+
+/// Channels of a layer's 1x1 convolution per channel that it adds.
+const BOTTLENECK: usize = 4;
+
+/// A dense layer as data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", deny_unknown_fields)]
+pub struct DenseConfig {
+    /// Channels that a layer adds (k).
+    pub growth: usize,
+    /// Probability of dropping an added value, in training.
+    pub dropout: f64,
+}
+
+impl DenseConfig {
+    pub(crate) fn convs(&self, inputs: usize) -> [ConvShape; 2] {
+        let hidden = BOTTLENECK * self.growth;
+        [ConvShape::new(inputs, hidden, 1), ConvShape::new(hidden, self.growth, 3)]
+    }
+
+    /// A fresh layer.
+    pub(crate) fn init(&self, inputs: usize, device: &Device) -> DenseLayer {
+        let [first, second] = self.convs(inputs);
+        DenseLayer {
+            norm1: BatchNorm::new(inputs, device),
+            conv1: first.init(device),
+            norm2: BatchNorm::new(first.outputs, device),
+            conv2: second.init(device),
+            dropout: DropoutConfig::new(self.dropout).init(),
+        }
+    }
+}
+
+/// The input and, behind it, `growth` new channels.
+#[derive(Module, Debug)]
+pub struct DenseLayer {
+    /// Before the 1x1 convolution.
+    pub norm1: BatchNorm,
+    /// 1x1 to four times the growth.
+    pub conv1: Conv2d,
+    /// Before the 3x3 convolution.
+    pub norm2: BatchNorm,
+    /// 3x3 to the growth.
+    pub conv2: Conv2d,
+    dropout: Dropout,
+}
+
+impl DenseLayer {
+    /// # Shapes
+    /// `[B, inputs, H, W]` to `[B, inputs + growth, H, W]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let hidden = self.conv1.forward(relu(self.norm1.forward(input.clone())));
+        let added = self.conv2.forward(relu(self.norm2.forward(hidden)));
+        Tensor::cat(vec![input, self.dropout.forward(added)], 1)
+    }
+}
+
+/// The convolution of the transition after that many channels: half of them, rounded down.
+pub(crate) fn transition_conv(inputs: usize) -> ConvShape {
+    ConvShape::new(inputs, inputs / 2, 1)
+}
+
+/// Between dense stages: batch norm, ReLU, 1x1 convolution, 2x2 average pooling.
+#[derive(Module, Debug)]
+pub struct Transition {
+    /// Before the convolution.
+    pub norm: BatchNorm,
+    /// 1x1 to half the channels.
+    pub conv: Conv2d,
+}
+
+impl Transition {
+    pub(crate) fn new(inputs: usize, device: &Device) -> Self {
+        Self { norm: BatchNorm::new(inputs, device), conv: transition_conv(inputs).init(device) }
+    }
+
+    /// # Shapes
+    /// `[B, inputs, H, W]` to `[B, inputs / 2, H / 2, W / 2]`, each rounded down.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let options = AvgPoolOptions {
+            kernel_size: [2, 2],
+            stride: [2, 2],
+            padding: [(0, 0), (0, 0)],
+            count_include_pad: true,
+            ceil_mode: false,
+        };
+        avg_pool2d(self.conv.forward(relu(self.norm.forward(input))), options)
+    }
+}

@@ -1,0 +1,87 @@
+//! Pre-activation residual blocks of wide residual networks (Zagoruyko & Komodakis 2016): batch norm and ReLU
+//! before each of two 3x3 convolutions, dropout between them, no ReLU after the sum.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{Dropout, DropoutConfig};
+use burn::serde::{Deserialize, Serialize};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+
+use super::conv::ConvShape;
+use crate::mixed::{MixedAttention, MixedAttentionConfig};
+use crate::norm::BatchNorm;
+
+/// A pre-activation block as data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", deny_unknown_fields)]
+pub struct PreActivationConfig {
+    /// Channels that go out.
+    pub width: usize,
+    /// Probability of dropping a value between the convolutions, in training.
+    pub dropout: f64,
+    /// Attention at the end of the path, before the sum.
+    pub gate: Option<MixedAttentionConfig>,
+}
+
+impl PreActivationConfig {
+    pub(crate) fn convs(&self, inputs: usize, stride: usize) -> [ConvShape; 2] {
+        [ConvShape::new(inputs, self.width, 3).stride(stride), ConvShape::new(self.width, self.width, 3)]
+    }
+
+    /// The projection of the shortcut, where the numbers of channels differ.
+    pub(crate) fn projection(&self, inputs: usize, stride: usize) -> Option<ConvShape> {
+        (inputs != self.width).then(|| ConvShape::new(inputs, self.width, 1).stride(stride))
+    }
+
+    /// A fresh block.
+    pub(crate) fn init(&self, inputs: usize, stride: usize, device: &Device) -> PreActivationBlock {
+        let [first, second] = self.convs(inputs, stride);
+        PreActivationBlock {
+            norm1: BatchNorm::new(inputs, device),
+            conv1: first.init(device),
+            norm2: BatchNorm::new(self.width, device),
+            conv2: second.init(device),
+            shortcut: self.projection(inputs, stride).map(|shape| shape.init(device)),
+            gate: self.gate.as_ref().map(|gate| gate.init(self.width, device)),
+            dropout: DropoutConfig::new(self.dropout).init(),
+        }
+    }
+}
+
+/// gate(path(x)) + shortcut(x).
+#[derive(Module, Debug)]
+pub struct PreActivationBlock {
+    /// Before the first convolution.
+    pub norm1: BatchNorm,
+    /// 3x3, stride.
+    pub conv1: Conv2d,
+    /// Before the second convolution.
+    pub norm2: BatchNorm,
+    /// 3x3.
+    pub conv2: Conv2d,
+    /// 1x1 projection of the activated input; the input itself where absent.
+    pub shortcut: Option<Conv2d>,
+    /// Attention to the path's output.
+    pub gate: Option<MixedAttention>,
+    dropout: Dropout,
+}
+
+impl PreActivationBlock {
+    /// # Shapes
+    /// `[B, inputs, H, W]` to `[B, width, ceil(H / stride), ceil(W / stride)]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let activated = relu(self.norm1.forward(input.clone()));
+        let hidden = relu(self.norm2.forward(self.conv1.forward(activated.clone())));
+        let path = self.conv2.forward(self.dropout.forward(hidden));
+        let path = match &self.gate {
+            Some(gate) => gate.forward(path),
+            None => path,
+        };
+        match &self.shortcut {
+            // The reference projects the activated input, but adds the raw one where no projection is needed.
+            Some(projection) => path + projection.forward(activated),
+            None => path + input,
+        }
+    }
+}

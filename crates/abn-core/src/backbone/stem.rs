@@ -1,0 +1,107 @@
+//! What a network does with the image before its first stage.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::serde::{Deserialize, Serialize};
+use burn::tensor::activation::relu;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Tensor};
+
+use super::INPUT_CHANNELS;
+use super::conv::ConvShape;
+use crate::norm::BatchNorm;
+
+/// A stem as data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "snake_case", deny_unknown_fields)]
+pub enum StemConfig {
+    /// The image itself (VGG).
+    Image,
+    /// 3x3 convolution alone: the first block begins with batch norm and ReLU (WRN, DenseNet).
+    Bare {
+        /// Channels that go out.
+        width: usize,
+    },
+    /// 3x3 convolution, batch norm, ReLU (CIFAR ResNet and ResNeXt).
+    Small {
+        /// Channels that go out.
+        width: usize,
+    },
+    /// 7x7 convolution of stride 2, batch norm, ReLU, 3x3 max pooling of stride 2 (ImageNet).
+    Large {
+        /// Channels that go out.
+        width: usize,
+    },
+}
+
+impl StemConfig {
+    /// Channels that go out.
+    pub fn outputs(self) -> usize {
+        match self {
+            Self::Image => INPUT_CHANNELS,
+            Self::Bare { width } | Self::Small { width } | Self::Large { width } => width,
+        }
+    }
+
+    /// The convolution, if any.
+    pub(crate) fn conv(self) -> Option<ConvShape> {
+        match self {
+            Self::Image => None,
+            Self::Bare { width } | Self::Small { width } => Some(ConvShape::new(INPUT_CHANNELS, width, 3)),
+            Self::Large { width } => Some(ConvShape::new(INPUT_CHANNELS, width, 7).stride(2)),
+        }
+    }
+
+    /// Whether a max pooling of stride 2 follows.
+    pub(crate) fn pools(self) -> bool {
+        matches!(self, Self::Large { .. })
+    }
+
+    /// A fresh stem; none if the stages see the image itself.
+    pub fn init(self, device: &Device) -> Option<Stem> {
+        let shape = self.conv()?;
+        let normed = !matches!(self, Self::Bare { .. });
+        Some(Stem {
+            conv: shape.init(device),
+            norm: normed.then(|| BatchNorm::new(shape.outputs, device)),
+            pools: self.pools(),
+        })
+    }
+}
+
+/// The first layers.
+#[derive(Module, Debug)]
+pub struct Stem {
+    /// Convolution of the image.
+    pub conv: Conv2d,
+    /// Batch norm and ReLU, where the blocks do not begin with them.
+    pub norm: Option<BatchNorm>,
+    #[module(skip)]
+    pools: bool,
+}
+
+impl Stem {
+    /// # Shapes
+    /// Image `[B, 3, H, W]` to `[B, width, h, w]`: the image's size, or a quarter of it for the large stem.
+    pub fn forward(&self, image: Tensor<4>) -> Tensor<4> {
+        let features = self.conv.forward(image);
+        let features = match &self.norm {
+            Some(norm) => relu(norm.forward(features)),
+            None => features,
+        };
+        if self.pools { pool_overlapping(features) } else { features }
+    }
+}
+
+/// 3x3 max pooling of stride 2, padding 1: `[B, C, H, W]` to `[B, C, ceil(H / 2), ceil(W / 2)]`.
+fn pool_overlapping(features: Tensor<4>) -> Tensor<4> {
+    let options = MaxPoolOptions {
+        kernel_size: [3, 3],
+        stride: [2, 2],
+        padding: [(1, 1), (1, 1)],
+        dilation: [1, 1],
+        ceil_mode: false,
+    };
+    max_pool2d(features, options)
+}
