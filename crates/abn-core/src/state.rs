@@ -79,16 +79,8 @@ impl StateMismatch {
 }
 
 impl fmt::Display for StateMismatch {
-    /// A diff: `-` what the network expects, `+` what was given; the first lines of a long one.
+    /// A diff: `-` what the network expects, `+` what was given; the first lines of each kind.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 24;
-        let line = |sign: char, name: &str, shape: &Shape| format!("  {sign} {name} {:?}", &shape[..]);
-        let mut lines = Vec::new();
-        for (name, want, have) in &self.shapes {
-            lines.extend([line('-', name, want), line('+', name, have)]);
-        }
-        lines.extend(self.missing.iter().map(|(name, shape)| line('-', name, shape)));
-        lines.extend(self.unexpected.iter().map(|(name, shape)| line('+', name, shape)));
         write!(
             f,
             "{} tensors missing, {} unexpected, {} of another shape (- expected, + found):",
@@ -96,13 +88,24 @@ impl fmt::Display for StateMismatch {
             self.unexpected.len(),
             self.shapes.len()
         )?;
-        for line in lines.iter().take(SHOWN) {
-            write!(f, "\n{line}")?;
-        }
-        if lines.len() > SHOWN {
-            write!(f, "\n  ... and {} more lines", lines.len() - SHOWN)?;
-        }
-        Ok(())
+        let line = |sign: char, name: &str, shape: &Shape| format!("\n  {sign} {name} {:?}", &shape[..]);
+        let differing =
+            |(name, want, have): &(String, Shape, Shape)| line('-', name, want) + &line('+', name, have);
+        some(f, self.shapes.iter().map(differing))?;
+        some(f, self.missing.iter().map(|(name, shape)| line('-', name, shape)))?;
+        some(f, self.unexpected.iter().map(|(name, shape)| line('+', name, shape)))
+    }
+}
+
+/// The first of many lines.
+fn some(f: &mut fmt::Formatter<'_>, mut lines: impl ExactSizeIterator<Item = String>) -> fmt::Result {
+    const SHOWN: usize = 8;
+    for line in lines.by_ref().take(SHOWN) {
+        f.write_str(&line)?;
+    }
+    match lines.len() {
+        0 => Ok(()),
+        more => write!(f, "\n  ... and {more} more"),
     }
 }
 

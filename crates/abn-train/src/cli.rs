@@ -44,6 +44,8 @@ pub enum Command {
     Models(ModelsArgs),
     /// Make a run from a PyTorch checkpoint
     Import(ImportArgs),
+    /// Write the weights of a run for PyTorch
+    Export(ExportArgs),
 }
 
 /// The attention branch, by the paper it comes from.
@@ -57,11 +59,24 @@ pub enum AttentionName {
     Manet,
 }
 
+/// What every residual block has besides its convolutions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BlockChoice {
+    /// Nothing
+    Plain,
+    /// Squeeze-and-excitation (Hu et al. 2018)
+    Se,
+    /// Channel and spatial attention (Woo et al. 2018)
+    Cbam,
+}
+
 /// Arguments of `abn train`.
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Examples:\n  \
     abn train --dataset cifar10 --arch resnet20 --attention abn --epochs 30 --out runs/abn\n  \
-    abn train --dataset cifar10 --limit 10000 --epochs 6 --batch-size 64 --out runs/quick\n\n\
+    abn train --dataset cifar10 --limit 10000 --epochs 6 --batch-size 64 --out runs/quick\n  \
+    abn train --dataset cifar10 --arch resnet20-basic-a --init resnet20-12fca82f.th --out runs/tuned\n  \
+    abn train --attention manet --set attention.mixed.spatial.kernel=3 --out runs/small-kernel\n\n\
     The same command continues a run that was interrupted or killed; options left out are then taken from the run.")]
 pub struct TrainArgs {
     /// Data set [default: shapes]
@@ -70,12 +85,22 @@ pub struct TrainArgs {
     /// Folder of the data set [default: below datasets/ or $ABN_DATASETS]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Architecture, such as resnet20 or resnet110-basic; `abn models` lists them [default: resnet8 for shapes, else resnet20]
+    /// Architecture, such as resnet20, wrn-28-10 or se-resnet50; `abn models` lists them [default: resnet8 for shapes, else resnet20]
     #[arg(long, value_name = "NAME")]
     pub arch: Option<String>,
+    /// Attention in every residual block [default: what the name of the architecture says]
+    #[arg(long, value_enum)]
+    pub block: Option<BlockChoice>,
     /// Attention branch [default: abn]
     #[arg(long, value_enum)]
     pub attention: Option<AttentionName>,
+    /// Detail of the attention branch or of the module in the blocks, by its path in config.json; repeatable
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
+    pub settings: Vec<(String, String)>,
+    /// Start from these weights instead of random ones: a run (then also its architecture, --mean and --std) or a
+    /// PyTorch checkpoint
+    #[arg(long, value_name = "RUN|FILE")]
+    pub init: Option<PathBuf>,
     /// Passes over the training images [default: 7 for shapes, else 300]
     #[arg(long, value_name = "N", value_parser = count)]
     pub epochs: Option<usize>,
@@ -97,7 +122,10 @@ pub struct TrainArgs {
     /// Momentum of SGD [default: 0.9]
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub momentum: Option<f64>,
-    /// Decides initial weights, order and augmentation [default: 0]
+    /// Probability of dropping values in training, for WRN, DenseNet and VGG [default: 0.5 in VGG's head, else 0]
+    #[arg(long, value_name = "X", value_parser = fraction)]
+    pub dropout: Option<f64>,
+    /// Decides initial weights, order, augmentation and dropout [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Mean of the inputs in [0, 1], per colour [default: the data set's]
@@ -202,9 +230,9 @@ pub struct ExplainArgs {
     /// Colour scale
     #[arg(long, value_enum, default_value_t)]
     pub colors: Colors,
-    /// Map values at the ends of the colour scale
-    #[arg(long, value_enum, default_value_t)]
-    pub range: Range,
+    /// Map values at the ends of the colour scale [default: unit, or per-image for maps beyond 1]
+    #[arg(long, value_enum)]
+    pub range: Option<Range>,
     /// Which weights
     #[arg(long, value_enum, default_value_t)]
     pub checkpoint: Which,
@@ -215,11 +243,14 @@ pub struct ExplainArgs {
 
 /// Arguments of `abn models`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  abn models --classes 100 --json")]
+#[command(after_help = "Examples:\n  abn models --classes 100 --json\n  abn models wrn-40-4 cbam-resnet18")]
 pub struct ModelsArgs {
-    /// Number of classes
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub classes: u32,
+    /// Architectures [default: those of the papers]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Number of classes [default: 10 for images of 32x32, 1000 for larger ones]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub classes: Option<u32>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -227,9 +258,10 @@ pub struct ModelsArgs {
 
 /// Arguments of `abn import`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  abn import model_best.pth.tar --arch resnet110 --attention abn --dataset cifar100 --out runs/released"
-)]
+#[command(after_help = "Examples:\n  \
+    abn import model_best.pth.tar --arch resnet110 --attention abn --dataset cifar100 --out runs/released\n  \
+    abn import resnet20-12fca82f.th --arch resnet20 --attention none --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --out runs/zoo\n\n\
+    Names are those of the official ABN code, of torchvision, or of the model zoos of CIFAR.")]
 pub struct ImportArgs {
     /// Checkpoint: .pth, .pth.tar, .th or .safetensors
     #[arg(value_name = "FILE")]
@@ -237,9 +269,15 @@ pub struct ImportArgs {
     /// Architecture of the checkpoint
     #[arg(long, value_name = "NAME")]
     pub arch: String,
+    /// Attention in every residual block [default: what the name of the architecture says]
+    #[arg(long, value_enum)]
+    pub block: Option<BlockChoice>,
     /// Attention branch of the checkpoint
     #[arg(long, value_enum, default_value_t = AttentionName::Abn)]
     pub attention: AttentionName,
+    /// Detail of the attention branch or of the module in the blocks, by its path in config.json; repeatable
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
+    pub settings: Vec<(String, String)>,
     /// Number of classes [default: the data set's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub classes: Option<u32>,
@@ -255,6 +293,29 @@ pub struct ImportArgs {
     /// Folder for the run
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
+}
+
+/// Arguments of `abn export`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  abn export runs/abn --out abn.safetensors")]
+pub struct ExportArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// File to write, .safetensors
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Which weights
+    #[arg(long, value_enum, default_value_t)]
+    pub checkpoint: Which,
+}
+
+/// A path and a value.
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (path, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not PATH=VALUE, such as attention.loss_weight=0.5"))?;
+    Ok((path.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// A number in a range, or what was expected.

@@ -65,7 +65,7 @@ fn report(
         results: Some(results.clone()),
         gallery: gallery(&session.classifier, &sample, &config.classes, &session.device)?,
         epochs: history.to_vec(),
-        drawing: Drawing::default(),
+        drawing: Drawing::of(config.model.attention.as_ref()),
     })
 }
 

@@ -16,7 +16,8 @@ const TEMPORARY: &str = ".abn-tmp-";
 /// # Errors
 /// The folder does not exist, is not writable or full. What was there before is intact.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // The parent of a bare file name is the empty path.
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         let mut builder = tempfile::Builder::new();
         usual_permissions(builder.prefix(TEMPORARY));

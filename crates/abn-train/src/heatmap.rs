@@ -6,6 +6,8 @@
 //!
 //! A map is resized as values and coloured afterwards; interpolated colours would not lie on the colour scale.
 
+use abn_core::AttentionConfig;
+use abn_core::attention::MapConfig;
 use abn_core::explain::AttentionMap;
 use clap::ValueEnum;
 use colorgrad::Gradient;
@@ -28,6 +30,14 @@ pub struct Drawing {
 impl Default for Drawing {
     fn default() -> Self {
         Self { colors: Colors::default(), range: Range::default(), opacity: 0.55 }
+    }
+}
+
+impl Drawing {
+    /// The drawing that shows the maps of that branch: those without an upper bound each on a scale of its own.
+    pub fn of(attention: Option<&AttentionConfig>) -> Self {
+        let unbounded = attention.is_some_and(|attention| attention.map == MapConfig::LogSum);
+        Self { range: if unbounded { Range::PerImage } else { Range::default() }, ..Self::default() }
     }
 }
 

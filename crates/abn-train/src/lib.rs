@@ -12,7 +12,9 @@ pub mod datasets;
 pub mod device;
 pub mod evaluate;
 pub mod files;
+pub mod foreign;
 pub mod heatmap;
+pub mod initial;
 pub mod interrupt;
 pub mod meters;
 pub mod metrics;
@@ -22,6 +24,7 @@ pub mod report;
 pub mod run_dir;
 pub mod schedule;
 pub mod session;
+pub mod settings;
 pub mod sgd;
 pub mod showcase;
 pub mod terminal;
@@ -59,6 +62,7 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Explain(args) => commands::explain::run(args)?,
         Command::Models(args) => commands::models::run(args)?,
         Command::Import(args) => commands::import::run(args)?,
+        Command::Export(args) => commands::export::run(args)?,
     }
     Ok(Ending::Finished)
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use abn_core::backbone::{Architecture, NetworkConfig};
+use abn_core::backbone::{Architecture, BlockName, NetworkConfig};
 use abn_core::cost::Cost;
 use abn_core::mixed::MixedAttentionConfig;
 use abn_core::{AttentionConfig, ClassifierConfig};
@@ -105,6 +105,16 @@ impl Recipe {
             Some(probability) => network.with_dropout(probability),
             None => network,
         })
+    }
+
+    /// The attention module in every residual block, if any.
+    ///
+    /// # Errors
+    /// There is no architecture of that name.
+    pub fn gate(&self) -> Result<Option<MixedAttentionConfig>> {
+        let architecture = crate::architectures::parse(&self.architecture)?;
+        let (named, _) = BlockName::split(&architecture.name);
+        Ok(self.block.clone().or_else(|| named.gate()))
     }
 
     /// The network in words.
@@ -218,6 +228,18 @@ pub struct RunConfig {
     pub data: Option<PathBuf>,
     /// File that the weights were imported from; such a run was not trained here.
     pub imported: Option<String>,
+    /// What the training started from, if not from random weights.
+    pub init: Option<Init>,
+}
+
+/// Weights to start from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Init {
+    /// The run or checkpoint file, absolute.
+    pub from: PathBuf,
+    /// SHA-256 of its tensors, so that another file in its place is noticed.
+    pub sha256: String,
 }
 
 impl RunConfig {
@@ -228,7 +250,16 @@ impl RunConfig {
     pub fn new(recipe: Recipe, classes: Vec<String>) -> Result<Self> {
         let network = recipe.network()?;
         let model = ClassifierConfig { network, attention: recipe.attention.clone(), classes: classes.len() };
-        Ok(Self { version: VERSION, recipe, model, classes, images: None, data: None, imported: None })
+        Ok(Self {
+            version: VERSION,
+            recipe,
+            model,
+            classes,
+            images: None,
+            data: None,
+            imported: None,
+            init: None,
+        })
     }
 
     /// Reads `config.json`.
@@ -275,6 +306,9 @@ impl RunConfig {
         flatten("", &serde_json::to_value(&self.recipe).unwrap_or_default(), &mut leaves);
         flatten("classes", &self.classes.clone().into(), &mut leaves);
         flatten("images", &self.images.clone().into(), &mut leaves);
+        if let Some(init) = &self.init {
+            flatten("init", &init.sha256.clone().into(), &mut leaves);
+        }
         leaves
     }
 

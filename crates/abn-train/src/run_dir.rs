@@ -96,7 +96,7 @@ impl RunDir {
 
     /// Folder of the checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        checkpoints_of(&self.path)
     }
 
     /// Writes a file of the run, complete or not at all.
@@ -143,6 +143,11 @@ impl RunDir {
             format!("`{}` is damaged; restore it or train into another --out", path.display())
         })
     }
+}
+
+/// Folder of the checkpoints of the run in that folder, which need not exist yet.
+pub fn checkpoints_of(run: &Path) -> PathBuf {
+    run.join("checkpoints")
 }
 
 fn json_text(value: &impl Serialize) -> Result<String> {

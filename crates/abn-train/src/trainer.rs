@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use abn_core::{Classifier, loss, state};
+use abn_core::state::{self, State};
+use abn_core::{Classifier, loss};
 use abn_data::{Batch, Loader};
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
@@ -64,13 +65,15 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Takes the run up where its checkpoint left it, or at the beginning. `device` is without autodiff.
+    /// Takes the run up where its checkpoint left it, or at the beginning: at `start`, or else at random weights.
+    /// `device` is without autodiff.
     ///
     /// # Errors
     /// The checkpoint is damaged.
     pub fn new(
         config: &'a RunConfig,
         run: &'a RunDir,
+        start: Option<State>,
         loaders: Loaders,
         device: Device,
         interrupt: Interrupt,
@@ -91,7 +94,10 @@ impl<'a> Trainer<'a> {
             }
             None => {
                 refuse_lost_checkpoint(run, &checkpoints)?;
-                let model = config.model.init_seeded(config.recipe.seed, &training_device);
+                let model = match start {
+                    Some(state) => state::with_state(config.model.init(&training_device), state)?,
+                    None => config.model.init_seeded(config.recipe.seed, &training_device),
+                };
                 (model, Sgd::new(config.recipe.sgd), Progress::default())
             }
         };
@@ -204,6 +210,8 @@ impl<'a> Trainer<'a> {
         let weight = self.recipe().attention_weight();
         let labels: Vec<i64> = batch.labels.iter().map(|label| *label as i64).collect();
         let labels = Tensor::<1, Int>::from_ints(labels.as_slice(), &device);
+        // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device in training.
+        device.seed(step_seed(self.recipe().seed, self.progress.epoch, self.progress.batch));
         let output = self.model.forward(images_of(batch, &device));
         let objective = loss::loss(&output, labels, weight);
         let mut sums = Sums::default();
@@ -307,6 +315,16 @@ impl<'a> Trainer<'a> {
         self.last_save = Instant::now();
         Ok(())
     }
+}
+
+/// Mixes the position into the seed of the run (the finaliser of splitmix64 after each number).
+fn step_seed(seed: u64, epoch: usize, batch: usize) -> u64 {
+    [epoch, batch].into_iter().fold(seed, |state, number| {
+        let mut mixed = state.wrapping_add(number as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    })
 }
 
 /// A branch that died shows in its maps before it shows in the accuracy.

@@ -5,6 +5,7 @@ mod bad_input;
 mod case;
 mod cifar;
 mod commands;
+mod exchange;
 mod fixtures;
 mod mixed_attention;
 mod networks;

@@ -202,7 +202,7 @@ fn a_foreign_state_is_refused_with_both_name_sets() {
     let error =
         with_state(config("resnet8", Some(AttentionConfig::abn()), 12).init(&device), plain).unwrap_err();
     let text = error.to_string();
-    assert!(text.contains("- branch.norm.gamma [64]"), "{text}");
+    assert!(text.contains("- branch.class_maps.norm.gamma [12]"), "{text}");
     assert!(text.contains("- network.head.bias [12]\n  + network.head.bias [10]"), "{text}");
 }
 

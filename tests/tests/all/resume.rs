@@ -242,7 +242,8 @@ fn train_failing(path: &Path, from: usize) -> anyhow::Error {
     let run = RunDir::open_for_writing(path, &config).unwrap();
     let (device, every) = (Device::flex(), Duration::MAX);
     let loaders = Loaders { train, test };
-    let mut trainer = Trainer::new(&config, &run, loaders, device, Interrupt::default(), every).unwrap();
+    let mut trainer =
+        Trainer::new(&config, &run, None, loaders, device, Interrupt::default(), every).unwrap();
     trainer.train().unwrap_err()
 }
 

@@ -177,6 +177,15 @@ impl Architecture {
         .collect()
     }
 
+    /// Other architectures of the same numbers, which differ in what a checkpoint shows: blocks and shortcuts.
+    pub fn siblings(&self) -> Vec<Self> {
+        let (_, plain) = BlockName::split(&self.name);
+        let stem = plain.trim_end_matches("-a").trim_end_matches("-basic");
+        let names = ["", "-basic", "-basic-a"].map(|suffix| format!("{stem}{suffix}"));
+        let blocks = names.iter().flat_map(|name| BlockName::ALL.map(|block| block.rename(name)));
+        blocks.filter(|name| *name != self.name).filter_map(|name| Self::parse(&name).ok()).collect()
+    }
+
     /// Layers with weights on the longest path without the shortcuts: stem, block convolutions, head.
     pub fn depth(&self) -> usize {
         let NetworkConfig { stem, stages, head, .. } = &self.network;
@@ -387,6 +396,17 @@ mod tests {
         for name in ["se-vgg16-bn", "cbam-densenet-bc-100-12"] {
             assert!(matches!(Architecture::parse(name), Err(ArchitectureError::Block { .. })), "{name}");
         }
+    }
+
+    #[test]
+    fn siblings_share_the_numbers() {
+        let names = |name: &str| -> Vec<String> {
+            Architecture::parse(name).unwrap().siblings().into_iter().map(|sibling| sibling.name).collect()
+        };
+        assert!(names("resnet20").contains(&"resnet20-basic-a".to_owned()));
+        assert!(names("resnet20-basic").contains(&"se-resnet20".to_owned()));
+        assert_eq!(names("se-wrn-16-2"), ["wrn-16-2", "cbam-wrn-16-2"]);
+        assert!(names("vgg16-bn").is_empty());
     }
 
     #[test]

@@ -44,23 +44,50 @@ pub fn from_pytorch(
     renamed(&config.init(device), found, |ours| name_of(ours, &config.network))
 }
 
-/// What of a PyTorch checkpoint fits a classifier, in our names; and the names of the rest.
+/// Compares a PyTorch checkpoint with what a classifier expects, without loading it.
+///
+/// # Errors
+/// As [`from_pytorch`].
+pub fn check(config: &ClassifierConfig, checkpoint: &State, device: &Device) -> Result<(), StateMismatch> {
+    let mut found: BTreeMap<String, Shape> = checkpoint
+        .iter()
+        .filter(|(name, _)| !name.ends_with(UNUSED_COUNTER))
+        .map(|(name, data)| (official(name, config), data.shape().clone()))
+        .collect();
+    if has_unused_norm(config) {
+        found.retain(|name, _| !name.starts_with(UNUSED_NORM));
+    }
+    let expect =
+        |(ours, shape): (String, Shape)| (name_of(&ours, &config.network), Layout::of(&ours).shape(&shape));
+    StateMismatch::check(&shapes_of(&config.init(device)).into_iter().map(expect).collect(), &found)
+}
+
+/// What of a PyTorch checkpoint fits a classifier, in our names: all but a head of other classes and an attention
+/// branch of another kind.
+///
+/// # Errors
+/// The checkpoint has tensors that this backbone lacks, so it is of another network.
 pub fn part_from_pytorch(
     config: &ClassifierConfig,
     checkpoint: State,
     device: &Device,
-) -> (State, Vec<String>) {
+) -> Result<State, StateMismatch> {
     let mut found = clean(config, checkpoint);
     let mut state = State::new();
     for (ours, shape) in shapes_of(&config.init(device)) {
         let layout = Layout::of(&ours);
         let theirs = name_of(&ours, &config.network);
-        let fits = found.get(&theirs).is_some_and(|data| *data.shape() == layout.shape(&shape));
-        if let Some(data) = found.remove(&theirs).filter(|_| fits) {
+        let fits = |data: &TensorData| *data.shape() == layout.shape(&shape);
+        if let Some(data) = found.remove(&theirs).filter(fits) {
             state.insert(ours, layout.apply(data));
         }
     }
-    (state, found.into_keys().collect())
+    found.retain(|name, _| !names::is_of_branch(name));
+    if found.is_empty() {
+        return Ok(state);
+    }
+    let unexpected = found.into_iter().map(|(name, data)| (name, data.shape().clone())).collect();
+    Err(StateMismatch { missing: vec![], unexpected, shapes: vec![] })
 }
 
 /// The tensors of a classifier under PyTorch's names, in its layouts.
@@ -112,12 +139,14 @@ fn has_unused_norm(config: &ClassifierConfig) -> bool {
 /// Without wrappers and counters, and with the official names in place of the zoos'.
 fn clean(config: &ClassifierConfig, checkpoint: State) -> State {
     let kept = checkpoint.into_iter().filter(|(name, _)| !name.ends_with(UNUSED_COUNTER));
-    kept.map(|(name, data)| {
-        let mut bare = name.as_str();
-        while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| bare.strip_prefix(wrapper)) {
-            bare = rest;
-        }
-        (names::official(bare, config.network.family), data)
-    })
-    .collect()
+    kept.map(|(name, data)| (official(&name, config), data)).collect()
+}
+
+/// The official name of a name in a checkpoint.
+fn official(name: &str, config: &ClassifierConfig) -> String {
+    let mut bare = name;
+    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| bare.strip_prefix(wrapper)) {
+        bare = rest;
+    }
+    names::official(bare, config.network.family)
 }

@@ -68,6 +68,11 @@ pub(super) fn official(theirs: &str, family: Family) -> String {
     }
 }
 
+/// Whether PyTorch's name is that of a tensor of an attention branch.
+pub(super) fn is_of_branch(theirs: &str) -> bool {
+    ["att_", "bn_att", "stage_att.", "mixed."].iter().any(|start| theirs.starts_with(start))
+}
+
 fn stem(family: Family, part: &str) -> &'static str {
     match (family, part) {
         (Family::ResNext, "conv") => "conv_1_3x3",

@@ -38,7 +38,8 @@ pub fn run(args: ExplainArgs) -> Result<()> {
         args.run.display()
     );
     let files = image_files(&args.files)?;
-    let drawing = Drawing { colors: args.colors, range: args.range, ..Drawing::default() };
+    let usual = Drawing::of(session.config.model.attention.as_ref());
+    let drawing = Drawing { colors: args.colors, range: args.range.unwrap_or(usual.range), ..usual };
     let progress = terminal::counter("explaining", files.len());
     let mut explanations = Vec::new();
     for (number, file) in files.iter().enumerate() {

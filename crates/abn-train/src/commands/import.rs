@@ -1,38 +1,33 @@
 //! `abn import`: a run from a checkpoint that PyTorch wrote.
 
-use abn_core::pytorch::from_pytorch;
-use abn_core::state;
+use abn_core::pytorch::{check, from_pytorch};
+use abn_core::state::{self, State};
 use abn_data::Split;
 use anyhow::{Context, Result, ensure};
+use burn::tensor::Device;
 
-use super::attention;
+use super::{architecture, attention};
 use crate::checkpoint::Checkpoints;
 use crate::cli::ImportArgs;
 use crate::recipe::{Recipe, RunConfig};
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, checkpoints_of};
 use crate::weights::read_checkpoint;
-use crate::{device, terminal};
+use crate::{device, foreign, settings, terminal};
 
 /// Runs the command.
 ///
 /// # Errors
 /// The file is no checkpoint of that architecture, or the run cannot be written.
 pub fn run(args: ImportArgs) -> Result<()> {
-    let mut config = config_of(&args)?;
-    config.imported = Some(args.file.display().to_string());
     let device = device::for_bookkeeping()?;
-    let weights = from_pytorch(&config.model, read_checkpoint(&args.file)?, &device).with_context(|| {
-        format!(
-            "`{}` is not a checkpoint of {} and {} classes",
-            args.file.display(),
-            config.recipe.title(),
-            config.classes.len()
-        )
-    })?;
+    let checkpoint = read_checkpoint(&args.file)?;
+    let mut config = fitting(&args, config_of(&args)?, &checkpoint, &device)?;
+    config.imported = Some(args.file.display().to_string());
+    let weights = from_pytorch(&config.model, checkpoint, &device)?;
     // Loading proves that the weights fit before anything is written.
     state::with_state(config.model.init(&device), weights.clone())?;
     ensure!(
-        Checkpoints::open(args.out.join("checkpoints"))?.is_empty(),
+        Checkpoints::open(checkpoints_of(&args.out))?.is_empty(),
         "`{}` is a run already; nothing was changed, choose another --out",
         args.out.display()
     );
@@ -45,9 +40,37 @@ pub fn run(args: ImportArgs) -> Result<()> {
     ))
 }
 
+/// The configuration asked for, or the one of the checkpoint if that differs only in what nobody names.
+fn fitting(args: &ImportArgs, asked: RunConfig, checkpoint: &State, device: &Device) -> Result<RunConfig> {
+    let Err(mismatch) = check(&asked.model, checkpoint, device) else { return Ok(asked) };
+    let classes = asked.classes.len();
+    let Some(recipe) = foreign::close_to(&asked.recipe, classes, checkpoint, device) else {
+        let hint = foreign::hint(&asked.recipe, classes, checkpoint, device);
+        return Err(mismatch).with_context(|| {
+            format!(
+                "`{}` is not a checkpoint of {} and {classes} classes{hint}",
+                args.file.display(),
+                asked.recipe.title()
+            )
+        });
+    };
+    if recipe.architecture != asked.recipe.architecture {
+        terminal::note(&format!(
+            "note: the checkpoint's shortcuts have no parameters, so it is imported as {}",
+            recipe.architecture
+        ));
+    }
+    if recipe.attention != asked.recipe.attention {
+        terminal::note(
+            "note: the checkpoint's attention map is made in another way than the papers' for this network",
+        );
+    }
+    RunConfig::new(recipe, asked.classes)
+}
+
 fn config_of(args: &ImportArgs) -> Result<RunConfig> {
     let mut recipe = Recipe::of(args.dataset, None);
-    let architecture = crate::architectures::parse(&args.arch)?;
+    let architecture = architecture(&args.arch, args.block)?;
     recipe.attention = attention(args.attention, &architecture);
     recipe.architecture = architecture.name;
     if let Some(mean) = args.mean {
@@ -56,6 +79,7 @@ fn config_of(args: &ImportArgs) -> Result<RunConfig> {
     if let Some(std) = args.std {
         recipe.normalization.std = std;
     }
+    let recipe = settings::apply(recipe, &args.settings)?;
     recipe.check()?;
     RunConfig::new(recipe, classes_of(args)?)
 }

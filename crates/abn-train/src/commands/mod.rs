@@ -2,15 +2,19 @@
 
 pub mod eval;
 pub mod explain;
+pub mod export;
 pub mod import;
 pub mod models;
 pub mod predict;
 pub mod train;
 
 use abn_core::AttentionConfig;
-use abn_core::backbone::Architecture;
+use abn_core::backbone::{Architecture, BlockName};
 
-use crate::cli::AttentionName;
+use anyhow::{Result, ensure};
+
+use crate::architectures;
+use crate::cli::{AttentionName, BlockChoice};
 
 /// The attention branch of that name for a network.
 fn attention(name: AttentionName, architecture: &Architecture) -> Option<AttentionConfig> {
@@ -19,6 +23,23 @@ fn attention(name: AttentionName, architecture: &Architecture) -> Option<Attenti
         AttentionName::Abn => Some(architecture.abn()),
         AttentionName::Manet => Some(AttentionConfig::manet()),
     }
+}
+
+/// The architecture of that name with the blocks asked for.
+fn architecture(name: &str, block: Option<BlockChoice>) -> Result<Architecture> {
+    let named = architectures::parse(name)?;
+    let Some(block) = block else { return Ok(named) };
+    let block = match block {
+        BlockChoice::Plain => BlockName::Plain,
+        BlockChoice::Se => BlockName::Se,
+        BlockChoice::Cbam => BlockName::Cbam,
+    };
+    let (own, _) = BlockName::split(&named.name);
+    ensure!(
+        own == BlockName::Plain || own == block,
+        "`{name}` names the blocks, and --block asks for others; leave one of the two out"
+    );
+    architectures::parse(&block.rename(&named.name))
 }
 
 /// A fraction as a percentage.

@@ -3,17 +3,19 @@
 use abn_core::ClassifierConfig;
 use abn_core::backbone::Architecture;
 use anyhow::Result;
+use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::attention;
 use crate::cli::{AttentionName, ModelsArgs};
-use crate::{device, terminal};
+use crate::{architectures, device, terminal};
 
 #[derive(Debug, Serialize)]
 struct Row {
     name: String,
     attention: String,
+    classes: usize,
     depth: usize,
     parameters: usize,
     multiply_adds: u64,
@@ -21,54 +23,78 @@ struct Row {
     map: [usize; 2],
 }
 
+/// Classes of a network for small images, unless said otherwise: CIFAR-10's.
+const SMALL_CLASSES: usize = 10;
+/// Classes of a network for large images, unless said otherwise: ImageNet's.
+const LARGE_CLASSES: usize = 1000;
+
 /// Runs the command.
 ///
 /// # Errors
-/// No backend is compiled in.
+/// A name is no architecture.
 pub fn run(args: ModelsArgs) -> Result<()> {
     let device = device::for_bookkeeping()?;
-    let mut rows = Vec::new();
-    for architecture in Architecture::published() {
-        for name in AttentionName::value_variants() {
-            let config = ClassifierConfig {
-                network: architecture.network.clone(),
-                attention: attention(*name, &architecture),
-                classes: args.classes as usize,
-            };
-            let cost = config.cost([architecture.input; 2], &device);
-            rows.push(Row {
-                name: architecture.name.clone(),
-                attention: name
-                    .to_possible_value()
-                    .map_or_else(String::new, |value| value.get_name().to_owned()),
-                depth: architecture.depth(),
-                parameters: cost.parameters,
-                multiply_adds: cost.multiply_adds,
-                input: architecture.input,
-                map: cost.map,
-            });
-        }
-    }
+    let named = args.names.iter().map(|name| architectures::parse(name)).collect::<Result<Vec<_>>>()?;
+    let listed = if named.is_empty() { Architecture::published() } else { named };
+    let rows: Vec<Row> = listed
+        .iter()
+        .flat_map(|architecture| {
+            let usual = if architecture.input > 32 { LARGE_CLASSES } else { SMALL_CLASSES };
+            let classes = args.classes.map_or(usual, |classes| classes as usize);
+            let row = |name: &AttentionName| row(architecture, *name, classes, &device);
+            AttentionName::value_variants().iter().map(row).collect::<Vec<_>>()
+        })
+        .collect();
     if args.json { terminal::json(&rows) } else { print(&rows) }
 }
 
+fn row(architecture: &Architecture, name: AttentionName, classes: usize, device: &Device) -> Row {
+    let config = ClassifierConfig {
+        network: architecture.network.clone(),
+        attention: attention(name, architecture),
+        classes,
+    };
+    let cost = config.cost([architecture.input; 2], device);
+    Row {
+        name: architecture.name.clone(),
+        attention: name.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
+        classes,
+        depth: architecture.depth(),
+        parameters: cost.parameters,
+        multiply_adds: cost.multiply_adds,
+        input: architecture.input,
+        map: cost.map,
+    }
+}
+
 fn print(rows: &[Row]) -> Result<()> {
-    terminal::result("architecture      attention  layers  parameters  multiply-adds  input    map")?;
+    terminal::result(
+        "architecture        attention  classes  layers   parameters  multiply-adds    input      map",
+    )?;
     for row in rows {
         terminal::result(&format!(
-            "{:<17} {:<10} {:>6} {:>11} {:>12.1} M  {:>2}x{:<2}  {:>2}x{:<2}",
+            "{:<19} {:<9} {:>8} {:>7} {:>12} {:>12.1} M  {:>7}  {:>7}",
             row.name,
             row.attention,
+            row.classes,
             row.depth,
             row.parameters,
             row.multiply_adds as f64 / 1e6,
-            row.input,
-            row.input,
-            row.map[0],
-            row.map[1]
+            format!("{0}x{0}", row.input),
+            format!("{}x{}", row.map[0], row.map[1])
         ))?;
     }
-    terminal::result(
-        "\nAny depth of a family works: resnetD with D = 6n + 2 (the reference's rule: bottlenecks from 44 on), resnetD-basic.",
-    )
+    terminal::result(FAMILIES)
 }
+
+/// What names are made of.
+const FAMILIES: &str = "
+Any numbers of a family work:
+  resnetD           D = 6n + 2, CIFAR, the reference's rule: bottlenecks from 44 on, so more layers than the name says
+  resnetD-basic     the same depth in basic blocks, as in the literature; -basic-a: shortcuts without parameters
+  resnet18          34, 50, 101, 152: ImageNet
+  wrn-D-K           D = 6n + 4, widening K
+  densenet-bc-D-K   D = 6n + 4, growth K
+  resnextD-CxWd     C groups of width W; D = 9n + 2 for CIFAR; 50, 101, 152 for ImageNet
+  vgg16-bn          11, 13, 16, 19; cut for the attention branch after conv5, with -conv4 after conv4
+  se-..., cbam-...  that module in every residual block; the same as --block";

@@ -7,17 +7,18 @@ use abn_data::{Collection, Loader, Split};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
-use super::{attention, percent};
-use crate::architectures;
-use crate::cli::TrainArgs;
+use super::{architecture, attention, percent};
+use crate::cli::{AttentionName, TrainArgs};
 use crate::conclusion::{REPORT, conclude};
 use crate::datasets::{DatasetName, fingerprint};
 use crate::device;
+use crate::initial;
 use crate::interrupt::Interrupt;
 use crate::metrics::Results;
 use crate::recipe::{Recipe, RunConfig};
 use crate::run_dir::RunDir;
 use crate::session::plain_loader;
+use crate::settings;
 use crate::terminal;
 use crate::trainer::{Ending, Loaders, Trainer};
 
@@ -36,14 +37,16 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     let recipe = recipe_of(&args, existing.as_ref())?;
     recipe.check()?;
     let images = Images::open(&recipe, args.data.as_deref(), existing.as_ref())?;
-    let config = images.describe(recipe)?;
+    let init = initial::init_of(args.init.as_deref(), existing.as_ref())?;
+    let config = RunConfig { init, ..images.describe(recipe)? };
+    let start = initial::start(&config, &path, &device)?;
     let run = RunDir::open_for_writing(&path, &config)?;
     let loaders = images.loaders(&config, args.workers.unwrap_or(WORKERS));
     let interrupt = Interrupt::listen()?;
     let save_every =
         Duration::try_from_secs_f64(args.save_every.unwrap_or(SAVE_EVERY)).unwrap_or(Duration::MAX);
     let mut trainer =
-        Trainer::new(&config, &run, loaders.clone(), device.clone(), interrupt.clone(), save_every)?;
+        Trainer::new(&config, &run, start, loaders.clone(), device.clone(), interrupt.clone(), save_every)?;
     announce(&config, &run, &loaders, &trainer, &device);
     if trainer.train()? == Ending::Interrupted {
         terminal::note(&format!(
@@ -139,8 +142,10 @@ fn default_path(args: &TrainArgs) -> Result<PathBuf> {
 fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
     let mut recipe = match existing {
         Some(config) => config.recipe.clone(),
-        None => Recipe::of(args.dataset.unwrap_or(DatasetName::Shapes), args.epochs),
+        None => new_recipe(args)?,
     };
+    let architecture = architecture(args.arch.as_ref().unwrap_or(&recipe.architecture), args.block)?;
+    let branch = args.attention.or_else(|| existing.is_none().then_some(AttentionName::Abn));
     fn set<T>(slot: &mut T, given: Option<T>) {
         if let Some(value) = given {
             *slot = value;
@@ -158,10 +163,25 @@ fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
     set(&mut recipe.normalization.mean, args.mean);
     set(&mut recipe.normalization.std, args.std);
     set(&mut recipe.limit, args.limit.map(Some));
-    let architecture = architectures::parse(args.arch.as_ref().unwrap_or(&recipe.architecture))?;
-    set(&mut recipe.attention, args.attention.map(|name| attention(name, &architecture)));
+    set(&mut recipe.dropout, args.dropout.map(Some));
+    set(&mut recipe.attention, branch.map(|name| attention(name, &architecture)));
     recipe.architecture = architecture.name;
-    Ok(recipe)
+    settings::apply(recipe, &args.settings)
+}
+
+/// The recipe of the data set. A run to start from also decides the network and the normalisation, without which
+/// its weights are of no use.
+fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
+    let recipe = Recipe::of(args.dataset.unwrap_or(DatasetName::Shapes), args.epochs);
+    let Some(init) = args.init.as_deref().filter(|init| init.is_dir()) else { return Ok(recipe) };
+    let (_, RunConfig { recipe: start, .. }) = RunDir::open(init)?;
+    Ok(Recipe {
+        architecture: start.architecture,
+        block: start.block,
+        dropout: start.dropout,
+        normalization: start.normalization,
+        ..recipe
+    })
 }
 
 /// Derived numbers, before the work begins.

@@ -1,0 +1,33 @@
+//! `abn export`: the weights of a run under PyTorch's names.
+
+use abn_core::pytorch::to_pytorch;
+use anyhow::{Result, ensure};
+
+use crate::checkpoint::Checkpoints;
+use crate::cli::ExportArgs;
+use crate::files::write_atomically;
+use crate::run_dir::RunDir;
+use crate::terminal;
+use crate::weights::to_safetensors;
+
+/// Runs the command.
+///
+/// # Errors
+/// The run cannot be opened, or the file exists or cannot be written.
+pub fn run(args: ExportArgs) -> Result<()> {
+    let (run, config) = RunDir::open(&args.run)?;
+    ensure!(
+        args.out.extension().is_some_and(|extension| extension == "safetensors"),
+        "`{}` does not end in .safetensors, the one format that is written",
+        args.out.display()
+    );
+    ensure!(!args.out.exists(), "`{}` exists; nothing was changed, choose another --out", args.out.display());
+    let weights = to_pytorch(&config.model, &Checkpoints::open(run.checkpoints())?.weights(args.checkpoint)?);
+    write_atomically(&args.out, &to_safetensors(&weights)?)?;
+    terminal::result(&format!(
+        "{} tensors of {} in {}",
+        weights.len(),
+        config.recipe.title(),
+        args.out.display()
+    ))
+}
