@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
 mod bad_input;
+mod checkpoints;
 mod cifar;
 mod commands;
 mod fixtures;
