@@ -56,6 +56,7 @@ fn what_is_no_checkpoint_is_refused_with_its_cause() {
         ("int8.pth", &["`fc.weight` holds I8, expected floats"]),
         ("int8.safetensors", &["`fc.weight` holds I8, expected floats"]),
         ("expanded.pth", &["4398046511104 bytes"]),
+        ("expanded_less.pth", &["1073741824 bytes", "cannot hold"]),
         ("no_weights.pth", &["holds no weights"]),
         ("list.pth", &["Expected a dictionary", "model.state_dict()"]),
     ]);

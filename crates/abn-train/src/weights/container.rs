@@ -18,6 +18,8 @@ const LEGACY_TEXT: &[u8] = b"119547037146038801333356";
 /// Magic number, version, machine, content, and the list of storages.
 const LEGACY_PICKLES: usize = 5;
 
+pub(super) const CUT_OFF: &str = "the file is cut off or damaged; copy or download it again";
+
 /// Checks that a file can be given to the reader: its pickles are harmless and nothing in it expands.
 ///
 /// # Errors
@@ -43,8 +45,7 @@ pub(super) fn check(path: &Path) -> Result<()> {
 
 /// Since PyTorch 1.6: a zip without compression.
 fn check_zip(path: &Path) -> Result<()> {
-    let cut_off =
-        |error| anyhow!("its zip directory cannot be read ({error}): the file is cut off or damaged");
+    let cut_off = |error| anyhow!("its zip directory cannot be read ({error}): {CUT_OFF}");
     let mut archive = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(cut_off)?;
     let mut allowance = Allowance::of_a_file();
     for index in 0..archive.len() {
@@ -64,7 +65,7 @@ fn check_zip(path: &Path) -> Result<()> {
         let options = ZipReadOptions::new().ignore_crc32(true);
         let entry = archive.by_index_with_options(index, options).map_err(cut_off)?;
         let mut bytes = Vec::new();
-        entry.take(LARGEST_PICKLE).read_to_end(&mut bytes).context("the file is cut off or damaged")?;
+        entry.take(LARGEST_PICKLE).read_to_end(&mut bytes).context(CUT_OFF)?;
         pickle::check(&bytes, &mut allowance)?;
     }
     Ok(())
@@ -92,7 +93,7 @@ fn check_tar(bytes: &[u8]) -> Result<()> {
         }
         let (name, size) = tar_entry(header)?;
         let Some(content) = after.get(..size) else {
-            bail!("its entry `{name}` ends too early: the file is cut off or damaged");
+            bail!("its entry `{name}` ends too early: {CUT_OFF}");
         };
         match name.trim_start_matches("./") {
             "sys_info" | "pickle" => {
@@ -104,10 +105,7 @@ fn check_tar(bytes: &[u8]) -> Result<()> {
         }
         rest = after.get(size.next_multiple_of(512)..).unwrap_or_default();
     }
-    ensure!(
-        rest.iter().all(|byte| *byte == 0),
-        "it is damaged: there is something after the end of the archive"
-    );
+    ensure!(rest.iter().all(|byte| *byte == 0), "something follows the end of the archive: {CUT_OFF}");
     Ok(())
 }
 
@@ -121,7 +119,7 @@ fn tar_entry(header: &[u8; 512]) -> Result<(String, usize)> {
     let usual = matches!(header[156], 0 | b'0') && header[345..].iter().all(|byte| *byte == 0);
     ensure!(usual, "its entry `{name}` is no usual file, which torch.save does not write");
     let Ok(size) = usize::from_str_radix(&field(&header[124..136]), 8) else {
-        bail!("its entry `{name}` has no size: the file is damaged");
+        bail!("its entry `{name}` has no size: {CUT_OFF}");
     };
     Ok((name, size))
 }
@@ -135,7 +133,7 @@ fn check_tar_storages(mut rest: &[u8], allowance: &mut Allowance) -> Result<()> 
             Some(b"FloatStorage" | b"IntStorage") => 4,
             Some(b"HalfStorage" | b"BFloat16Storage" | b"ShortStorage") => 2,
             Some(b"CharStorage" | b"ByteStorage" | b"BoolStorage") => 1,
-            _ => bail!("a storage in it has no known type"),
+            _ => bail!("a storage in it has no known type: {CUT_OFF}"),
         };
         rest = &rest[storage.length..];
         let elements = rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
@@ -150,16 +148,14 @@ fn check_tar_tensors(mut rest: &[u8], allowance: &mut Allowance) -> Result<()> {
     for _ in 0..count(&mut rest, allowance)? {
         rest = &rest[pickle::check(rest, allowance)?.length..];
         let rank = rest.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)).context(CUT_OFF)?;
-        ensure!(rank <= 64, "a tensor in it has {rank} dimensions: the file is damaged");
+        ensure!(rank <= 64, "a tensor in it has {rank} dimensions: {CUT_OFF}");
         rest = rest.get(8 + 16 * rank as usize + 8..).context(CUT_OFF)?;
     }
     Ok(())
 }
 
-const CUT_OFF: &str = "it ends too early: the file is cut off or damaged";
-
 fn count(rest: &mut &[u8], allowance: &mut Allowance) -> Result<i64> {
     let checked = pickle::check(rest, allowance)?;
     *rest = &rest[checked.length..];
-    checked.number.context("a count in it is no number: the file is damaged")
+    checked.number.with_context(|| format!("a count in it is no number: {CUT_OFF}"))
 }

@@ -16,6 +16,8 @@ use safetensors::tensor::{Dtype, TensorView};
 
 /// Larger than any checkpoint of these networks.
 const LARGEST_FILE: u64 = 16 << 30;
+/// Names and shapes of 15,000 tensors; reading them takes fifty times as much memory.
+const LARGEST_HEADER: u64 = 2 << 20;
 /// Longest cause that is told: a hostile file can put anything into it.
 const LONGEST_CAUSE: usize = 400;
 
@@ -41,6 +43,11 @@ pub fn to_safetensors(state: &State) -> Result<Vec<u8>> {
 /// # Errors
 /// The bytes are not a safetensors file, or hold weights that are no floats.
 pub fn from_safetensors(bytes: &[u8]) -> Result<State> {
+    let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    ensure!(
+        header <= LARGEST_HEADER,
+        "its header claims {header} bytes, more than any checkpoint needs; copy or download it again"
+    );
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| anyhow!("it is no whole safetensors file ({error}); copy or download it again"))?;
     let mut state = State::new();

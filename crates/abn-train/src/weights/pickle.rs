@@ -7,10 +7,12 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Error, Result, anyhow, bail, ensure};
 
 /// What an object without text takes at most: its place on the stack and in a container that grows by doubling.
 const OBJECT: u64 = 256;
+/// What a byte of text takes at most: the reader quotes what it did not expect, escaped, in a string that doubles.
+const BYTE: u64 = 12;
 /// What the pickles of one file may cost, in bytes; a ResNet-56 with its optimizer costs 7 MiB.
 const LARGEST: u64 = 128 << 20;
 /// Deepest nesting of containers; the reader and its objects recurse.
@@ -46,7 +48,7 @@ pub(super) struct Checked<'a> {
     pub(super) length: usize,
     /// The value, if it is a number.
     pub(super) number: Option<i64>,
-    /// The last class that it names.
+    /// The class that it names, if it names one.
     pub(super) class: Option<&'a [u8]>,
 }
 
@@ -62,7 +64,7 @@ pub(super) fn check<'a>(bytes: &'a [u8], allowance: &mut Allowance) -> Result<Ch
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
-        class: None,
+        classes: Vec::new(),
     };
     walk.run()
 }
@@ -89,7 +91,7 @@ struct Walk<'a, 'b> {
     /// Heights of the stack at the open marks.
     marks: Vec<usize>,
     memo: HashMap<u32, Item<'a>>,
-    class: Option<&'a [u8]>,
+    classes: Vec<&'a [u8]>,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -98,7 +100,8 @@ impl<'a> Walk<'a, '_> {
             let opcode = self.take(1)?[0];
             if opcode == b'.' {
                 let number = self.pop()?.number;
-                return Ok(Checked { length: self.at, number, class: self.class });
+                let class = if let [class] = self.classes[..] { Some(class) } else { None };
+                return Ok(Checked { length: self.at, number, class });
             }
             self.step(opcode)?;
         }
@@ -136,7 +139,7 @@ impl<'a> Walk<'a, '_> {
                 let (name, module) = (self.pop()?.text, self.pop()?.text);
                 match (module, name) {
                     (Some(module), Some(name)) => self.push_class(module, name),
-                    _ => bail!("its pickle is damaged: a class without a name at byte {}", self.at),
+                    _ => Err(self.damage("a class without a name")),
                 }
             }
             b'P' | b'Q' => self.storage(opcode),
@@ -185,14 +188,18 @@ impl<'a> Walk<'a, '_> {
             }
             b'R' | 0x81 | b'b' => self.call(2, opcode == b'b'),
             0x92 => self.call(3, false),
-            _ => bail!("its pickle is damaged: byte {} is no opcode ({opcode:#04x})", self.at - 1),
+            _ => Err(self.damage(&format!("{opcode:#04x} is no opcode"))),
         }
+    }
+
+    fn damage(&self, what: &str) -> Error {
+        anyhow!("its pickle is damaged at byte {}, {what}; copy or download the file again", self.at)
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let end = self.at.checked_add(count);
         let Some(taken) = end.and_then(|end| self.bytes.get(self.at..end)) else {
-            bail!("its pickle ends too early: the file is cut off or damaged");
+            return Err(self.damage("it is cut off"));
         };
         self.at += count;
         Ok(taken)
@@ -202,7 +209,7 @@ impl<'a> Walk<'a, '_> {
     fn line(&mut self) -> Result<&'a [u8]> {
         let rest = &self.bytes[self.at..];
         let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
-            bail!("its pickle ends too early: the file is cut off or damaged");
+            return Err(self.damage("it is cut off"));
         };
         self.at += length + 1;
         let line = &rest[..length];
@@ -232,7 +239,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn push_text(&mut self, text: &'a [u8]) -> Result<()> {
-        let price = 2 * text.len() as u64;
+        let price = BYTE * text.len() as u64;
         self.allowance.spend(price)?;
         self.push(Item { price, text: Some(text), ..Item::default() })
     }
@@ -244,15 +251,17 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn push_class(&mut self, module: &'a [u8], name: &'a [u8]) -> Result<()> {
+        let (module_name, class_name) = (identifier(module), identifier(name));
+        let (Some(module_name), Some(class_name)) = (module_name, class_name) else {
+            return Err(self.damage("no name of a class"));
+        };
         ensure!(
-            is_expected(module, name),
-            "it holds `{}.{}`, which plain weights do not need; nothing of it was run. Where the network was \
-             trained, save its weights alone: torch.save(model.state_dict(), ...)",
-            String::from_utf8_lossy(module),
-            String::from_utf8_lossy(name)
+            is_expected(module_name, class_name),
+            "it holds `{module_name}.{class_name}`, which plain weights do not need; nothing of it was run. Where \
+             the network was trained, save its weights alone: torch.save(model.state_dict(), ...)"
         );
-        self.class = Some(name);
-        let price = 2 * (module.len() + name.len()) as u64;
+        self.classes.push(name);
+        let price = BYTE * (module.len() + name.len()) as u64;
         self.allowance.spend(price)?;
         self.push(Item { price, ..Item::default() })
     }
@@ -260,7 +269,7 @@ impl<'a> Walk<'a, '_> {
     /// A storage or, in the old tar, a tensor.
     fn storage(&mut self, opcode: u8) -> Result<()> {
         let price = match opcode {
-            b'P' => 2 * self.line()?.len() as u64,
+            b'P' => BYTE * self.line()?.len() as u64,
             _ => self.pop()?.price,
         };
         self.allowance.spend(price)?;
@@ -268,11 +277,8 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn top(&mut self) -> Result<&mut Item<'a>> {
-        self.below(1)?;
-        match self.stack.last_mut() {
-            Some(top) => Ok(top),
-            None => bail!("its pickle is damaged: nothing on the stack at byte {}", self.at),
-        }
+        let height = self.below(1)?;
+        Ok(&mut self.stack[height])
     }
 
     fn pop(&mut self) -> Result<Item<'a>> {
@@ -286,14 +292,14 @@ impl<'a> Walk<'a, '_> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len().checked_sub(count) {
             Some(height) if height >= floor => Ok(height),
-            _ => bail!("its pickle is damaged: too few objects on the stack at byte {}", self.at),
+            _ => Err(self.damage("too few objects on the stack")),
         }
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Item<'a>>> {
         match self.marks.pop() {
             Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
-            _ => bail!("its pickle is damaged: no mark on the stack at byte {}", self.at),
+            _ => Err(self.damage("no mark on the stack")),
         }
     }
 
@@ -310,7 +316,7 @@ impl<'a> Walk<'a, '_> {
                 let line = self.line()?;
                 let digits = std::str::from_utf8(line).ok().and_then(|line| line.parse().ok());
                 let Some(slot) = digits else {
-                    bail!("its pickle is damaged: no number of a memo at byte {}", self.at);
+                    return Err(self.damage("no number of a memo"));
                 };
                 slot
             }
@@ -321,7 +327,7 @@ impl<'a> Walk<'a, '_> {
         if matches!(opcode, b'g' | b'h' | b'j') {
             match self.memo.get(&slot) {
                 Some(item) => self.copy(*item),
-                None => bail!("its pickle is damaged: nothing in memo {slot} at byte {}", self.at),
+                None => Err(self.damage(&format!("nothing in memo {slot}"))),
             }
         } else {
             self.keep(slot)
@@ -386,8 +392,15 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
+/// What Python can import: anything else is damage, and not worth repeating.
+fn identifier(name: &[u8]) -> Option<&str> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let is_name = !name.is_empty() && name.len() <= 200 && name.iter().all(plain);
+    if is_name { std::str::from_utf8(name).ok() } else { None }
+}
+
 /// What weights, their optimizer and a few notes beside them are made of.
-fn is_expected(module: &[u8], name: &[u8]) -> bool {
+fn is_expected(module: &str, name: &str) -> bool {
     const MODULES: [&str; 12] = [
         "_codecs",
         "argparse",
@@ -417,9 +430,6 @@ fn is_expected(module: &[u8], name: &[u8]) -> bool {
         "slice",
         "tuple",
     ];
-    let (Ok(module), Ok(name)) = (std::str::from_utf8(module), std::str::from_utf8(name)) else {
-        return false;
-    };
     match module {
         "builtins" | "__builtin__" => TYPES.contains(&name),
         "copyreg" | "copy_reg" => name == "_reconstructor",
@@ -462,6 +472,7 @@ mod tests {
         assert_eq!(walk(bytes).unwrap().length, bytes.len() - "and more".len());
         assert_eq!(walk(b"\x80\x02J\xfe\xff\xff\xff.").unwrap().number, Some(-2));
         assert_eq!(walk(b"\x80\x02ctorch\nFloatStorage\n.").unwrap().class, Some(&b"FloatStorage"[..]));
+        assert_eq!(walk(b"\x80\x02ctorch\nFloatStorage\nctorch\nByteStorage\n0.").unwrap().class, None);
     }
 
     #[test]
@@ -482,6 +493,7 @@ mod tests {
     fn unexpected_classes_are_named() {
         refused(b"cposix\nsystem\nX\x02\0\0\0ls\x85R.", "`posix.system`");
         refused(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.", "`builtins.eval`");
+        refused(b"cos;\nsystem\n.", "no name of a class");
         refused(b"cos\r\nsystem\r\n.", "`os.system`");
         refused(b"ctorch._utils\n_rebuild_qtensor\n.", "`torch._utils._rebuild_qtensor`");
         refused(b"c__main__\nNet\n)\x81.", "state_dict()");
@@ -498,8 +510,8 @@ mod tests {
         let dict = [&b"}"[..], &text(1 << 20), b"Nsq\0"].concat();
         refused(&around(&dict, b"h\0", 300, b"."), unfold);
         refused(&around(&dict, b"h\x000", 300, b"."), unfold);
-        let class = [&b"ctorch\n"[..], &vec![b'a'; 1 << 20], b"\nq\0"].concat();
-        refused(&around(&class, b"h\0", 300, b"."), unfold);
+        let class = [&b"ctorch\n"[..], &[b'a'; 200], b"\nq\0"].concat();
+        refused(&around(&class, b"h\0", 1 << 18, b"."), unfold);
         // An object that grows in the memo when it is built.
         let built = [&b"}q\0}"[..], &text(1 << 20), b"Nsb"].concat();
         refused(&around(&built, b"h\0", 300, b"."), unfold);

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow, ensure};
 use burn::tensor::DType;
 use pytorch_reader::{PytorchError, PytorchReader, Tensor};
 
+use super::container::CUT_OFF;
 use super::{container, skip, tensor_data};
 
 /// `torch.save` does not compress, so tensors do not take more than their file, unless they share storage.
@@ -21,10 +22,11 @@ const NESTED: [&str; 2] = ["state_dict", "model"];
 /// The file is damaged, hostile, or holds something else than weights.
 pub(super) fn read(path: &Path) -> Result<State> {
     container::check(path)?;
-    // The reader's errors repeat their cause in their text, so only the text is kept.
     let reader = open(path).map_err(|error| {
         anyhow!(
-            "{error}; if PyTorch can open it, save its weights again with torch.save(model.state_dict(), ...)"
+            "{}; copy or download the file again or, if PyTorch can open it, save its weights alone with \
+             torch.save(model.state_dict(), ...)",
+            told(&error)
         )
     })?;
     let mut floats = Vec::new();
@@ -43,10 +45,16 @@ pub(super) fn read(path: &Path) -> Result<State> {
     floats
         .into_iter()
         .map(|(name, tensor, dtype)| {
-            let bytes = tensor.read().map_err(|error| anyhow!("{error}: the file is cut off or damaged"))?;
+            let bytes = tensor.read().map_err(|error| anyhow!("{}: {CUT_OFF}", told(&error)))?;
             Ok((name.clone(), tensor_data(bytes, tensor.shape().to_vec(), dtype)))
         })
         .collect()
+}
+
+/// The start of what the reader says. Its errors repeat their cause in their text, so only the text is kept.
+fn told(error: &impl ToString) -> String {
+    const LONGEST: usize = 200;
+    error.to_string().chars().take(LONGEST).collect()
 }
 
 fn float_of(tensor: &Tensor) -> Option<DType> {
