@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod case;
+mod checkpoints;
 mod cifar;
 mod commands;
 mod exchange;

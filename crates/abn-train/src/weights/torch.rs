@@ -1,0 +1,81 @@
+//! Weights out of what `torch.save` wrote: the format is read by `pytorch-reader`, after [`container::check`].
+
+use std::path::Path;
+
+use abn_core::state::State;
+use anyhow::{Result, anyhow, ensure};
+use burn::tensor::DType;
+use pytorch_reader::{PytorchError, PytorchReader, Tensor};
+
+use super::container::CUT_OFF;
+use super::{container, skip, tensor_data};
+
+/// `torch.save` does not compress, so tensors do not take more than their file, unless they share storage.
+const LARGEST_EXPANSION: u64 = 4;
+
+/// Keys under which training scripts nest the weights.
+const NESTED: [&str; 2] = ["state_dict", "model"];
+
+/// The float tensors of a checkpoint.
+///
+/// # Errors
+/// The file is damaged, hostile, or holds something else than weights.
+pub(super) fn read(path: &Path) -> Result<State> {
+    container::check(path)?;
+    let reader = open(path).map_err(|error| {
+        anyhow!(
+            "{}; copy or download the file again or, if PyTorch can open it, save its weights alone with \
+             torch.save(model.state_dict(), ...)",
+            told(&error)
+        )
+    })?;
+    let mut floats = Vec::new();
+    for (name, tensor) in reader.tensors() {
+        match float_of(tensor) {
+            Some(dtype) => floats.push((name, tensor, dtype)),
+            None => skip(name, &format!("{:?}", tensor.dtype()))?,
+        }
+    }
+    let claimed = floats.iter().map(|(_, tensor, _)| tensor.byte_len() as u64).fold(0, u64::saturating_add);
+    let holds = path.metadata()?.len();
+    ensure!(
+        claimed <= LARGEST_EXPANSION * holds,
+        "its tensors would take {claimed} bytes, which a file of {holds} bytes cannot hold"
+    );
+    floats
+        .into_iter()
+        .map(|(name, tensor, dtype)| {
+            let bytes = tensor.read().map_err(|error| anyhow!("{}: {CUT_OFF}", told(&error)))?;
+            Ok((name.clone(), tensor_data(bytes, tensor.shape().to_vec(), dtype)))
+        })
+        .collect()
+}
+
+/// The start of what the reader says. Its errors repeat their cause in their text, so only the text is kept.
+fn told(error: &impl ToString) -> String {
+    const LONGEST: usize = 200;
+    error.to_string().chars().take(LONGEST).collect()
+}
+
+fn float_of(tensor: &Tensor) -> Option<DType> {
+    use pytorch_reader::DType as Torch;
+    match tensor.dtype() {
+        Torch::F16 => Some(DType::F16),
+        Torch::BF16 => Some(DType::BF16),
+        Torch::F32 => Some(DType::F32),
+        Torch::F64 => Some(DType::F64),
+        _ => None,
+    }
+}
+
+/// Opens the weights where they are nested, or else the file as a whole.
+fn open(path: &Path) -> Result<PytorchReader, PytorchError> {
+    for key in NESTED {
+        match PytorchReader::with_top_level_key(path, key) {
+            Ok(reader) if !reader.is_empty() => return Ok(reader),
+            // What is wrong with the whole file shows below.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    PytorchReader::new(path)
+}
