@@ -69,6 +69,18 @@ pub enum Head {
 }
 
 impl Head {
+    /// The same head with a pooled layer's bias at 0.
+    pub(crate) fn without_bias(self, device: &Device) -> Self {
+        match self {
+            Self::Pooled(mut linear) => {
+                let outputs = linear.weight.lazy_shape()[1];
+                linear.bias = Some(Initializer::Zeros.init([outputs], device));
+                Self::Pooled(linear)
+            }
+            other => other,
+        }
+    }
+
     /// # Shapes
     /// G `[B, channels, h, w]` to logits `[B, classes]`, any h and w.
     pub fn forward(&self, refined: Tensor<4>) -> Tensor<2> {

@@ -121,11 +121,16 @@ impl NetworkConfig {
     /// A fresh network with that many classes.
     pub fn init(&self, classes: usize, device: &Device) -> Network {
         let outputs = self.last_stage().outputs();
+        let head = self.head.init(outputs, classes, device);
         Network {
             stem: self.stem.init(device),
             stages: self.stages.iter().map(|stage| stage.init(device)).collect(),
             norm: self.final_norm.then(|| BatchNorm::new(outputs, device)),
-            head: self.head.init(outputs, classes, device),
+            // The reference's WRN and ResNeXt start without a bias, its other families with PyTorch's random one.
+            head: match self.family {
+                Family::WideResNet | Family::ResNext => head.without_bias(device),
+                _ => head,
+            },
         }
     }
 }
