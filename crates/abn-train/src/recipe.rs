@@ -184,12 +184,16 @@ impl Recipe {
 
 /// Whether a step makes images of a size that fits into memory many times.
 fn is_moderate(step: &Step) -> bool {
-    match *step {
-        Step::PadCrop { padding: size } | Step::ResizeShorter { size } | Step::CenterCrop { size } => {
-            size <= LARGEST_SIDE
-        }
-        Step::Flip => true,
-    }
+    let largest = match *step {
+        Step::Flip => 0,
+        Step::PadCrop { padding: size }
+        | Step::ResizeShorter { size }
+        | Step::CenterCrop { size }
+        | Step::RandomCrop { size }
+        | Step::RandomResizedCrop { size } => size,
+        Step::Resize { width, height } => width.max(height),
+    };
+    largest <= LARGEST_SIDE
 }
 
 /// A fall before the first epoch would only be a smaller learning rate.

@@ -10,4 +10,5 @@ mod mixed_attention;
 mod networks;
 mod program;
 mod properties;
+mod resize;
 mod resume;
