@@ -15,12 +15,6 @@ pub(crate) fn shared() -> PathBuf {
     }
 }
 
-/// Where the real data sets lie: `ABN_DATASETS`, or datasets/ of the workspace.
-pub(crate) fn datasets() -> PathBuf {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
-    std::env::var_os("ABN_DATASETS").map_or(default, PathBuf::from)
-}
-
 pub(crate) fn parity(path: &str) -> PathBuf {
     shared().join("parity").join(path)
 }

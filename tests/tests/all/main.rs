@@ -6,6 +6,7 @@ mod case;
 mod cifar;
 mod commands;
 mod fixtures;
+mod folder;
 mod mixed_attention;
 mod networks;
 mod program;

@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use abn_data::{Normalization, Step, Transform, read_image};
+use abn_train::datasets::DatasetName;
+use abn_train::recipe::Recipe;
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 
-use crate::fixtures::{datasets, json};
+use crate::fixtures::json;
 
 /// Places at which a photograph is compared.
 const SAMPLES: u32 = 50;
@@ -26,8 +28,9 @@ fn numbers<const N: usize>(list: &Value) -> [u32; N] {
     std::array::from_fn(|place| list[place].as_u64().unwrap() as u32)
 }
 
-fn apply(step: Step, image: RgbImage) -> RgbImage {
-    Transform { steps: vec![step], normalization: Normalization::IMAGENET }.fixed(image).unwrap()
+fn apply(steps: &[Step], image: &RgbImage) -> RgbImage {
+    let transform = Transform { steps: steps.to_vec(), normalization: Normalization::IMAGENET };
+    transform.fixed(image.clone()).unwrap()
 }
 
 /// How many values differ by one; none may by more.
@@ -51,13 +54,19 @@ fn generated_images_are_resized_as_by_pillow() {
     for case in fixture("small.json")["cases"].as_array().unwrap() {
         let [from_width, from_height, channels] = numbers(&case["source"]);
         let [width, height] = numbers(&case["target"]);
-        let found = apply(Step::Resize { width, height }, pattern(from_width, from_height, channels));
+        let found = apply(&[Step::Resize { width, height }], &pattern(from_width, from_height, channels));
         let found: Vec<u8> =
             found.pixels().flat_map(|pixel| pixel.0.into_iter().take(channels as usize)).collect();
         different += check(&case["source"].to_string(), &found, &bytes(&case["pixels"]));
         values += found.len();
     }
     assert!(different * 20 < values, "{different} of {values} values differ");
+}
+
+/// Where the real data sets lie: `ABN_DATASETS`, or datasets/ of the workspace.
+fn datasets() -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
+    std::env::var_os("ABN_DATASETS").map_or(default, PathBuf::from)
 }
 
 /// Every photograph below a folder by its name without the ending.
@@ -92,17 +101,19 @@ fn photographs_are_resized_as_by_pillow() {
         let image = read_image(&paths[name]).unwrap();
         let (width, height) = image.dimensions();
         assert_eq!([width, height], numbers(&expected["size"]), "{name}");
+        let evaluation = Recipe::of(DatasetName::Imagenet, None).eval_steps;
+        different += check(name, &sampled(&apply(&evaluation, &image)), &bytes(&expected["evaluated"]));
         let steps = [
             Step::ResizeShorter { size: 256 },
             Step::Resize { width: 256, height: 256 },
             Step::Resize { width: width * 3 / 2, height: height * 3 / 2 },
         ];
         for (step, expected) in steps.into_iter().zip(expected["resized"].as_array().unwrap()) {
-            let found = apply(step, image.clone());
+            let found = apply(&[step], &image);
             assert_eq!([found.width(), found.height()], numbers(&expected["size"]), "{name}");
             different += check(name, &sampled(&found), &bytes(&expected["values"]));
-            values += 3 * SAMPLES as usize;
         }
+        values += 4 * 3 * SAMPLES as usize;
     }
     assert!(different * 50 < values, "{different} of {values} values differ");
 }

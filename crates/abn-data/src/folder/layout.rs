@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::class_folders;
 use super::masks::Masks;
-use crate::DataError;
+use crate::{DataError, Split};
 
 /// Names of the folder with the held-out images, in order of preference.
 const HELD_OUT: [&str; 2] = ["val", "test"];
@@ -32,20 +32,22 @@ impl Layout {
     /// The layout of `dir`.
     ///
     /// A class may be named train or images, too: `train/` counts as the training images only beside `val/` or
-    /// `test/` or if it is alone, and `images/` as the place of all images only if it has folders in it.
+    /// `test/` or if it is alone, and `images/` as the place of all images only if it has folders in it. `val/`
+    /// alone is enough to measure on.
     pub(super) fn find(dir: &Path) -> Result<Self, DataError> {
         if !dir.is_dir() {
             return Err(missing(dir, "a folder with one folder of images a class", "check the path"));
         }
         let train = dir.join("train");
-        if train.is_dir() {
-            if let Some(test) = HELD_OUT.iter().map(|name| dir.join(name)).find(|test| test.is_dir()) {
-                return Ok(Self::HeldOut { train, test });
-            }
-            if class_folders(dir)?.len() == 1 {
+        let test = HELD_OUT.iter().map(|name| dir.join(name)).find(|test| test.is_dir());
+        let alone = || class_folders(dir).map(|folders| folders.len() == 1);
+        match test {
+            Some(test) if train.is_dir() || alone()? => return Ok(Self::HeldOut { train, test }),
+            None if train.is_dir() && alone()? => {
                 let advice = "add it, or name the folder train itself to have one image in five held out";
                 return Err(missing(&dir.join(HELD_OUT[0]), "the held-out images beside train/", advice));
             }
+            _ => {}
         }
         let images = dir.join("images");
         if images.is_dir() && !class_folders(&images)?.is_empty() {
@@ -55,9 +57,15 @@ impl Layout {
     }
 
     /// The class folders, which must be the same for training and held-out images.
-    pub(super) fn classes(&self) -> Result<Vec<String>, DataError> {
+    pub(super) fn classes(&self, split: Split) -> Result<Vec<String>, DataError> {
         match self {
             Self::Whole { root, .. } => at_least_two(root),
+            Self::HeldOut { train, test } if !train.is_dir() => match split {
+                Split::Train => {
+                    Err(missing(train, "the images to learn from beside those held out", "add it"))
+                }
+                Split::Test => at_least_two(test),
+            },
             Self::HeldOut { train, test } => {
                 let classes = at_least_two(train)?;
                 let held_out = at_least_two(test)?;

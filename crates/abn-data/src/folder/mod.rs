@@ -43,7 +43,7 @@ pub fn image_folder(dir: &Path, split: Split, seed: u64) -> Result<Collection, D
         Layout::HeldOut { train, test } => (if split == Split::Train { train } else { test }, None),
         Layout::Whole { root, masks } => (root, masks.clone()),
     };
-    let folders = layout.classes()?;
+    let folders = layout.classes(split)?;
     let mut listing = Listing::default();
     for folder in &folders {
         let mut images = images_in(root, folder)?;
@@ -54,8 +54,9 @@ pub fn image_folder(dir: &Path, split: Split, seed: u64) -> Result<Collection, D
         listing.push(images);
     }
     let classes = words::class_words(dir, &folders)?;
+    let masked = masks.is_some();
     let photographs = Photographs { root: root.clone(), folders, order: listing.by_turns(), listing, masks };
-    Ok(Collection { samples: Arc::new(photographs), classes })
+    Ok(Collection { samples: Arc::new(photographs), classes, masked })
 }
 
 /// Images by name, decoded when asked for.

@@ -131,6 +131,10 @@ fn what_is_no_data_set_is_refused() {
     refused(dir.path(), Split::Train, &["val lacks classes that ", "train has: b"]);
     write(&dir.path().join("val/b/1.png"), 0);
     refused(dir.path(), Split::Test, &["train lacks classes that ", "val has: c"]);
+    // Held-out images alone can be measured on, not learned from.
+    fs::remove_dir_all(dir.path().join("train")).unwrap();
+    assert_eq!(image_folder(dir.path(), Split::Test, 0).unwrap().classes, ["a", "b", "c"]);
+    refused(dir.path(), Split::Train, &["train does not exist", "to learn from"]);
 }
 
 #[test]
@@ -153,4 +157,36 @@ fn links_are_followed_and_their_circles_end() {
     assert_eq!(image_folder(dir.path(), Split::Train, 0).unwrap().classes, ["a", "b"]);
     std::os::unix::fs::symlink(dir.path(), dir.path().join("a/circle")).unwrap();
     refused(dir.path(), Split::Train, &["8 folders deep", "remove"]);
+}
+
+/// Where the real data sets lie: `ABN_DATASETS`, or datasets/ of the workspace.
+fn datasets() -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
+    std::env::var_os("ABN_DATASETS").map_or(default, PathBuf::from)
+}
+
+#[test]
+#[ignore = "needs ../shared/datasets unpacked under datasets/"]
+fn the_real_pets_open_with_their_trimaps() {
+    let dir = datasets().join("pets3-320");
+    let (train, test) = (image_folder(&dir, Split::Train, 1), image_folder(&dir, Split::Test, 1));
+    let (train, test) = (train.unwrap(), test.unwrap());
+    assert_eq!(train.classes, ["Abyssinian", "Bengal", "american_bulldog"]);
+    assert_eq!((train.samples.len(), test.samples.len()), (360, 90));
+    let covered = |index| {
+        let mask = test.samples.get(index).unwrap().mask.unwrap();
+        mask.pixels().filter(|pixel| pixel[0] == 255).count() as f64 / mask.len() as f64
+    };
+    let mean = (0..90).map(covered).sum::<f64>() / 90.0;
+    assert!((0.2..0.5).contains(&mean), "pets cover {mean} of their photographs");
+}
+
+#[test]
+#[ignore = "needs ../shared/datasets unpacked under datasets/"]
+fn one_photograph_a_class_cannot_be_split() {
+    refused(
+        &datasets().join("imagenet-sample"),
+        Split::Test,
+        &["n01491361 has one image", "train/ and val/"],
+    );
 }

@@ -13,6 +13,7 @@ use crate::cli::TrainArgs;
 use crate::conclusion::{REPORT, conclude};
 use crate::datasets::{DatasetName, fingerprint};
 use crate::device;
+use crate::inputs::Inputs;
 use crate::interrupt::Interrupt;
 use crate::metrics::Results;
 use crate::recipe::{Recipe, RunConfig};
@@ -158,6 +159,12 @@ fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
     set(&mut recipe.normalization.mean, args.mean);
     set(&mut recipe.normalization.std, args.std);
     set(&mut recipe.limit, args.limit.map(Some));
+    let mut inputs = Inputs::of_recipe(&recipe);
+    set(&mut inputs.augment, args.augment);
+    set(&mut inputs.side, args.size);
+    if inputs != Inputs::of_recipe(&recipe) {
+        recipe.set_inputs(inputs);
+    }
     let architecture = architectures::parse(args.arch.as_ref().unwrap_or(&recipe.architecture))?;
     set(&mut recipe.attention, args.attention.map(|name| attention(name, &architecture)));
     recipe.architecture = architecture.name;
