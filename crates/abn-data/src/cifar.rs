@@ -126,7 +126,7 @@ impl Format {
             bytes.append(&mut part);
         }
         let records = Records { bytes, label_bytes: self.label_bytes };
-        Ok(Collection { samples: Arc::new(records), classes })
+        Ok(Collection { samples: Arc::new(records), classes, masked: false })
     }
 
     fn find(&self, dir: &Path) -> Result<PathBuf, DataError> {

@@ -5,7 +5,8 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Luma};
+use image::{Rgb, RgbImage};
 
 use crate::DataError;
 
@@ -21,13 +22,27 @@ const MAX_ALLOC: u64 = 512 << 20;
 /// # Errors
 /// A file that is missing, empty, truncated, damaged, too large or neither PNG nor JPEG.
 pub fn read_image(path: &Path) -> Result<RgbImage, DataError> {
+    open(path).map(flatten)
+}
+
+/// The values of a greyscale image as they are in the file; of colours, a grey that is 0 for black alone.
+pub(crate) fn read_gray(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>, DataError> {
+    open(path).map(|image| match image {
+        DynamicImage::ImageLuma8(image) => ImageBuffer::from_fn(image.width(), image.height(), |x, y| {
+            Luma([image.get_pixel(x, y)[0].into()])
+        }),
+        image => image.into_luma16(),
+    })
+}
+
+/// The image in a file, upright.
+fn open(path: &Path) -> Result<DynamicImage, DataError> {
     let bytes = read_bounded(path, MAX_FILE, "a PNG or JPEG image")?;
     let format = format_of(path, &bytes)?;
     if format == ImageFormat::Jpeg && !has_end(&bytes) {
         return Err(DataError::Truncated { path: path.into(), size: bytes.len() });
     }
-    let image = decode(bytes, format).map_err(|source| DataError::Decode { path: path.into(), source })?;
-    Ok(flatten(image))
+    decode(bytes, format).map_err(|source| DataError::Decode { path: path.into(), source })
 }
 
 /// The bytes of a regular file that has 1 to `limit` of them.

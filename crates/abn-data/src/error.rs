@@ -102,6 +102,82 @@ pub enum DataError {
         /// Number of lines with a name.
         found: usize,
     },
+    /// A folder that should hold class folders and does not.
+    #[error(
+        "{} holds {}: expected one folder of images a class, of two classes or more; name the folder \
+         that holds them, or the one that holds train/ and val/",
+        path.display(),
+        match found.as_slice() { [] => "no folders".to_owned(), names => format!("only the folder {}", listed(names)) }
+    )]
+    NoClasses {
+        /// The folder.
+        path: PathBuf,
+        /// The folders in it.
+        found: Vec<String>,
+    },
+    /// A class folder without images.
+    #[error(
+        "{} has no images: expected files that end in .jpg, .jpeg or .png; add some or remove the folder",
+        path.display()
+    )]
+    EmptyClass {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A class that cannot be split.
+    #[error(
+        "{} has one image: expected two or more, of which one in five is held out; add images, remove the folder, \
+         or hold images out yourself in train/ and val/",
+        path.display()
+    )]
+    LoneImage {
+        /// The class folder.
+        path: PathBuf,
+    },
+    /// Training and held-out images of different classes.
+    #[error(
+        "{} lacks classes that {} has: {}; expected the same class folders in both: add these or remove them there",
+        path.display(), other.display(), listed(missing)
+    )]
+    UnequalClasses {
+        /// The folder that lacks classes.
+        path: PathBuf,
+        /// The folder that has them.
+        other: PathBuf,
+        /// Their names.
+        missing: Vec<String>,
+    },
+    /// Folders within folders without end.
+    #[error(
+        "{} lies {limit} folders deep in its class: expected images nearer to it; remove the folder, or the link if \
+         it is one to a folder above",
+        path.display()
+    )]
+    TooDeep {
+        /// The folder.
+        path: PathBuf,
+        /// Levels that are entered.
+        limit: usize,
+    },
+    /// A file name that is no text.
+    #[error("the name of {} is not valid Unicode; rename it", path.display())]
+    FileName {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A mask that does not cover its image.
+    #[error(
+        "the mask {} has {}x{} pixels: expected {}x{} as its image has; replace or remove it",
+        path.display(), found.0, found.1, expected.0, expected.1
+    )]
+    MaskSize {
+        /// The mask.
+        path: PathBuf,
+        /// Its width and height.
+        found: (u32, u32),
+        /// Those of the image.
+        expected: (u32, u32),
+    },
     /// A file whose first bytes are of no image format that is read.
     #[error("{} is not an image that can be read: expected PNG or JPEG, found {found}; convert or remove it", path.display())]
     NotAnImage {
@@ -183,6 +259,16 @@ impl DataError {
     }
 }
 
+/// The first names of a list, and how many more there are.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,5 +280,12 @@ mod tests {
         }
         let error = DataError::RecordSize { path: "a.bin".into(), size: 6150, record: 3073 };
         assert!(takes(error).starts_with("a.bin has 6150 bytes: expected a multiple of 3073"));
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..10).map(|name| name.to_string()).collect();
+        assert_eq!(listed(&names), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
+        assert_eq!(listed(&names[..2]), "0, 1");
     }
 }

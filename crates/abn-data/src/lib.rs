@@ -1,7 +1,7 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
-//! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`]. Its samples
-//!   implement Burn's `Dataset`, so Burn's own transforms apply.
+//! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`], [`image_folder`].
+//!   Its samples implement Burn's `Dataset`, so Burn's own transforms apply.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a run's record.
 //! - A [`Loader`] makes [`Batch`]es in parallel.
 //! - [`read_image`] reads one file from outside.
@@ -40,6 +40,7 @@
 mod cifar;
 mod decode;
 mod error;
+mod folder;
 mod loader;
 mod normalization;
 mod random;
@@ -50,6 +51,7 @@ mod transform;
 pub use cifar::{cifar10, cifar100};
 pub use decode::read_image;
 pub use error::DataError;
+pub use folder::{image_folder, imagenet_classes};
 pub use loader::{Batch, Batches, Loader};
 pub use normalization::Normalization;
 pub use sample::{Collection, ImageDataset, Sample, Split};

@@ -17,6 +17,9 @@ impl Normalization {
     /// are means over images of each image's own, thus smaller than those over all pixels.
     pub const CIFAR: Self = Self { mean: [0.4914, 0.4822, 0.4465], std: [0.2023, 0.1994, 0.2010] };
 
+    /// Mean and standard deviation of the pixels of ImageNet, by which every published ImageNet network is fed.
+    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
     /// Writes the image's red, green and blue plane, each row by row. `[3, H, W]`
     ///
     /// # Panics

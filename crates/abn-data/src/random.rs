@@ -20,6 +20,7 @@ enum Purpose {
     ShapesTest = 4,
     ShapeLabelsTrain = 5,
     ShapeLabelsTest = 6,
+    HeldOut = 7,
 }
 
 /// The numbers that augment one sample in one epoch.
@@ -53,6 +54,13 @@ pub(crate) fn shape_label(seed: u64, split: Split, index: usize, classes: usize)
     let mut labels: Vec<usize> = (0..classes).collect();
     labels.shuffle(&mut generator(purpose, [seed, (index / classes) as u64, 0]));
     labels[index % classes]
+}
+
+/// The rank of a name in a random order, the same wherever the name occurs.
+pub(crate) fn rank(seed: u64, name: &str) -> u64 {
+    let key = splitmix64(splitmix64(Purpose::HeldOut as u64) ^ seed);
+    let mix = |key: u64, byte: u8| splitmix64(key ^ u64::from(byte));
+    name.bytes().fold(key, mix)
 }
 
 fn generator(purpose: Purpose, words: [u64; 3]) -> Pcg64 {
@@ -124,6 +132,7 @@ mod tests {
         // No right or wrong here, but other values would make interrupted runs continue differently.
         assert_eq!(permutation(0, 0, 8), [0, 4, 6, 2, 1, 5, 3, 7]);
         assert_eq!(augmentation(0, 0, 0).next_u64(), 9_177_847_075_241_609_309);
+        assert_eq!(rank(0, "cat/a.jpg"), 10_881_799_598_841_835_474);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Collection {
     pub samples: ImageDataset,
     /// Name of each label.
     pub classes: Vec<String>,
+    /// Whether images may have a mask.
+    pub masked: bool,
 }
 
 impl Collection {
@@ -47,7 +49,7 @@ impl Collection {
         if count >= self.samples.len() {
             return self;
         }
-        Self { samples: Arc::new(PartialDataset::new(self.samples, 0, count)), classes: self.classes }
+        Self { samples: Arc::new(PartialDataset::new(self.samples, 0, count)), ..self }
     }
 }
 

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::checkpoint::Which;
 use crate::datasets::DatasetName;
 use crate::heatmap::{Colors, Range};
+use crate::inputs::Augment;
 use crate::schedule::Schedule;
 
 /// Trains attention branch networks, shows where they look, and measures it.
@@ -33,7 +34,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train a network, or continue a training
-    Train(TrainArgs),
+    Train(Box<TrainArgs>),
     /// Measure a run on its data set
     Eval(EvalArgs),
     /// Classify images and give their attention maps as numbers
@@ -76,7 +77,8 @@ pub enum BlockChoice {
     abn train --dataset cifar10 --arch resnet20 --attention abn --epochs 30 --out runs/abn\n  \
     abn train --dataset cifar10 --limit 10000 --epochs 6 --batch-size 64 --out runs/quick\n  \
     abn train --dataset cifar10 --arch resnet20-basic-a --init resnet20-12fca82f.th --out runs/tuned\n  \
-    abn train --attention manet --set attention.mixed.spatial.kernel=3 --out runs/small-kernel\n\n\
+    abn train --attention manet --set attention.mixed.spatial.kernel=3 --out runs/small-kernel\n  \
+    abn train --dataset folder --data photos --out runs/photos\n\n\
     The same command continues a run that was interrupted or killed; options left out are then taken from the run.")]
 pub struct TrainArgs {
     /// Data set [default: shapes]
@@ -85,7 +87,7 @@ pub struct TrainArgs {
     /// Folder of the data set [default: below datasets/ or $ABN_DATASETS]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Architecture, such as resnet20, wrn-28-10 or se-resnet50; `abn models` lists them [default: resnet8 for shapes, else resnet20]
+    /// Architecture, such as resnet20, wrn-28-10 or se-resnet50; `abn models` lists them [default: resnet8 for shapes, resnet20 for CIFAR, resnet18 for folder, resnet50 for imagenet]
     #[arg(long, value_name = "NAME")]
     pub arch: Option<String>,
     /// Attention in every residual block [default: what the name of the architecture says]
@@ -101,22 +103,22 @@ pub struct TrainArgs {
     /// PyTorch checkpoint
     #[arg(long, value_name = "RUN|FILE")]
     pub init: Option<PathBuf>,
-    /// Passes over the training images [default: 7 for shapes, else 300]
+    /// Passes over the training images [default: 7 for shapes, 300 for CIFAR, 30 for folder, 90 for imagenet]
     #[arg(long, value_name = "N", value_parser = count)]
     pub epochs: Option<usize>,
-    /// Images a step [default: 16 for shapes, else 128]
+    /// Images a step [default: 16 for shapes, 128 for CIFAR, 32 for folder, 256 for imagenet]
     #[arg(long, value_name = "N", value_parser = count)]
     pub batch_size: Option<usize>,
-    /// Learning rate of the first epoch [default: 0.05 for shapes, else 0.1]
+    /// Learning rate of the first epoch [default: 0.05 for shapes and folder, else 0.1]
     #[arg(long, value_name = "X", value_parser = positive)]
     pub lr: Option<f64>,
-    /// How the learning rate falls: step:30, milestones:150,225 or cosine [default: cosine for shapes, else at 50 % and 75 %]
+    /// How the learning rate falls: step:30, milestones:150,225 or cosine [default: cosine for shapes and folder, at 50 % and 75 % for CIFAR, step:30 for imagenet]
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<Schedule>,
     /// Factor of each fall of step and milestones [default: 0.1]
     #[arg(long, value_name = "X", value_parser = factor)]
     pub gamma: Option<f64>,
-    /// Weight decay [default: 5e-4 for shapes, else 1e-4]
+    /// Weight decay [default: 5e-4 for shapes and folder, else 1e-4]
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub weight_decay: Option<f64>,
     /// Momentum of SGD [default: 0.9]
@@ -128,6 +130,12 @@ pub struct TrainArgs {
     /// Decides initial weights, order, augmentation and dropout [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// What training images go through [default: resize-crop for imagenet and folder, else pad-crop]
+    #[arg(long, value_enum)]
+    pub augment: Option<Augment>,
+    /// Side of the inputs; photographs are evaluated by their middle [default: 224 for imagenet and folder, else 32]
+    #[arg(long, value_name = "N", value_parser = side)]
+    pub size: Option<u32>,
     /// Mean of the inputs in [0, 1], per colour [default: the data set's]
     #[arg(long, value_name = "R,G,B", value_parser = rgb)]
     pub mean: Option<[f32; 3]>,
@@ -325,6 +333,10 @@ fn ranged<T: FromStr>(text: &str, expected: &str, fits: impl Fn(&T) -> bool) -> 
 
 fn count(text: &str) -> Result<usize, String> {
     ranged(text, "a number from 1 to 1000000", |count| (1..=1_000_000).contains(count))
+}
+
+fn side(text: &str) -> Result<u32, String> {
+    ranged(text, "a number from 8 to 1024", |side| (8..=1024).contains(side))
 }
 
 fn workers(text: &str) -> Result<usize, String> {

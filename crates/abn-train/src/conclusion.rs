@@ -71,6 +71,9 @@ fn report(
 
 /// The pointing game of the trained network beside that of the same network before training.
 fn pointing(session: &Session, loader: &Loader) -> Result<Option<Pointing>> {
+    if !loader.masks || session.config.model.attention.is_none() {
+        return Ok(None);
+    }
     let Some(trained) = pointing_game(&session.classifier, loader, &session.device)? else {
         return Ok(None);
     };
@@ -84,17 +87,17 @@ fn pointing(session: &Session, loader: &Loader) -> Result<Option<Pointing>> {
     }))
 }
 
-/// Plays the game on every image with a mask; `None` without masks or without maps.
+/// Plays the game on every image whose object is known and seen; `None` if there is none.
 fn pointing_game(classifier: &Classifier, loader: &Loader, device: &Device) -> Result<Option<PointingGame>> {
     let mut game = PointingGame::default();
     for_each_batch(classifier, loader, device, |batch, outcome| {
         let maps = outcome.attention.iter().flat_map(|attention| &attention.maps);
         for (map, mask) in maps.zip(&batch.masks) {
-            if let Some(mask) = mask {
+            if let Some(mask) = mask.as_ref().filter(|mask| mask.iter().any(|covered| *covered > 0)) {
                 game.add(map, mask.as_raw(), mask.width() as usize);
             }
         }
-        Ok(game.images() > 0)
+        Ok(true)
     })?;
     Ok((game.images() > 0).then_some(game))
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use abn_data::{Collection, DataError, Shapes, Split, cifar10, cifar100};
+use abn_data::{Collection, DataError, Shapes, Split, cifar10, cifar100, image_folder, imagenet_classes};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ const SHAPES_TRAIN: usize = 2000;
 const SHAPES_TEST: usize = 500;
 /// The built-in set is one fixed set: the seed of a run changes the training, not the images.
 const SHAPES_SEED: u64 = 2019;
+/// Which photographs of a folder are held out is fixed as well: runs with different seeds are measured on the same
+/// images, and no run on images that another one has learned.
+const SPLIT_SEED: u64 = 2019;
 
 /// The data sets that can be trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -28,6 +31,10 @@ pub enum DatasetName {
     Cifar10,
     /// CIFAR-100, binary version, fine labels
     Cifar100,
+    /// ImageNet: train/ and val/ with one folder a class
+    Imagenet,
+    /// Your photographs: one folder a class, split by chance, or train/ and val/ (needs --data)
+    Folder,
 }
 
 impl DatasetName {
@@ -37,22 +44,48 @@ impl DatasetName {
             Self::Shapes => "shapes",
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
+            Self::Imagenet => "imagenet",
+            Self::Folder => "folder",
         }
+    }
+
+    /// Whether its images are photographs of any size.
+    pub fn has_photographs(self) -> bool {
+        matches!(self, Self::Imagenet | Self::Folder)
+    }
+
+    /// Its classes if they are known without the images.
+    pub fn known_classes(self) -> Option<Vec<String>> {
+        (self == Self::Imagenet).then(imagenet_classes)
     }
 
     /// Where the data set lies: in `given`, where it was `last`, or below the folder of all data sets. Absolute;
     /// `None` for the built-in set.
     ///
     /// # Errors
-    /// The current folder is unknown.
+    /// The current folder is unknown, or the data set lies nowhere unless said where.
     pub fn folder(self, given: Option<&Path>, last: Option<&Path>) -> Result<Option<PathBuf>> {
         if self == Self::Shapes {
             ensure!(given.is_none(), "--data is of no use: the data set shapes is built in");
             return Ok(None);
         }
-        let last = last.filter(|last| last.exists());
-        let folder = given.or(last).map_or_else(folder_of_all, Path::to_owned);
+        // A folder that was moved may have come to its usual place.
+        let last = last.filter(|last| self == Self::Folder || last.exists());
+        let folder = given.or(last).map(Path::to_owned).or_else(|| self.usual_folder());
+        let folder = folder.context(
+            "--dataset folder needs --data DIR: a folder with one folder of photographs a class, or with train/ and val/",
+        )?;
         Ok(Some(std::path::absolute(folder).context("--data is not a usable path")?))
+    }
+
+    /// Where it lies unless said otherwise.
+    fn usual_folder(self) -> Option<PathBuf> {
+        match self {
+            Self::Shapes | Self::Folder => None,
+            // Their own folders are looked for in it.
+            Self::Cifar10 | Self::Cifar100 => Some(folder_of_all()),
+            Self::Imagenet => Some(folder_of_all().join(self.name())),
+        }
     }
 
     /// Opens one split in a folder that [`folder`](Self::folder) gave.
@@ -60,7 +93,7 @@ impl DatasetName {
     /// # Errors
     /// The folder or a file in it is missing or damaged.
     pub fn open(self, split: Split, folder: Option<&Path>) -> Result<Collection, DataError> {
-        let folder = || folder.map_or_else(folder_of_all, Path::to_owned);
+        let folder = || folder.map(Path::to_owned).or_else(|| self.usual_folder()).unwrap_or_default();
         match self {
             Self::Shapes => {
                 let count = if split == Split::Train { SHAPES_TRAIN } else { SHAPES_TEST };
@@ -68,6 +101,7 @@ impl DatasetName {
             }
             Self::Cifar10 => cifar10(&folder(), split),
             Self::Cifar100 => cifar100(&folder(), split),
+            Self::Imagenet | Self::Folder => image_folder(&folder(), split, SPLIT_SEED),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod files;
 pub mod foreign;
 pub mod heatmap;
 pub mod initial;
+pub mod inputs;
 pub mod interrupt;
 pub mod meters;
 pub mod metrics;
@@ -36,12 +37,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-use crate::cli::{Cli, Command, TrainArgs};
+use crate::cli::{Cli, Command};
 use crate::trainer::Ending;
 
 /// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130 interrupted.
 pub fn main() -> ExitCode {
-    let command = Cli::parse().command.unwrap_or_else(|| Command::Train(TrainArgs::default()));
+    let command = Cli::parse().command.unwrap_or_else(|| Command::Train(Box::default()));
     match dispatch(command) {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
@@ -56,7 +57,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<Ending> {
     match command {
-        Command::Train(args) => return commands::train::run(args),
+        Command::Train(args) => return commands::train::run(*args),
         Command::Eval(args) => commands::eval::run(args)?,
         Command::Predict(args) => commands::predict::run(args)?,
         Command::Explain(args) => commands::explain::run(args)?,

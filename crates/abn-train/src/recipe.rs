@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use abn_core::backbone::{Architecture, BlockName, NetworkConfig};
+use abn_core::backbone::{BlockName, NetworkConfig};
 use abn_core::cost::Cost;
 use abn_core::mixed::MixedAttentionConfig;
 use abn_core::{AttentionConfig, ClassifierConfig};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::datasets::DatasetName;
+use crate::inputs::Inputs;
 use crate::schedule::Schedule;
 use crate::sgd::SgdConfig;
 
@@ -68,28 +69,80 @@ pub struct Recipe {
 impl Recipe {
     /// The recipe of a data set's publications, for a run of so many epochs (or the usual number).
     pub fn of(dataset: DatasetName, epochs: Option<usize>) -> Self {
-        let small = dataset == DatasetName::Shapes;
-        let epochs = epochs.unwrap_or(if small { 7 } else { 300 });
-        let side = 32;
+        let mut recipe = match dataset {
+            DatasetName::Shapes => Self::shapes(epochs.unwrap_or(7)),
+            DatasetName::Cifar10 | DatasetName::Cifar100 => Self::cifar(epochs.unwrap_or(300)),
+            DatasetName::Imagenet => Self::imagenet(epochs.unwrap_or(90)),
+            DatasetName::Folder => Self::folder(epochs.unwrap_or(30)),
+        };
+        recipe.dataset = dataset;
+        recipe.set_inputs(Inputs::of(dataset));
+        recipe
+    }
+
+    /// ABN section 4.1 and its code.
+    fn cifar(epochs: usize) -> Self {
         Self {
-            dataset,
+            dataset: DatasetName::Cifar10,
             limit: None,
-            architecture: if small { "resnet8" } else { "resnet20" }.to_owned(),
+            architecture: "resnet20".to_owned(),
             block: None,
             dropout: None,
             attention: Some(AttentionConfig::abn()),
             epochs,
-            batch_size: if small { 16 } else { 128 },
-            learning_rate: if small { 0.05 } else { 0.1 },
-            // ABN section 4.1: divided by 10 at 50 % and 75 % of the epochs.
-            schedule: if small { Schedule::Cosine } else { halfway_and_three_quarters(epochs) },
+            batch_size: 128,
+            learning_rate: 0.1,
+            // Divided by 10 at 50 % and 75 % of the epochs.
+            schedule: halfway_and_three_quarters(epochs),
             gamma: 0.1,
-            sgd: SgdConfig { momentum: 0.9, weight_decay: if small { 5e-4 } else { 1e-4 } },
+            sgd: SgdConfig { momentum: 0.9, weight_decay: 1e-4 },
             seed: 0,
-            train_steps: vec![Step::PadCrop { padding: 4 }, Step::Flip],
-            eval_steps: vec![Step::ResizeShorter { size: side }, Step::CenterCrop { size: side }],
+            train_steps: vec![],
+            eval_steps: vec![],
             normalization: Normalization::CIFAR,
         }
+    }
+
+    /// Something to look at within two minutes.
+    fn shapes(epochs: usize) -> Self {
+        Self {
+            architecture: "resnet8".to_owned(),
+            batch_size: 16,
+            learning_rate: 0.05,
+            schedule: Schedule::Cosine,
+            sgd: SgdConfig { momentum: 0.9, weight_decay: 5e-4 },
+            ..Self::cifar(epochs)
+        }
+    }
+
+    /// ABN's code on ImageNet; MANet differs in the augmentation.
+    fn imagenet(epochs: usize) -> Self {
+        Self {
+            architecture: "resnet50".to_owned(),
+            batch_size: 256,
+            schedule: Schedule::Step(30),
+            normalization: Normalization::IMAGENET,
+            ..Self::cifar(epochs)
+        }
+    }
+
+    /// A few hundred to some thousand photographs: small batches, so that there are enough steps.
+    fn folder(epochs: usize) -> Self {
+        Self {
+            architecture: "resnet18".to_owned(),
+            batch_size: 32,
+            learning_rate: 0.05,
+            schedule: Schedule::Cosine,
+            sgd: SgdConfig { momentum: 0.9, weight_decay: 5e-4 },
+            normalization: Normalization::IMAGENET,
+            ..Self::cifar(epochs)
+        }
+    }
+
+    /// Takes over the steps that these inputs stand for.
+    pub fn set_inputs(&mut self, inputs: Inputs) {
+        self.train_steps = inputs.train_steps();
+        self.eval_steps = inputs.eval_steps();
     }
 
     /// The backbone.
@@ -194,12 +247,16 @@ impl Recipe {
 
 /// Whether a step makes images of a size that fits into memory many times.
 fn is_moderate(step: &Step) -> bool {
-    match *step {
-        Step::PadCrop { padding: size } | Step::ResizeShorter { size } | Step::CenterCrop { size } => {
-            size <= LARGEST_SIDE
-        }
-        Step::Flip => true,
-    }
+    let largest = match *step {
+        Step::Flip => 0,
+        Step::PadCrop { padding: size }
+        | Step::ResizeShorter { size }
+        | Step::CenterCrop { size }
+        | Step::RandomCrop { size }
+        | Step::RandomResizedCrop { size } => size,
+        Step::Resize { width, height } => width.max(height),
+    };
+    largest <= LARGEST_SIDE
 }
 
 /// A fall before the first epoch would only be a smaller learning rate.
@@ -292,12 +349,9 @@ impl RunConfig {
         Ok(())
     }
 
-    /// What the network costs for images of the size it was published for.
+    /// What the network costs for one of its inputs.
     pub fn cost(&self, device: &Device) -> Cost {
-        // A parsed or made configuration has an architecture that exists.
-        let side =
-            Architecture::parse(&self.recipe.architecture).map_or(0, |architecture| architecture.input);
-        self.model.cost([side; 2], device)
+        self.model.cost([Inputs::of_recipe(&self.recipe).side as usize; 2], device)
     }
 
     /// Every setting that decides the result, by its path in `config.json`.
@@ -346,6 +400,7 @@ fn flatten(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
 mod tests {
     use abn_core::attention::MapConfig;
     use abn_core::backbone::StemConfig;
+    use clap::ValueEnum;
 
     use super::*;
 
@@ -358,6 +413,20 @@ mod tests {
             assert_eq!(recipe.schedule, Schedule::Milestones(milestones), "{epochs} epochs");
             assert_eq!(recipe.rate(0), recipe.learning_rate);
         }
+    }
+
+    #[test]
+    fn every_data_set_has_a_whole_recipe() {
+        for dataset in DatasetName::value_variants() {
+            let recipe = Recipe::of(*dataset, None);
+            recipe.check().unwrap();
+            recipe.network().unwrap();
+            assert_eq!(recipe.rate(0), recipe.learning_rate);
+        }
+        // ABN's code: divided by 10 after 30 and 60 epochs.
+        let imagenet = Recipe::of(DatasetName::Imagenet, None);
+        let rates = [29, 30, 60, 89].map(|epoch| (imagenet.rate(epoch) * 1e6).round());
+        assert_eq!(rates, [100_000.0, 10_000.0, 1_000.0, 1_000.0]);
     }
 
     #[test]

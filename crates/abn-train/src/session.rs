@@ -5,11 +5,12 @@ use std::path::Path;
 use abn_core::explain::AttentionMap;
 use abn_core::{Classifier, state};
 use abn_data::{Collection, Loader, Split, read_image};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 
 use crate::checkpoint::{Checkpoints, Which};
+use crate::inputs::Inputs;
 use crate::outcome::Outcome;
 use crate::recipe::RunConfig;
 use crate::run_dir::RunDir;
@@ -18,6 +19,8 @@ use crate::run_dir::RunDir;
 const PICTURE_SIDE: u32 = 320;
 /// Images a batch where nothing is trained; the published test batch of CIFAR.
 const EVAL_BATCH: usize = 100;
+/// Pixels a batch where nothing is trained, so that the features of photographs fit into memory: 32 images of 224.
+const EVAL_PIXELS: usize = 32 * 224 * 224;
 
 /// A run and its weights, ready for forward passes.
 pub struct Session {
@@ -64,19 +67,27 @@ pub fn open_split(config: &RunConfig, split: Split, data: Option<&Path>) -> Resu
         collection.classes.len(),
         config.classes.len()
     );
+    // An imported run may have numbers for names.
+    let other = collection.classes.iter().zip(&config.classes).find(|(here, there)| here != there);
+    if let Some((here, there)) = other.filter(|_| config.imported.is_none()) {
+        bail!(
+            "the data set has the class `{here}` where the run has `{there}`; --data names another data set"
+        );
+    }
     Ok(collection)
 }
 
 /// Loads a collection in order and without augmentation.
 pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize) -> Loader {
+    let side = Inputs::of_recipe(&config.recipe).side as usize;
     Loader {
         dataset: collection.samples.clone(),
         transform: config.recipe.eval_transform(),
-        batch_size: EVAL_BATCH,
+        batch_size: (EVAL_PIXELS / (side * side).max(1)).clamp(1, EVAL_BATCH),
         workers,
         seed: config.recipe.seed,
         shuffled: false,
-        masks: true,
+        masks: collection.masked,
     }
 }
 

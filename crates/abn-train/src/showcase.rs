@@ -1,5 +1,7 @@
 //! The pictures of the report: test images with their maps, chosen to show what works and what does not.
 
+use std::collections::HashMap;
+
 use abn_core::Classifier;
 use abn_data::{Loader, Normalization};
 use anyhow::Result;
@@ -25,14 +27,14 @@ pub fn gallery(
     device: &Device,
 ) -> Result<Vec<Shot>> {
     let normalization = loader.transform.normalization;
-    let (mut correct, mut wrong) = (Vec::new(), Vec::new());
+    let mut chosen = Chosen::default();
     for_each_batch(classifier, loader, device, |batch, outcome| {
         let mut maps = outcome.attention.map(|attention| attention.maps.into_iter());
         let pictures = pictures(&batch.pixels, batch.width, batch.height, normalization);
         let rows = outcome.logits.rows().zip(&batch.labels).zip(pictures);
         for (index, ((logits, label), image)) in rows.enumerate() {
             let class = predicted(logits);
-            let shot = Shot {
+            chosen.add(Shot {
                 image,
                 map: maps.as_mut().and_then(Iterator::next),
                 mask: batch.masks.get(index).cloned().flatten(),
@@ -40,16 +42,12 @@ pub fn gallery(
                 predicted: classes[class].clone(),
                 probability: probabilities(logits)[class] as f32,
                 correct: class == *label,
-            };
-            if shot.correct { correct.push(shot) } else { wrong.push(shot) }
+            });
         }
+        chosen.prune();
         Ok(true)
     })?;
-    wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    wrong.truncate(SHOTS);
-    let mut shots = one_of_each(correct);
-    shots.extend(wrong);
-    Ok(shots)
+    Ok(chosen.into_shots())
 }
 
 /// The pixels of a batch as pictures again.
@@ -58,23 +56,73 @@ fn pictures(pixels: &[f32], width: usize, height: usize, normalization: Normaliz
     planes.map(|planes| normalization.invert(planes, width as u32, height as u32)).collect()
 }
 
-/// The first of every class, then the second of every class, until there are enough.
-fn one_of_each(shots: Vec<Shot>) -> Vec<Shot> {
-    let mut seen: Vec<(String, usize)> = Vec::new();
-    let mut ranked: Vec<(usize, Shot)> = Vec::new();
-    for shot in shots {
-        let rank = match seen.iter_mut().find(|(label, _)| *label == shot.label) {
-            Some((_, count)) => {
-                *count += 1;
-                *count
-            }
-            None => {
-                seen.push((shot.label.clone(), 0));
-                0
-            }
-        };
-        ranked.push((rank, shot));
+/// The best shots so far. Only they are kept, so a thousand photographs need no memory of their own.
+#[derive(Default)]
+struct Chosen {
+    /// Correct predictions of each class so far.
+    seen: HashMap<String, usize>,
+    /// Correct ones, each with its number in its class.
+    correct: Vec<(usize, Shot)>,
+    wrong: Vec<Shot>,
+}
+
+impl Chosen {
+    fn add(&mut self, shot: Shot) {
+        if !shot.correct {
+            self.wrong.push(shot);
+            return;
+        }
+        let seen = self.seen.entry(shot.label.clone()).or_default();
+        self.correct.push((*seen, shot));
+        *seen += 1;
     }
-    ranked.sort_by_key(|(rank, _)| *rank); // stable: within a rank the order of the images
-    ranked.into_iter().take(SHOTS).map(|(_, shot)| shot).collect()
+
+    /// Keeps the first of every class, then the second of every class; and the surest of the wrong ones. Both sorts
+    /// are stable: among equals the order of the images decides.
+    fn prune(&mut self) {
+        self.correct.sort_by_key(|(number, _)| *number);
+        self.correct.truncate(SHOTS);
+        self.wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        self.wrong.truncate(SHOTS);
+    }
+
+    fn into_shots(mut self) -> Vec<Shot> {
+        self.prune();
+        self.correct.into_iter().map(|(_, shot)| shot).chain(self.wrong).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shot(label: &str, correct: bool, probability: f32) -> Shot {
+        let (label, predicted) = (label.to_owned(), String::new());
+        Shot { image: RgbImage::new(1, 1), map: None, mask: None, label, predicted, probability, correct }
+    }
+
+    #[test]
+    fn forgetting_early_changes_no_choice() {
+        let shots = || {
+            (0..60).map(|index| {
+                let label = if index < 30 { "a" } else { ["b", "c", "a"][index % 3] };
+                shot(label, index % 4 != 1, (index * 7 % 60) as f32)
+            })
+        };
+        let chosen = |batch: usize| {
+            let mut chosen = Chosen::default();
+            for (index, shot) in shots().enumerate() {
+                chosen.add(shot);
+                if index % batch == 0 {
+                    chosen.prune();
+                }
+            }
+            let name = |shot: &Shot| (shot.label.clone(), shot.correct, shot.probability);
+            chosen.into_shots().iter().map(name).collect::<Vec<_>>()
+        };
+        let (late, early) = (chosen(1000), chosen(1));
+        assert_eq!(late, early);
+        let labels: Vec<&str> = late.iter().take(4).map(|(label, _, _)| label.as_str()).collect();
+        assert_eq!((labels, late.len()), (vec!["a", "b", "c", "a"], 24));
+    }
 }

@@ -126,7 +126,7 @@ fn a_full_disk_keeps_the_last_checkpoint() {
 }
 
 /// Kills a run as soon as it has written a checkpoint.
-fn stop_after_first_checkpoint(folder: &Path, train: &str) {
+pub(crate) fn stop_after_first_checkpoint(folder: &Path, train: &str) {
     let mut child =
         abn(folder).args(train.split_whitespace()).stderr(std::process::Stdio::null()).spawn().unwrap();
     let manifest = folder.join("run/checkpoints/manifest.json");

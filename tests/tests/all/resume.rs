@@ -23,7 +23,7 @@ use crate::cifar;
 use crate::program::{abn, fails, run, succeeds};
 
 /// Everything that a run leaves and that must be the same: all but times.
-fn remains(run: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn remains(run: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for folder in ["", "checkpoints"] {
         for entry in fs::read_dir(run.join(folder)).unwrap() {
@@ -39,7 +39,7 @@ fn remains(run: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[track_caller]
-fn check_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec<u8>>) {
+pub(crate) fn check_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec<u8>>) {
     assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
     for (name, bytes) in expected {
         assert!(found[name] == *bytes, "{name} differs");

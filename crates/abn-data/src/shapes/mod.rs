@@ -53,6 +53,7 @@ impl Shapes {
         Collection {
             samples: Arc::new(self),
             classes: Form::ALL.iter().map(|form| form.name().into()).collect(),
+            masked: true,
         }
     }
 

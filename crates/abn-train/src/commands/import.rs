@@ -9,6 +9,7 @@ use burn::tensor::Device;
 use super::{architecture, attention};
 use crate::checkpoint::Checkpoints;
 use crate::cli::ImportArgs;
+use crate::datasets::DatasetName;
 use crate::recipe::{Recipe, RunConfig};
 use crate::run_dir::{RunDir, checkpoints_of};
 use crate::weights::read_checkpoint;
@@ -84,15 +85,52 @@ fn config_of(args: &ImportArgs) -> Result<RunConfig> {
     RunConfig::new(recipe, classes_of(args)?)
 }
 
-/// The data set's names where they are at hand and fit, numbers otherwise: an import needs no images.
+/// The data set's names where they are known or at hand and fit, numbers otherwise: an import needs no images.
 fn classes_of(args: &ImportArgs) -> Result<Vec<String>> {
-    let folder = args.dataset.folder(None, None)?;
-    let named = args.dataset.open(Split::Test, folder.as_deref()).map(|collection| collection.classes);
     let asked = args.classes.map(|count| count as usize);
-    match (named, asked) {
-        (Ok(names), None) => Ok(names),
-        (Ok(names), Some(count)) if names.len() == count => Ok(names),
+    let fits = |names: &Vec<String>| asked.is_none_or(|count| names.len() == count);
+    if let Some(names) = args.dataset.known_classes().filter(fits) {
+        return Ok(names);
+    }
+    match (classes_at_hand(args.dataset), asked) {
+        (Ok(names), _) if fits(&names) => Ok(names),
         (_, Some(count)) => Ok((0..count).map(|class| format!("class {class}")).collect()),
-        (Err(error), None) => Err(error).context("the number of classes is unknown; give --classes"),
+        (found, None) => found.context("the number of classes is unknown; give --classes"),
+    }
+}
+
+fn classes_at_hand(dataset: DatasetName) -> Result<Vec<String>> {
+    let folder = dataset.folder(None, None)?;
+    Ok(dataset.open(Split::Test, folder.as_deref())?.classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn classes(options: &str) -> Result<Vec<String>> {
+        let line = format!("abn import w.pth --arch resnet20 --out run {options}");
+        match Cli::parse_from(line.split(' ')).command {
+            Some(Command::Import(args)) => classes_of(&args),
+            _ => panic!("another command"),
+        }
+    }
+
+    #[test]
+    fn classes_need_no_images() {
+        for options in ["--dataset imagenet", "--dataset imagenet --classes 1000"] {
+            let names = classes(options).unwrap();
+            assert_eq!(
+                (names.len(), names[0].as_str(), names[999].as_str()),
+                (1000, "tench", "toilet tissue")
+            );
+        }
+        assert_eq!(classes("--dataset imagenet --classes 2").unwrap(), ["class 0", "class 1"]);
+        assert_eq!(classes("--dataset folder --classes 1").unwrap(), ["class 0"]);
+        let error = classes("--dataset folder").unwrap_err().to_string();
+        assert!(error.contains("give --classes"), "{error}");
     }
 }

@@ -13,6 +13,7 @@ use crate::conclusion::{REPORT, conclude};
 use crate::datasets::{DatasetName, fingerprint};
 use crate::device;
 use crate::initial;
+use crate::inputs::Inputs;
 use crate::interrupt::Interrupt;
 use crate::metrics::Results;
 use crate::recipe::{Recipe, RunConfig};
@@ -165,6 +166,12 @@ fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
     set(&mut recipe.limit, args.limit.map(Some));
     set(&mut recipe.dropout, args.dropout.map(Some));
     set(&mut recipe.attention, branch.map(|name| attention(name, &architecture)));
+    let mut inputs = Inputs::of_recipe(&recipe);
+    set(&mut inputs.augment, args.augment);
+    set(&mut inputs.side, args.size);
+    if inputs != Inputs::of_recipe(&recipe) {
+        recipe.set_inputs(inputs);
+    }
     recipe.architecture = architecture.name;
     settings::apply(recipe, &args.settings)
 }

@@ -2,13 +2,17 @@
 //!
 //! A [`Transform`] is data, so that a run's configuration records exactly what its images went through.
 
-use image::imageops::{self, FilterType};
-use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
+mod crop;
+mod resize;
+
+use image::{GrayImage, ImageBuffer, Pixel, RgbImage, imageops};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::normalization::Normalization;
 use crate::{DataError, Sample, random};
+use crop::{center_crop, pad_crop, random_crop, random_resized_crop};
+use resize::{resize_shorter, resized};
 
 /// The longest side a step makes. An image of 1x20000 resized by its shorter side would otherwise ask for
 /// gigabytes.
@@ -24,14 +28,31 @@ pub enum Step {
     },
     /// Mirrors left and right with probability 1/2.
     Flip,
-    /// Resizes with an antialiased bilinear filter so that the shorter side is `size`; the longer side is
-    /// rounded down as in torchvision. An image that has the size already stays as it is.
+    /// Resizes to exactly that, whatever the aspect, with Pillow's antialiased bilinear filter.
+    Resize {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// Resizes in the same way so that the shorter side is `size`; the longer side is rounded down as in
+    /// torchvision. An image that has the size already stays as it is.
     ResizeShorter {
         /// Shorter side in pixels.
         size: u32,
     },
     /// Cuts a square out of the middle; what a smaller image lacks becomes black.
     CenterCrop {
+        /// Side in pixels.
+        size: u32,
+    },
+    /// Cuts a square out at random; what a smaller image lacks becomes black.
+    RandomCrop {
+        /// Side in pixels.
+        size: u32,
+    },
+    /// Cuts out a window of 8 % to 100 % of the area and an aspect of 3/4 to 4/3, and resizes it to a square.
+    RandomResizedCrop {
         /// Side in pixels.
         size: u32,
     },
@@ -63,13 +84,8 @@ impl Transform {
     /// The same view at `factor` times the resolution, for looking at: what the network sees small, larger.
     #[must_use]
     pub fn magnified(&self, factor: u32) -> Self {
-        let step = |step: &Step| match *step {
-            Step::PadCrop { padding } => Step::PadCrop { padding: padding.saturating_mul(factor) },
-            Step::Flip => Step::Flip,
-            Step::ResizeShorter { size } => Step::ResizeShorter { size: size.saturating_mul(factor) },
-            Step::CenterCrop { size } => Step::CenterCrop { size: size.saturating_mul(factor) },
-        };
-        Self { steps: self.steps.iter().map(step).collect(), normalization: self.normalization }
+        let steps = self.steps.iter().map(|step| step.magnified(factor)).collect();
+        Self { steps, normalization: self.normalization }
     }
 
     /// Runs the steps on image and mask alike, so that the mask keeps covering the object.
@@ -98,8 +114,24 @@ impl Step {
     /// Whether the result depends on chance.
     fn is_random(&self) -> bool {
         match self {
-            Self::PadCrop { .. } | Self::Flip => true,
-            Self::ResizeShorter { .. } | Self::CenterCrop { .. } => false,
+            Self::PadCrop { .. } | Self::Flip | Self::RandomCrop { .. } | Self::RandomResizedCrop { .. } => {
+                true
+            }
+            Self::Resize { .. } | Self::ResizeShorter { .. } | Self::CenterCrop { .. } => false,
+        }
+    }
+
+    /// The same step for images of `factor` times the resolution.
+    fn magnified(&self, factor: u32) -> Self {
+        let times = |side: u32| side.saturating_mul(factor);
+        match *self {
+            Self::PadCrop { padding } => Self::PadCrop { padding: times(padding) },
+            Self::Flip => Self::Flip,
+            Self::Resize { width, height } => Self::Resize { width: times(width), height: times(height) },
+            Self::ResizeShorter { size } => Self::ResizeShorter { size: times(size) },
+            Self::CenterCrop { size } => Self::CenterCrop { size: times(size) },
+            Self::RandomCrop { size } => Self::RandomCrop { size: times(size) },
+            Self::RandomResizedCrop { size } => Self::RandomResizedCrop { size: times(size) },
         }
     }
 
@@ -118,66 +150,13 @@ impl Step {
         match *self {
             Self::PadCrop { padding } => pad_crop(&image, padding, rng),
             Self::Flip => Ok(if rng.random_bool(0.5) { imageops::flip_horizontal(&image) } else { image }),
+            Self::Resize { width, height } => resized(image, (width.into(), height.into())),
             Self::ResizeShorter { size } => resize_shorter(image, size),
             Self::CenterCrop { size } => center_crop(&image, size),
+            Self::RandomCrop { size } => random_crop(&image, size, rng),
+            Self::RandomResizedCrop { size } => random_resized_crop(&image, size, rng),
         }
     }
-}
-
-fn pad_crop<P: Pixel<Subpixel = u8>>(
-    image: &ImageBuffer<P, Vec<u8>>,
-    padding: u32,
-    rng: &mut impl Rng,
-) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
-    let (width, height) = image.dimensions();
-    let grown = |side: u32| u64::from(side) + 2 * u64::from(padding);
-    checked("padding", image.dimensions(), (grown(width), grown(height)))?;
-    let x = i64::from(rng.random_range(0..=2 * padding)) - i64::from(padding);
-    let y = i64::from(rng.random_range(0..=2 * padding)) - i64::from(padding);
-    Ok(window(image, (width, height), x, y))
-}
-
-fn resize_shorter<P>(image: ImageBuffer<P, Vec<u8>>, size: u32) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
-where
-    P: Pixel<Subpixel = u8> + 'static,
-{
-    let (width, height) = image.dimensions();
-    let shorter = width.min(height);
-    if shorter == size {
-        return Ok(image);
-    }
-    let scaled = |side: u32| u64::from(size) * u64::from(side) / u64::from(shorter.max(1));
-    let (width, height) = checked("resizing", (width, height), (scaled(width), scaled(height)))?;
-    Ok(imageops::resize(&image, width, height, FilterType::Triangle))
-}
-
-fn center_crop<P: Pixel<Subpixel = u8>>(
-    image: &ImageBuffer<P, Vec<u8>>,
-    size: u32,
-) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
-    let (width, height) = image.dimensions();
-    checked("cropping", (width, height), (u64::from(size), u64::from(size)))?;
-    let offset = |side: u32| {
-        if side < size {
-            return -i64::from((size - side) / 2);
-        }
-        // torchvision rounds half a pixel to the even neighbour: 0.5 to 0, 1.5 to 2.
-        let surplus = side - size;
-        i64::from(surplus / 2 + u32::from(surplus % 4 == 3))
-    };
-    Ok(window(image, (size, size), offset(width), offset(height)))
-}
-
-/// What is seen of `image` through a window of `size` whose corner lies at (x, y); black beyond the image.
-fn window<P: Pixel<Subpixel = u8>>(
-    image: &ImageBuffer<P, Vec<u8>>,
-    size: (u32, u32),
-    x: i64,
-    y: i64,
-) -> ImageBuffer<P, Vec<u8>> {
-    let mut seen = ImageBuffer::new(size.0, size.1);
-    imageops::replace(&mut seen, image, -x, -y);
-    seen
 }
 
 /// Resizing blurs a mask's border; a pixel belongs to the object if at least half of it does.
@@ -296,32 +275,40 @@ mod tests {
             Step::ResizeShorter { size: 0 },
             Step::CenterCrop { size: 0 },
             Step::CenterCrop { size: u32::MAX },
+            Step::Resize { width: 8, height: 0 },
+            Step::Resize { width: u32::MAX, height: 8 },
+            Step::RandomCrop { size: u32::MAX },
             Step::PadCrop { padding: u32::MAX },
         ] {
             let error = step.apply(thin(), &mut rng(0)).unwrap_err();
             assert!(error.to_string().contains("1x20000"), "{error}");
         }
-        assert!(Step::ResizeShorter { size: 8 }.apply(GrayImage::new(0, 0), &mut rng(0)).is_err());
+        let none = || GrayImage::new(0, 0);
+        assert!(Step::ResizeShorter { size: 8 }.apply(none(), &mut rng(0)).is_err());
+        assert!(Step::Resize { width: 8, height: 8 }.apply(none(), &mut rng(0)).is_err());
     }
 
     #[test]
     fn the_mask_follows_the_image() {
         let image = RgbImage::from_fn(8, 8, |x, y| Rgb([if x < 3 && y < 5 { 255 } else { 0 }; 3]));
         let mask = GrayImage::from_fn(8, 8, |x, y| Luma([if x < 3 && y < 5 { 255 } else { 0 }]));
-        let transform = Transform {
-            steps: vec![Step::PadCrop { padding: 3 }, Step::Flip, Step::ResizeShorter { size: 16 }],
-            normalization: Normalization::CIFAR,
-        };
-        for seed in 0..20 {
-            let sample = Sample { image: image.clone(), label: 4, mask: Some(mask.clone()) };
-            let sample = transform.sample(sample, &mut rng(seed)).unwrap();
-            let mask = sample.mask.unwrap();
-            assert_eq!(sample.label, 4);
-            for (pixel, covered) in sample.image.pixels().zip(mask.pixels()) {
-                assert_eq!(covered.0[0], if pixel.0[0] >= 128 { 255 } else { 0 });
+        for steps in [
+            vec![Step::PadCrop { padding: 3 }, Step::Flip, Step::ResizeShorter { size: 16 }],
+            vec![Step::Resize { width: 20, height: 15 }, Step::RandomCrop { size: 9 }, Step::Flip],
+            vec![Step::RandomResizedCrop { size: 12 }, Step::Flip],
+        ] {
+            let transform = Transform { steps, normalization: Normalization::CIFAR };
+            for seed in 0..20 {
+                let sample = Sample { image: image.clone(), label: 4, mask: Some(mask.clone()) };
+                let sample = transform.sample(sample, &mut rng(seed)).unwrap();
+                let mask = sample.mask.unwrap();
+                assert_eq!(sample.label, 4);
+                for (pixel, covered) in sample.image.pixels().zip(mask.pixels()) {
+                    assert_eq!(covered.0[0], if pixel.0[0] >= 128 { 255 } else { 0 });
+                }
+                let bare = Sample { image: image.clone(), label: 4, mask: None };
+                assert_eq!(sample.image, transform.sample(bare, &mut rng(seed)).unwrap().image);
             }
-            let bare = Sample { image: image.clone(), label: 4, mask: None };
-            assert_eq!(sample.image, transform.sample(bare, &mut rng(seed)).unwrap().image);
         }
     }
 
@@ -331,5 +318,8 @@ mod tests {
         let steps = vec![Step::PadCrop { padding: 4 }, Step::Flip, Step::CenterCrop { size: 2 }];
         let seen = Transform { steps, normalization: Normalization::CIFAR }.fixed(image).unwrap();
         assert_eq!(seen, RgbImage::from_fn(2, 2, |x, y| Rgb([x as u8 + 2, y as u8 + 1, 9])));
+        let steps = vec![Step::RandomResizedCrop { size: 3 }, Step::RandomCrop { size: 2 }];
+        let transform = Transform { steps, normalization: Normalization::CIFAR };
+        assert_eq!(transform.fixed(seen.clone()).unwrap(), seen);
     }
 }

@@ -1,0 +1,51 @@
+//! Where the objects lie: one mask an image, in folders that mirror those of the images.
+
+use std::path::{Path, PathBuf};
+
+use image::GrayImage;
+
+use crate::DataError;
+use crate::decode::read_gray;
+
+/// What the values of a mask file mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// Anything but 0 is the object.
+    Mask,
+    /// 1 object, 2 background, 3 the border between them: the Oxford-IIIT pets.
+    Trimap,
+}
+
+/// A folder of masks.
+#[derive(Debug, Clone)]
+pub(super) struct Masks {
+    root: PathBuf,
+    values: Values,
+}
+
+impl Masks {
+    /// `masks/` or `trimaps/` in `dir`.
+    pub(super) fn find(dir: &Path) -> Option<Self> {
+        let kinds = [("masks", Values::Mask), ("trimaps", Values::Trimap)];
+        let mut found = kinds.into_iter().map(|(name, values)| Self { root: dir.join(name), values });
+        found.find(|masks| masks.root.is_dir())
+    }
+
+    /// The mask of the image of that name and size, if there is one.
+    pub(super) fn read(&self, image: &Path, size: (u32, u32)) -> Result<Option<GrayImage>, DataError> {
+        let path = self.root.join(image).with_extension("png");
+        let values = match read_gray(&path) {
+            Err(DataError::Missing { .. }) => return Ok(None),
+            read => read?,
+        };
+        if values.dimensions() != size {
+            return Err(DataError::MaskSize { path, found: values.dimensions(), expected: size });
+        }
+        let covered = |value: u16| match self.values {
+            Values::Mask => value > 0,
+            Values::Trimap => value == 1,
+        };
+        let mask = values.into_raw().into_iter().map(|value| if covered(value) { 255 } else { 0 }).collect();
+        Ok(GrayImage::from_raw(size.0, size.1, mask))
+    }
+}
