@@ -105,7 +105,17 @@ fn models_lists_the_published_costs() {
     assert_eq!(row("resnet110", "abn")["parameters"], 2_999_726);
     assert_eq!(row("resnet110", "none")["depth"], 164);
     assert_eq!(row("resnet20", "manet")["map"], serde_json::json!([16, 16]));
+    // At the size and with the classes of ImageNet.
+    assert_eq!(row("resnet50", "abn")["parameters"], 43_584_866);
+    assert_eq!(row("resnet50", "abn")["map"], serde_json::json!([14, 14]));
+    assert_eq!(
+        (&row("resnet50", "none")["input"], &row("resnet50", "none")["classes"]),
+        (&224.into(), &1000.into())
+    );
     assert!(succeeds(folder.path(), "models").out.contains("resnet110-basic"));
+    let asked = parse(&succeeds(folder.path(), "models wrn-40-4 --classes 7 --json").out);
+    assert_eq!(asked.as_array().unwrap().len(), 3);
+    crate::program::fails(folder.path(), "models wrn-41-4", 1, &["the nearest is `wrn-40-4`"]);
 }
 
 #[test]

@@ -4,6 +4,9 @@
 //! Later steps are checked in double precision (`double_precision.rs`): a ReLU unit that rounding flips changes
 //! a gradient by half a percent, which says nothing about the code.
 
+use std::collections::BTreeMap;
+
+use abn_core::pytorch::to_pytorch;
 use serde_json::Value;
 
 use crate::case::{Case, cases};
@@ -33,6 +36,25 @@ fn outputs_of_every_case() {
     for case in cases().iter().map(|folder| Case::open(folder)) {
         let tolerance = &case.json["eval"]["tolerance"];
         case.check_outputs(&case.weights, "", |name| tolerance_of(&tolerance[name]));
+    }
+}
+
+/// The official code loads what we export: every tensor that it has, and no other.
+#[test]
+#[ignore = "needs ../shared/parity"]
+fn exports_have_the_names_of_the_official_code() {
+    for case in cases().iter().map(|folder| Case::open(folder)) {
+        let exported = to_pytorch(&case.config, &case.weights);
+        let rows = case.json["state_dict"].as_array().unwrap().iter();
+        let expected: BTreeMap<&str, &Value> = rows
+            .map(|row| (row["name"].as_str().unwrap(), &row["shape"]))
+            .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
+            .collect();
+        assert_eq!(exported.len(), expected.len(), "{}", case.folder);
+        for (name, data) in exported {
+            let shape: Vec<usize> = data.shape().to_vec();
+            assert_eq!(&serde_json::json!(shape), expected[name.as_str()], "{}: {name}", case.folder);
+        }
     }
 }
 
