@@ -8,6 +8,8 @@
 mod case;
 #[path = "all/fixtures.rs"]
 mod fixtures;
+#[path = "all/gradients.rs"]
+mod gradients;
 
 use std::sync::Once;
 

@@ -7,6 +7,7 @@ mod cifar;
 mod commands;
 mod counts;
 mod fixtures;
+mod gradients;
 mod mixed_attention;
 mod networks;
 mod program;

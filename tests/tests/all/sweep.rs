@@ -3,16 +3,21 @@
 //! Small members of every family run by default, so that nothing can depend on the names of the table; the
 //! table itself takes minutes.
 
+use std::collections::BTreeSet;
+
 use abn_core::attention::MapConfig;
 use abn_core::backbone::{Architecture, Family, HeadConfig, NetworkConfig};
 use abn_core::loss::loss;
 use abn_core::mechanism::Mechanism;
 use abn_core::mixed::{Arrangement, ChannelConfig, MixedAttentionConfig, Pools, SpatialConfig, Squeeze};
-use abn_core::state::{Path, is_buffer};
+use abn_core::pytorch::{from_pytorch, name_of, to_pytorch};
+use abn_core::state::{is_buffer, shapes_of, state_of};
 use abn_core::{AttentionConfig, Classifier, ClassifierConfig};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor};
+
+use crate::gradients::gradients_of;
 
 /// Neither a number of classes of the papers nor a power of two.
 const CLASSES: usize = 5;
@@ -83,6 +88,7 @@ fn check(what: &str, config: &ClassifierConfig, sizes: [[usize; 2]; 2]) {
     for size in sizes {
         check_outputs(what, config, &network, size);
     }
+    check_export(what, config, &network);
 }
 
 fn images([height, width]: [usize; 2], device: &Device) -> Tensor<4> {
@@ -97,13 +103,18 @@ fn check_gradients(what: &str, config: &ClassifierConfig, network: &Classifier, 
     let labels = Tensor::<1, Int>::from_ints([0, CLASSES - 1], &device);
     let objective = loss(&network.forward(images(size, &device)), labels, weight);
     let gradients = GradientsParams::from_grads(objective.backward(), network);
-    let mut found = Gradients { gradients: &gradients, path: Path::default(), finite: vec![], other: vec![] };
-    network.visit(&mut found);
-    let mechanism = config.attention.as_ref().map(|attention| attention.mechanism);
-    let unused = |name: &str| mechanism == Some(Mechanism::Identity) && name.starts_with("branch.map.");
-    found.other.retain(|name| !unused(name));
-    assert!(found.other.is_empty(), "{what}: no finite gradient for {:?}", found.other);
-    assert!(!found.finite.iter().any(|name| unused(name)), "{what}");
+    let found = gradients_of(network, &gradients);
+    let identity = config.attention.as_ref().is_some_and(|it| it.mechanism == Mechanism::Identity);
+    let shapes = shapes_of(network);
+    for (name, shape) in shapes.iter().filter(|(name, _)| !is_buffer(name)) {
+        let gradient = found.get(name);
+        let used = !(identity && name.starts_with("branch.map."));
+        assert_eq!(gradient.is_some(), used, "{what}: gradient of {name}");
+        let fits = |values: &Vec<f64>| {
+            values.len() == shape.num_elements() && values.iter().all(|value| value.is_finite())
+        };
+        assert!(gradient.is_none_or(fits), "{what}: gradient of {name}");
+    }
 }
 
 /// Shapes as the configuration says them beforehand, and values in their range.
@@ -130,38 +141,20 @@ fn check_outputs(what: &str, config: &ClassifierConfig, network: &Classifier, si
     assert!(values(branch.map).all(|value| (0.0..=highest).contains(&value)), "{what} at {size:?}");
 }
 
+/// To PyTorch's names and layouts and back again is the identity, to the bit; no two tensors share a name.
+#[track_caller]
+fn check_export(what: &str, config: &ClassifierConfig, network: &Classifier) {
+    let state = state_of(network);
+    let names: BTreeSet<String> = state.keys().map(|ours| name_of(ours, &config.network)).collect();
+    assert_eq!(names.len(), state.len(), "{what}");
+    let exported = to_pytorch(config, &state);
+    assert!(names.iter().all(|name| exported.contains_key(name)), "{what}");
+    let back = from_pytorch(config, exported, &Device::flex());
+    assert!(back.is_ok_and(|back| back == state), "{what}: a checkpoint does not come back");
+}
+
 fn values<const D: usize>(tensor: Tensor<D>) -> impl Iterator<Item = f32> {
     tensor.into_data().iter::<f32>().collect::<Vec<_>>().into_iter()
-}
-
-/// Sorts the trainable parameters by whether they have a finite gradient.
-struct Gradients<'a> {
-    gradients: &'a GradientsParams,
-    path: Path,
-    finite: Vec<String>,
-    other: Vec<String>,
-}
-
-impl ModuleVisitor for Gradients<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.path.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.name();
-        if is_buffer(&name) {
-            return;
-        }
-        let gradient = self.gradients.get::<D>(param.id);
-        let fits = |gradient: Tensor<D>| {
-            gradient.dims() == param.val().dims() && gradient.into_data().iter::<f32>().all(f32::is_finite)
-        };
-        if gradient.is_some_and(fits) { self.finite.push(name) } else { self.other.push(name) }
-    }
 }
 
 #[test]
