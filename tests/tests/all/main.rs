@@ -14,3 +14,4 @@ mod program;
 mod properties;
 mod resume;
 mod sweep;
+mod zoo;
