@@ -4,6 +4,7 @@
 //! table itself takes minutes.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use abn_core::attention::MapConfig;
 use abn_core::backbone::{Architecture, Family, HeadConfig, NetworkConfig};
@@ -290,6 +291,40 @@ fn dropout_acts_in_training_alone() {
         assert_eq!(evaluated(), evaluated(), "{name}");
         let trained = || training.forward(Tensor::from_inner(x.clone())).logits.into_data();
         assert_ne!(trained(), trained(), "{name}");
+    }
+}
+
+/// Images of the smallest size are told apart; smaller ones are refused and not answered blindly.
+#[test]
+fn the_smallest_images() {
+    let seen = |network: &Classifier, size| {
+        let (zeros, ones) =
+            (images(size, &Device::flex()).zeros_like(), images(size, &Device::flex()).ones_like());
+        network.forward(zeros).logits.into_data() != network.forward(ones).logits.into_data()
+    };
+    for (name, smallest) in [
+        ("resnet8-basic-a", 1),
+        ("cbam-wrn-10-1", 1),
+        ("resnext11-2x4d", 1),
+        ("resnet18", 1),
+        ("densenet-bc-10-4", 4),
+        ("vgg11-bn", 32),
+        ("vgg11-bn-conv4", 32),
+    ] {
+        let network = narrowed(architecture(name).network);
+        assert_eq!(network.smallest_side(), smallest, "{name}");
+        let config =
+            ClassifierConfig { network, attention: Some(AttentionConfig::manet()), classes: CLASSES };
+        let network = config.init(&Device::flex());
+        for size in [[smallest, smallest], [smallest, smallest + 40]] {
+            check_outputs(name, &config, &network, size);
+            assert!(seen(&network, size), "{name} at {size:?}");
+        }
+        let below = [[smallest - 1, smallest + 40], [smallest + 40, smallest / 2]];
+        for size in below.into_iter().filter(|_| smallest > 1) {
+            let refused = catch_unwind(AssertUnwindSafe(|| seen(&network, size))).is_err();
+            assert!(refused, "{name} at {size:?}");
+        }
     }
 }
 
