@@ -8,25 +8,39 @@
 mod case;
 #[path = "all/fixtures.rs"]
 mod fixtures;
+#[path = "all/gradients.rs"]
+mod gradients;
+#[path = "all/zoo.rs"]
+mod zoo;
 
 use std::sync::Once;
 
+use abn_core::loss::loss;
+use abn_core::pytorch::name_of;
 use abn_core::state::{State, is_buffer};
-use burn::tensor::{Device, FloatDType, IntDType, TensorData};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, FloatDType, Int, IntDType, Tensor, TensorData};
 use serde_json::Value;
 
-use case::{Case, cases};
+use case::{Case, cases, formula};
 use fixtures::{Tolerance, l2, number};
+use gradients::gradients_of;
+use zoo::{Foreign, foreign};
 
 /// The fixtures' norms, means and probes have nine digits.
 const STORED: f64 = 2e-8;
 /// Rounding of double precision through a whole network, its gradient and four steps.
 const ROUNDING: Tolerance = Tolerance { abs: 1e-9, rel_l2: 1e-9 };
 
-/// The cases, with every float from here on in double precision.
-fn in_double_precision() -> impl Iterator<Item = Case> {
+/// Every float from here on is in double precision.
+fn configure() {
     static CONFIGURED: Once = Once::new();
     CONFIGURED.call_once(|| Device::flex().configure((FloatDType::F64, IntDType::I64)).unwrap());
+}
+
+/// The cases in double precision.
+fn in_double_precision() -> impl Iterator<Item = Case> {
+    configure();
     cases().into_iter().map(|folder| Case::open(&folder))
 }
 
@@ -61,6 +75,44 @@ fn gentle_training_of_every_case() {
 fn hard_training_of_every_case() {
     for case in in_double_precision() {
         check_training(&case, "main");
+    }
+}
+
+/// Logits, and the gradient of the cross-entropy in training, where the fixture has it.
+#[test]
+fn networks_of_other_authors() {
+    configure();
+    for network in foreign().filter(|network| network.json["gradients"].is_object()) {
+        network.check_logits(ROUNDING.abs);
+        check_foreign_gradients(&network);
+    }
+}
+
+#[track_caller]
+fn check_foreign_gradients(network: &Foreign) {
+    let device = Device::flex().autodiff();
+    let model = network.network(&device);
+    let labels = Tensor::<1, Int>::from_ints([2, 5], &device);
+    let objective = loss(&model.forward(network.images(&device)), labels, 1.0);
+    let gradients = GradientsParams::from_grads(objective.backward(), &model);
+    let found = gradients_of(&model, &gradients);
+    let rows = network.json["gradients"].as_object().unwrap();
+    assert_eq!(found.len(), rows.len(), "{}", network.name());
+    let total = l2(&rows.values().map(|row| number(&row[0])).collect::<Vec<f64>>());
+    for (ours, mut values) in found {
+        let name = network.theirs(&name_of(&ours, &network.config.network));
+        if name.ends_with("SpatialGate.spatial.conv.weight") {
+            // CBAM's code has the plane of maxima first.
+            let plane = values.len() / 2;
+            values.rotate_left(plane);
+        }
+        let direction = formula(0, &format!("probe/{name}"), values.len(), 8);
+        let along: f64 = values.iter().zip(direction).map(|(value, probe)| value * f64::from(probe)).sum();
+        for (found, truth) in [l2(&values), along].into_iter().zip([0, 1].map(|at| number(&rows[&name][at])))
+        {
+            let off = (found - truth).abs();
+            assert!(off <= ROUNDING.abs * total, "{}: gradient of {name} off by {off:e}", network.name());
+        }
     }
 }
 

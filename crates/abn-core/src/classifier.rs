@@ -64,6 +64,9 @@ impl Classifier {
     /// # Shapes
     /// Images `[B, 3, H, W]`, any H and W, to logits `[B, K]` and, with a branch, attention logits `[B, K]` and
     /// map `[B, 1, h, w]`.
+    ///
+    /// # Panics
+    /// H or W is below [`NetworkConfig::smallest_side`]: 4 for DenseNet, 32 for VGG, 1 for the others.
     pub fn forward(&self, images: Tensor<4>) -> Output {
         let features = self.network.extract(images);
         let attention = self.branch.as_ref().map(|branch| branch.forward(features.clone()));

@@ -1,7 +1,7 @@
 //! Weights to start from: those of a run or of a PyTorch checkpoint, as far as they fit the network.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use abn_core::pytorch::part_from_pytorch;
 use abn_core::state::{State, state_of};
@@ -93,7 +93,7 @@ fn digest(state: &State) -> Result<String> {
     Ok(sha256(&to_safetensors(&floats)?))
 }
 
-fn announce(from: &PathBuf, transfer: &Transfer) {
+fn announce(from: &Path, transfer: &Transfer) {
     terminal::note(&format!("starting from `{}`:", from.display()));
     let list = |what: &str, names: &[String]| {
         if !names.is_empty() {

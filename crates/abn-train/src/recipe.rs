@@ -223,6 +223,12 @@ impl Recipe {
         let Normalization { mean, std } = self.normalization;
         ensure!(mean.iter().all(|value| value.is_finite()), "--mean must be three numbers");
         ensure!(std.iter().all(|value| positive((*value).into())), "--std must be three positive numbers");
+        let (side, smallest) = (Inputs::of_recipe(self).side as usize, self.network()?.smallest_side());
+        ensure!(
+            side >= smallest,
+            "inputs of {side}x{side} are too small for {}: --size must be at least {smallest}",
+            self.architecture
+        );
         if let Some(attention) = &self.attention {
             attention.check()?;
         }

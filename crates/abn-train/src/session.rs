@@ -113,6 +113,12 @@ impl Session {
         let original = read_image(file)?;
         let image = transform.fixed(original.clone())?;
         let (width, height) = (image.width() as usize, image.height() as usize);
+        let smallest = self.config.model.network.smallest_side();
+        ensure!(
+            width.min(height) >= smallest,
+            "the transform of the run makes {width}x{height} pixels of `{}`; its network needs {smallest} a side",
+            file.display()
+        );
         let planes = TensorData::new(transform.normalization.planes(&image), [1, 3, height, width]);
         let pixels = Tensor::from_data(planes, &self.device);
         let outcome = Outcome::read(self.classifier.forward(pixels), true)?;

@@ -301,3 +301,15 @@ fn closed_pipes_end_nothing() {
     command.arg("--version");
     assert!(run(&mut command).out.starts_with("abn "));
 }
+
+#[test]
+fn inputs_that_are_too_small_for_the_network_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fails(
+        folder.path(),
+        "train --arch vgg11-bn --size 24 --out run",
+        1,
+        &["24x24 are too small for vgg11-bn", "--size must be at least 32"],
+    );
+    assert!(!folder.path().join("run").exists());
+}

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use abn_core::backbone::Architecture;
 use abn_core::loss::loss;
 use abn_core::pytorch::{from_pytorch, name_of};
-use abn_core::state::{Path, State, state_of, with_state};
+use abn_core::state::{State, state_of, with_state};
 use abn_core::{Classifier, ClassifierConfig};
 use abn_train::sgd::{Sgd, SgdConfig};
 use abn_train::weights::read_checkpoint;
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde_json::Value;
 
 use crate::fixtures::{Reference, Tolerance, check_close, json, l2, number, parity, tensors};
+use crate::gradients::gradients_of;
 
 /// Weight of the attention loss in the reference.
 const ATTENTION_WEIGHT: f64 = 1.0;
@@ -59,8 +59,9 @@ fn architecture_of(case: &Value) -> String {
     }
 }
 
-/// Weights of two or more dimensions by the fixtures' formula (their README, "Weights without the checkpoint").
-fn formula(seed: u64, name: &str, len: usize, exponent: i32) -> Vec<f32> {
+/// Odd integers from -255 to 255, times 2^-exponent: weights of two or more dimensions by the fixtures' formula
+/// (their README, "Weights without the checkpoint").
+pub(crate) fn formula(seed: u64, name: &str, len: usize, exponent: i32) -> Vec<f32> {
     let start = format!("{seed}/{name}").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -175,32 +176,6 @@ impl Case {
     }
 }
 
-/// Collects gradients by PyTorch name, in PyTorch's layout.
-struct Gradients<'a> {
-    gradients: &'a GradientsParams,
-    case: &'a Case,
-    path: Path,
-    found: BTreeMap<String, Vec<f64>>,
-}
-
-impl ModuleVisitor for Gradients<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.path.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let gradient = if D == 2 { gradient.swap_dims(0, 1) } else { gradient };
-            let values: Vec<f64> = gradient.into_data().iter::<f64>().collect();
-            self.found.insert(self.case.name(&self.path.name()), values);
-        }
-    }
-}
-
 /// The network in training on the images `train_input`: the loss and what follows from it.
 impl Case {
     fn objective(&self, model: &Classifier, device: &Device) -> Tensor<1> {
@@ -214,17 +189,16 @@ impl Case {
         let device = Device::flex().autodiff();
         let model = self.network(&device);
         let gradients = GradientsParams::from_grads(self.objective(&model, &device).backward(), &model);
-        let mut visitor =
-            Gradients { gradients: &gradients, case: self, path: Path::default(), found: BTreeMap::new() };
-        model.visit(&mut visitor);
+        let gradients = gradients_of(&model, &gradients).into_iter();
+        let gradients: BTreeMap<_, _> = gradients.map(|(ours, values)| (self.name(&ours), values)).collect();
 
         let start = &self.json["training"]["gradient_at_start"];
         let floor = 1e-3 * number(&start["total_l2"]);
         let rows = start["parameters"].as_object().unwrap().iter();
         let expected: Vec<_> = rows.filter(|(_, row)| !row.is_null()).collect();
-        assert_eq!(visitor.found.len(), expected.len());
+        assert_eq!(gradients.len(), expected.len());
         for (name, row) in expected {
-            let (found, truth) = (&visitor.found[name], number(&row["l2"]));
+            let (found, truth) = (&gradients[name], number(&row["l2"]));
             let allowed = relative * (truth + floor);
             let off = (l2(found) - truth).abs();
             assert!(off <= allowed, "{}: gradient of {name}: norm off by {off:e} of {truth:e}", self.folder);

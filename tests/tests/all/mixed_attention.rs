@@ -1,20 +1,19 @@
 //! Every variant of the mixed attention module against the reference: output, gates and gradients.
 
-use std::collections::BTreeMap;
-
 use abn_core::backbone::Architecture;
 use abn_core::mixed::{
     Arrangement, ChannelConfig, MixedAttention, MixedAttentionConfig, Pools, SpatialConfig, Squeeze,
 };
 use abn_core::pytorch::{name_of, renamed};
-use abn_core::state::{Path, State, shapes_of, with_state};
-use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use abn_core::state::{State, shapes_of, with_state};
+use burn::module::{Module, ParamGroup};
 use burn::optim::GradientsParams;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 
 use crate::fixtures::{Reference, check_close, json, parity, tensors};
+use crate::gradients::gradients_of;
 use crate::networks::tolerance_of;
 
 fn config_of(variant: &Value) -> MixedAttentionConfig {
@@ -47,37 +46,13 @@ fn data(reference: &Reference) -> TensorData {
     TensorData::new(values, reference.shape.clone())
 }
 
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
 }
 
 /// PyTorch's name; what is not part of a network has the same in all.
 fn pytorch_name(ours: &str) -> String {
     name_of(ours, &Architecture::parse("resnet20").unwrap().network)
-}
-
-/// Gradients in PyTorch's names and layouts.
-struct Gradients<'a> {
-    gradients: &'a GradientsParams,
-    path: Path,
-    found: BTreeMap<String, Vec<f32>>,
-}
-
-impl ModuleVisitor for Gradients<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.path.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
-        let name = pytorch_name(&self.path.name());
-        let gradient = if D == 2 { gradient.swap_dims(0, 1) } else { gradient };
-        self.found.insert(name, values(gradient));
-    }
 }
 
 #[track_caller]
@@ -105,7 +80,7 @@ fn check(variant: &Value) {
 
     let input = Tensor::<4>::from_data(data(&reference["input"]), &device).require_grad();
     let output = module.forward(input.clone());
-    let close = |name: &str, found: Vec<f32>, truth: &str| {
+    let close = |name: &str, found: Vec<f64>, truth: &str| {
         check_close(&format!("{file} {name}"), &found, &reference[truth], tolerance_of(&tolerance[name]));
     };
     close("output", values(output.clone()), "output_f64");
@@ -119,12 +94,11 @@ fn check(variant: &Value) {
     let gradients = weighted.sum().backward();
     close("grad_input", values(input.grad(&gradients).unwrap()), "grad_input");
     let gradients = GradientsParams::from_grads(gradients, &module);
-    let mut visitor = Gradients { gradients: &gradients, path: Path::default(), found: BTreeMap::new() };
-    module.visit(&mut visitor);
+    let found = gradients_of(&module, &gradients);
     let expected = names.keys().filter(|name| !name.starts_with("spatial.norm.")).count();
-    assert_eq!(visitor.found.len(), expected, "{file}");
-    for (name, found) in visitor.found {
-        let name = format!("grad.{name}");
+    assert_eq!(found.len(), expected, "{file}");
+    for (ours, found) in found {
+        let name = format!("grad.{}", pytorch_name(&ours));
         close(&name, found, &name);
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::case::{Case, cases};
 use crate::fixtures::{Tolerance, number};
+use crate::zoo::foreign;
 
 /// Below this margin another order of summation may flip a ReLU (README.md of the fixtures): gradients then have
 /// a tolerance of their own, and the losses after the first step move with them.
@@ -83,5 +84,13 @@ fn first_step_of_every_case() {
             check(0, 1.0);
             check(1, allowed / usual);
         }
+    }
+}
+
+/// The tolerance is ten times the rounding of PyTorch's own single precision.
+#[test]
+fn logits_of_other_authors_networks() {
+    for network in foreign() {
+        network.check_logits(10.0 * number(&network.json["rounding"]));
     }
 }

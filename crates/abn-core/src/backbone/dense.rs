@@ -11,6 +11,7 @@ use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::ConvShape;
+use super::stage::assert_can_halve;
 use crate::norm::BatchNorm;
 
 /// Channels of a layer's 1x1 convolution per channel that it adds.
@@ -98,6 +99,7 @@ impl Transition {
             count_include_pad: true,
             ceil_mode: false,
         };
+        assert_can_halve(&input);
         avg_pool2d(self.conv.forward(relu(self.norm.forward(input))), options)
     }
 }

@@ -37,6 +37,11 @@ impl HeadConfig {
         }
     }
 
+    /// Whether the head begins with a 2x2 max pooling.
+    pub(crate) fn begins_with_pool(&self) -> bool {
+        matches!(self, Self::FullyConnected { .. })
+    }
+
     /// A fresh head.
     pub fn init(&self, channels: usize, classes: usize, device: &Device) -> Head {
         let layers = self.layers(channels, classes).into_iter();
@@ -82,7 +87,7 @@ impl Head {
     }
 
     /// # Shapes
-    /// G `[B, channels, h, w]` to logits `[B, classes]`, any h and w.
+    /// G `[B, channels, h, w]` to logits `[B, classes]`; any h and w, for three layers at least 2.
     pub fn forward(&self, refined: Tensor<4>) -> Tensor<2> {
         match self {
             Self::Pooled(linear) => linear.forward(pool(refined)),

@@ -84,6 +84,15 @@ impl NetworkConfig {
         }
     }
 
+    /// The shortest side that an image may have: below it nothing would be left of the features.
+    pub fn smallest_side(&self) -> usize {
+        let last = if self.head.begins_with_pool() { 2 } else { 1 };
+        let stages = self.stages.iter().rev().fold(last, |side, stage| stage.smallest_input(side));
+        // Each halving of the large stem rounds up: one pixel suffices for one.
+        let halvings = [self.stem.conv().is_some_and(|conv| conv.stride == 2), self.stem.pools()];
+        halvings.into_iter().filter(|halves| *halves).fold(stages, |side, _| 2 * side - 1)
+    }
+
     /// The same network with that attention module in every residual block, or in none.
     ///
     /// # Errors
@@ -166,6 +175,9 @@ impl Network {
     ///
     /// # Shapes
     /// Image `[B, 3, H, W]` to features F `[B, C, h, w]`.
+    ///
+    /// # Panics
+    /// A side is below [`NetworkConfig::smallest_side`]; VGG may notice it only in [`classify`](Self::classify).
     pub fn extract(&self, image: Tensor<4>) -> Tensor<4> {
         let (_, before) = self.stages.split_last().expect("a network has at least one stage");
         let first = match &self.stem {

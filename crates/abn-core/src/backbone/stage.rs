@@ -101,6 +101,16 @@ impl StageConfig {
         })
     }
 
+    /// The shortest side of an input that leaves features of that side.
+    pub(crate) fn smallest_input(&self, side: usize) -> usize {
+        let rounds_down = self.begins_with_pool() || self.has_transition();
+        match self.stride {
+            1 => side,
+            _ if rounds_down => 2 * side,
+            _ => 2 * side - 1,
+        }
+    }
+
     /// Layers with weights on the path through the stage, without shortcuts and attention modules.
     pub(crate) fn depth(&self) -> usize {
         let (layers, _) = self.block.convs(1, 1);
@@ -205,6 +215,7 @@ impl Stage {
 
 /// 2x2 max pooling: `[B, C, H, W]` to `[B, C, H / 2, W / 2]`, rounded down.
 pub(crate) fn halve(features: Tensor<4>) -> Tensor<4> {
+    assert_can_halve(&features);
     let options = MaxPoolOptions {
         kernel_size: [2, 2],
         stride: [2, 2],
@@ -213,4 +224,14 @@ pub(crate) fn halve(features: Tensor<4>) -> Tensor<4> {
         ceil_mode: false,
     };
     max_pool2d(features, options)
+}
+
+/// A pooling of nothing would go on, and the logits would not depend on the image, or not be numbers.
+#[track_caller]
+pub(crate) fn assert_can_halve(features: &Tensor<4>) {
+    let [.., height, width] = features.dims();
+    assert!(
+        height >= 2 && width >= 2,
+        "features of {height}x{width} cannot be halved: the image is too small"
+    );
 }
