@@ -20,7 +20,7 @@ use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
 use crate::backbone::conv::ConvShape;
-use crate::backbone::{ConvNorm, NetworkConfig, Stage, StageConfig, pool};
+use crate::backbone::{ConvNorm, NetworkConfig, Stage, StageConfig, global_average};
 use crate::mechanism::Mechanism;
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;
@@ -193,7 +193,7 @@ impl AttentionBranch {
             None => staged,
         };
         let classes = relu(self.class_maps.forward(normed)); // [B, K, h, w]
-        let logits = pool(self.logits.forward(classes.clone()));
+        let logits = global_average(self.logits.forward(classes.clone()));
         let map = match &self.map {
             Some(map) => sigmoid(map.forward(classes)),
             None => classes.log1p().sum_dim(1),

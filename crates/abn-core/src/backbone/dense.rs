@@ -6,12 +6,10 @@ use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::relu;
-use burn::tensor::module::avg_pool2d;
-use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::ConvShape;
-use super::stage::assert_can_halve;
+use super::pool::halve_average;
 use crate::norm::BatchNorm;
 
 /// Channels of a layer's 1x1 convolution per channel that it adds.
@@ -92,14 +90,6 @@ impl Transition {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, inputs / 2, H / 2, W / 2]`, each rounded down.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let options = AvgPoolOptions {
-            kernel_size: [2, 2],
-            stride: [2, 2],
-            padding: [(0, 0), (0, 0)],
-            count_include_pad: true,
-            ceil_mode: false,
-        };
-        assert_can_halve(&input);
-        avg_pool2d(self.conv.forward(relu(self.norm.forward(input))), options)
+        halve_average(self.conv.forward(relu(self.norm.forward(input))))
     }
 }

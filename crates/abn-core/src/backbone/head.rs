@@ -7,7 +7,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 
-use super::stage::halve;
+use super::pool::{global_average, halve};
 
 /// A head as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl Head {
     /// G `[B, channels, h, w]` to logits `[B, classes]`; any h and w, for three layers at least 2.
     pub fn forward(&self, refined: Tensor<4>) -> Tensor<2> {
         match self {
-            Self::Pooled(linear) => linear.forward(pool(refined)),
+            Self::Pooled(linear) => linear.forward(global_average(refined)),
             Self::FullyConnected(layers) => layers.forward(refined),
         }
     }
@@ -121,9 +121,4 @@ impl FullyConnected {
         }
         values
     }
-}
-
-/// Global average pooling: `[B, C, h, w]` to `[B, C]`, any spatial size.
-pub(crate) fn pool(features: Tensor<4>) -> Tensor<2> {
-    features.flatten::<3>(2, 3).mean_dim(2).squeeze_dim(2)
 }

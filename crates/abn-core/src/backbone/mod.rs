@@ -8,6 +8,7 @@ pub(crate) mod conv;
 pub mod dense;
 mod family;
 pub mod head;
+mod pool;
 pub mod preactivation;
 pub mod residual;
 pub mod stage;
@@ -22,8 +23,8 @@ use crate::mixed::MixedAttentionConfig;
 use crate::norm::BatchNorm;
 pub use architecture::{Architecture, ArchitectureError, BlockName};
 pub use conv::ConvNorm;
-pub(crate) use head::pool;
 pub use head::{Head, HeadConfig};
+pub(crate) use pool::global_average;
 pub use stage::{BlockConfig, Stage, StageConfig};
 pub use stem::{Stem, StemConfig};
 

@@ -3,12 +3,11 @@
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::{ConvNorm, ConvShape};
 use super::dense::{DenseConfig, DenseLayer, Transition, transition_conv};
+use super::pool::halve;
 use super::preactivation::{PreActivationBlock, PreActivationConfig};
 use super::residual::{ResidualBlock, ResidualConfig};
 use crate::mixed::MixedAttentionConfig;
@@ -211,27 +210,4 @@ impl Stage {
             None => features,
         }
     }
-}
-
-/// 2x2 max pooling: `[B, C, H, W]` to `[B, C, H / 2, W / 2]`, rounded down.
-pub(crate) fn halve(features: Tensor<4>) -> Tensor<4> {
-    assert_can_halve(&features);
-    let options = MaxPoolOptions {
-        kernel_size: [2, 2],
-        stride: [2, 2],
-        padding: [(0, 0), (0, 0)],
-        dilation: [1, 1],
-        ceil_mode: false,
-    };
-    max_pool2d(features, options)
-}
-
-/// A pooling of nothing would go on, and the logits would not depend on the image, or not be numbers.
-#[track_caller]
-pub(crate) fn assert_can_halve(features: &Tensor<4>) {
-    let [.., height, width] = features.dims();
-    assert!(
-        height >= 2 && width >= 2,
-        "features of {height}x{width} cannot be halved: the image is too small"
-    );
 }

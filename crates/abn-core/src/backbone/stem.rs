@@ -4,12 +4,11 @@ use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
 use super::INPUT_CHANNELS;
 use super::conv::ConvShape;
+use super::pool::halve_overlapping;
 use crate::norm::BatchNorm;
 
 /// A stem as data.
@@ -90,18 +89,6 @@ impl Stem {
             Some(norm) => relu(norm.forward(features)),
             None => features,
         };
-        if self.pools { pool_overlapping(features) } else { features }
+        if self.pools { halve_overlapping(features) } else { features }
     }
-}
-
-/// 3x3 max pooling of stride 2, padding 1: `[B, C, H, W]` to `[B, C, ceil(H / 2), ceil(W / 2)]`.
-fn pool_overlapping(features: Tensor<4>) -> Tensor<4> {
-    let options = MaxPoolOptions {
-        kernel_size: [3, 3],
-        stride: [2, 2],
-        padding: [(1, 1), (1, 1)],
-        dilation: [1, 1],
-        ceil_mode: false,
-    };
-    max_pool2d(features, options)
 }
