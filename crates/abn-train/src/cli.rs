@@ -286,12 +286,12 @@ pub struct ImportArgs {
     /// Detail of the attention branch or of the module in the blocks, by its path in config.json; repeatable
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
     pub settings: Vec<(String, String)>,
-    /// Number of classes [default: the data set's]
+    /// Number of classes [default: the checkpoint's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub classes: Option<u32>,
-    /// Data set that it was trained on
-    #[arg(long, value_enum, default_value_t = DatasetName::Cifar10)]
-    pub dataset: DatasetName,
+    /// Data set that it was trained on [default: cifar10, or imagenet for a network of images of 224x224]
+    #[arg(long, value_enum)]
+    pub dataset: Option<DatasetName>,
     /// Mean of the inputs in [0, 1], per colour [default: the data set's]
     #[arg(long, value_name = "R,G,B", value_parser = rgb)]
     pub mean: Option<[f32; 3]>,

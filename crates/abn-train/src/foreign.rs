@@ -69,8 +69,8 @@ pub fn hint(asked: &Recipe, classes: usize, checkpoint: &State, device: &Device)
     String::new()
 }
 
-/// Rows of the head's weight.
-fn outputs(architecture: &Architecture, checkpoint: &State) -> Option<usize> {
+/// Number of classes of a checkpoint: rows of the weight of its head.
+pub fn outputs(architecture: &Architecture, checkpoint: &State) -> Option<usize> {
     let heads = [
         name_of("network.head.weight", &architecture.network),
         name_of("network.head.layers.2.weight", &architecture.network),

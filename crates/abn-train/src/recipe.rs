@@ -26,7 +26,7 @@ const LARGEST_SIDE: u32 = 2048;
 /// More steps than any transform has.
 const MOST_STEPS: usize = 16;
 /// Largest label that is read, and so the largest number of classes.
-const MOST_CLASSES: usize = 1_000_000;
+pub const MOST_CLASSES: usize = 1_000_000;
 
 /// Everything that decides the weights of a run, and so what must be the same to resume it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

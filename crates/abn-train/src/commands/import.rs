@@ -10,10 +10,13 @@ use super::{architecture, attention};
 use crate::checkpoint::Checkpoints;
 use crate::cli::ImportArgs;
 use crate::datasets::DatasetName;
-use crate::recipe::{Recipe, RunConfig};
+use crate::recipe::{MOST_CLASSES, Recipe, RunConfig};
 use crate::run_dir::{RunDir, checkpoints_of};
 use crate::weights::read_checkpoint;
 use crate::{device, foreign, settings, terminal};
+
+/// Networks for larger images than CIFAR's are ImageNet's, unless said otherwise.
+const SMALL_SIDE: usize = 32;
 
 /// Runs the command.
 ///
@@ -22,7 +25,7 @@ use crate::{device, foreign, settings, terminal};
 pub fn run(args: ImportArgs) -> Result<()> {
     let device = device::for_bookkeeping()?;
     let checkpoint = read_checkpoint(&args.file)?;
-    let mut config = fitting(&args, config_of(&args)?, &checkpoint, &device)?;
+    let mut config = fitting(&args, config_of(&args, &checkpoint)?, &checkpoint, &device)?;
     config.imported = Some(args.file.display().to_string());
     let weights = from_pytorch(&config.model, checkpoint, &device)?;
     // Loading proves that the weights fit before anything is written.
@@ -69,9 +72,17 @@ fn fitting(args: &ImportArgs, asked: RunConfig, checkpoint: &State, device: &Dev
     RunConfig::new(recipe, asked.classes)
 }
 
-fn config_of(args: &ImportArgs) -> Result<RunConfig> {
-    let mut recipe = Recipe::of(args.dataset, None);
+fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
     let architecture = architecture(&args.arch, args.block)?;
+    let usual = if architecture.input > SMALL_SIDE { DatasetName::Imagenet } else { DatasetName::Cifar10 };
+    let dataset = args.dataset.unwrap_or(usual);
+    let classes = match args.classes {
+        Some(count) => Some(count as usize),
+        None => {
+            foreign::outputs(&architecture, checkpoint).filter(|count| (1..=MOST_CLASSES).contains(count))
+        }
+    };
+    let mut recipe = Recipe::of(dataset, None);
     recipe.attention = attention(args.attention, &architecture);
     recipe.architecture = architecture.name;
     if let Some(mean) = args.mean {
@@ -82,17 +93,16 @@ fn config_of(args: &ImportArgs) -> Result<RunConfig> {
     }
     let recipe = settings::apply(recipe, &args.settings)?;
     recipe.check()?;
-    RunConfig::new(recipe, classes_of(args)?)
+    RunConfig::new(recipe, class_names(dataset, classes)?)
 }
 
 /// The data set's names where they are known or at hand and fit, numbers otherwise: an import needs no images.
-fn classes_of(args: &ImportArgs) -> Result<Vec<String>> {
-    let asked = args.classes.map(|count| count as usize);
-    let fits = |names: &Vec<String>| asked.is_none_or(|count| names.len() == count);
-    if let Some(names) = args.dataset.known_classes().filter(fits) {
+fn class_names(dataset: DatasetName, count: Option<usize>) -> Result<Vec<String>> {
+    let fits = |names: &Vec<String>| count.is_none_or(|count| names.len() == count);
+    if let Some(names) = dataset.known_classes().filter(fits) {
         return Ok(names);
     }
-    match (classes_at_hand(args.dataset), asked) {
+    match (classes_at_hand(dataset), count) {
         (Ok(names), _) if fits(&names) => Ok(names),
         (_, Some(count)) => Ok((0..count).map(|class| format!("class {class}")).collect()),
         (found, None) => found.context("the number of classes is unknown; give --classes"),
@@ -106,31 +116,15 @@ fn classes_at_hand(dataset: DatasetName) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-    use crate::cli::{Cli, Command};
-
-    fn classes(options: &str) -> Result<Vec<String>> {
-        let line = format!("abn import w.pth --arch resnet20 --out run {options}");
-        match Cli::parse_from(line.split(' ')).command {
-            Some(Command::Import(args)) => classes_of(&args),
-            _ => panic!("another command"),
-        }
-    }
 
     #[test]
-    fn classes_need_no_images() {
-        for options in ["--dataset imagenet", "--dataset imagenet --classes 1000"] {
-            let names = classes(options).unwrap();
-            assert_eq!(
-                (names.len(), names[0].as_str(), names[999].as_str()),
-                (1000, "tench", "toilet tissue")
-            );
-        }
-        assert_eq!(classes("--dataset imagenet --classes 2").unwrap(), ["class 0", "class 1"]);
-        assert_eq!(classes("--dataset folder --classes 1").unwrap(), ["class 0"]);
-        let error = classes("--dataset folder").unwrap_err().to_string();
+    fn class_names_need_no_images() {
+        let names = class_names(DatasetName::Imagenet, Some(1000)).unwrap();
+        assert_eq!((names[0].as_str(), names[999].as_str()), ("tench", "toilet tissue"));
+        assert_eq!(class_names(DatasetName::Imagenet, Some(2)).unwrap(), ["class 0", "class 1"]);
+        assert_eq!(class_names(DatasetName::Folder, Some(1)).unwrap(), ["class 0"]);
+        let error = class_names(DatasetName::Folder, None).unwrap_err().to_string();
         assert!(error.contains("give --classes"), "{error}");
     }
 }
