@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use abn_core::backbone::{BlockName, NetworkConfig};
+use abn_core::backbone::{BlockName, Family, NetworkConfig};
 use abn_core::cost::Cost;
 use abn_core::mixed::MixedAttentionConfig;
 use abn_core::{AttentionConfig, ClassifierConfig};
@@ -93,7 +93,7 @@ impl Recipe {
             batch_size: 128,
             learning_rate: 0.1,
             // Divided by 10 at 50 % and 75 % of the epochs.
-            schedule: halfway_and_three_quarters(epochs),
+            schedule: milestones(epochs, &[50, 75]),
             gamma: 0.1,
             sgd: SgdConfig { momentum: 0.9, weight_decay: 1e-4 },
             seed: 0,
@@ -101,6 +101,28 @@ impl Recipe {
             eval_steps: vec![],
             normalization: Normalization::CIFAR,
         }
+    }
+
+    /// What ABN's code trains in another way for a family on CIFAR (its README and TRAINING.md), for a run of so
+    /// many epochs (or the usual number).
+    #[must_use]
+    pub fn for_family(mut self, family: Family, epochs: Option<usize>) -> Self {
+        if !matches!(self.dataset, DatasetName::Cifar10 | DatasetName::Cifar100) {
+            return self;
+        }
+        match family {
+            Family::WideResNet => {
+                self.epochs = epochs.unwrap_or(200);
+                self.schedule = milestones(self.epochs, &[30, 60, 80]);
+                self.gamma = 0.2;
+                self.sgd.weight_decay = 5e-4;
+                self.dropout = self.dropout.or(Some(0.3));
+            }
+            Family::DenseNet => self.batch_size = 64,
+            Family::ResNext => self.sgd.weight_decay = 5e-4,
+            Family::ResNet | Family::Vgg => {}
+        }
+        self
     }
 
     /// Something to look at within two minutes.
@@ -265,9 +287,10 @@ fn is_moderate(step: &Step) -> bool {
     largest <= LARGEST_SIDE
 }
 
-/// A fall before the first epoch would only be a smaller learning rate.
-fn halfway_and_three_quarters(epochs: usize) -> Schedule {
-    let mut milestones = vec![epochs / 2, epochs / 4 * 3 + epochs % 4 * 3 / 4];
+/// Falls at those percentages of the epochs. One before the first epoch would only be a smaller learning rate.
+fn milestones(epochs: usize, percents: &[usize]) -> Schedule {
+    let mut milestones: Vec<usize> =
+        percents.iter().map(|percent| epochs.saturating_mul(*percent) / 100).collect();
     milestones.dedup();
     milestones.retain(|milestone| *milestone > 0);
     Schedule::Milestones(milestones)
@@ -433,6 +456,20 @@ mod tests {
         let imagenet = Recipe::of(DatasetName::Imagenet, None);
         let rates = [29, 30, 60, 89].map(|epoch| (imagenet.rate(epoch) * 1e6).round());
         assert_eq!(rates, [100_000.0, 10_000.0, 1_000.0, 1_000.0]);
+    }
+
+    #[test]
+    fn families_are_trained_as_their_authors_did() {
+        let recipe = |family, epochs| Recipe::of(DatasetName::Cifar100, epochs).for_family(family, epochs);
+        let wide = recipe(Family::WideResNet, None);
+        assert_eq!((wide.epochs, wide.gamma, wide.dropout), (200, 0.2, Some(0.3)));
+        assert_eq!(wide.schedule, Schedule::Milestones(vec![60, 120, 160]));
+        assert_eq!(recipe(Family::WideResNet, Some(10)).schedule, Schedule::Milestones(vec![3, 6, 8]));
+        assert_eq!(recipe(Family::DenseNet, None).batch_size, 64);
+        assert_eq!(recipe(Family::ResNext, None).sgd.weight_decay, 5e-4);
+        assert_eq!(recipe(Family::ResNet, None), Recipe::of(DatasetName::Cifar100, None));
+        let photographs = Recipe::of(DatasetName::Folder, None);
+        assert_eq!(photographs.clone().for_family(Family::WideResNet, None), photographs);
     }
 
     #[test]

@@ -146,6 +146,9 @@ fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
         None => new_recipe(args)?,
     };
     let architecture = architecture(args.arch.as_ref().unwrap_or(&recipe.architecture), args.block)?;
+    if existing.is_none() {
+        recipe = recipe.for_family(architecture.network.family, args.epochs);
+    }
     let branch = args.attention.or_else(|| existing.is_none().then_some(AttentionName::Abn));
     fn set<T>(slot: &mut T, given: Option<T>) {
         if let Some(value) = given {
