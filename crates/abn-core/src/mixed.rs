@@ -259,8 +259,7 @@ impl SpatialAttention {
             squeeze: (config.squeeze == Squeeze::Conv)
                 .then(|| ConvShape::new(channels, planes, 1).init(device)),
             conv: ConvShape::new(planes, 1, config.kernel).init(device),
-            // CBAM's code starts with a scale of 0: every position has the same weight at first.
-            norm: config.norm.then(|| BatchNorm::zeroed(1, device)),
+            norm: config.norm.then(|| BatchNorm::of_gate(device)),
         }
     }
 

@@ -13,6 +13,8 @@ use burn::tensor::{Device, Tensor};
 const EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
+/// The same in the spatial gate of CBAM's code.
+const GATE_MOMENTUM: f64 = 0.01;
 
 /// Batch normalisation over every axis but the channels.
 ///
@@ -29,6 +31,8 @@ pub struct BatchNorm {
     /// Running unbiased variance, `[channels]`, initially 1.
     pub running_var: RunningState<Tensor<1>>,
     training: Param<Flag>,
+    #[module(skip)]
+    momentum: f64,
 }
 
 impl BatchNorm {
@@ -40,12 +44,15 @@ impl BatchNorm {
             running_mean: RunningState::new(Tensor::zeros([channels], device)),
             running_var: RunningState::new(Tensor::ones([channels], device)),
             training: Param::from_bool(true),
+            momentum: MOMENTUM,
         }
     }
 
-    /// A fresh layer whose scale starts at 0 instead of 1.
-    pub fn zeroed(channels: usize, device: &Device) -> Self {
-        Self { gamma: Initializer::Zeros.init([channels], device), ..Self::new(channels, device) }
+    /// The layer before a spatial gate's sigmoid as CBAM's code has it: a scale that starts at 0, so that every
+    /// position has the same weight at first, and slower statistics.
+    pub fn of_gate(device: &Device) -> Self {
+        let gamma = Initializer::Zeros.init([1], device);
+        Self { gamma, momentum: GATE_MOMENTUM, ..Self::new(1, device) }
     }
 
     /// # Shapes
@@ -64,17 +71,18 @@ impl BatchNorm {
         let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON);
         // A single value has no unbiased variance; keep the biased one, 0, instead of dividing by 0.
         let unbiased = count / (count - 1.0).max(1.0);
-        blend(&self.running_mean, batch.mean.detach());
-        blend(&self.running_var, batch.variance.detach().mul_scalar(unbiased));
+        self.blend(&self.running_mean, batch.mean.detach());
+        self.blend(&self.running_var, batch.variance.detach().mul_scalar(unbiased));
         batch.output
     }
-}
 
-/// running = (1 - momentum) running + momentum batch, effective at once.
-fn blend(running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
-    running.update(running.value_sync().mul_scalar(1.0 - MOMENTUM) + batch.mul_scalar(MOMENTUM));
-    // `update` only queues; read back so that a record of the training model is never one step stale.
-    running.value_sync();
+    /// running = (1 - momentum) running + momentum batch, effective at once.
+    fn blend(&self, running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
+        let kept = running.value_sync().mul_scalar(1.0 - self.momentum);
+        running.update(kept + batch.mul_scalar(self.momentum));
+        // `update` only queues; read back so that a record of the training model is never one step stale.
+        running.value_sync();
+    }
 }
 
 #[cfg(test)]
@@ -97,6 +105,15 @@ mod tests {
         let side = 1.0 / (2.0_f32 / 3.0 + 1e-5).sqrt();
         let expected = Tensor::<1>::from_floats([-side, 0.0, side], &device).reshape([3, 1, 1, 1]);
         out.into_data().assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
+    }
+
+    #[test]
+    fn a_gate_starts_even_and_learns_its_statistics_slowly() {
+        let device = Device::flex().autodiff();
+        let norm = BatchNorm::of_gate(&device);
+        let out = norm.forward(Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device).reshape([3, 1, 1, 1]));
+        assert_eq!(out.into_data().iter::<f32>().collect::<Vec<_>>(), [0.0; 3]);
+        assert_eq!(values(&norm.running_mean), [0.01 * 2.0]);
     }
 
     #[test]

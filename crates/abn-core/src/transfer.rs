@@ -23,12 +23,24 @@ pub struct Transfer {
     pub copied: Vec<String>,
     /// Names of the tensors that keep their initial values.
     pub fresh: Vec<String>,
+    /// Names of given tensors that have no place here: of another head or another attention branch.
+    pub unused: Vec<String>,
+}
+
+/// Whether the tensor belongs to the head, which depends on the classes.
+pub(crate) fn is_head(name: &str) -> bool {
+    name.starts_with("network.head.")
+}
+
+/// Whether the tensor belongs to an attention module in a block, which a plain backbone lacks.
+fn is_gate(name: &str) -> bool {
+    name.contains(".gate.")
 }
 
 /// Puts `given` tensors, in our names, in the place of a `fresh` state's.
 ///
-/// The backbone must be complete. The head may be missing or of other classes, and the attention branch missing:
-/// its stage then starts from the last stage's weights.
+/// The backbone must be complete. The head may be missing or of other classes, and attention missing in blocks and as
+/// a branch, whose stage then starts from the last stage's weights.
 ///
 /// # Errors
 /// A tensor of the backbone is missing or of another shape.
@@ -46,9 +58,14 @@ pub fn start_from(
             of_last.map(|(rest, data)| (format!("{BRANCH_STAGE}{rest}"), data.clone())).collect();
         given.extend(copies);
     }
-    let mut transfer = Transfer { state: State::new(), loaded: vec![], copied: vec![], fresh: vec![] };
+    let mut transfer =
+        Transfer { state: State::new(), loaded: vec![], copied: vec![], fresh: vec![], unused: vec![] };
     for (name, initial) in fresh {
-        let fitting = given.remove(&name).filter(|data| data.shape() == initial.shape());
+        let found = given.remove(&name);
+        if found.as_ref().is_some_and(|data| data.shape() != initial.shape()) {
+            transfer.unused.push(name.clone());
+        }
+        let fitting = found.filter(|data| data.shape() == initial.shape());
         let list = match &fitting {
             Some(_) if !has_branch && name.starts_with(BRANCH_STAGE) => &mut transfer.copied,
             Some(_) => &mut transfer.loaded,
@@ -57,13 +74,17 @@ pub fn start_from(
         list.push(name.clone());
         transfer.state.insert(name, fitting.unwrap_or(initial));
     }
+    let copies = |name: &String| !has_branch && name.starts_with(BRANCH_STAGE);
+    transfer.unused.extend(given.into_keys().filter(|name| !copies(name)));
     Ok(transfer)
 }
 
-/// Everything of the network but its head must be given.
+/// Everything of the network must be given, but its head and, if none is given at all, the gates.
 fn check_backbone(fresh: &State, given: &State) -> Result<(), StateMismatch> {
+    let gates = given.keys().any(|name| is_gate(name));
     let backbone = |state: &State| -> BTreeMap<String, Shape> {
-        let of_backbone = |name: &str| name.starts_with("network.") && !name.starts_with("network.head.");
+        let of_backbone =
+            |name: &str| name.starts_with("network.") && !is_head(name) && (gates || !is_gate(name));
         let shapes = state.iter().filter(|(name, _)| of_backbone(name));
         shapes.map(|(name, data)| (name.clone(), data.shape().clone())).collect()
     };
@@ -81,6 +102,25 @@ mod tests {
 
     fn config(attention: Option<AttentionConfig>, classes: usize) -> ClassifierConfig {
         ClassifierConfig { network: Architecture::parse("resnet8").unwrap().network, attention, classes }
+    }
+
+    #[test]
+    fn attention_in_the_blocks_may_be_fresh_but_not_dropped() {
+        let network = Architecture::parse("cbam-resnet8").unwrap().network;
+        let gated = ClassifierConfig { network, ..config(None, 3) };
+        let plain = config(None, 3);
+        let transfer = start_from(&gated, state(&gated, 2), state(&plain, 1)).unwrap();
+        assert!(transfer.fresh.iter().all(|name| is_gate(name)) && !transfer.fresh.is_empty());
+        assert!(start_from(&plain, state(&plain, 1), state(&gated, 2)).is_err());
+    }
+
+    #[test]
+    fn what_has_no_place_is_told() {
+        let baseline = config(None, 3);
+        let given = state(&config(Some(AttentionConfig::abn()), 4), 1);
+        let transfer = start_from(&baseline, state(&baseline, 2), given).unwrap();
+        assert!(transfer.unused.contains(&"network.head.weight".to_owned()));
+        assert!(transfer.unused.contains(&"branch.logits.weight".to_owned()));
     }
 
     fn state(config: &ClassifierConfig, seed: u64) -> State {

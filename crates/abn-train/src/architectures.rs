@@ -12,7 +12,7 @@ pub fn parse(name: &str) -> Result<Architecture> {
         ArchitectureError::Unknown { name } => {
             anyhow!("{error}; did you mean `{}`? `abn models` lists the published ones", nearest(name))
         }
-        ArchitectureError::Depth { .. } | ArchitectureError::Block { .. } => anyhow!(error),
+        _ => anyhow!(error),
     })
 }
 

@@ -60,6 +60,17 @@ pub enum AttentionName {
     Manet,
 }
 
+impl AttentionName {
+    /// The name as typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Abn => "abn",
+            Self::Manet => "manet",
+        }
+    }
+}
+
 /// What every residual block has besides its convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum BlockChoice {
@@ -289,9 +300,12 @@ pub struct ImportArgs {
     /// Number of classes [default: the checkpoint's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub classes: Option<u32>,
-    /// Data set that it was trained on [default: cifar10, or imagenet for a network of images of 224x224]
+    /// Data set that it was trained on [default: imagenet for a network of images of 224x224, else cifar10 or, for 100 classes, cifar100]
     #[arg(long, value_enum)]
     pub dataset: Option<DatasetName>,
+    /// Side of the inputs [default: the data set's]
+    #[arg(long, value_name = "N", value_parser = side)]
+    pub size: Option<u32>,
     /// Mean of the inputs in [0, 1], per colour [default: the data set's]
     #[arg(long, value_name = "R,G,B", value_parser = rgb)]
     pub mean: Option<[f32; 3]>,

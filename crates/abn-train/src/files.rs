@@ -27,8 +27,17 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         file.persist(path)?;
         sync_folder(folder)
     };
-    write().with_context(|| {
-        format!("cannot write `{}`; free some space or choose a folder that can be written", path.display())
+    let absent = !folder.exists();
+    write().with_context(|| match absent {
+        true => {
+            format!("cannot write `{}`: the folder `{}` does not exist", path.display(), folder.display())
+        }
+        false => {
+            format!(
+                "cannot write `{}`; free some space or choose a folder that can be written",
+                path.display()
+            )
+        }
     })
 }
 

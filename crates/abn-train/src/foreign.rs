@@ -8,7 +8,7 @@ use abn_core::state::State;
 use burn::tensor::Device;
 
 use crate::architectures;
-use crate::recipe::Recipe;
+use crate::recipe::{MOST_CLASSES, Recipe};
 
 /// Suffix of architectures whose shortcuts have no parameters.
 const WITHOUT_PROJECTIONS: &str = "-basic-a";
@@ -45,28 +45,41 @@ fn fits(recipe: &Recipe, classes: usize, checkpoint: &State, device: &Device) ->
     check(&config, checkpoint, device).is_ok()
 }
 
-/// What the checkpoint fits, as the end of an error message; empty if that is nothing known.
-pub fn hint(asked: &Recipe, classes: usize, checkpoint: &State, device: &Device) -> String {
-    let Ok(architecture) = architectures::parse(&asked.architecture) else { return String::new() };
-    let siblings = architecture.siblings();
-    let published: Vec<Architecture> = Architecture::published()
-        .into_iter()
-        .flat_map(|known| [known.siblings(), vec![known]].concat())
-        .collect();
-    for architecture in std::iter::once(&architecture).chain(&siblings).chain(&published) {
-        let classes = outputs(architecture, checkpoint).unwrap_or(classes);
+/// A network that a checkpoint has.
+pub struct Known {
+    /// Its architecture.
+    pub architecture: Architecture,
+    attention: &'static str,
+    classes: usize,
+}
+
+/// The known network that a checkpoint has, those like the one asked for first; `None` if it has none.
+pub fn recognise(asked: &Architecture, checkpoint: &State, device: &Device) -> Option<Known> {
+    let published = Architecture::published();
+    let of_published: Vec<Architecture> = published.iter().flat_map(Architecture::siblings).collect();
+    let others = asked.siblings().into_iter().chain(published).chain(of_published);
+    std::iter::once(asked.clone()).chain(others).find_map(|architecture| {
+        let classes = outputs(&architecture, checkpoint)?;
         let branches =
             [("none", None), ("abn", Some(architecture.abn())), ("manet", Some(AttentionConfig::manet()))];
-        for (name, attention) in branches {
-            let recipe =
-                Recipe { architecture: architecture.name.clone(), attention, block: None, ..asked.clone() };
-            if fits(&recipe, classes, checkpoint, device) {
-                let name = format!("--arch {} --attention {name} --classes {classes}", architecture.name);
-                return format!("; it is one of {name}");
-            }
-        }
-    }
-    String::new()
+        let fits = |attention: &Option<AttentionConfig>| {
+            let network = architecture.network.clone();
+            let config = ClassifierConfig { network, attention: attention.clone(), classes };
+            check(&config, checkpoint, device).is_ok()
+        };
+        let (attention, _) = branches.into_iter().find(|(_, attention)| fits(attention))?;
+        Some(Known { architecture, attention, classes })
+    })
+}
+
+/// What the checkpoint fits, as the end of an error message; empty if that is nothing known.
+pub fn hint(asked: &Recipe, checkpoint: &State, device: &Device) -> String {
+    let known = architectures::parse(&asked.architecture)
+        .ok()
+        .and_then(|asked| recognise(&asked, checkpoint, device));
+    known.map_or(String::new(), |Known { architecture, attention, classes }| {
+        format!("; it fits --arch {} --attention {attention} --classes {classes}", architecture.name)
+    })
 }
 
 /// Number of classes of a checkpoint: rows of the weight of its head.
@@ -78,5 +91,28 @@ pub fn outputs(architecture: &Architecture, checkpoint: &State) -> Option<usize>
     ];
     let of_head = |name: &str| heads.iter().any(|head| name == head || name.ends_with(&format!(".{head}")));
     let (_, data) = checkpoint.iter().find(|(name, _)| of_head(name))?;
-    data.shape().first().copied()
+    data.shape().first().copied().filter(|rows| (1..=MOST_CLASSES).contains(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::datasets::DatasetName;
+
+    fn hint_of(head: &str, shape: [usize; 2]) -> String {
+        let values = vec![0.0_f32; shape.iter().product()];
+        let checkpoint = State::from([(head.to_owned(), TensorData::new(values, shape))]);
+        hint(&Recipe::of(DatasetName::Cifar10, None), &checkpoint, &Device::flex())
+    }
+
+    /// A file of a few bytes may claim a head of any number of classes, as long as it has no columns.
+    #[test]
+    fn an_absurd_head_is_not_believed() {
+        for head in ["fc.weight", "module.fc.weight", "linear.weight"] {
+            assert_eq!(hint_of(head, [1 << 40, 0]), "");
+            assert_eq!(hint_of(head, [0, 64]), "");
+        }
+    }
 }

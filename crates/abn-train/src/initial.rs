@@ -67,15 +67,16 @@ fn state(init: &Init, config: &RunConfig, device: &Device) -> Result<State> {
     );
     let fresh = state_of(&config.model.init_seeded(config.recipe.seed, device));
     let misfit = || format!("`{}` does not fit {}", init.from.display(), config.recipe.title());
-    let given = match found.ours {
-        true => found.state,
+    let (given, unused) = match found.ours {
+        true => (found.state, Vec::new()),
         false => {
-            let hint = foreign::hint(&config.recipe, config.classes.len(), &found.state, device);
+            let hint = foreign::hint(&config.recipe, &found.state, device);
             part_from_pytorch(&config.model, found.state, device)
                 .with_context(|| format!("{}{hint}", misfit()))?
         }
     };
-    let transfer = start_from(&config.model, fresh, given).with_context(misfit)?;
+    let mut transfer = start_from(&config.model, fresh, given).with_context(misfit)?;
+    transfer.unused.extend(unused);
     announce(&init.from, &transfer);
     Ok(transfer.state)
 }
@@ -103,6 +104,7 @@ fn announce(from: &Path, transfer: &Transfer) {
     list("loaded", &transfer.loaded);
     list("copied from the last stage into the branch's", &transfer.copied);
     list("not loaded, random:", &transfer.fresh);
+    list("not used of the file:", &transfer.unused);
 }
 
 /// The parts of the network that the tensors belong to, such as `network.stages.1`.

@@ -25,6 +25,8 @@ const MOST_EPOCHS: usize = 1_000_000;
 const LARGEST_SIDE: u32 = 2048;
 /// More steps than any transform has.
 const MOST_STEPS: usize = 16;
+/// More parameters than any network of these families; they would take 16 GB, and as much again to train.
+const MOST_PARAMETERS: usize = 4_000_000_000;
 /// Largest label that is read, and so the largest number of classes.
 pub const MOST_CLASSES: usize = 1_000_000;
 
@@ -245,12 +247,15 @@ impl Recipe {
         let Normalization { mean, std } = self.normalization;
         ensure!(mean.iter().all(|value| value.is_finite()), "--mean must be three numbers");
         ensure!(std.iter().all(|value| positive((*value).into())), "--std must be three positive numbers");
-        let (side, smallest) = (Inputs::of_recipe(self).side as usize, self.network()?.smallest_side());
-        ensure!(
-            side >= smallest,
-            "inputs of {side}x{side} are too small for {}: --size must be at least {smallest}",
-            self.architecture
-        );
+        let smallest = self.network()?.smallest_side();
+        for steps in [&self.train_steps, &self.eval_steps] {
+            let side = least_side(steps);
+            ensure!(
+                side as usize >= smallest,
+                "inputs of {side}x{side} are too small for {}: --size must be at least {smallest}",
+                self.architecture
+            );
+        }
         if let Some(attention) = &self.attention {
             attention.check()?;
         }
@@ -260,6 +265,12 @@ impl Recipe {
         ensure!(
             self.dropout.is_none_or(|probability| (0.0..1.0).contains(&probability)),
             "--dropout must be at least 0 and below 1"
+        );
+        let network = crate::architectures::parse(&self.architecture)?.network;
+        ensure!(
+            self.dropout.is_none_or(|p| p == 0.0) || network.clone().with_dropout(0.25) != network,
+            "--dropout is of no use: {} drops nothing in training (WRN, DenseNet and VGG do)",
+            self.architecture
         );
         ensure!(
             [&self.train_steps, &self.eval_steps].into_iter().all(|steps| steps.len() <= MOST_STEPS),
@@ -271,6 +282,19 @@ impl Recipe {
         );
         Ok(())
     }
+}
+
+/// The least side of an image after these steps. Where none of them sets it, it is that of the small data sets.
+fn least_side(steps: &[Step]) -> u32 {
+    const UNCHANGED: u32 = 32;
+    steps.iter().fold(UNCHANGED, |side, step| match *step {
+        Step::Flip | Step::PadCrop { .. } => side,
+        Step::ResizeShorter { size }
+        | Step::CenterCrop { size }
+        | Step::RandomCrop { size }
+        | Step::RandomResizedCrop { size } => size,
+        Step::Resize { width, height } => width.min(height),
+    })
 }
 
 /// Whether a step makes images of a size that fits into memory many times.
@@ -374,6 +398,20 @@ impl RunConfig {
         ensure!(
             named.model == self.model,
             "the model does not fit the recipe's architecture, attention and classes"
+        );
+        Ok(())
+    }
+
+    /// Refuses a network that no machine could train, before anything is written or drawn.
+    ///
+    /// # Errors
+    /// It has more parameters than that.
+    pub fn check_parameters(&self, device: &Device) -> Result<()> {
+        let parameters = self.cost(device).parameters;
+        ensure!(
+            parameters <= MOST_PARAMETERS,
+            "{} has {parameters} parameters, more than the {MOST_PARAMETERS} that are trained",
+            self.recipe.architecture
         );
         Ok(())
     }

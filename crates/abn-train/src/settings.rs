@@ -39,7 +39,9 @@ fn place<'a>(tree: &'a mut Value, path: &str) -> Result<&'a mut Value> {
         let allowed: Vec<String> = match &*here {
             _ if depth == 0 => PARTS.map(str::to_owned).to_vec(),
             Value::Object(fields) => fields.keys().cloned().collect(),
-            Value::Null => bail!("there is nothing to set in it: the network has none"),
+            Value::Null => {
+                bail!("the network has none; ask for it with --attention manet, or --block se or cbam")
+            }
             other => bail!("`{other}` has no parts; set it as a whole"),
         };
         if !allowed.iter().any(|known| known == name) {
@@ -100,7 +102,7 @@ mod tests {
         let block = set(cbam, &["block.spatial.kernel=3"]).unwrap().block.unwrap();
         assert_eq!(block.spatial.unwrap().kernel, 3);
         let error = format!("{:#}", set(recipe(), &["block.spatial.kernel=3"]).unwrap_err());
-        assert!(error.contains("the network has none"), "{error}");
+        assert!(error.contains("the network has none") && error.contains("--block"), "{error}");
     }
 
     #[test]

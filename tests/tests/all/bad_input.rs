@@ -57,7 +57,7 @@ fn impossible_settings() {
         folder.path(),
         &TRAIN.replace("--batch-size 20", "--batch-size 41"),
         1,
-        &["--batch-size 41", "40 images"],
+        &["--batch-size 41", "40 training images"],
     );
     fails(folder.path(), &TRAIN.replace("--batch-size 20", "--batch-size 0"), 2, &["--batch-size"]);
     fails(folder.path(), &TRAIN.replace("resnet8", "resnet-20"), 1, &["did you mean `resnet20`"]);

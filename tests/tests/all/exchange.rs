@@ -46,9 +46,15 @@ fn export_then_import_is_exact() {
         ("--arch resnext11-2x4d --attention none", "classifier.weight"),
     ];
     for (number, (options, name)) in options.into_iter().enumerate() {
+        // What names and shapes do not tell travels with the file.
+        let hidden = if options.contains("none") {
+            ""
+        } else {
+            "--set attention.mechanism=multiply --mean 0.5,0.5,0.5"
+        };
         let (run, file, again) =
             (format!("run{number}"), format!("{number}.safetensors"), format!("again{number}"));
-        train(path, &format!("{options} --out {run}"));
+        train(path, &format!("{options} {hidden} --out {run}"));
         succeeds(path, &format!("export {run} --out {file}"));
         let bytes = fs::read(path.join(&file)).unwrap();
         let exported = SafeTensors::deserialize(&bytes).unwrap();
@@ -59,6 +65,7 @@ fn export_then_import_is_exact() {
             serde_json::from_str(&fs::read_to_string(path.join(run).join("config.json")).unwrap()).unwrap()
         };
         assert_eq!(config(&run)["model"], config(&again)["model"], "{options}");
+        assert_eq!(config(&run)["recipe"], config(&again)["recipe"], "{options}");
     }
     fails(path, "export run0 --out 0.safetensors", 1, &["`0.safetensors` exists"]);
     fails(path, "export run0 --out a.pth", 1, &["does not end in .safetensors"]);

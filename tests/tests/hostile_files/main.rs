@@ -17,8 +17,13 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use abn_core::ClassifierConfig;
+use abn_core::backbone::Architecture;
+use abn_core::pytorch::{check, from_pytorch, part_from_pytorch};
+use abn_core::state::State;
 use abn_train::files::sha256;
 use abn_train::weights::read_checkpoint;
+use burn::tensor::Device;
 use cap::Cap;
 use mutate::{Mutation, Seeds};
 use peak_alloc::PeakAlloc;
@@ -66,6 +71,7 @@ fn judge(path: &Path, size: usize) -> (Result<usize, String>, usize) {
                 let elements: usize = tensor.shape().to_vec().iter().product();
                 assert_eq!(tensor.iter::<f32>().count(), elements, "{name}");
             }
+            import(&state);
             Ok(state.len())
         }
         Err(error) => {
@@ -78,6 +84,20 @@ fn judge(path: &Path, size: usize) -> (Result<usize, String>, usize) {
         }
     };
     (taken, rise)
+}
+
+/// What `abn import` and `--init` do with tensors that could be read.
+fn import(state: &State) {
+    let device = Device::flex();
+    for name in ["resnet8", "wrn-10-1"] {
+        let architecture = Architecture::parse(name).unwrap();
+        let attention = Some(architecture.abn());
+        let config = ClassifierConfig { network: architecture.network.clone(), attention, classes: 2 };
+        let fits = check(&config, state, &device).is_ok();
+        assert_eq!(from_pytorch(&config, state.clone(), &device).is_ok(), fits);
+        let _ = part_from_pytorch(&config, state.clone(), &device);
+        let _ = abn_train::foreign::outputs(&architecture, state);
+    }
 }
 
 #[test]

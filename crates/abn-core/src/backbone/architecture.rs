@@ -18,6 +18,9 @@ const IMAGENET_SIDE: usize = 224;
 /// Depth from which the reference's CIFAR ResNets are made of bottlenecks.
 const FIRST_BOTTLENECK: usize = 44;
 
+/// What distinguishes networks of the same numbers.
+const SUFFIXES: [&str; 3] = ["-basic-a", "-basic", "-cifar"];
+
 /// A named network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
@@ -46,6 +49,11 @@ pub enum ArchitectureError {
         /// The closest name that exists.
         nearest: String,
     },
+    /// A stage of more channels than any network has.
+    TooWide {
+        /// What was asked for.
+        name: String,
+    },
     /// Attention in blocks that have no place for it.
     Block {
         /// What was asked for.
@@ -61,6 +69,9 @@ impl fmt::Display for ArchitectureError {
             Self::Unknown { name } => write!(f, "unknown architecture `{name}`"),
             Self::Depth { name, rule, nearest } => {
                 write!(f, "`{name}` does not exist: this family is {rule}; the nearest is `{nearest}`")
+            }
+            Self::TooWide { name } => {
+                write!(f, "`{name}` is not made: a stage would have more than {MOST_CHANNELS} channels")
             }
             Self::Block { name, plain } => write!(
                 f,
@@ -120,21 +131,27 @@ impl Architecture {
     ///
     /// - `resnet18`, `34`, `50`, `101`, `152`: ImageNet's.
     /// - `resnetD` of any other depth 6n + 2: the reference's CIFAR ResNet. From depth 44 on it is made of
-    ///   bottlenecks and so deeper than its name (`resnet110` has 164 layers).
+    ///   bottlenecks and so deeper than its name (`resnet110` has 164 layers). `resnet50-cifar` and
+    ///   `resnet152-cifar` are those of depths that ImageNet's have too.
     /// - `resnetD-basic`: the CIFAR ResNet of the literature, basic blocks at any depth; `resnetD-basic-a` has
     ///   shortcuts without parameters, as the model zoos of CIFAR.
     /// - `wrn-D-K`: depth 6n + 4, widening K.
     /// - `densenet-bc-D-K`: depth 6n + 4, growth K.
-    /// - `resnext50-CxWd`, `101`, `152` for ImageNet and any other depth 9n + 2 for CIFAR: C groups of width W.
+    /// - `resnext50-CxWd`, `101`, `152` for ImageNet and any other depth 9n + 2 for CIFAR: C groups of width W;
+    ///   `resnext101-CxWd-cifar` is CIFAR's of that depth.
     /// - `vgg11-bn`, `13`, `16`, `19`; with `-conv4` cut after conv4 instead of conv5.
     /// - `se-` or `cbam-` before a name with residual blocks: that module in each of them.
     ///
     /// # Errors
     /// The name belongs to no family, or its numbers do not fit the family.
     pub fn parse(name: &str) -> Result<Self, ArchitectureError> {
-        let name = name.trim().to_ascii_lowercase();
+        // torchvision writes `vgg16_bn` and `resnext50_32x4d`.
+        let name = name.trim().to_ascii_lowercase().replace('_', "-");
         let (block, plain) = BlockName::split(&name);
         let (network, input) = network_of(plain).map_err(|misfit| misfit.error(&name, block))?;
+        if network.stages.iter().any(|stage| stage.outputs() > MOST_CHANNELS) {
+            return Err(ArchitectureError::TooWide { name });
+        }
         let network = network
             .with_gate(block.gate().as_ref())
             .map_err(|_| ArchitectureError::Block { name: name.clone(), plain: plain.to_owned() })?;
@@ -177,11 +194,16 @@ impl Architecture {
         .collect()
     }
 
+    /// Whether it was published for photographs of ImageNet rather than small images.
+    pub fn is_for_photographs(&self) -> bool {
+        self.input == IMAGENET_SIDE
+    }
+
     /// Other architectures of the same numbers, which differ in what a checkpoint shows: blocks and shortcuts.
     pub fn siblings(&self) -> Vec<Self> {
         let (_, plain) = BlockName::split(&self.name);
-        let stem = plain.trim_end_matches("-a").trim_end_matches("-basic");
-        let names = ["", "-basic", "-basic-a"].map(|suffix| format!("{stem}{suffix}"));
+        let stem = SUFFIXES.iter().find_map(|suffix| plain.strip_suffix(suffix)).unwrap_or(plain);
+        let names = ["", "-basic-a", "-basic", "-cifar"].map(|suffix| format!("{stem}{suffix}"));
         let blocks = names.iter().flat_map(|name| BlockName::ALL.map(|block| block.rename(name)));
         blocks.filter(|name| *name != self.name).filter_map(|name| Self::parse(&name).ok()).collect()
     }
@@ -247,13 +269,13 @@ fn network_of(name: &str) -> Result<(NetworkConfig, usize), Misfit> {
     }
 }
 
-/// `D`, `D-basic` or `D-basic-a`.
+/// `D`, `D-cifar`, `D-basic` or `D-basic-a`.
 fn resnet(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
     let (depth, suffix) = rest.split_at(rest.find('-').unwrap_or(rest.len()));
     let depth = number(depth, MOST_DEPTH)?;
     let block = match suffix {
-        "" if depth >= FIRST_BOTTLENECK => CifarBlock::Bottleneck,
-        "" | "-basic" => CifarBlock::Basic(Shortcut::Projection),
+        "" | "-cifar" if depth >= FIRST_BOTTLENECK => CifarBlock::Bottleneck,
+        "" | "-cifar" | "-basic" => CifarBlock::Basic(Shortcut::Projection),
         "-basic-a" => CifarBlock::Basic(Shortcut::Pad),
         _ => return Err(Misfit::Unknown),
     };
@@ -266,16 +288,18 @@ fn resnet(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
     Ok((cifar_resnet(block, blocks), CIFAR_SIDE))
 }
 
-/// `D-CxWd`.
+/// `D-CxWd` or `D-CxWd-cifar`.
 fn resnext(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
+    let (rest, small) = rest.strip_suffix("-cifar").map_or((rest, false), |rest| (rest, true));
     let (depth, shape) = rest.split_once('-').ok_or(Misfit::Unknown)?;
     let depth = number(depth, MOST_DEPTH)?;
     let (groups, width) = pair(shape.strip_suffix('d').ok_or(Misfit::Unknown)?, "x", MOST_GROUPS)?;
-    if let Some((blocks, true)) = imagenet_blocks(depth) {
+    if let Some((blocks, true)) = imagenet_blocks(depth).filter(|_| !small) {
         return Ok((imagenet_resnet(blocks, true, groups, width), IMAGENET_SIDE));
     }
     let rule = "resnextD-CxWd with D = 9n + 2, or ImageNet's 50, 101, 152";
-    let blocks = per_stage(depth, 9, 2, rule, |depth| format!("resnext{depth}-{shape}"))?;
+    let suffix = if small { "-cifar" } else { "" };
+    let blocks = per_stage(depth, 9, 2, rule, |depth| format!("resnext{depth}-{shape}{suffix}"))?;
     Ok((cifar_resnext(blocks, groups, width), CIFAR_SIDE))
 }
 
@@ -314,6 +338,7 @@ fn per_stage(
 
 /// Deeper than any network that was ever trained, and the sizes stay far from overflow.
 const MOST_DEPTH: usize = 9_999;
+const MOST_CHANNELS: usize = 65_536;
 const MOST_WIDENING: usize = 64;
 const MOST_GROWTH: usize = 512;
 const MOST_GROUPS: usize = 512;
@@ -350,6 +375,7 @@ mod tests {
             check(name, depth, 32);
         }
         check("ResNet110-basic", 110, 32);
+        check("resnext50_32x4d", 50, 224);
         check("resnet56-basic-a", 56, 32);
         check("resnet50-basic", 50, 32);
         for depth in [18, 34, 50, 101, 152] {
@@ -365,6 +391,12 @@ mod tests {
         check("vgg16-bn", 16, 224);
         check("vgg19-bn-conv4", 19, 224);
         check("cbam-wrn-16-2", 14, 32);
+        // Depths that both data sets have networks of.
+        check("resnet50-cifar", 74, 32);
+        check("resnet20-cifar", 20, 32);
+        check("resnext101-8x64d-cifar", 101, 32);
+        let too_wide = Architecture::parse("densenet-bc-9994-512");
+        assert!(matches!(too_wide, Err(ArchitectureError::TooWide { .. })), "{too_wide:?}");
     }
 
     #[test]
@@ -406,6 +438,8 @@ mod tests {
         assert!(names("resnet20").contains(&"resnet20-basic-a".to_owned()));
         assert!(names("resnet20-basic").contains(&"se-resnet20".to_owned()));
         assert_eq!(names("se-wrn-16-2"), ["wrn-16-2", "cbam-wrn-16-2"]);
+        assert!(names("resnet50").contains(&"resnet50-cifar".to_owned()));
+        assert!(names("resnet50-cifar").contains(&"resnet50".to_owned()));
         assert!(names("vgg16-bn").is_empty());
     }
 

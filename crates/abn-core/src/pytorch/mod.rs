@@ -16,14 +16,12 @@ use crate::attention::AttentionConfig;
 use crate::backbone::Family;
 use crate::classifier::ClassifierConfig;
 use crate::state::{State, StateMismatch, shapes_of};
+use crate::transfer::is_head;
 use layout::Layout;
 pub use names::name_of;
 
 /// Counter that PyTorch's batch norm keeps and nothing here needs.
 const UNUSED_COUNTER: &str = "num_batches_tracked";
-
-/// What every name starts with when the network was trained under `DataParallel` or `torch.compile`.
-const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
 
 /// The batch norm that the reference's ResNeXt declares and never calls.
 const UNUSED_NORM: &str = "bn_att.";
@@ -37,10 +35,7 @@ pub fn from_pytorch(
     checkpoint: State,
     device: &Device,
 ) -> Result<State, StateMismatch> {
-    let mut found = clean(config, checkpoint);
-    if has_unused_norm(config) {
-        found.retain(|name, _| !name.starts_with(UNUSED_NORM));
-    }
+    let found = official(config, checkpoint, TensorData::shape)?;
     renamed(&config.init(device), found, |ours| name_of(ours, &config.network))
 }
 
@@ -49,45 +44,46 @@ pub fn from_pytorch(
 /// # Errors
 /// As [`from_pytorch`].
 pub fn check(config: &ClassifierConfig, checkpoint: &State, device: &Device) -> Result<(), StateMismatch> {
-    let mut found: BTreeMap<String, Shape> = checkpoint
-        .iter()
-        .filter(|(name, _)| !name.ends_with(UNUSED_COUNTER))
-        .map(|(name, data)| (official(name, config), data.shape().clone()))
-        .collect();
-    if has_unused_norm(config) {
-        found.retain(|name, _| !name.starts_with(UNUSED_NORM));
-    }
+    let shapes = checkpoint.iter().map(|(name, data)| (name.clone(), data.shape().clone())).collect();
+    let found = official(config, shapes, |shape| shape)?;
     let expect =
         |(ours, shape): (String, Shape)| (name_of(&ours, &config.network), Layout::of(&ours).shape(&shape));
     StateMismatch::check(&shapes_of(&config.init(device)).into_iter().map(expect).collect(), &found)
 }
 
-/// What of a PyTorch checkpoint fits a classifier, in our names: all but a head of other classes and an attention
-/// branch of another kind.
+/// What of a PyTorch checkpoint fits a classifier, in our names, and PyTorch's names of the rest: a head of other
+/// classes, an attention branch of another kind.
 ///
 /// # Errors
-/// The checkpoint has tensors that this backbone lacks, so it is of another network.
+/// The rest belongs to the backbone, so the checkpoint is of another network.
 pub fn part_from_pytorch(
     config: &ClassifierConfig,
     checkpoint: State,
     device: &Device,
-) -> Result<State, StateMismatch> {
-    let mut found = clean(config, checkpoint);
-    let mut state = State::new();
+) -> Result<(State, Vec<String>), StateMismatch> {
+    let mut found = official(config, checkpoint, TensorData::shape)?;
+    let mut part = State::new();
+    let (mut unused, mut shapes) = (Vec::new(), Vec::new());
     for (ours, shape) in shapes_of(&config.init(device)) {
         let layout = Layout::of(&ours);
-        let theirs = name_of(&ours, &config.network);
-        let fits = |data: &TensorData| *data.shape() == layout.shape(&shape);
-        if let Some(data) = found.remove(&theirs).filter(fits) {
-            state.insert(ours, layout.apply(data));
+        let (theirs, expected) = (name_of(&ours, &config.network), layout.shape(&shape));
+        match found.remove(&theirs) {
+            Some(data) if *data.shape() == expected => {
+                part.insert(ours, layout.apply(data));
+            }
+            Some(_) if is_head(&ours) || names::is_of_branch(&theirs) => unused.push(theirs),
+            Some(data) => shapes.push((theirs, expected, data.shape().clone())),
+            None => {}
         }
     }
-    found.retain(|name, _| !names::is_of_branch(name));
-    if found.is_empty() {
-        return Ok(state);
+    let (of_branch, unexpected): (State, State) =
+        found.into_iter().partition(|(name, _)| names::is_of_branch(name));
+    unused.extend(of_branch.into_keys());
+    if unexpected.is_empty() && shapes.is_empty() {
+        return Ok((part, unused));
     }
-    let unexpected = found.into_iter().map(|(name, data)| (name, data.shape().clone())).collect();
-    Err(StateMismatch { missing: vec![], unexpected, shapes: vec![] })
+    let unexpected = unexpected.into_iter().map(|(name, data)| (name, data.shape().clone())).collect();
+    Err(StateMismatch { missing: vec![], unexpected, shapes })
 }
 
 /// The tensors of a classifier under PyTorch's names, in its layouts.
@@ -136,17 +132,77 @@ fn has_unused_norm(config: &ClassifierConfig) -> bool {
     config.network.family == Family::ResNext && config.attention.as_ref().is_some_and(unused)
 }
 
-/// Without wrappers and counters, and with the official names in place of the zoos'.
-fn clean(config: &ClassifierConfig, checkpoint: State) -> State {
-    let kept = checkpoint.into_iter().filter(|(name, _)| !name.ends_with(UNUSED_COUNTER));
-    kept.map(|(name, data)| (official(&name, config), data)).collect()
+/// The tensors under their official names: without wrappers, counters and what the official code never uses.
+///
+/// # Errors
+/// Two tensors have the same official name; it would be chance which one counts.
+fn official<T>(
+    config: &ClassifierConfig,
+    checkpoint: BTreeMap<String, T>,
+    shape: impl Fn(&T) -> &Shape,
+) -> Result<BTreeMap<String, T>, StateMismatch> {
+    let mut found = BTreeMap::new();
+    for (name, tensor) in checkpoint {
+        let official = names::official(&name, config.network.family);
+        let is_unused = has_unused_norm(config) && official.starts_with(UNUSED_NORM);
+        if name.ends_with(UNUSED_COUNTER) || is_unused {
+            continue;
+        }
+        if let Some(double) = found.insert(official, tensor) {
+            let unexpected = vec![(name, shape(&double).clone())];
+            return Err(StateMismatch { missing: vec![], unexpected, shapes: vec![] });
+        }
+    }
+    Ok(found)
 }
 
-/// The official name of a name in a checkpoint.
-fn official(name: &str, config: &ClassifierConfig) -> String {
-    let mut bare = name;
-    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| bare.strip_prefix(wrapper)) {
-        bare = rest;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::Architecture;
+    use crate::state::state_of;
+
+    fn resnet8() -> (ClassifierConfig, State) {
+        let network = Architecture::parse("resnet8").unwrap().network;
+        let config = ClassifierConfig { network, attention: None, classes: 3 };
+        let exported = to_pytorch(&config, &state_of(&config.init(&Device::flex())));
+        (config, exported)
     }
-    names::official(bare, config.network.family)
+
+    #[test]
+    fn two_tensors_of_one_official_name_are_refused() {
+        let device = Device::flex();
+        for double in ["module.fc.bias", "linear.bias", "layer2.0.shortcut.1.bias"] {
+            let (config, mut checkpoint) = resnet8();
+            checkpoint.insert(double.to_owned(), TensorData::new(vec![9.0_f32; 3], [3]));
+            for refused in [
+                check(&config, &checkpoint, &device),
+                from_pytorch(&config, checkpoint.clone(), &device).map(drop),
+                part_from_pytorch(&config, checkpoint, &device).map(drop),
+            ] {
+                assert_eq!(refused.unwrap_err().unexpected.len(), 1, "{double}");
+            }
+        }
+    }
+
+    #[test]
+    fn wrappers_and_counters_do_not_matter() {
+        let (config, checkpoint) = resnet8();
+        let wrapped =
+            checkpoint.iter().map(|(name, data)| (format!("module._orig_mod.{name}"), data.clone()));
+        let mut wrapped: State = wrapped.collect();
+        wrapped.insert("module.bn1.num_batches_tracked".to_owned(), TensorData::new(vec![7.0_f32], [1]));
+        let device = Device::flex();
+        assert!(from_pytorch(&config, wrapped, &device) == from_pytorch(&config, checkpoint, &device));
+    }
+
+    #[test]
+    fn a_backbone_of_another_shape_is_named_with_both_shapes() {
+        let (_, checkpoint) = resnet8();
+        let network = Architecture::parse("resnet8-cifar").unwrap().network;
+        let mut wider = ClassifierConfig { network, attention: None, classes: 3 };
+        wider.network.stem = crate::backbone::StemConfig::Small { width: 8 };
+        let mismatch = part_from_pytorch(&wider, checkpoint, &Device::flex()).unwrap_err();
+        assert!(mismatch.shapes.iter().any(|(name, ..)| name == "conv1.weight"), "{mismatch}");
+    }
 }

@@ -57,14 +57,25 @@ pub fn name_of(ours: &str, network: &NetworkConfig) -> String {
     }
 }
 
-/// The official name of a name that a zoo uses: `linear` for the head, `shortcut` for the projection.
+/// What names start with when the network was trained as a part of something: under `DataParallel`, `torch.compile`
+/// or as the field of another module.
+const WRAPPERS: [&str; 5] = ["module.", "_orig_mod.", "model.", "net.", "state_dict."];
+
+/// The official name of a name in a checkpoint: without wrappers, and `fc` and `downsample` for what zoos call
+/// `linear` and `shortcut`.
 pub(super) fn official(theirs: &str, family: Family) -> String {
-    if family != Family::ResNet {
-        return theirs.to_owned();
+    let mut bare = theirs;
+    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| bare.strip_prefix(wrapper)) {
+        bare = rest;
     }
-    match theirs.strip_prefix("linear.") {
-        Some(leaf) => format!("fc.{leaf}"),
-        None => theirs.replace(".shortcut.", ".downsample."),
+    match family {
+        // PyTorch's own ImageNet script wraps the convolutions of VGG alone.
+        Family::Vgg => bare.replacen("features.module.", "features.", 1),
+        Family::ResNet => match bare.strip_prefix("linear.") {
+            Some(leaf) => format!("fc.{leaf}"),
+            None => bare.replace(".shortcut.", ".downsample."),
+        },
+        _ => bare.to_owned(),
     }
 }
 
@@ -254,6 +265,8 @@ mod tests {
     fn zoo_names_become_official() {
         assert_eq!(official("linear.weight", Family::ResNet), "fc.weight");
         assert_eq!(official("layer2.0.shortcut.1.bias", Family::ResNet), "layer2.0.downsample.1.bias");
+        assert_eq!(official("module.model.conv1.weight", Family::ResNet), "conv1.weight");
+        assert_eq!(official("features.module.0.bias", Family::Vgg), "features.0.bias");
         let resnext = "stage_1.stage_1_bottleneck_0.shortcut.shortcut_bn.bias";
         assert_eq!(official(resnext, Family::ResNext), resnext);
     }

@@ -268,10 +268,22 @@ mod tests {
     }
 
     #[test]
+    fn of_an_endless_image_the_middle_is_seen() {
+        // The middle two of 3000 columns are white.
+        let long =
+            GrayImage::from_fn(3000, 1, |x, _| Luma([if (1499..1501).contains(&x) { 255 } else { 0 }]));
+        let seen = Step::ResizeShorter { size: 256 }.apply(long, &mut rng(0)).unwrap();
+        assert_eq!(seen.dimensions(), (32_768, 256));
+        let seen = Step::CenterCrop { size: 224 }.apply(seen, &mut rng(0)).unwrap();
+        assert!(seen.pixels().all(|pixel| pixel.0 == [255]));
+        let tall = Step::ResizeShorter { size: 224 }.apply(GrayImage::new(1, 20_000), &mut rng(0)).unwrap();
+        assert_eq!(tall.dimensions(), (224, 32_704 / 224 * 224));
+    }
+
+    #[test]
     fn impossible_sizes_are_refused() {
         let thin = || GrayImage::new(1, 20_000);
         for step in [
-            Step::ResizeShorter { size: 224 },
             Step::ResizeShorter { size: 0 },
             Step::CenterCrop { size: 0 },
             Step::CenterCrop { size: u32::MAX },

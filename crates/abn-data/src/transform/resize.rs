@@ -6,7 +6,7 @@
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{ImageBuffer, Pixel};
+use image::{ImageBuffer, Pixel, imageops};
 
 use super::{MAX_SIDE, checked};
 use crate::DataError;
@@ -34,18 +34,31 @@ where
     convolved(&narrow, width, height).ok_or_else(impossible)
 }
 
-/// Resizes so that the shorter side is `size`; the longer side is rounded down as in torchvision.
+/// Resizes so that the shorter side is `size`; the longer side is rounded down as in torchvision. Of an image so long
+/// that the result could not be held, only the middle is kept: a crop of the middle follows where it matters.
 pub(super) fn resize_shorter<P>(
     image: ImageBuffer<P, Vec<u8>>,
     size: u32,
 ) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
 where
-    P: Pixel<Subpixel = u8>,
+    P: Pixel<Subpixel = u8> + 'static,
 {
     let (width, height) = image.dimensions();
     let shorter = width.min(height).max(1);
     let scaled = |side: u32| u64::from(size) * u64::from(side) / u64::from(shorter);
-    resized(image, (scaled(width), scaled(height)))
+    let longest = u64::from(MAX_SIDE) * u64::from(shorter) / u64::from(size.max(1));
+    let kept = |side: u32| match u32::try_from(longest) {
+        // Of the same parity, so that the middle stays where it is.
+        Ok(longest) if side > longest && longest > shorter => longest - (side - longest) % 2,
+        _ => side,
+    };
+    let (columns, rows) = (kept(width), kept(height));
+    let image = if (columns, rows) == (width, height) {
+        image
+    } else {
+        imageops::crop_imm(&image, (width - columns) / 2, (height - rows) / 2, columns, rows).to_image()
+    };
+    resized(image, (scaled(columns), scaled(rows)))
 }
 
 /// `None` only if the buffers did not fit the sizes, which an `ImageBuffer` rules out.

@@ -8,7 +8,7 @@ use crate::cli::ExportArgs;
 use crate::files::write_atomically;
 use crate::run_dir::RunDir;
 use crate::terminal;
-use crate::weights::to_safetensors;
+use crate::weights::to_safetensors_of;
 
 /// Runs the command.
 ///
@@ -23,7 +23,7 @@ pub fn run(args: ExportArgs) -> Result<()> {
     );
     ensure!(!args.out.exists(), "`{}` exists; nothing was changed, choose another --out", args.out.display());
     let weights = to_pytorch(&config.model, &Checkpoints::open(run.checkpoints())?.weights(args.checkpoint)?);
-    write_atomically(&args.out, &to_safetensors(&weights)?)?;
+    write_atomically(&args.out, &to_safetensors_of(&config.recipe, &weights)?)?;
     terminal::result(&format!(
         "{} tensors of {} in {}",
         weights.len(),

@@ -10,13 +10,11 @@ use super::{architecture, attention};
 use crate::checkpoint::Checkpoints;
 use crate::cli::ImportArgs;
 use crate::datasets::DatasetName;
-use crate::recipe::{MOST_CLASSES, Recipe, RunConfig};
+use crate::inputs::Inputs;
+use crate::recipe::{Recipe, RunConfig};
 use crate::run_dir::{RunDir, checkpoints_of};
-use crate::weights::read_checkpoint;
+use crate::weights::{read_checkpoint, recipe_of};
 use crate::{device, foreign, settings, terminal};
-
-/// Networks for larger images than CIFAR's are ImageNet's, unless said otherwise.
-const SMALL_SIDE: usize = 32;
 
 /// Runs the command.
 ///
@@ -49,7 +47,7 @@ fn fitting(args: &ImportArgs, asked: RunConfig, checkpoint: &State, device: &Dev
     let Err(mismatch) = check(&asked.model, checkpoint, device) else { return Ok(asked) };
     let classes = asked.classes.len();
     let Some(recipe) = foreign::close_to(&asked.recipe, classes, checkpoint, device) else {
-        let hint = foreign::hint(&asked.recipe, classes, checkpoint, device);
+        let hint = foreign::hint(&asked.recipe, checkpoint, device);
         return Err(mismatch).with_context(|| {
             format!(
                 "`{}` is not a checkpoint of {} and {classes} classes{hint}",
@@ -74,22 +72,38 @@ fn fitting(args: &ImportArgs, asked: RunConfig, checkpoint: &State, device: &Dev
 
 fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
     let architecture = architecture(&args.arch, args.block)?;
-    let usual = if architecture.input > SMALL_SIDE { DatasetName::Imagenet } else { DatasetName::Cifar10 };
-    let dataset = args.dataset.unwrap_or(usual);
     let classes = match args.classes {
         Some(count) => Some(count as usize),
-        None => {
-            foreign::outputs(&architecture, checkpoint).filter(|count| (1..=MOST_CLASSES).contains(count))
-        }
+        None => foreign::outputs(&architecture, checkpoint),
     };
-    let mut recipe = Recipe::of(dataset, None);
-    recipe.attention = attention(args.attention, &architecture);
-    recipe.architecture = architecture.name;
+    // What we exported says itself how its network was trained, beyond what names and shapes tell.
+    let exported = recipe_of(&args.file).filter(|recipe| {
+        recipe.architecture == architecture.name && recipe.attention_name() == args.attention.name()
+    });
+    let usual = match classes {
+        _ if architecture.is_for_photographs() => DatasetName::Imagenet,
+        Some(100) => DatasetName::Cifar100,
+        _ => DatasetName::Cifar10,
+    };
+    let dataset = args.dataset.or(exported.as_ref().map(|recipe| recipe.dataset)).unwrap_or(usual);
+    let mut recipe = match exported {
+        Some(recipe) => Recipe { dataset, ..recipe },
+        None => Recipe {
+            attention: attention(args.attention, &architecture),
+            architecture: architecture.name,
+            ..Recipe::of(dataset, None)
+        },
+    };
     if let Some(mean) = args.mean {
         recipe.normalization.mean = mean;
     }
     if let Some(std) = args.std {
         recipe.normalization.std = std;
+    }
+    if let Some(side) = args.size {
+        let mut inputs = Inputs::of_recipe(&recipe);
+        inputs.side = side;
+        recipe.set_inputs(inputs);
     }
     let recipe = settings::apply(recipe, &args.settings)?;
     recipe.check()?;

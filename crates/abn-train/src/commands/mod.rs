@@ -37,7 +37,8 @@ fn architecture(name: &str, block: Option<BlockChoice>) -> Result<Architecture> 
     let (own, _) = BlockName::split(&named.name);
     ensure!(
         own == BlockName::Plain || own == block,
-        "`{name}` names the blocks, and --block asks for others; leave one of the two out"
+        "`{}` names the blocks, and --block asks for others; give --arch the name without them",
+        named.name
     );
     architectures::parse(&block.rename(&named.name))
 }

@@ -14,7 +14,7 @@ use crate::{architectures, device, terminal};
 #[derive(Debug, Serialize)]
 struct Row {
     name: String,
-    attention: String,
+    attention: &'static str,
     classes: usize,
     depth: usize,
     parameters: usize,
@@ -39,13 +39,17 @@ pub fn run(args: ModelsArgs) -> Result<()> {
     let rows: Vec<Row> = listed
         .iter()
         .flat_map(|architecture| {
-            let usual = if architecture.input > 32 { LARGE_CLASSES } else { SMALL_CLASSES };
+            let usual = if architecture.is_for_photographs() { LARGE_CLASSES } else { SMALL_CLASSES };
             let classes = args.classes.map_or(usual, |classes| classes as usize);
             let row = |name: &AttentionName| row(architecture, *name, classes, &device);
             AttentionName::value_variants().iter().map(row).collect::<Vec<_>>()
         })
         .collect();
-    if args.json { terminal::json(&rows) } else { print(&rows) }
+    if args.json {
+        return terminal::json(&rows);
+    }
+    print(&rows)?;
+    if args.names.is_empty() { terminal::result(FAMILIES) } else { Ok(()) }
 }
 
 fn row(architecture: &Architecture, name: AttentionName, classes: usize, device: &Device) -> Row {
@@ -57,7 +61,7 @@ fn row(architecture: &Architecture, name: AttentionName, classes: usize, device:
     let cost = config.cost([architecture.input; 2], device);
     Row {
         name: architecture.name.clone(),
-        attention: name.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()),
+        attention: name.name(),
         classes,
         depth: architecture.depth(),
         parameters: cost.parameters,
@@ -84,7 +88,7 @@ fn print(rows: &[Row]) -> Result<()> {
             format!("{}x{}", row.map[0], row.map[1])
         ))?;
     }
-    terminal::result(FAMILIES)
+    Ok(())
 }
 
 /// What names are made of.
@@ -92,9 +96,9 @@ const FAMILIES: &str = "
 Any numbers of a family work:
   resnetD           D = 6n + 2, CIFAR, the reference's rule: bottlenecks from 44 on, so more layers than the name says
   resnetD-basic     the same depth in basic blocks, as in the literature; -basic-a: shortcuts without parameters
-  resnet18          34, 50, 101, 152: ImageNet
+  resnet18          34, 50, 101, 152: ImageNet; resnet50-cifar: CIFAR's of that depth
   wrn-D-K           D = 6n + 4, widening K
   densenet-bc-D-K   D = 6n + 4, growth K
-  resnextD-CxWd     C groups of width W; D = 9n + 2 for CIFAR; 50, 101, 152 for ImageNet
+  resnextD-CxWd     C groups of width W; D = 9n + 2 for CIFAR; 50, 101, 152 for ImageNet, or with -cifar for CIFAR
   vgg16-bn          11, 13, 16, 19; cut for the attention branch after conv5, with -conv4 after conv4
   se-..., cbam-...  that module in every residual block; the same as --block";

@@ -8,10 +8,12 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
 use super::{architecture, attention, percent};
+use crate::architectures;
 use crate::cli::{AttentionName, TrainArgs};
 use crate::conclusion::{REPORT, conclude};
 use crate::datasets::{DatasetName, fingerprint};
 use crate::device;
+use crate::foreign;
 use crate::initial;
 use crate::inputs::Inputs;
 use crate::interrupt::Interrupt;
@@ -22,6 +24,7 @@ use crate::session::plain_loader;
 use crate::settings;
 use crate::terminal;
 use crate::trainer::{Ending, Loaders, Trainer};
+use crate::weights::read_checkpoint;
 
 /// Threads that load images, unless said otherwise.
 const WORKERS: usize = 2;
@@ -38,8 +41,10 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     let recipe = recipe_of(&args, existing.as_ref())?;
     recipe.check()?;
     let images = Images::open(&recipe, args.data.as_deref(), existing.as_ref())?;
+    let recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
     let init = initial::init_of(args.init.as_deref(), existing.as_ref())?;
     let config = RunConfig { init, ..images.describe(recipe)? };
+    config.check_parameters(&device)?;
     let start = initial::start(&config, &path, &device)?;
     let run = RunDir::open_for_writing(&path, &config)?;
     let loaders = images.loaders(&config, args.workers.unwrap_or(WORKERS));
@@ -83,13 +88,18 @@ impl Images {
             train = train.limit(limit);
         }
         ensure!(!train.samples.is_empty() && !test.samples.is_empty(), "the data set has no images");
-        ensure!(
-            recipe.batch_size <= train.samples.len(),
-            "--batch-size {} is larger than the data set of {} images",
-            recipe.batch_size,
-            train.samples.len()
-        );
         Ok(Self { folder, train, test })
+    }
+
+    /// The recipe with batches that the images can fill. A usual size is made smaller, one that was asked for is not.
+    fn fit_batch(&self, recipe: Recipe, usual: bool) -> Result<Recipe> {
+        let images = self.train.samples.len();
+        ensure!(
+            usual || recipe.batch_size <= images,
+            "--batch-size {} is more than the {images} training images; give a smaller one",
+            recipe.batch_size
+        );
+        Ok(Recipe { batch_size: recipe.batch_size.min(images), ..recipe })
     }
 
     /// The whole configuration of a run on these images.
@@ -125,7 +135,7 @@ fn find_run(args: &TrainArgs) -> Result<(PathBuf, Option<RunConfig>)> {
     let existing = RunDir::existing_config(&path)?;
     if let Some(file) = existing.as_ref().and_then(|config| config.imported.as_ref()) {
         anyhow::bail!(
-            "`{}` was imported from `{file}` and is not trained further; choose another --out",
+            "`{0}` was imported from `{file}` and is not trained further; train from it with --init {0} and another --out",
             path.display()
         );
     }
@@ -145,11 +155,16 @@ fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
         Some(config) => config.recipe.clone(),
         None => new_recipe(args)?,
     };
-    let architecture = architecture(args.arch.as_ref().unwrap_or(&recipe.architecture), args.block)?;
-    if existing.is_none() {
-        recipe = recipe.for_family(architecture.network.family, args.epochs);
-    }
-    let branch = args.attention.or_else(|| existing.is_none().then_some(AttentionName::Abn));
+    let architecture = match &args.arch {
+        None if args.block.is_none() => architectures::parse(&recipe.architecture)?,
+        named => architecture(named.as_ref().unwrap_or(&recipe.architecture), args.block)?,
+    };
+    let branch = match (args.attention, existing) {
+        (None, None) => Some(AttentionName::Abn),
+        // The details of the run's own branch are options left out.
+        (Some(name), Some(run)) if name.name() == run.recipe.attention_name() => None,
+        (name, _) => name,
+    };
     fn set<T>(slot: &mut T, given: Option<T>) {
         if let Some(value) = given {
             *slot = value;
@@ -179,19 +194,36 @@ fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
     settings::apply(recipe, &args.settings)
 }
 
-/// The recipe of the data set. A run to start from also decides the network and the normalisation, without which
-/// its weights are of no use.
+/// The recipe of the data set for the network. A run to start from also decides the network, unless another is
+/// asked for, and the normalisation, without which its weights are of no use.
 fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
     let recipe = Recipe::of(args.dataset.unwrap_or(DatasetName::Shapes), args.epochs);
-    let Some(init) = args.init.as_deref().filter(|init| init.is_dir()) else { return Ok(recipe) };
-    let (_, RunConfig { recipe: start, .. }) = RunDir::open(init)?;
+    let start = match args.init.as_deref() {
+        Some(run) if run.is_dir() => Some(RunDir::open(run)?.1.recipe),
+        Some(file) => recognised(args, &recipe, file)?,
+        None => None,
+    };
+    let same = start.as_ref().filter(|_| args.arch.is_none() && args.block.is_none());
+    let name = args.arch.as_ref().or(start.as_ref().map(|start| &start.architecture));
+    let family = architectures::parse(name.unwrap_or(&recipe.architecture))?.network.family;
+    let recipe = recipe.for_family(family, args.epochs);
     Ok(Recipe {
-        architecture: start.architecture,
-        block: start.block,
-        dropout: start.dropout,
-        normalization: start.normalization,
+        architecture: start.as_ref().map_or(recipe.architecture, |start| start.architecture.clone()),
+        block: same.and_then(|start| start.block.clone()),
+        dropout: same.map_or(recipe.dropout, |start| start.dropout),
+        normalization: start.as_ref().map_or(recipe.normalization, |start| start.normalization),
         ..recipe
     })
+}
+
+/// The recipe with the architecture of a checkpoint to start from, where none is asked for.
+fn recognised(args: &TrainArgs, recipe: &Recipe, file: &Path) -> Result<Option<Recipe>> {
+    if args.arch.is_some() {
+        return Ok(None);
+    }
+    let usual = architectures::parse(&recipe.architecture)?;
+    let known = foreign::recognise(&usual, &read_checkpoint(file)?, &device::for_bookkeeping()?);
+    Ok(known.map(|known| Recipe { architecture: known.architecture.name, ..recipe.clone() }))
 }
 
 /// Derived numbers, before the work begins.
@@ -219,7 +251,9 @@ fn announce(config: &RunConfig, run: &RunDir, loaders: &Loaders, trainer: &Train
         run.path().display()
     ));
     let progress = trainer.progress();
-    if progress.epoch + progress.batch > 0 {
+    if progress.epoch == recipe.epochs {
+        terminal::note("all its epochs are done; to train on, start another run from it with --init");
+    } else if progress.epoch + progress.batch > 0 {
         terminal::note(&format!("continuing after {} epochs and {} steps", progress.epoch, progress.batch));
     }
 }

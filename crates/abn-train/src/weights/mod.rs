@@ -4,6 +4,7 @@ mod container;
 mod pickle;
 mod torch;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -14,10 +15,14 @@ use burn::tensor::{DType, TensorData};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::recipe::Recipe;
+
 /// Larger than any checkpoint of these networks.
 const LARGEST_FILE: u64 = 16 << 30;
 /// Names and shapes of 15,000 tensors; reading them takes fifty times as much memory.
 const LARGEST_HEADER: u64 = 2 << 20;
+/// Name of the recipe in the header of an exported file.
+const RECIPE: &str = "abn";
 /// Longest cause that is told: a hostile file can put anything into it.
 const LONGEST_CAUSE: usize = 400;
 
@@ -26,6 +31,34 @@ const LONGEST_CAUSE: usize = 400;
 /// # Errors
 /// A tensor is not of 32-bit floats.
 pub fn to_safetensors(state: &State) -> Result<Vec<u8>> {
+    serialized(state, None)
+}
+
+/// The same with the recipe of the run beside the tensors, where other readers of safetensors pass it over.
+///
+/// # Errors
+/// A tensor is not of 32-bit floats.
+pub fn to_safetensors_of(recipe: &Recipe, state: &State) -> Result<Vec<u8>> {
+    let recipe = serde_json::to_string(recipe)?;
+    serialized(state, Some(HashMap::from([(RECIPE.to_owned(), recipe)])))
+}
+
+/// The recipe beside the tensors of a file that [`to_safetensors_of`] wrote and [`read_checkpoint`] could read;
+/// `None` of every other file.
+pub fn recipe_of(path: &Path) -> Option<Recipe> {
+    let mut head = Vec::new();
+    File::open(path).ok()?.take(9).read_to_end(&mut head).ok()?;
+    let header = u64::from_le_bytes(*head.first_chunk()?);
+    if head.last() != Some(&b'{') || header > LARGEST_HEADER {
+        return None;
+    }
+    let bytes = std::fs::read(path).ok()?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
+    let recipe: Recipe = serde_json::from_str(metadata.metadata().as_ref()?.get(RECIPE)?).ok()?;
+    recipe.check().is_ok().then_some(recipe)
+}
+
+fn serialized(state: &State, metadata: Option<HashMap<String, String>>) -> Result<Vec<u8>> {
     let view = |(name, data): (&String, &TensorData)| -> Result<(String, Vec<usize>, Vec<u8>)> {
         ensure!(data.dtype() == DType::F32, "tensor `{name}` is {:?}, expected 32-bit floats", data.dtype());
         Ok((name.clone(), data.shape().to_vec(), data.as_bytes().to_vec()))
@@ -35,7 +68,7 @@ pub fn to_safetensors(state: &State) -> Result<Vec<u8>> {
         .iter()
         .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    Ok(safetensors::serialize(views, None)?)
+    Ok(safetensors::serialize(views, metadata)?)
 }
 
 /// The float tensors of a safetensors file.
@@ -98,7 +131,12 @@ fn read(path: &Path) -> Result<State> {
         torch::read(path)?
     };
     ensure!(!state.is_empty(), "it holds no weights; save them with torch.save(model.state_dict(), ...)");
-    for name in state.keys() {
+    for (name, data) in &state {
+        let finite = data.iter::<f64>().all(f64::is_finite);
+        ensure!(
+            finite,
+            "tensor `{name}` holds values that are not finite: the training that wrote it diverged"
+        );
         ensure!(!name.chars().any(char::is_control), "a tensor has control characters in its name: {name:?}");
     }
     Ok(state)

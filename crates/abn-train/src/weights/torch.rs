@@ -14,7 +14,7 @@ use super::{container, skip, tensor_data};
 const LARGEST_EXPANSION: u64 = 4;
 
 /// Keys under which training scripts nest the weights.
-const NESTED: [&str; 2] = ["state_dict", "model"];
+const NESTED: [&str; 4] = ["state_dict", "model", "model_state_dict", "net"];
 
 /// The float tensors of a checkpoint.
 ///
