@@ -58,7 +58,7 @@ fn report(
     let (config, recipe) = (&session.config, &session.config.recipe);
     let sample = plain_loader(config, &test.clone().limit(GALLERY_IMAGES), WORKERS);
     Ok(Report {
-        title: format!("{} on {}", recipe.title(), recipe.dataset.name()),
+        title: format!("{} on {}", recipe.title(), config.data_title()),
         subtitle: format!("{} epochs, seed {}", recipe.epochs, recipe.seed),
         settings: settings(config, &session.device),
         timing: run.read_lines::<EpochTiming>(TIMING).unwrap_or_default(),

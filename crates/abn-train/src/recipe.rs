@@ -402,6 +402,15 @@ impl RunConfig {
         Ok(())
     }
 
+    /// What the run was trained on: the data set, or the folder of one's own photographs.
+    pub fn data_title(&self) -> String {
+        let folder = self.data.as_ref().and_then(|folder| folder.file_name());
+        match (self.recipe.dataset, folder) {
+            (DatasetName::Folder, Some(folder)) => folder.to_string_lossy().into_owned(),
+            (dataset, _) => dataset.name().to_owned(),
+        }
+    }
+
     /// Refuses a network that no machine could train, before anything is written or drawn.
     ///
     /// # Errors

@@ -63,7 +63,9 @@ pub fn open_split(config: &RunConfig, split: Split, data: Option<&Path>) -> Resu
     ensure!(!collection.samples.is_empty(), "the data set `{}` has no images", dataset.name());
     ensure!(
         collection.classes.len() == config.classes.len(),
-        "the data set has {} classes, the run has {}; --data names another data set than the run was trained on",
+        "{} has {} classes, the run has {}: it was trained on another data set; name its folder with --data, or import \
+         it with the --dataset that it was trained on",
+        dataset.name(),
         collection.classes.len(),
         config.classes.len()
     );

@@ -62,6 +62,16 @@ fn train_eval_predict_and_explain() {
     assert_eq!((overlay.width(), overlay.height()), (256 + 4 + 256, 256));
     assert!(path.join("maps/0002-b c.png").exists());
     succeeds(path, "explain run a.png --out maps"); // its own folder may be written again
+    // A folder of folders; one bad file costs neither the others nor the exit status its truth.
+    fs::create_dir_all(path.join("photos/cats")).unwrap();
+    fs::copy(path.join("a.png"), path.join("photos/cats/a.PNG")).unwrap();
+    fs::write(path.join("photos/broken.png"), "no image").unwrap();
+    let said =
+        crate::program::fails(path, "explain run photos --out nested", 1, &["broken.png", "1 of 2 images"]);
+    assert!(said.out.contains("1 overlays") && path.join("nested/0002-a.png").exists(), "{}", said.out);
+    let said =
+        crate::program::fails(path, "predict run photos/broken.png a.png --json", 1, &["1 of 2 images"]);
+    assert_eq!(parse(&said.out)["images"][0]["path"], "a.png");
     fs::create_dir(path.join("site")).unwrap();
     fs::write(path.join("site/index.html"), "mine").unwrap();
     crate::program::fails(path, "explain run a.png --out site", 1, &["`site` has files in it"]);

@@ -23,6 +23,8 @@ const PICTURE_SIDE: u32 = 256;
 const MARK: &str = ".abn-explain";
 /// Longest part of an image's name that its overlay keeps, in characters.
 const LONGEST_STEM: usize = 60;
+/// Folders within folders that are looked into; links may lead in circles.
+const DEEPEST: usize = 8;
 /// Name of the page in the output folder.
 const PAGE: &str = "index.html";
 
@@ -43,11 +45,17 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let progress = terminal::counter("explaining", files.len());
     let mut explanations = Vec::new();
     for (number, file) in files.iter().enumerate() {
-        explanations.push(explain(&session, file, number)?);
+        match explain(&session, file, number) {
+            Ok(explanation) => explanations.push(explanation),
+            // One bad file does not cost the others.
+            Err(error) => progress.suspend(|| terminal::note(&format!("error: {error:#}"))),
+        }
         progress.inc(1);
     }
     progress.finish_and_clear();
-    // Nothing is written before every image was read.
+    let unread = files.len() - explanations.len();
+    ensure!(!explanations.is_empty(), "none of {unread} images could be read");
+    // Nothing is written before every image was tried.
     prepare(&args.out)?;
     for explanation in &explanations {
         write_overlay(&args, explanation, &drawing)?;
@@ -56,7 +64,9 @@ pub fn run(args: ExplainArgs) -> Result<()> {
     let subtitle = session.config.recipe.title();
     let page = args.out.join(PAGE);
     write_atomically(&page, render_explanations(&title, &subtitle, &explanations, &drawing).as_bytes())?;
-    terminal::result(&format!("{} overlays and {}", explanations.len(), page.display()))
+    terminal::result(&format!("{} overlays and {}", explanations.len(), page.display()))?;
+    ensure!(unread == 0, "{unread} of {} images could not be read", files.len());
+    Ok(())
 }
 
 /// Makes the output folder, or takes one that this command made. No file of the user's is replaced.
@@ -98,7 +108,7 @@ fn write_overlay(args: &ExplainArgs, explanation: &Explanation, drawing: &Drawin
     if args.raw { write_raw(&path.with_extension("json"), &explanation.map) } else { Ok(()) }
 }
 
-/// The files themselves, and the images directly in the folders, by name.
+/// The files themselves, and the images in the folders, also in folders within them, by name.
 fn image_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -106,19 +116,26 @@ fn image_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             files.push(path.clone());
             continue;
         }
-        let entries = fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         let mut images = Vec::new();
-        for entry in entries {
-            let file = entry?.path();
-            if is_image_name(&file) {
-                images.push(file);
-            }
-        }
+        images_below(path, DEEPEST, &mut images)?;
         ensure!(!images.is_empty(), "`{}` has no .png, .jpg or .jpeg files", path.display());
         images.sort();
         files.extend(images);
     }
     Ok(files)
+}
+
+fn images_below(folder: &Path, levels: usize, images: &mut Vec<PathBuf>) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() && levels > 0 {
+            images_below(&path, levels - 1, images)?;
+        } else if is_image_name(&path) {
+            images.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn is_image_name(path: &Path) -> bool {

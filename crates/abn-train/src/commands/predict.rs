@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use abn_core::explain::AttentionMap;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::percent;
@@ -35,16 +35,28 @@ struct Prediction {
 /// The run cannot be opened or an image not be read.
 pub fn run(args: PredictArgs) -> Result<()> {
     let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
-    let mut images = Vec::new();
+    let (mut images, mut unread) = (Vec::new(), 0);
     for file in &args.files {
-        let prediction = predict(&session, file)?;
+        let prediction = match predict(&session, file) {
+            Ok(prediction) => prediction,
+            // One bad file does not cost the others.
+            Err(error) => {
+                terminal::note(&format!("error: {error:#}"));
+                unread += 1;
+                continue;
+            }
+        };
         if !args.json {
             let Prediction { path, label, probability, .. } = &prediction;
             terminal::result(&format!("{path}: {label} ({})", percent(*probability)))?;
         }
         images.push(prediction);
     }
-    if args.json { terminal::json(&Predictions { images }) } else { Ok(()) }
+    if args.json {
+        terminal::json(&Predictions { images })?;
+    }
+    ensure!(unread == 0, "{unread} of {} images could not be read", args.files.len());
+    Ok(())
 }
 
 fn predict(session: &Session, file: &Path) -> Result<Prediction> {

@@ -233,7 +233,7 @@ fn announce(config: &RunConfig, run: &RunDir, loaders: &Loaders, trainer: &Train
     terminal::note(&format!(
         "{} on {} ({} classes): {} training, {} test images",
         recipe.title(),
-        recipe.dataset.name(),
+        config.data_title(),
         config.classes.len(),
         loaders.train.dataset.len(),
         loaders.test.dataset.len(),
