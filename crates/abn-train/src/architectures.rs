@@ -1,7 +1,10 @@
-//! Architecture names as users type them, with a suggestion for a slip.
+//! Networks and attention branches by the names that users type, with a suggestion for a slip.
 
-use abn_core::backbone::{Architecture, ArchitectureError};
-use anyhow::{Result, anyhow};
+use abn_core::AttentionConfig;
+use abn_core::backbone::{Architecture, ArchitectureError, BlockName};
+use anyhow::{Result, anyhow, ensure};
+
+use crate::cli::{AttentionName, BlockChoice};
 
 /// The architecture of that name.
 ///
@@ -14,6 +17,36 @@ pub fn parse(name: &str) -> Result<Architecture> {
         }
         _ => anyhow!(error),
     })
+}
+
+/// The attention branch of that name for a network.
+pub fn attention(name: AttentionName, architecture: &Architecture) -> Option<AttentionConfig> {
+    match name {
+        AttentionName::None => None,
+        AttentionName::Abn => Some(architecture.abn()),
+        AttentionName::Manet => Some(AttentionConfig::manet()),
+    }
+}
+
+/// The architecture of that name with the blocks asked for.
+///
+/// # Errors
+/// There is none, or its name asks for other blocks.
+pub fn with_block(name: &str, block: Option<BlockChoice>) -> Result<Architecture> {
+    let named = parse(name)?;
+    let Some(block) = block else { return Ok(named) };
+    let block = match block {
+        BlockChoice::Plain => BlockName::Plain,
+        BlockChoice::Se => BlockName::Se,
+        BlockChoice::Cbam => BlockName::Cbam,
+    };
+    let (own, _) = BlockName::split(&named.name);
+    ensure!(
+        own == BlockName::Plain || own == block,
+        "`{}` names the blocks, and --block asks for others; give --arch the name without them",
+        named.name
+    );
+    parse(&block.rename(&named.name))
 }
 
 fn nearest(name: &str) -> String {

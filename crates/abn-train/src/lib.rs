@@ -4,6 +4,7 @@
 //! [`checkpoint`]s, and the other commands open that directory by its path alone ([`session`]).
 
 pub mod architectures;
+pub mod asked;
 pub mod checkpoint;
 pub mod cli;
 pub mod commands;

@@ -6,7 +6,7 @@ use abn_data::Split;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
-use super::{architecture, attention};
+use crate::architectures::{attention, with_block};
 use crate::checkpoint::Checkpoints;
 use crate::cli::ImportArgs;
 use crate::datasets::DatasetName;
@@ -71,7 +71,7 @@ fn fitting(args: &ImportArgs, asked: RunConfig, checkpoint: &State, device: &Dev
 }
 
 fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
-    let architecture = architecture(&args.arch, args.block)?;
+    let architecture = with_block(&args.arch, args.block)?;
     let classes = match args.classes {
         Some(count) => Some(count as usize),
         None => foreign::outputs(&architecture, checkpoint),

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::attention;
+use crate::architectures::attention;
 use crate::cli::{AttentionName, ModelsArgs};
 use crate::{architectures, device, terminal};
 

@@ -7,24 +7,20 @@ use abn_data::{Collection, Loader, Split};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
-use super::{architecture, attention, percent};
-use crate::architectures;
-use crate::cli::{AttentionName, TrainArgs};
+use super::percent;
+use crate::asked::recipe_of;
+use crate::cli::TrainArgs;
 use crate::conclusion::{REPORT, conclude};
-use crate::datasets::{DatasetName, fingerprint};
+use crate::datasets::fingerprint;
 use crate::device;
-use crate::foreign;
 use crate::initial;
-use crate::inputs::Inputs;
 use crate::interrupt::Interrupt;
 use crate::metrics::Results;
 use crate::recipe::{Recipe, RunConfig};
 use crate::run_dir::RunDir;
 use crate::session::plain_loader;
-use crate::settings;
 use crate::terminal;
 use crate::trainer::{Ending, Loaders, Trainer};
-use crate::weights::read_checkpoint;
 
 /// Threads that load images, unless said otherwise.
 const WORKERS: usize = 2;
@@ -147,83 +143,6 @@ fn default_path(args: &TrainArgs) -> Result<PathBuf> {
     let recipe = recipe_of(args, None)?;
     let name = format!("{}-{}-{}", recipe.dataset.name(), recipe.architecture, recipe.attention_name());
     Ok(Path::new("runs").join(name))
-}
-
-/// The recipe of the existing run, or the data set's, with every option that was given in its place.
-fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
-    let mut recipe = match existing {
-        Some(config) => config.recipe.clone(),
-        None => new_recipe(args)?,
-    };
-    let architecture = match &args.arch {
-        None if args.block.is_none() => architectures::parse(&recipe.architecture)?,
-        named => architecture(named.as_ref().unwrap_or(&recipe.architecture), args.block)?,
-    };
-    let branch = match (args.attention, existing) {
-        (None, None) => Some(AttentionName::Abn),
-        // The details of the run's own branch are options left out.
-        (Some(name), Some(run)) if name.name() == run.recipe.attention_name() => None,
-        (name, _) => name,
-    };
-    fn set<T>(slot: &mut T, given: Option<T>) {
-        if let Some(value) = given {
-            *slot = value;
-        }
-    }
-    set(&mut recipe.dataset, args.dataset);
-    set(&mut recipe.epochs, args.epochs);
-    set(&mut recipe.batch_size, args.batch_size);
-    set(&mut recipe.learning_rate, args.lr);
-    set(&mut recipe.schedule, args.schedule.clone());
-    set(&mut recipe.gamma, args.gamma);
-    set(&mut recipe.sgd.weight_decay, args.weight_decay);
-    set(&mut recipe.sgd.momentum, args.momentum);
-    set(&mut recipe.seed, args.seed);
-    set(&mut recipe.normalization.mean, args.mean);
-    set(&mut recipe.normalization.std, args.std);
-    set(&mut recipe.limit, args.limit.map(Some));
-    set(&mut recipe.dropout, args.dropout.map(Some));
-    set(&mut recipe.attention, branch.map(|name| attention(name, &architecture)));
-    let mut inputs = Inputs::of_recipe(&recipe);
-    set(&mut inputs.augment, args.augment);
-    set(&mut inputs.side, args.size);
-    if inputs != Inputs::of_recipe(&recipe) {
-        recipe.set_inputs(inputs);
-    }
-    recipe.architecture = architecture.name;
-    settings::apply(recipe, &args.settings)
-}
-
-/// The recipe of the data set for the network. A run to start from also decides the network, unless another is
-/// asked for, and the normalisation, without which its weights are of no use.
-fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
-    let recipe = Recipe::of(args.dataset.unwrap_or(DatasetName::Shapes), args.epochs);
-    let start = match args.init.as_deref() {
-        Some(run) if run.is_dir() => Some(RunDir::open(run)?.1.recipe),
-        Some(file) => recognised(args, &recipe, file)?,
-        None => None,
-    };
-    let same = start.as_ref().filter(|_| args.arch.is_none() && args.block.is_none());
-    let name = args.arch.as_ref().or(start.as_ref().map(|start| &start.architecture));
-    let family = architectures::parse(name.unwrap_or(&recipe.architecture))?.network.family;
-    let recipe = recipe.for_family(family, args.epochs);
-    Ok(Recipe {
-        architecture: start.as_ref().map_or(recipe.architecture, |start| start.architecture.clone()),
-        block: same.and_then(|start| start.block.clone()),
-        dropout: same.map_or(recipe.dropout, |start| start.dropout),
-        normalization: start.as_ref().map_or(recipe.normalization, |start| start.normalization),
-        ..recipe
-    })
-}
-
-/// The recipe with the architecture of a checkpoint to start from, where none is asked for.
-fn recognised(args: &TrainArgs, recipe: &Recipe, file: &Path) -> Result<Option<Recipe>> {
-    if args.arch.is_some() {
-        return Ok(None);
-    }
-    let usual = architectures::parse(&recipe.architecture)?;
-    let known = foreign::recognise(&usual, &read_checkpoint(file)?, &device::for_bookkeeping()?);
-    Ok(known.map(|known| Recipe { architecture: known.architecture.name, ..recipe.clone() }))
 }
 
 /// Derived numbers, before the work begins.
