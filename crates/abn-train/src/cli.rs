@@ -315,6 +315,9 @@ pub struct ImportArgs {
     /// Folder for the run
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
+    /// Print JSON: {"run", "tensors", "architecture", "attention", "classes", "dataset"}
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `abn export`.
@@ -330,6 +333,9 @@ pub struct ExportArgs {
     /// Which weights
     #[arg(long, value_enum, default_value_t)]
     pub checkpoint: Which,
+    /// Print JSON: {"file", "tensors"}
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// A path and a value.

@@ -70,6 +70,14 @@ fn export_then_import_is_exact() {
     fails(path, "export run0 --out 0.safetensors", 1, &["`0.safetensors` exists"]);
     fails(path, "export run0 --out a.pth", 1, &["does not end in .safetensors"]);
     // What was asked for is not in the file; the message says what is.
+    let said = succeeds(path, "import 0.safetensors --arch resnet8 --json --out said").out;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["attention"], &said["classes"]), (&"abn".into(), &10.into()));
+    let said = succeeds(path, "export said --out said.safetensors --json").out;
+    assert_eq!(
+        serde_json::from_str::<Value>(&said).unwrap()["tensors"],
+        weights_of(&path.join("said")).len()
+    );
     let wrong = "import 0.safetensors --arch resnet14 --attention none --classes 10 --out no";
     fails(path, wrong, 1, &["- layer1.1.bn1.bias [16]", "+ att_conv.weight [10, 64, 1, 1]"]);
     let wrong = "import 0.safetensors --arch resnet8 --attention none --classes 7 --out no";

@@ -24,6 +24,9 @@ pub fn run(args: ExportArgs) -> Result<()> {
     ensure!(!args.out.exists(), "`{}` exists; nothing was changed, choose another --out", args.out.display());
     let weights = to_pytorch(&config.model, &Checkpoints::open(run.checkpoints())?.weights(args.checkpoint)?);
     write_atomically(&args.out, &to_safetensors_of(&config.recipe, &weights)?)?;
+    if args.json {
+        return terminal::json(&serde_json::json!({ "file": args.out, "tensors": weights.len() }));
+    }
     terminal::result(&format!(
         "{} tensors of {} in {}",
         weights.len(),

@@ -35,9 +35,22 @@ pub fn run(args: ImportArgs) -> Result<()> {
     );
     let run = RunDir::open_for_writing(&args.out, &config)?;
     Checkpoints::open(run.checkpoints())?.save_imported(&weights)?;
+    if args.json {
+        let recipe = &config.recipe;
+        return terminal::json(&serde_json::json!({
+            "run": run.path(),
+            "tensors": weights.len(),
+            "architecture": recipe.architecture,
+            "attention": recipe.attention_name(),
+            "classes": config.classes.len(),
+            "dataset": recipe.dataset.name(),
+        }));
+    }
     terminal::result(&format!(
-        "imported {} tensors into `{}`; try `abn eval {1}`",
+        "imported {} tensors of {} and {} classes into `{}`; try `abn eval {3}`",
         weights.len(),
+        config.recipe.title(),
+        config.classes.len(),
         run.path().display()
     ))
 }
