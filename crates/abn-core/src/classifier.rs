@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use crate::attention::{AttentionBranch, AttentionConfig, AttentionOutput};
 use crate::backbone::{Network, NetworkConfig};
 use crate::mechanism::Mechanism;
+use crate::state::draw;
 
 /// A classifier as data. `attention: None` is the baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,12 +32,14 @@ impl ClassifierConfig {
         }
     }
 
-    /// A classifier whose weights are all drawn now, from that seed: the same seed gives the same weights on
-    /// the same backend. The backend's generator is global, so nothing else may draw meanwhile.
+    /// A classifier whose weights are all drawn now, from that seed, in the order in which a forward pass meets
+    /// them: the same seed gives the same weights on the same backend. The backend's generator is global, so
+    /// nothing else may draw meanwhile.
     pub fn init_seeded(&self, seed: u64, device: &Device) -> Classifier {
         let classifier = self.init(device);
         device.seed(seed);
-        classifier.materialize()
+        classifier.draw();
+        classifier
     }
 }
 
@@ -61,6 +64,19 @@ pub struct Classifier {
 }
 
 impl Classifier {
+    /// Draws what is not drawn yet. Burn draws a parameter when it is first looked at, and its `materialize`
+    /// does not look.
+    fn draw(&self) {
+        let Network { stem, stages, norm, head } = &self.network;
+        let (last, extractor) = stages.split_last().expect("a network has at least one stage");
+        draw(stem);
+        extractor.iter().for_each(draw);
+        draw(&self.branch);
+        draw(last);
+        draw(norm);
+        draw(head);
+    }
+
     /// # Shapes
     /// Images `[B, 3, H, W]`, any H and W, to logits `[B, K]` and, with a branch, attention logits `[B, K]` and
     /// map `[B, 1, h, w]`.
@@ -91,5 +107,40 @@ impl Classifier {
     /// Attended features `[B, C, h, w]` to logits `[B, K]`.
     pub fn perceive(&self, attended: Tensor<4>) -> Tensor<2> {
         self.network.classify(self.network.refine(attended))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::{ModuleVisitor, Param};
+
+    use super::*;
+    use crate::backbone::Architecture;
+
+    /// Counts the parameters that nobody has looked at yet.
+    struct Undrawn(usize);
+
+    impl ModuleVisitor for Undrawn {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 += usize::from(!param.is_initialized());
+        }
+    }
+
+    fn undrawn(classifier: &Classifier) -> usize {
+        let mut visitor = Undrawn(0);
+        classifier.visit(&mut visitor);
+        visitor.0
+    }
+
+    #[test]
+    fn a_seeded_network_leaves_nothing_to_draw() {
+        for name in ["cbam-resnet8", "wrn-10-1", "densenet-bc-10-4"] {
+            let network = Architecture::parse(name).unwrap().network;
+            let config = ClassifierConfig { network, attention: Some(AttentionConfig::manet()), classes: 3 };
+            for device in [Device::flex(), Device::flex().autodiff()] {
+                assert!(undrawn(&config.init(&device)) > 0, "{name}");
+                assert_eq!(undrawn(&config.init_seeded(1, &device)), 0, "{name}");
+            }
+        }
     }
 }

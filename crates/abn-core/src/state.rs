@@ -32,6 +32,11 @@ pub fn shapes_of<M: Module>(module: &M) -> BTreeMap<String, Shape> {
     shapes.shapes
 }
 
+/// Draws the parameters of the module that nobody has looked at yet, in the order of its fields.
+pub(crate) fn draw<M: Module>(module: &M) {
+    module.visit(&mut Draw);
+}
+
 /// The module with every tensor replaced by the one of its name, in the device's floats.
 ///
 /// Load only into a freshly made module: Burn's running statistics are shared between clones.
@@ -158,6 +163,14 @@ impl ModuleVisitor for Reader {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.state.insert(self.path.name(), param.val().into_data());
+    }
+}
+
+struct Draw;
+
+impl ModuleVisitor for Draw {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        param.val();
     }
 }
 

@@ -210,10 +210,8 @@ impl<'a> Trainer<'a> {
         let weight = self.recipe().attention_weight();
         let labels: Vec<i64> = batch.labels.iter().map(|label| *label as i64).collect();
         let labels = Tensor::<1, Int>::from_ints(labels.as_slice(), &device);
-        if self.config.model.network.drops() {
-            // Dropout too is a function of (seed, epoch, batch).
-            device.seed(step_seed(self.recipe().seed, self.progress.epoch, self.progress.batch));
-        }
+        // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device in training.
+        device.seed(step_seed(self.recipe().seed, self.progress.epoch, self.progress.batch));
         let output = self.model.forward(images_of(batch, &device));
         let objective = loss::loss(&output, labels, weight);
         let mut sums = Sums::default();

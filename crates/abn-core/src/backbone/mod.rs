@@ -128,11 +128,6 @@ impl NetworkConfig {
         self
     }
 
-    /// Whether the network drops any values in training.
-    pub fn drops(&self) -> bool {
-        self.clone().with_dropout(0.0) != *self
-    }
-
     /// A fresh network with that many classes.
     pub fn init(&self, classes: usize, device: &Device) -> Network {
         let outputs = self.last_stage().outputs();
