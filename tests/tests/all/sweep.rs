@@ -294,9 +294,11 @@ fn dropout_acts_in_training_alone() {
     }
 }
 
-/// Images of the smallest size are told apart; smaller ones are refused and not answered blindly.
+/// Images of the smallest size are told apart; smaller ones are refused and not answered blindly. So narrow a
+/// network may be drawn with no live unit in its last layer, hence the several draws.
 #[test]
 fn the_smallest_images() {
+    const DRAWS: usize = 16;
     let seen = |network: &Classifier, size| {
         let (zeros, ones) =
             (images(size, &Device::flex()).zeros_like(), images(size, &Device::flex()).ones_like());
@@ -315,14 +317,14 @@ fn the_smallest_images() {
         assert_eq!(network.smallest_side(), smallest, "{name}");
         let config =
             ClassifierConfig { network, attention: Some(AttentionConfig::manet()), classes: CLASSES };
-        let network = config.init(&Device::flex());
+        let draws: Vec<_> = (0..DRAWS).map(|_| config.init(&Device::flex())).collect();
         for size in [[smallest, smallest], [smallest, smallest + 40]] {
-            check_outputs(name, &config, &network, size);
-            assert!(seen(&network, size), "{name} at {size:?}");
+            check_outputs(name, &config, &draws[0], size);
+            assert!(draws.iter().any(|network| seen(network, size)), "{name} at {size:?}");
         }
         let below = [[smallest - 1, smallest + 40], [smallest + 40, smallest / 2]];
         for size in below.into_iter().filter(|_| smallest > 1) {
-            let refused = catch_unwind(AssertUnwindSafe(|| seen(&network, size))).is_err();
+            let refused = catch_unwind(AssertUnwindSafe(|| seen(&draws[0], size))).is_err();
             assert!(refused, "{name} at {size:?}");
         }
     }
