@@ -1,0 +1,87 @@
+//! Memory of the kernels: aligned, reused by each thread, and outputs that are written once.
+
+use std::cell::Cell;
+
+/// One cache line of values, so that vectors of aligned buffers never cross two.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Line([f32; Line::LEN]);
+
+impl Line {
+    pub(crate) const LEN: usize = 16;
+
+    /// Lines of zeros for at least `len` values.
+    pub(crate) fn zeroed(len: usize) -> Vec<Line> {
+        vec![Line([0.0; Line::LEN]); len.div_ceil(Line::LEN)]
+    }
+
+    pub(crate) fn values(lines: &[Line]) -> &[f32] {
+        // SAFETY: a line is `LEN` values without padding (`repr(C)`, 64 bytes of both size and alignment).
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN) }
+    }
+
+    pub(crate) fn values_mut(lines: &mut [Line]) -> &mut [f32] {
+        // SAFETY: as in `values`; the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN) }
+    }
+}
+
+/// Calls a function with `len` values of scratch memory, which are whatever the thread left there before.
+pub(crate) fn with_scratch<R>(len: usize, function: impl FnOnce(&mut [f32]) -> R) -> R {
+    thread_local! {
+        static SCRATCH: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    }
+    // A nested call finds nothing there and takes memory of its own.
+    let mut lines = SCRATCH.take();
+    if lines.len() * Line::LEN < len {
+        lines = Line::zeroed(len);
+    }
+    let result = function(&mut Line::values_mut(&mut lines)[..len]);
+    SCRATCH.set(lines);
+    result
+}
+
+/// An output that several threads fill, each its own part.
+#[derive(Clone, Copy)]
+pub(crate) struct Output<'a> {
+    pointer: *mut f32,
+    len: usize,
+    lifetime: std::marker::PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: only `part` hands out memory, and its callers promise that the parts are disjoint.
+unsafe impl Send for Output<'_> {}
+// SAFETY: the same.
+unsafe impl Sync for Output<'_> {}
+
+impl<'a> Output<'a> {
+    pub(crate) fn new(values: &'a mut [f32]) -> Self {
+        Self { pointer: values.as_mut_ptr(), len: values.len(), lifetime: std::marker::PhantomData }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The address of a value, up to and including the end.
+    pub(crate) fn at(&self, index: usize) -> *mut f32 {
+        assert!(index <= self.len);
+        // SAFETY: inside the allocation or at its end.
+        unsafe { self.pointer.add(index) }
+    }
+}
+
+/// Values that a kernel will write, all of them, before anybody reads them.
+///
+/// # Safety
+/// `fill` writes every value of the slice.
+pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(&mut [f32])) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    // SAFETY: the memory is there, and `fill` writes it before it is read; `f32` has no invalid values and
+    // nothing to drop.
+    unsafe {
+        fill(std::slice::from_raw_parts_mut(values.as_mut_ptr(), len));
+        values.set_len(len);
+    }
+    values
+}

@@ -1,0 +1,238 @@
+//! The register tile that forward passes and input gradients share: some output positions by two vectors of
+//! output channels, with the inputs broadcast from wherever they lie.
+//!
+//! Nothing is rearranged: a tile holds the addresses of its positions' inputs and walks from there through the
+//! kernel rows, along which column and channel are contiguous in channels-last order.
+
+use std::ops::Range;
+
+use crate::buffer::Output;
+use crate::simd::{Kernel, Simd};
+
+use super::panels::Panels;
+
+/// Output positions, by where they read and write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Position {
+    /// First value of the input under the kernel's first value, in the view.
+    pub(crate) input: usize,
+    /// First channel of the output.
+    pub(crate) output: usize,
+}
+
+/// What happens to a sum before it is stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Finish<'a> {
+    /// Added to every position: one value for each output channel.
+    pub bias: Option<&'a [f32]>,
+    /// Added to the output: as many values as it has.
+    pub residual: Option<&'a [f32]>,
+    /// Negative values become zero at last.
+    pub relu: bool,
+}
+
+/// A product of gathered inputs and panels.
+pub(crate) struct Gather<'a> {
+    /// Where the inputs lie.
+    pub(crate) input: &'a [f32],
+    /// The weights of the group.
+    pub(crate) panels: &'a Panels,
+    /// Offset of each kernel row from the position's input.
+    pub(crate) rows: &'a [usize],
+    /// The positions.
+    pub(crate) positions: &'a [Position],
+    /// What happens at last.
+    pub(crate) finish: Finish<'a>,
+    /// First output channel of the group.
+    pub(crate) channel: usize,
+    /// The panels to compute.
+    pub(crate) computed: Range<usize>,
+    /// Where the sums go: nobody else uses the values of these positions and panels meanwhile.
+    pub(crate) output: Output<'a>,
+}
+
+/// Steps of a tile after which it stores its sums: so many weights of a panel stay in the second-level cache.
+const BLOCK: usize = 1536;
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let Self { panels, positions, rows, .. } = self;
+        let reach = rows.iter().max().map_or(0, |row| row + panels.depth);
+        for Position { input, output } in positions {
+            assert!(input + reach <= self.input.len(), "a position reads outside");
+            assert!(output + self.channel + panels.channels <= self.output.len(), "a position writes outside");
+        }
+        assert_eq!(rows.len(), panels.rows);
+        let steps = rows.len() * panels.depth;
+        for panel in self.computed.clone() {
+            let first = panel * panels.width;
+            let channels = panels.width.min(panels.channels - first);
+            let mut start = 0;
+            loop {
+                let end = (start + BLOCK).min(steps);
+                let block = Block { panel, first, channels, start, end, last: end == steps };
+                // SAFETY: every address is checked above.
+                unsafe {
+                    if channels > S::LANES {
+                        self.block::<S, 2>(block);
+                    } else {
+                        self.block::<S, 1>(block);
+                    }
+                }
+                start = end;
+                if start >= steps {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Some steps of one panel.
+#[derive(Clone, Copy)]
+struct Block {
+    panel: usize,
+    /// First output channel of the panel in its group.
+    first: usize,
+    channels: usize,
+    start: usize,
+    end: usize,
+    /// The sums are complete.
+    last: bool,
+}
+
+impl Gather<'_> {
+    #[inline(always)]
+    unsafe fn block<S: Simd, const V: usize>(&self, block: Block) {
+        // SAFETY: passed on.
+        unsafe {
+            match S::TILE {
+                14 => self.tiles::<S, V, 14>(block),
+                6 => self.tiles::<S, V, 6>(block),
+                _ => self.tiles::<S, V, 2>(block),
+            }
+        }
+    }
+
+    /// Adds the steps of a block at all positions.
+    ///
+    /// # Safety
+    /// The positions are checked.
+    #[inline(always)]
+    unsafe fn tiles<S: Simd, const V: usize, const P: usize>(&self, block: Block) {
+        let Block { panel, first, channels, start, end, last } = block;
+        let output = self.output.at(0);
+        let weights = self.panels.panel(panel);
+        let width = self.panels.width;
+        let tail = channels - (V - 1) * S::LANES;
+        let depth = self.panels.depth;
+        for positions in self.positions.chunks(P) {
+            // The last tile computes its last position several times and stores it once.
+            // SAFETY: `run` has checked the reach of every position; weights are as long as steps; outputs are
+            // valid by the contract.
+            unsafe {
+                let mut sums = [[S::splat(0.0); V]; P];
+                if start > 0 {
+                    for (p, sums) in sums.iter_mut().enumerate() {
+                        let position = positions[p.min(positions.len() - 1)];
+                        let from = output.add(position.output + self.channel + first);
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = load::<S, V>(from, v, tail);
+                        }
+                    }
+                }
+                let mut inputs = [self.input.as_ptr(); P];
+                for (p, input) in inputs.iter_mut().enumerate() {
+                    *input = input.add(positions[p.min(positions.len() - 1)].input);
+                }
+                let mut weight = weights.as_ptr().add(start * width);
+                let mut step = start;
+                while step < end {
+                    let (row, at) = (step / depth, step % depth);
+                    let count = (depth - at).min(end - step);
+                    let offset = self.rows[row] + at;
+                    accumulate::<S, V, P>(&mut sums, &inputs, offset, weight, width, count);
+                    weight = weight.add(count * width);
+                    step += count;
+                }
+                if last && let Some(bias) = self.finish.bias {
+                    let bias = bias[self.channel + first..][..channels].as_ptr();
+                    for v in 0..V {
+                        let bias = load::<S, V>(bias, v, tail);
+                        for sums in &mut sums {
+                            sums[v] = S::add(sums[v], bias);
+                        }
+                    }
+                }
+                for (position, sums) in positions.iter().zip(&sums) {
+                    let offset = position.output + self.channel + first;
+                    for (v, &sum) in sums.iter().enumerate() {
+                        let mut sum = sum;
+                        if last && let Some(residual) = self.finish.residual {
+                            sum = S::add(sum, load::<S, V>(residual.as_ptr().add(offset), v, tail));
+                        }
+                        if last && self.finish.relu {
+                            // In this order a NaN stays one.
+                            sum = S::max(S::splat(0.0), sum);
+                        }
+                        let to = output.add(offset + v * S::LANES);
+                        if v + 1 == V && tail < S::LANES {
+                            S::store_first(to, sum, tail);
+                        } else {
+                            S::store(to, sum);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Vector `v` of the `V` at an address; of the last one, only the first `tail` values.
+///
+/// # Safety
+/// The instructions of `S`; the address is valid for these values.
+#[inline(always)]
+unsafe fn load<S: Simd, const V: usize>(from: *const f32, v: usize, tail: usize) -> S::Vector {
+    // SAFETY: the contract.
+    unsafe {
+        let from = from.add(v * S::LANES);
+        if v + 1 == V && tail < S::LANES { S::load_first(from, tail) } else { S::load(from) }
+    }
+}
+
+/// `sums[p][v] += sum over k of inputs[p][offset + k] * weights[k][v]`.
+///
+/// # Safety
+/// The instructions of `S`; the inputs are valid from `offset` for `count` values, the weights for `count` rows
+/// of `width`.
+#[inline(always)]
+pub(crate) unsafe fn accumulate<S: Simd, const V: usize, const P: usize>(
+    sums: &mut [[S::Vector; V]; P],
+    inputs: &[*const f32; P],
+    offset: usize,
+    weights: *const f32,
+    width: usize,
+    count: usize,
+) {
+    let mut local = *sums;
+    // SAFETY: the contract.
+    unsafe {
+        for k in 0..count {
+            let mut weight = [S::splat(0.0); V];
+            for (v, weight) in weight.iter_mut().enumerate() {
+                *weight = S::load(weights.add(k * width + v * S::LANES));
+            }
+            for p in 0..P {
+                let input = S::splat(*inputs[p].add(offset + k));
+                for v in 0..V {
+                    local[p][v] = S::mul_add(input, weight[v], local[p][v]);
+                }
+            }
+        }
+    }
+    *sums = local;
+}

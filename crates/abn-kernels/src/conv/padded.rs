@@ -1,0 +1,89 @@
+//! The part of a batch that one task works on, with its zeros around it.
+
+use std::ops::Range;
+
+use super::Convolution;
+
+/// Some images or some rows of one image, as a kernel reads them: offset of the first value and distances of
+/// neighbouring images, rows and columns, in values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) image: usize,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
+
+/// A frame of rows and columns over the images, in coordinates of the unpadded image: may reach outside.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    pub(crate) images: Range<usize>,
+    pub(crate) rows: Range<isize>,
+    pub(crate) columns: Range<isize>,
+}
+
+impl Frame {
+    fn height(&self) -> usize {
+        (self.rows.end - self.rows.start) as usize
+    }
+
+    fn width(&self) -> usize {
+        (self.columns.end - self.columns.start) as usize
+    }
+
+    /// Values of the frame.
+    pub(crate) fn len(&self, channels: usize) -> usize {
+        self.images.len() * self.height() * self.width() * channels
+    }
+
+    /// What the output rows of some images see of the input.
+    pub(crate) fn of_outputs(geometry: &Convolution, images: Range<usize>, rows: Range<usize>) -> Self {
+        let [_, width] = geometry.output();
+        let extent = |axis: usize, outputs: Range<usize>| {
+            let first = (outputs.start * geometry.stride[axis]) as isize - geometry.padding_before[axis] as isize;
+            let last = ((outputs.end - 1) * geometry.stride[axis] + geometry.span(axis)) as isize;
+            first..last - geometry.padding_before[axis] as isize
+        };
+        Self { images, rows: extent(0, rows), columns: extent(1, 0..width) }
+    }
+
+    /// The frame of images `[batch, size, channels]`: a view of the images themselves where the frame lies
+    /// inside, else a copy in `scratch` with zeros outside.
+    ///
+    /// # Panics
+    /// `scratch` is shorter than the frame.
+    pub(crate) fn view<'a>(
+        &self,
+        values: &'a [f32],
+        size: [usize; 2],
+        channels: usize,
+        scratch: &'a mut [f32],
+    ) -> View<'a> {
+        let row = size[1] * channels;
+        let image = size[0] * row;
+        let inside = |range: &Range<isize>, end: usize| range.start >= 0 && range.end <= end as isize;
+        if inside(&self.rows, size[0]) && inside(&self.columns, size[1]) {
+            let first = self.rows.start as usize * row + self.columns.start as usize * channels;
+            let values = &values[self.images.start * image + first..self.images.end * image];
+            return View { values, image, row, column: channels };
+        }
+        let scratch = &mut scratch[..self.len(channels)];
+        let (height, width) = (self.height(), self.width() * channels);
+        let columns = self.columns.start.max(0)..self.columns.end.min(size[1] as isize).max(0);
+        let before = (columns.start - self.columns.start) as usize * channels;
+        let count = (columns.end - columns.start).max(0) as usize * channels;
+        for (index, target) in scratch.chunks_exact_mut(width).enumerate() {
+            let at = self.rows.start + (index % height) as isize;
+            if at < 0 || at >= size[0] as isize || count == 0 {
+                target.fill(0.0);
+                continue;
+            }
+            let source = (self.images.start + index / height) * image + at as usize * row;
+            let source = &values[source + columns.start as usize * channels..][..count];
+            target[..before].fill(0.0);
+            target[before..before + count].copy_from_slice(source);
+            target[before + count..].fill(0.0);
+        }
+        View { values: scratch, image: height * width, row: width, column: channels }
+    }
+}

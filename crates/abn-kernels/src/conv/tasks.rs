@@ -1,0 +1,69 @@
+//! How a convolution is cut into tasks for the threads. Every output value is computed by one task in one order,
+//! so the cut changes no result.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+/// Values of the input that a task reads: they stay in the second-level cache for all output channels.
+const INPUT: usize = 64 * 1024;
+
+/// Positions below which a task wastes a part of its last tile.
+const POSITIONS: usize = 112;
+
+/// Tasks for each thread, so that none waits long for the last.
+const PER_THREAD: usize = 3;
+
+/// Some images by some rows by some panels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tasks {
+    total: [usize; 3],
+    step: [usize; 3],
+}
+
+impl Tasks {
+    /// Cuts `images` with `rows` output rows of `width` positions each and `panels`; `reads` tells how many values
+    /// of the input some rows of an image read.
+    pub(crate) fn of(images: usize, rows: usize, panels: usize, reads: impl Fn(usize) -> usize, width: usize) -> Self {
+        let total = [images, rows, panels];
+        let wanted = PER_THREAD * rayon::current_num_threads();
+        let mut step = [1, rows, panels];
+        // Large images are cut into rows, small ones taken together.
+        while step[1] > 1 && reads(step[1]) > INPUT && step[1] * width > POSITIONS {
+            step[1] = step[1].div_ceil(2);
+        }
+        if step[1] == rows {
+            let together = (INPUT / reads(rows).max(1)).max(POSITIONS.div_ceil(rows * width));
+            step[0] = together.min(images / wanted).max(1);
+        }
+        let mut tasks = Self { total, step };
+        // Too few tasks: give panels, then rows, to different threads.
+        while tasks.count() < wanted && tasks.step[2] > 1 {
+            tasks.step[2] = tasks.step[2].div_ceil(2);
+        }
+        while tasks.count() < wanted && tasks.step[1] > 1 {
+            tasks.step[1] = tasks.step[1].div_ceil(2);
+        }
+        tasks
+    }
+
+    fn count(&self) -> usize {
+        self.counts().iter().product()
+    }
+
+    fn counts(&self) -> [usize; 3] {
+        [0, 1, 2].map(|axis| self.total[axis].div_ceil(self.step[axis]))
+    }
+
+    /// Calls `task(images, rows, panels)` for every task on all threads.
+    pub(crate) fn run(&self, task: impl Fn(Range<usize>, Range<usize>, Range<usize>) + Sync) {
+        let [_, rows, panels] = self.counts();
+        (0..self.count()).into_par_iter().for_each(|index| {
+            let part = |axis: usize, at: usize| {
+                let start = at * self.step[axis];
+                start..(start + self.step[axis]).min(self.total[axis])
+            };
+            task(part(0, index / panels / rows), part(1, index / panels % rows), part(2, index % panels));
+        });
+    }
+}

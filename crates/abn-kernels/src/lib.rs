@@ -1,0 +1,7 @@
+//! Kernels of convolutional networks for CPUs.
+
+mod buffer;
+pub mod conv;
+mod simd;
+
+pub use simd::InstructionSet;

@@ -1,0 +1,75 @@
+//! Eight lanes in plain Rust, for the compiler to vectorise.
+
+use super::Simd;
+
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+const LANES: usize = 8;
+
+type Vector = [f32; LANES];
+
+#[inline(always)]
+fn each(function: impl Fn(usize) -> f32) -> Vector {
+    std::array::from_fn(function)
+}
+
+// SAFETY of every block: the trait's contract gives the validity of the pointers.
+#[allow(clippy::undocumented_unsafe_blocks)]
+impl Simd for Portable {
+    type Vector = Vector;
+    const LANES: usize = LANES;
+    const TILE: usize = 2;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Vector {
+        [value; LANES]
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Vector {
+        unsafe { from.cast::<Vector>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, value: Vector) {
+        unsafe { to.cast::<Vector>().write_unaligned(value) }
+    }
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Vector {
+        each(|lane| if lane < count { unsafe { from.add(lane).read() } } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn store_first(to: *mut f32, value: Vector, count: usize) {
+        for (lane, value) in value.into_iter().take(count).enumerate() {
+            unsafe { to.add(lane).write(value) }
+        }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Vector, b: Vector) -> Vector {
+        each(|lane| a[lane] + b[lane])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Vector, b: Vector) -> Vector {
+        each(|lane| a[lane] - b[lane])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Vector, b: Vector) -> Vector {
+        each(|lane| a[lane] * b[lane])
+    }
+    #[inline(always)]
+    unsafe fn mul_add(a: Vector, b: Vector, c: Vector) -> Vector {
+        // Fused only where it is an instruction: elsewhere it would be a call for every value.
+        if cfg!(target_arch = "aarch64") {
+            each(|lane| a[lane].mul_add(b[lane], c[lane]))
+        } else {
+            each(|lane| a[lane] * b[lane] + c[lane])
+        }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Vector, b: Vector) -> Vector {
+        each(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
+    }
+    #[inline(always)]
+    unsafe fn keep_where_positive(value: Vector, gate: Vector) -> Vector {
+        each(|lane| if gate[lane] > 0.0 { value[lane] } else { 0.0 })
+    }
+}
