@@ -37,8 +37,8 @@ pub(crate) struct Gather<'a> {
     pub(crate) input: &'a [f32],
     /// The weights of the group.
     pub(crate) panels: &'a Panels,
-    /// Offset of each kernel row from the position's input.
-    pub(crate) rows: &'a [usize],
+    /// Start of each walk from the position's input.
+    pub(crate) walks: &'a [usize],
     /// The positions.
     pub(crate) positions: &'a [Position],
     /// What happens at last.
@@ -59,14 +59,14 @@ impl Kernel for Gather<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { panels, positions, rows, .. } = self;
-        let reach = rows.iter().max().map_or(0, |row| row + panels.depth);
+        let Self { panels, positions, walks, .. } = self;
+        let reach = walks.iter().max().map_or(0, |walk| walk + panels.depth);
         for Position { input, output } in positions {
             assert!(input + reach <= self.input.len(), "a position reads outside");
             assert!(output + self.channel + panels.channels <= self.output.len(), "a position writes outside");
         }
-        assert_eq!(rows.len(), panels.rows);
-        let steps = rows.len() * panels.depth;
+        assert_eq!(walks.len(), panels.walks);
+        let steps = walks.len() * panels.depth;
         for panel in self.computed.clone() {
             let first = panel * panels.width;
             let channels = panels.width.min(panels.channels - first);
@@ -151,9 +151,9 @@ impl Gather<'_> {
                 let mut weight = weights.as_ptr().add(start * width);
                 let mut step = start;
                 while step < end {
-                    let (row, at) = (step / depth, step % depth);
+                    let (walk, at) = (step / depth, step % depth);
                     let count = (depth - at).min(end - step);
-                    let offset = self.rows[row] + at;
+                    let offset = self.walks[walk] + at;
                     accumulate::<S, V, P>(&mut sums, &inputs, offset, weight, width, count);
                     weight = weight.add(count * width);
                     step += count;

@@ -3,10 +3,17 @@
 mod forward;
 mod gather;
 mod geometry;
+mod input_gradient;
 mod padded;
 mod panels;
+mod pass;
+mod taps;
 mod tasks;
+mod weight_gradient;
 
 pub use forward::forward;
 pub use gather::Finish;
 pub use geometry::Convolution;
+use geometry::weight_index;
+pub use input_gradient::input_gradient;
+pub use weight_gradient::weight_gradient;

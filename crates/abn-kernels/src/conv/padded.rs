@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use super::Convolution;
-
 /// Some images or some rows of one image, as a kernel reads them: offset of the first value and distances of
 /// neighbouring images, rows and columns, in values.
 #[derive(Debug, Clone, Copy)]
@@ -34,17 +32,6 @@ impl Frame {
     /// Values of the frame.
     pub(crate) fn len(&self, channels: usize) -> usize {
         self.images.len() * self.height() * self.width() * channels
-    }
-
-    /// What the output rows of some images see of the input.
-    pub(crate) fn of_outputs(geometry: &Convolution, images: Range<usize>, rows: Range<usize>) -> Self {
-        let [_, width] = geometry.output();
-        let extent = |axis: usize, outputs: Range<usize>| {
-            let first = (outputs.start * geometry.stride[axis]) as isize - geometry.padding_before[axis] as isize;
-            let last = ((outputs.end - 1) * geometry.stride[axis] + geometry.span(axis)) as isize;
-            first..last - geometry.padding_before[axis] as isize
-        };
-        Self { images, rows: extent(0, rows), columns: extent(1, 0..width) }
     }
 
     /// The frame of images `[batch, size, channels]`: a view of the images themselves where the frame lies

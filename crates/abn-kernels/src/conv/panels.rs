@@ -4,34 +4,34 @@ use rayon::prelude::*;
 
 use crate::buffer::Line;
 
-/// Weights of one group, as panels of some output channels each: for every panel, kernel row and position along
-/// the row (column, then input channel), the weights of the panel's channels side by side, zeros behind the last.
+/// Weights of one group, as panels of some output channels each: for every panel, walk and place along it
+/// (column, then input channel), the weights of the panel's channels side by side, zeros behind the last.
 #[derive(Debug)]
 pub(crate) struct Panels {
     lines: Vec<Line>,
     /// Output channels of a panel.
     pub(crate) width: usize,
-    /// Kernel rows.
-    pub(crate) rows: usize,
-    /// Positions along a row.
+    /// Walks through the input.
+    pub(crate) walks: usize,
+    /// Places along a walk.
     pub(crate) depth: usize,
     /// Output channels.
     pub(crate) channels: usize,
 }
 
 impl Panels {
-    /// Packs `weight(channel, row, position)`.
+    /// Packs `weight(channel, walk, place)`.
     pub(crate) fn pack(
         width: usize,
         channels: usize,
-        rows: usize,
+        walks: usize,
         depth: usize,
         weight: impl Fn(usize, usize, usize) -> f32 + Sync,
     ) -> Self {
-        let panel = rows * depth * width;
-        let mut lines = Line::zeroed(panel * channels.div_ceil(width));
-        let values = Line::values_mut(&mut lines);
-        values.par_chunks_mut(panel.max(1)).enumerate().for_each(|(index, panel)| {
+        let panel = walks * depth * width;
+        let len = panel * channels.div_ceil(width);
+        let mut lines = Line::zeroed(len);
+        Line::values_mut(&mut lines)[..len].par_chunks_mut(panel.max(1)).enumerate().for_each(|(index, panel)| {
             let first = index * width;
             let count = width.min(channels - first);
             for (at, values) in panel.chunks_exact_mut(width).enumerate() {
@@ -40,7 +40,7 @@ impl Panels {
                 }
             }
         });
-        Self { lines, width, rows, depth, channels }
+        Self { lines, width, walks, depth, channels }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -49,7 +49,7 @@ impl Panels {
 
     /// The values of one panel.
     pub(crate) fn panel(&self, index: usize) -> &[f32] {
-        let len = self.rows * self.depth * self.width;
+        let len = self.walks * self.depth * self.width;
         &Line::values(&self.lines)[index * len..][..len]
     }
 }

@@ -22,10 +22,10 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Cuts `images` with `rows` output rows of `width` positions each and `panels`; `reads` tells how many values
-    /// of the input some rows of an image read.
-    pub(crate) fn of(images: usize, rows: usize, panels: usize, reads: impl Fn(usize) -> usize, width: usize) -> Self {
-        let total = [images, rows, panels];
+    /// Cuts images, rows of `width` positions each and panels; `reads` tells how many values of the input some
+    /// rows of an image read.
+    pub(crate) fn of(total: [usize; 3], width: usize, reads: impl Fn(usize) -> usize) -> Self {
+        let [images, rows, panels] = total;
         let wanted = PER_THREAD * rayon::current_num_threads();
         let mut step = [1, rows, panels];
         // Large images are cut into rows, small ones taken together.

@@ -42,6 +42,11 @@ impl InstructionSet {
         }
     }
 
+    /// Output channels of a panel of weights: two vectors, or one where that holds all.
+    pub(crate) fn panel(self, channels: usize) -> usize {
+        if channels > self.lanes() { 2 * self.lanes() } else { self.lanes() }
+    }
+
     fn is_available(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         match self {

@@ -1,0 +1,101 @@
+//! The gradient of the input: a convolution of the output's gradient with the turned kernel.
+//!
+//! Under a stride, input rows and columns fall into phases that meet different parts of the kernel; each phase
+//! is a pass of its own, without any multiplication by an inserted zero.
+
+use rayon::prelude::*;
+
+use crate::buffer::Output;
+use crate::simd::InstructionSet;
+
+use super::gather::Finish;
+use super::panels::Panels;
+use super::pass::{Pass, Side};
+use super::taps::{Tap, Taps};
+use super::{Convolution, weight_index};
+
+/// Gradient of the input, given that of the output (both channels last): `input_gradient[i] = sum over the outputs o
+/// that see i of output_gradient[o] * weight`.
+///
+/// # Panics
+/// A length does not fit the shapes.
+pub fn input_gradient(
+    set: InstructionSet,
+    geometry: &Convolution,
+    weight: &[f32],
+    output_gradient: &[f32],
+    input_gradient: &mut [f32],
+) {
+    assert_eq!(input_gradient.len(), geometry.input_len(), "input of {geometry:?}");
+    assert_eq!(weight.len(), geometry.weight_len(), "weight of {geometry:?}");
+    assert_eq!(output_gradient.len(), geometry.output_len(), "output of {geometry:?}");
+    if input_gradient.is_empty() {
+        return;
+    }
+    let covered: Vec<[Phase; 2]> = Phase::of(geometry, 0)
+        .into_iter()
+        .flat_map(|row| Phase::of(geometry, 1).into_iter().map(move |column| [row.clone(), column]))
+        .filter(|phases| phases.iter().all(|phase| phase.positions > 0))
+        .collect();
+    if covered.iter().flatten().any(|phase| phase.taps.is_empty()) {
+        input_gradient.par_chunks_mut(1 << 14).for_each(|part| part.fill(0.0));
+    }
+    let output = Output::new(input_gradient);
+    for phases in covered.into_iter().filter(|phases| phases.iter().all(|phase| !phase.taps.is_empty())) {
+        let each = |function: fn(&Phase) -> usize| [0, 1].map(|axis| function(&phases[axis]));
+        let taps = Taps::new(
+            [phases[0].taps.clone(), phases[1].taps.clone()],
+            geometry.group_out(),
+            geometry.groups,
+        );
+        let panels: Vec<Panels> = (0..geometry.groups)
+            .map(|group| {
+                taps.pack(set, geometry.group_in(), |to, channel, value| {
+                    weight[weight_index(geometry, group * geometry.group_out() + channel, to, value)]
+                })
+            })
+            .collect();
+        let pass = Pass {
+            batch: geometry.batch,
+            positions: each(|phase| phase.positions),
+            groups: geometry.groups,
+            reads: Side { size: geometry.output(), channels: geometry.channels_out, step: [1, 1] },
+            first_read: [phases[0].first_read, phases[1].first_read],
+            taps,
+            writes: Side { size: geometry.input, channels: geometry.channels_in, step: geometry.stride },
+            first_write: each(|phase| phase.first),
+        };
+        pass.run(set, output_gradient, &panels, Finish::default(), output);
+    }
+}
+
+/// The rows (or columns) of the input at one remainder of the stride.
+#[derive(Debug, Clone)]
+struct Phase {
+    first: usize,
+    positions: usize,
+    /// First output that the first of them was seen by; outside where negative.
+    first_read: isize,
+    taps: Vec<Tap>,
+}
+
+impl Phase {
+    fn of(geometry: &Convolution, axis: usize) -> Vec<Self> {
+        let stride = geometry.stride[axis];
+        let phases = (0..stride).map(|first| {
+            let positions = geometry.input[axis].saturating_sub(first).div_ceil(stride);
+            // Input i is value k of the kernel of output (i + padding - k * dilation) / stride.
+            let padded = (first + geometry.padding_before[axis]) as isize;
+            let mut met: Vec<(usize, isize)> = (0..geometry.kernel[axis])
+                .map(|index| (index, padded - (index * geometry.dilation[axis]) as isize))
+                .filter(|(_, at)| at.rem_euclid(stride as isize) == 0)
+                .map(|(index, at)| (index, at.div_euclid(stride as isize)))
+                .collect();
+            met.reverse();
+            let first_read = met.first().map_or(0, |&(_, at)| at);
+            let taps = met.into_iter().map(|(index, at)| Tap { index, offset: (at - first_read) as usize });
+            Self { first, positions, first_read, taps: taps.collect() }
+        });
+        phases.collect()
+    }
+}
