@@ -14,12 +14,11 @@
 use std::fmt;
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
-use crate::backbone::conv::ConvShape;
+use crate::backbone::conv::{Conv2d, ConvShape};
 use crate::backbone::{ConvNorm, NetworkConfig, Stage, StageConfig, global_average};
 use crate::mechanism::Mechanism;
 use crate::mixed::{MixedAttention, MixedAttentionConfig};

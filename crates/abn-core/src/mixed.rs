@@ -9,14 +9,13 @@
 //! ```
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
 use crate::attention::{InvalidAttention, check_kernel};
-use crate::backbone::conv::ConvShape;
+use crate::backbone::conv::{Conv2d, ConvShape};
 use crate::norm::BatchNorm;
 
 /// Which parts the module has and how they are joined. The default is the proposed module.

@@ -2,6 +2,8 @@
 
 mod buffer;
 pub mod conv;
+#[cfg(feature = "burn")]
+pub mod ops;
 mod simd;
 
 pub use simd::InstructionSet;

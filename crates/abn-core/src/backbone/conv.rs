@@ -1,8 +1,9 @@
 //! Convolutions as the networks of the papers use them, with and without a batch norm behind them.
 
-use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{Initializer, PaddingConfig2d};
+use abn_kernels::ops::conv2d;
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::norm::BatchNorm;
@@ -33,23 +34,38 @@ impl ConvShape {
 
     /// The convolution without bias.
     pub(crate) fn init(self, device: &Device) -> Conv2d {
-        self.config().with_bias(false).init(device)
+        let shape = [self.outputs, self.inputs / self.groups, self.side, self.side];
+        let weight = he_fan_out(self.outputs, self.side).init(shape, device);
+        Conv2d { weight, bias: None, shape: self }
     }
 
     /// The convolution with a bias that starts at 0.
     pub(crate) fn init_biased(self, device: &Device) -> Conv2d {
-        let mut conv = self.config().with_bias(true).init(device);
-        conv.bias = Some(Initializer::Zeros.init([self.outputs], device));
-        conv
+        Conv2d { bias: Some(Initializer::Zeros.init([self.outputs], device)), ..self.init(device) }
     }
 
-    fn config(self) -> Conv2dConfig {
-        let half = self.side / 2;
-        Conv2dConfig::new([self.inputs, self.outputs], [self.side, self.side])
-            .with_stride([self.stride, self.stride])
-            .with_groups(self.groups)
-            .with_padding(PaddingConfig2d::Explicit(half, half, half, half))
-            .with_initializer(he_fan_out(self.outputs, self.side))
+    fn options(self) -> ConvOptions<2> {
+        ConvOptions::new([self.stride; 2], [self.side / 2; 2], [1; 2], self.groups)
+    }
+}
+
+/// A convolution by the kernels of this workspace.
+#[derive(Module, Debug)]
+pub struct Conv2d {
+    /// `[outputs, inputs / groups, side, side]`.
+    pub weight: Param<Tensor<4>>,
+    /// `[outputs]`.
+    pub bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    shape: ConvShape,
+}
+
+impl Conv2d {
+    /// # Shapes
+    /// `[B, inputs, H, W]` to `[B, outputs, ceil(H / stride), ceil(W / stride)]`.
+    pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        conv2d(input, self.weight.val(), bias, self.shape.options())
     }
 }
 

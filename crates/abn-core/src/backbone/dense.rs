@@ -2,13 +2,12 @@
 //! the channels and the resolution.
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::ConvShape;
+use super::conv::{Conv2d, ConvShape};
 use super::pool::halve_average;
 use crate::norm::BatchNorm;
 

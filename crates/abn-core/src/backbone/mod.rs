@@ -22,7 +22,7 @@ use burn::tensor::{Device, Tensor};
 use crate::mixed::MixedAttentionConfig;
 use crate::norm::BatchNorm;
 pub use architecture::{Architecture, ArchitectureError, BlockName};
-pub use conv::ConvNorm;
+pub use conv::{Conv2d, ConvNorm};
 pub use head::{Head, HeadConfig};
 pub(crate) use pool::global_average;
 pub use stage::{BlockConfig, Stage, StageConfig};

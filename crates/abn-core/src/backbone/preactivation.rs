@@ -2,13 +2,12 @@
 //! before each of two 3x3 convolutions, dropout between them, no ReLU after the sum.
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-use super::conv::ConvShape;
+use super::conv::{Conv2d, ConvShape};
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;
 

@@ -1,13 +1,12 @@
 //! What a network does with the image before its first stage.
 
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::INPUT_CHANNELS;
-use super::conv::ConvShape;
+use super::conv::{Conv2d, ConvShape};
 use super::pool::halve_overlapping;
 use crate::norm::BatchNorm;
 
