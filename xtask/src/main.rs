@@ -1,6 +1,7 @@
-//! What the developers run: `cargo xtask ci`.
+//! What the developers run: `cargo xtask ci`, `cargo xtask bench`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A program for the terminal.
 
+mod bench;
 mod ci;
 
 use std::process::ExitCode;
@@ -8,27 +9,26 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask TASK
 
 tasks:
-  ci    everything that continuous integration checks: format, tests, clippy, docs, the CUDA build's types,
-        and, where ../shared lies beside the project, the tests on real data and reference numbers";
+  ci       everything that continuous integration checks: format, tests, clippy, docs, the CUDA build's types,
+           and, where ../shared lies beside the project, the tests on real data and reference numbers
+  bench    how many images a second the networks learn from and answer, alone or beside PyTorch; `bench -h`";
 
 fn main() -> ExitCode {
-    let task = std::env::args().nth(1);
-    let done = match task.as_deref() {
-        Some("ci") => ci::run(),
+    let mut arguments = std::env::args().skip(1);
+    let done = match arguments.next().as_deref() {
+        Some("ci") => ci::run().map(|()| ExitCode::SUCCESS),
+        Some("bench") => bench::run(arguments),
         Some("-h" | "--help") => {
             println!("{USAGE}");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
         }
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -1,0 +1,129 @@
+//! What is measured: a network at a batch, a size of images and a number of threads.
+
+use std::fmt;
+
+use abn_core::backbone::Architecture;
+use abn_core::{AttentionConfig, ClassifierConfig};
+use anyhow::{Result, anyhow};
+use burn::tensor::Device;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+/// One measurement; also the options of the processes that make it, ours and the peer's.
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize)]
+pub(crate) struct Case {
+    #[arg(long)]
+    pub(crate) arch: String,
+    #[arg(long)]
+    pub(crate) attention: Attention,
+    #[arg(long)]
+    pub(crate) mode: Mode,
+    #[arg(long)]
+    pub(crate) batch: usize,
+    /// Side of the square images
+    #[arg(long)]
+    pub(crate) size: usize,
+    #[arg(long)]
+    pub(crate) classes: usize,
+    /// No option: RAYON_NUM_THREADS and OMP_NUM_THREADS tell it.
+    #[arg(skip)]
+    pub(crate) threads: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Attention {
+    None,
+    Abn,
+    Manet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    /// Forward, joint loss, backward, a step of SGD.
+    Train,
+    /// Logits and maps, by the running statistics.
+    Infer,
+}
+
+/// The networks of the tables, with their batches.
+pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
+    let networks =
+        [("resnet20", 64), ("resnet20", 128), ("wrn-16-4", 64), ("resnet18", 16), ("resnet50", 16)];
+    let both = networks.iter().flat_map(|network| [(network, Attention::Abn), (network, Attention::Manet)]);
+    both.map(|((arch, batch), attention)| {
+        let (size, classes) =
+            if arch.starts_with("resnet20") || arch.starts_with("wrn") { (32, 10) } else { (224, 1000) };
+        Case { arch: (*arch).to_owned(), attention, mode, batch: *batch, size, classes, threads }
+    })
+    .collect()
+}
+
+impl Case {
+    /// The network.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub(crate) fn config(&self) -> Result<ClassifierConfig> {
+        let architecture = Architecture::parse(&self.arch).map_err(|error| anyhow!(error))?;
+        let attention = match self.attention {
+            Attention::None => None,
+            Attention::Abn => Some(architecture.abn()),
+            Attention::Manet => Some(AttentionConfig::manet()),
+        };
+        Ok(ClassifierConfig { network: architecture.network, attention, classes: self.classes })
+    }
+
+    /// Floating point operations for one image: two for every multiply-add of convolutions and linear layers, and
+    /// in training three times as many, for the gradients by weights and by inputs cost as much each.
+    pub(crate) fn operations(&self) -> Result<f64> {
+        let forward = 2 * self.config()?.cost([self.size; 2], &Device::flex()).multiply_adds;
+        Ok(match self.mode {
+            Mode::Train => 3.0,
+            Mode::Infer => 1.0,
+        } * forward as f64)
+    }
+
+    /// The options that make this case of a worker.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        [
+            ("--arch", self.arch.clone()),
+            ("--attention", self.attention.to_string()),
+            ("--mode", self.mode.to_string()),
+            ("--batch", self.batch.to_string()),
+            ("--size", self.size.to_string()),
+            ("--classes", self.classes.to_string()),
+        ]
+        .into_iter()
+        .flat_map(|(option, value)| [option.to_owned(), value])
+        .collect()
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { arch, attention, mode, batch, size, threads, .. } = self;
+        let s = if *threads == 1 { "" } else { "s" };
+        write!(f, "{mode} {arch} {attention} batch {batch} {size}x{size} {threads} thread{s}")
+    }
+}
+
+impl fmt::Display for Attention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Abn => "abn",
+            Self::Manet => "manet",
+        })
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "train",
+            Self::Infer => "infer",
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::case::Case;
+use crate::machine;
+use crate::report::Format;
+
+/// Measures how many images a second the networks learn from and answer, alone or beside PyTorch.
+#[derive(Debug, Parser)]
+#[command(
+    name = "abn-bench",
+    bin_name = "cargo xtask bench",
+    after_help = "Examples:\n  \
+        cargo xtask bench train --quick --only resnet20          a first look, half a minute\n  \
+        cargo xtask bench train --peer                           every network, by turns with PyTorch's\n  \
+        cargo xtask bench infer --peer --python env/bin/python   with a PyTorch that is there\n  \
+        cargo xtask bench growth --markdown                      by batch, threads and size of the images\n\n\
+        The table goes to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 wrong usage."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Training: forward, joint loss, backward, a step of SGD with momentum
+    Train(Options),
+    /// Inference: logits and attention map
+    Infer(Options),
+    /// ABN-ResNet-20 by batch, threads and size of the images
+    Growth(Options),
+    /// One network in a process of its own
+    #[command(hide = true)]
+    Worker(Case),
+    /// The most that the machine can do
+    #[command(hide = true)]
+    Peak,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Measure the same networks in plain PyTorch, by turns with ours
+    #[arg(long)]
+    pub(crate) peer: bool,
+    /// A Python with torch, numpy and safetensors, instead of the one that is made under target/peer once (some
+    /// minutes and gigabytes)
+    #[arg(long, value_name = "PATH", requires = "peer")]
+    pub(crate) python: Option<PathBuf>,
+    /// Only what has this text in its description, such as `resnet20`, `manet` or `batch 64`; of several, any
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
+    /// Threads of both; all that the machine has if left out
+    #[arg(long, value_name = "N", value_parser = parse_threads)]
+    threads: Option<usize>,
+    /// Repetitions, of which the median counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    repetitions: u32,
+    /// Length of the warm-up and of a repetition, which is at least one batch
+    #[arg(long, value_name = "S", default_value_t = 1.5, value_parser = parse_seconds)]
+    seconds: f64,
+    /// A first look: 3 repetitions of 0.3 seconds
+    #[arg(long, conflicts_with_all = ["repetitions", "seconds"])]
+    quick: bool,
+    /// Print all numbers as JSON
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print a table for Markdown, with date, command and processor
+    #[arg(long)]
+    markdown: bool,
+}
+
+impl Options {
+    pub(crate) fn threads(&self) -> usize {
+        self.threads.unwrap_or_else(machine::threads)
+    }
+
+    pub(crate) fn repetitions(&self) -> u32 {
+        if self.quick { 3 } else { self.repetitions }
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        if self.quick { 0.3 } else { self.seconds }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        match (self.json, self.markdown) {
+            (true, _) => Format::Json,
+            (_, true) => Format::Markdown,
+            _ => Format::Text,
+        }
+    }
+
+    /// The cases that are asked for. None is a mistake of usage, which ends the program.
+    pub(crate) fn chosen(&self, cases: Vec<Case>) -> Vec<Case> {
+        let names: Vec<String> = cases.iter().map(Case::to_string).collect();
+        let asked = |case: &Case| {
+            self.only.is_empty() || self.only.iter().any(|text| case.to_string().contains(text))
+        };
+        let chosen: Vec<Case> = cases.into_iter().filter(asked).collect();
+        if chosen.is_empty() {
+            let message = format!("nothing has the text of --only; there is:\n  {}", names.join("\n  "));
+            Cli::command().error(ErrorKind::ValueValidation, message).exit();
+        }
+        chosen
+    }
+}
+
+fn parse_threads(text: &str) -> Result<usize, String> {
+    let most = machine::threads();
+    let threads = text.parse().ok().filter(|threads| (1..=most).contains(threads));
+    threads.ok_or_else(|| format!("this machine runs 1 to {most}"))
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "not a number from 0.01 to 3600".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

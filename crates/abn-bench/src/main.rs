@@ -1,0 +1,53 @@
+//! The benchmark behind `cargo xtask bench`: how many images a second the networks learn from and answer, alone or
+//! beside the same networks in plain PyTorch.
+//!
+//! Every network runs in processes of its own, ours ([`worker`]) and PyTorch's (`peer/`), which do one repetition
+//! each time they are asked to ([`process`]). So both are measured by turns in the same call ([`measure`]), and
+//! peak memory is that of one network. Before anything is timed, both train the same weights on the same images
+//! and must give the same numbers ([`check`]).
+#![allow(clippy::print_stdout, clippy::print_stderr)] // A program for the terminal.
+
+mod case;
+mod check;
+mod cli;
+mod growth;
+mod machine;
+mod measure;
+mod peak;
+mod process;
+mod python;
+mod report;
+mod worker;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use crate::case::{Case, Mode};
+use crate::cli::{Cli, Command, Options};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Train(options) => bench(case::published(Mode::Train, options.threads()), &options),
+        Command::Infer(options) => bench(case::published(Mode::Infer, options.threads()), &options),
+        Command::Growth(options) => bench(growth::cases(options.threads()), &options),
+        Command::Worker(case) => worker::run(&case),
+        Command::Peak => peak::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints what there is to print even if a network failed: the others took their time.
+fn bench(cases: Vec<Case>, options: &Options) -> Result<()> {
+    let (report, failures) = measure::all(&options.chosen(cases), options)?;
+    println!("{}", report.in_format(options.format())?);
+    ensure!(failures == 0, "{failures} measurements failed; see above");
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Measuring: every engine's process of a network warms up, then they work by turns, and medians count.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+
+use crate::case::Case;
+use crate::cli::Options;
+use crate::process::{Engine, Layout, Repetition, Worker};
+use crate::report::{Peak, Peer, Report, Row, Speed};
+use crate::{check, machine, python};
+
+/// Measures the cases in order. What fails is told and counted, and the others go on.
+///
+/// # Errors
+/// There is no Python for the peer, or the machine's peak cannot be measured.
+pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> {
+    let engines = engines(options)?;
+    let mut bench = Bench { engines, options, names: vec![], differences: BTreeMap::new() };
+    let peaks = bench.peaks(cases)?;
+    let mut rows = Vec::new();
+    let mut failures = 0;
+    for (number, case) in cases.iter().enumerate() {
+        eprintln!("[{}/{}] {case}", number + 1, cases.len());
+        match bench.row(case) {
+            Ok(row) => {
+                eprintln!("        {}", row.summary());
+                rows.push(row);
+            }
+            Err(error) => {
+                eprintln!("error: {case}: {error:#}");
+                failures += 1;
+            }
+        }
+    }
+    let report = Report {
+        date: machine::today(),
+        command: std::env::args()
+            .skip(1)
+            .fold("cargo xtask bench".to_owned(), |line, word| line + " " + &word),
+        processor: machine::processor(),
+        engines: bench.names,
+        repetitions: options.repetitions(),
+        seconds: options.seconds(),
+        peaks,
+        rows,
+    };
+    Ok((report, failures))
+}
+
+fn engines(options: &Options) -> Result<Vec<Engine>> {
+    let mut engines = vec![Engine::Ours];
+    if options.peer {
+        let python = match &options.python {
+            Some(python) => python.clone(),
+            None => python::environment()?,
+        };
+        let peer = |layout| Engine::Peer { python: python.clone(), layout };
+        engines.extend([Layout::Nchw, Layout::ChannelsLast].map(peer));
+    }
+    Ok(engines)
+}
+
+struct Bench<'a> {
+    /// Ours, then the peer's.
+    engines: Vec<Engine>,
+    options: &'a Options,
+    /// Names and versions of the engines.
+    names: Vec<String>,
+    /// Between ours and the peer's, by network and size.
+    differences: BTreeMap<String, f32>,
+}
+
+impl Bench<'_> {
+    /// The machine's peak for each number of threads: the fastest thing that any engine does.
+    fn peaks(&self, cases: &[Case]) -> Result<Vec<Peak>> {
+        let mut counts: Vec<usize> = cases.iter().map(|case| case.threads).collect();
+        counts.sort_unstable();
+        counts.dedup();
+        let mut peaks = Vec::new();
+        for threads in counts {
+            eprintln!("measuring the machine's peak on {threads} threads");
+            // Layouts do not matter to it.
+            for engine in self.engines.iter().take(2) {
+                for (what, operations) in engine.peaks(threads)? {
+                    let engine = engine.library().to_owned();
+                    peaks.push(Peak { threads, engine, what, operations_per_second: operations });
+                }
+            }
+        }
+        Ok(peaks)
+    }
+
+    fn row(&mut self, case: &Case) -> Result<Row> {
+        let difference = self.difference(case)?;
+        let mut workers = Vec::new();
+        for engine in &self.engines {
+            let mut worker = Worker::start(engine, case)?;
+            worker.ask::<()>(&format!("warm {}", self.options.seconds()))?;
+            workers.push(worker);
+        }
+        let parameters = workers[0].ready.parameters;
+        for worker in &workers {
+            ensure!(
+                worker.ready.parameters == parameters,
+                "the networks have different numbers of parameters"
+            );
+            if !self.names.contains(&worker.ready.engine) {
+                self.names.push(worker.ready.engine.clone());
+            }
+        }
+        let mut rates = vec![Vec::new(); workers.len()];
+        for _ in 0..self.options.repetitions() {
+            for (worker, rates) in workers.iter_mut().zip(&mut rates) {
+                let Repetition { images, seconds } = worker.ask("go")?;
+                rates.push(images as f64 / seconds);
+            }
+        }
+        let mut speeds = Vec::new();
+        for (worker, rates) in workers.iter_mut().zip(rates) {
+            speeds.push(Speed::new(rates, worker.ask("memory")?));
+        }
+        let ours = speeds.remove(0);
+        let layouts = self.engines.iter().filter_map(Engine::layout);
+        let peers = layouts.zip(speeds).map(|(layout, speed)| Peer { layout, speed }).collect();
+        Ok(Row { case: case.clone(), parameters, operations: case.operations()?, ours, peers, difference })
+    }
+
+    /// How far the peer's numbers are from ours, if there is a peer.
+    fn difference(&mut self, case: &Case) -> Result<Option<f32>> {
+        let [ours, peer, ..] = self.engines.as_slice() else { return Ok(None) };
+        let network = format!("{} {} {}", case.arch, case.attention, case.size);
+        if let Some(known) = self.differences.get(&network) {
+            return Ok(Some(*known));
+        }
+        let difference = check::compare(ours, peer, case)?;
+        self.differences.insert(network, difference);
+        Ok(Some(difference))
+    }
+}

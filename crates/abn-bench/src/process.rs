@@ -1,0 +1,167 @@
+//! Processes with one network each, ours and the peer's, that are asked line by line.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::case::Case;
+
+/// Who does the work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// This program.
+    Ours,
+    /// PyTorch in that Python.
+    Peer { python: PathBuf, layout: Layout },
+}
+
+/// How PyTorch keeps images and weights in memory; which is faster depends on the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Layout {
+    Nchw,
+    ChannelsLast,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nchw => "nchw",
+            Self::ChannelsLast => "channels_last",
+        })
+    }
+}
+
+/// The first line of a process.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    /// Name and version.
+    pub(crate) engine: String,
+    /// Trainable parameters.
+    pub(crate) parameters: usize,
+}
+
+/// A timed piece of work.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Repetition {
+    pub(crate) images: usize,
+    pub(crate) seconds: f64,
+}
+
+impl Engine {
+    fn command(&self, task: &str, threads: usize) -> Result<Command> {
+        let mut command = match self {
+            Self::Ours => Command::new(std::env::current_exe().context("cannot find this program")?),
+            Self::Peer { python, .. } => {
+                let mut command = Command::new(python);
+                command.arg(crate::python::folder().join("peer.py"));
+                command
+            }
+        };
+        command.arg(task);
+        let threads = threads.to_string();
+        for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS"] {
+            command.env(variable, &threads);
+        }
+        Ok(command)
+    }
+
+    /// What computes.
+    pub(crate) fn library(&self) -> &'static str {
+        match self {
+            Self::Ours => "abn",
+            Self::Peer { .. } => "PyTorch",
+        }
+    }
+
+    pub(crate) fn layout(&self) -> Option<Layout> {
+        match self {
+            Self::Ours => None,
+            Self::Peer { layout, .. } => Some(*layout),
+        }
+    }
+
+    /// The most operations a second that it reaches, by what reaches them.
+    pub(crate) fn peaks(&self, threads: usize) -> Result<Vec<(String, f64)>> {
+        Process::start(&mut self.command("peak", threads)?, self.to_string())?.answer()
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.library())?;
+        self.layout().map_or(Ok(()), |layout| write!(f, " {layout}"))
+    }
+}
+
+/// A process with the network of a case.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    process: Process,
+    pub(crate) ready: Ready,
+}
+
+impl Worker {
+    pub(crate) fn start(engine: &Engine, case: &Case) -> Result<Self> {
+        let mut command = engine.command("worker", case.threads)?;
+        command.args(case.arguments());
+        if let Engine::Peer { layout, .. } = engine {
+            command.args(["--layout", &layout.to_string()]);
+        }
+        let mut process = Process::start(&mut command, format!("{engine}, {case}"))?;
+        let ready = process.answer()?;
+        Ok(Self { process, ready })
+    }
+
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &str) -> Result<T> {
+        // A process that has ended says why on stderr, and has no answer.
+        let _ = writeln!(self.process.input, "{request}");
+        self.process.answer()
+    }
+}
+
+/// A process that ends with its value.
+#[derive(Debug)]
+struct Process {
+    name: String,
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(command: &mut Command, name: String) -> Result<Self> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let input = child.stdin.take().context("a pipe to the process")?;
+        let output = BufReader::new(child.stdout.take().context("a pipe from the process")?);
+        Ok(Self { name, child, input, output })
+    }
+
+    fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        ensure!(
+            !line.is_empty(),
+            "{} ended without an answer; above is why, or it was out of memory",
+            self.name
+        );
+        serde_json::from_str(&line).with_context(|| format!("{} said: {}", self.name, line.trim()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It holds nothing worth waiting for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

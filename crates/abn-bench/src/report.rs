@@ -1,0 +1,335 @@
+//! The results, as text, Markdown or JSON.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::case::{Case, Mode};
+use crate::process::Layout;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Markdown,
+    Json,
+}
+
+/// Everything that was measured in one call.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) date: String,
+    pub(crate) command: String,
+    pub(crate) processor: String,
+    /// Names and versions.
+    pub(crate) engines: Vec<String>,
+    pub(crate) repetitions: u32,
+    /// Of a repetition.
+    pub(crate) seconds: f64,
+    pub(crate) peaks: Vec<Peak>,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// What an engine reaches at its best.
+#[derive(Debug, Serialize)]
+pub(crate) struct Peak {
+    pub(crate) threads: usize,
+    pub(crate) engine: String,
+    pub(crate) what: String,
+    pub(crate) operations_per_second: f64,
+}
+
+/// What was measured of a case.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    #[serde(flatten)]
+    pub(crate) case: Case,
+    pub(crate) parameters: usize,
+    /// Floating point operations for one image.
+    pub(crate) operations: f64,
+    pub(crate) ours: Speed,
+    /// The peer's in each layout; empty without a peer.
+    pub(crate) peers: Vec<Peer>,
+    /// Largest difference between our numbers and the peer's, of the largest number.
+    pub(crate) difference: Option<f32>,
+}
+
+/// The peer in one layout.
+#[derive(Debug, Serialize)]
+pub(crate) struct Peer {
+    pub(crate) layout: Layout,
+    #[serde(flatten)]
+    pub(crate) speed: Speed,
+}
+
+/// Speed and memory of a process.
+#[derive(Debug, Serialize)]
+pub(crate) struct Speed {
+    /// Median of the repetitions.
+    pub(crate) images_per_second: f64,
+    pub(crate) lowest: f64,
+    pub(crate) highest: f64,
+    /// The most resident memory in bytes, where the system tells.
+    pub(crate) peak_memory: Option<u64>,
+}
+
+impl Speed {
+    /// Of the images a second of some repetitions, at least one.
+    pub(crate) fn new(mut rates: Vec<f64>, peak_memory: Option<u64>) -> Self {
+        rates.sort_by(f64::total_cmp);
+        let (lower, upper) = (rates[(rates.len() - 1) / 2], rates[rates.len() / 2]);
+        Self {
+            images_per_second: (lower + upper) / 2.0,
+            lowest: rates[0],
+            highest: rates[rates.len() - 1],
+            peak_memory,
+        }
+    }
+}
+
+impl Row {
+    /// The peer in its faster layout.
+    fn peer(&self) -> Option<&Peer> {
+        let faster = |a: &&Peer, b: &&Peer| a.speed.images_per_second.total_cmp(&b.speed.images_per_second);
+        self.peers.iter().max_by(faster)
+    }
+
+    /// One line for those who wait.
+    pub(crate) fn summary(&self) -> String {
+        let range = |name: &str, speed: &Speed| {
+            let Speed { images_per_second, lowest, highest, .. } = speed;
+            format!("{name} {} ({} to {})", rate(*images_per_second), rate(*lowest), rate(*highest))
+        };
+        let mut parts = vec![range("images/s: abn", &self.ours)];
+        parts.extend(self.peers.iter().map(|peer| range(&format!("PyTorch {}", peer.layout), &peer.speed)));
+        parts.join(", ")
+    }
+}
+
+impl Report {
+    /// The report as it is printed.
+    ///
+    /// # Errors
+    /// JSON cannot hold a number that is not finite.
+    pub(crate) fn in_format(&self, format: Format) -> Result<String> {
+        Ok(match format {
+            Format::Json => serde_json::to_string_pretty(self)?,
+            Format::Text => self.told(&self.command, Table::text),
+            Format::Markdown => self.told(&format!("`{}`", self.command), Table::markdown),
+        })
+    }
+
+    fn told(&self, command: &str, print: impl Fn(&Table) -> String) -> String {
+        let mut text = format!(
+            "{command}, {}, {}, {}, medians of {} repetitions of {} s.",
+            self.date,
+            self.processor,
+            self.engines.join(", "),
+            self.repetitions,
+            self.seconds
+        );
+        for peak in self.best_peaks() {
+            let Peak { threads, engine, what, operations_per_second } = peak;
+            let _ = write!(
+                text,
+                " Peak on {threads} thread{}: {:.0} GFLOP/s ({engine}, {what}).",
+                if *threads == 1 { "" } else { "s" },
+                operations_per_second / 1e9
+            );
+        }
+        let worst = self.rows.iter().filter_map(|row| row.difference).fold(0.0, f32::max);
+        if worst > 0.0 {
+            let _ =
+                write!(text, " Losses, logits and maps of both agree to {worst:.0e} of the largest value.");
+        }
+        for (mode, title) in [(Mode::Train, "Training"), (Mode::Infer, "Inference")] {
+            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.mode == mode).collect();
+            if !rows.is_empty() {
+                let _ = write!(text, "\n\n{title}:\n\n{}", print(&self.table(&rows)));
+            }
+        }
+        text
+    }
+
+    /// For each number of threads the highest peak.
+    fn best_peaks(&self) -> Vec<&Peak> {
+        let mut best: Vec<&Peak> = Vec::new();
+        for peak in &self.peaks {
+            match best.iter_mut().find(|other| other.threads == peak.threads) {
+                Some(other) if peak.operations_per_second > other.operations_per_second => *other = peak,
+                Some(_) => {}
+                None => best.push(peak),
+            }
+        }
+        best
+    }
+
+    fn table(&self, rows: &[&Row]) -> Table {
+        let peered = rows.iter().any(|row| !row.peers.is_empty());
+        let mut head = vec!["network", "attention", "batch", "size", "threads", "images/s"];
+        head.extend(if peered {
+            vec!["PyTorch", "its layout", "ratio", "memory", "PyTorch", "of peak", "PyTorch"]
+        } else {
+            vec!["memory", "of peak"]
+        });
+        Table {
+            head: head.into_iter().map(str::to_owned).collect(),
+            rows: rows.iter().map(|row| self.cells(row)).collect(),
+        }
+    }
+
+    fn cells(&self, row: &Row) -> Vec<String> {
+        let Case { arch, attention, batch, size, threads, .. } = &row.case;
+        let best = self.best_peaks().into_iter().find(|peak| peak.threads == *threads);
+        let of_peak = |speed: &Speed| {
+            best.map_or_else(String::new, |peak| {
+                let share = row.operations * speed.images_per_second / peak.operations_per_second;
+                format!("{:.0} %", 100.0 * share)
+            })
+        };
+        let ours = &row.ours;
+        let mut cells = vec![
+            arch.clone(),
+            attention.to_string(),
+            batch.to_string(),
+            size.to_string(),
+            threads.to_string(),
+        ];
+        cells.push(rate(ours.images_per_second));
+        match row.peer() {
+            Some(Peer { layout, speed }) => cells.extend([
+                rate(speed.images_per_second),
+                layout.to_string(),
+                format!("{:.2}", ours.images_per_second / speed.images_per_second),
+                memory(ours.peak_memory),
+                memory(speed.peak_memory),
+                of_peak(ours),
+                of_peak(speed),
+            ]),
+            None => cells.extend([memory(ours.peak_memory), of_peak(ours)]),
+        }
+        cells
+    }
+}
+
+/// Three digits, or all before the point.
+fn rate(images_per_second: f64) -> String {
+    let digits = match images_per_second {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{images_per_second:.digits$}")
+}
+
+fn memory(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{} MiB", bytes >> 20))
+}
+
+/// Cells below a head.
+struct Table {
+    head: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// In columns: the network and its attention to the left, numbers to the right.
+    fn text(&self) -> String {
+        let lines = || std::iter::once(&self.head).chain(&self.rows);
+        let width = |column: usize| lines().map(|cells| cells[column].len()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
+        let line = |cells: &Vec<String>| {
+            let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+                if column < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            });
+            padded.collect::<Vec<_>>().join("  ")
+        };
+        lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn markdown(&self) -> String {
+        let line = |cells: &Vec<String>| format!("| {} |", cells.join(" | "));
+        let rule = format!("|{}", "---|".repeat(self.head.len()));
+        let rows = self.rows.iter().map(line);
+        [line(&self.head), rule].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Attention;
+
+    fn report() -> Report {
+        let speed = |rates: &[f64], bytes| Speed::new(rates.to_vec(), Some(bytes));
+        let case = Case {
+            arch: "resnet20".to_owned(),
+            attention: Attention::Abn,
+            mode: Mode::Train,
+            batch: 64,
+            size: 32,
+            classes: 10,
+            threads: 2,
+        };
+        let peak = |what: &str, operations_per_second| Peak {
+            threads: 2,
+            engine: "PyTorch".to_owned(),
+            what: what.to_owned(),
+            operations_per_second,
+        };
+        Report {
+            date: "2026-11-22".to_owned(),
+            command: "cargo xtask bench train --peer".to_owned(),
+            processor: "a processor".to_owned(),
+            engines: vec!["Burn".to_owned(), "PyTorch".to_owned()],
+            repetitions: 3,
+            seconds: 1.5,
+            peaks: vec![peak("a product", 1e11), peak("a convolution", 2e11)],
+            rows: vec![Row {
+                case,
+                parameters: 479_150,
+                operations: 1e8,
+                ours: speed(&[300.0, 100.0, 200.0], 512 << 20),
+                peers: vec![
+                    Peer { layout: Layout::Nchw, speed: speed(&[400.0], 1 << 30) },
+                    Peer { layout: Layout::ChannelsLast, speed: speed(&[500.0, 300.0], 1 << 30) },
+                ],
+                difference: Some(2e-6),
+            }],
+        }
+    }
+
+    #[test]
+    fn medians() {
+        let median = |rates: &[f64]| Speed::new(rates.to_vec(), None).images_per_second;
+        assert_eq!(
+            [median(&[3.0]), median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0, 2.0, 3.0])],
+            [3.0, 2.0, 2.5]
+        );
+    }
+
+    #[test]
+    fn a_table_with_a_peer() {
+        let expected = "\
+cargo xtask bench train --peer, 2026-11-22, a processor, Burn, PyTorch, medians of 3 repetitions of 1.5 s. \
+Peak on 2 threads: 200 GFLOP/s (PyTorch, a convolution). Losses, logits and maps of both agree to 2e-6 of the largest value.
+
+Training:
+
+network   attention  batch  size  threads  images/s  PyTorch     its layout  ratio   memory   PyTorch  of peak  PyTorch
+resnet20  abn           64    32        2       200      400  channels_last   0.50  512 MiB  1024 MiB     10 %     20 %";
+        assert_eq!(report().in_format(Format::Text).unwrap(), expected);
+    }
+
+    #[test]
+    fn markdown_without_a_peer() {
+        let mut alone = report();
+        alone.rows[0].peers.clear();
+        let markdown = alone.in_format(Format::Markdown).unwrap();
+        assert!(markdown.starts_with("`cargo xtask bench train --peer`, 2026-11-22"), "{markdown}");
+        let row =
+            "|---|---|---|---|---|---|---|---|\n| resnet20 | abn | 64 | 32 | 2 | 200 | 512 MiB | 10 % |";
+        assert!(markdown.ends_with(row), "{markdown}");
+    }
+}

@@ -1,0 +1,159 @@
+//! Our side: a process with one network, which answers every line on stdin by one line of JSON on stdout.
+//!
+//! | line | does | answer |
+//! |---|---|---|
+//! | | builds the network | [`Ready`] |
+//! | `warm SECONDS` | finds out how many steps take that long | `null` |
+//! | `go` | that many steps | [`Repetition`] |
+//! | `memory` | | peak resident memory in bytes, or `null` |
+//! | `check FILE` | leaves weights and images in the file, then [`Answers`] to them | [`Answers`] |
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use abn_core::pytorch::to_pytorch;
+use abn_core::state::state_of;
+use abn_core::{Classifier, ClassifierConfig, Output, loss};
+use abn_train::sgd::{Sgd, SgdConfig};
+use abn_train::weights::to_safetensors;
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use serde::Serialize;
+
+use crate::case::{Case, Mode};
+use crate::check::{Answers, STEPS};
+use crate::machine;
+use crate::process::{Ready, Repetition};
+
+/// Seed of weights and images; the time does not depend on it.
+const SEED: u64 = 0;
+/// Of the steps of SGD. Small, so that rounding does not grow into other numbers within the steps of a check.
+const RATE: f64 = 0.0001;
+/// The momentum of all recipes, and the weight decay of most.
+const SGD: SgdConfig = SgdConfig { momentum: 0.9, weight_decay: 1e-4 };
+
+/// Runs until stdin ends.
+///
+/// # Errors
+/// The case cannot be built, or a line not be answered.
+pub(crate) fn run(case: &Case) -> Result<()> {
+    let mut workload = Workload::new(case)?;
+    let parameters = case.config()?.cost([case.size; 2], &Device::flex()).parameters;
+    answer(&Ready { engine: "Burn 0.22.1".to_owned(), parameters })?;
+    let mut steps = 1;
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        match line.split_once(' ').unwrap_or((&line, "")) {
+            ("warm", seconds) => {
+                steps = workload.warm_up(seconds.parse().context("`warm` without its seconds")?);
+                answer(&())?;
+            }
+            ("go", _) => answer(&workload.repetition(steps))?,
+            ("memory", _) => answer(&machine::peak_memory())?,
+            ("check", file) => answer(&workload.check(Path::new(file))?)?,
+            _ => bail!("`{line}` is no request"),
+        }
+    }
+    Ok(())
+}
+
+fn answer(value: &impl Serialize) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+/// A network at work on one batch of random images.
+struct Workload {
+    config: ClassifierConfig,
+    mode: Mode,
+    model: Classifier,
+    sgd: Sgd,
+    images: Tensor<4>,
+    labels: Tensor<1, Int>,
+}
+
+impl Workload {
+    fn new(case: &Case) -> Result<Self> {
+        let device = match case.mode {
+            Mode::Train => Device::flex().autodiff(),
+            Mode::Infer => Device::flex(),
+        };
+        let config = case.config()?;
+        let model = config.init_seeded(SEED, &device);
+        let images =
+            Tensor::random([case.batch, 3, case.size, case.size], Distribution::Normal(0.0, 1.0), &device);
+        let labels: Vec<i64> = (0..case.batch).map(|index| (index % case.classes) as i64).collect();
+        let labels = Tensor::from_ints(labels.as_slice(), &device);
+        Ok(Self { config, mode: case.mode, model, sgd: Sgd::new(SGD), images, labels })
+    }
+
+    /// One batch, until its numbers are on the host.
+    fn step(&mut self) {
+        match self.mode {
+            Mode::Train => {
+                self.train();
+            }
+            Mode::Infer => {
+                let Output { logits, attention } = self.model.forward(self.images.clone());
+                logits.into_data();
+                attention.map(|attention| attention.map.into_data());
+            }
+        }
+    }
+
+    /// A step of the trainer; gives the loss before it.
+    fn train(&mut self) -> f32 {
+        let weight = self.config.attention.as_ref().map_or(0.0, |attention| attention.loss_weight);
+        let output = self.model.forward(self.images.clone());
+        let objective = loss::loss(&output, self.labels.clone(), weight);
+        let value = objective.clone().into_scalar::<f32>();
+        let gradients = GradientsParams::from_grads(objective.backward(), &self.model);
+        self.model = self.sgd.step(RATE, self.model.clone(), gradients);
+        value
+    }
+
+    /// Works for at least that long and two steps; gives the number of steps that take as long.
+    fn warm_up(&mut self, seconds: f64) -> usize {
+        self.step();
+        let started = Instant::now();
+        let mut steps = 0;
+        while steps == 0 || started.elapsed().as_secs_f64() < seconds {
+            self.step();
+            steps += 1;
+        }
+        let each = started.elapsed().as_secs_f64() / f64::from(steps);
+        (seconds / each).round().max(1.0) as usize
+    }
+
+    fn repetition(&mut self, steps: usize) -> Repetition {
+        let started = Instant::now();
+        for _ in 0..steps {
+            self.step();
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        Repetition { images: steps * self.images.dims()[0], seconds }
+    }
+
+    /// Leaves the weights, under PyTorch's names, and the images in a file; then trains and looks at the images.
+    fn check(&mut self, file: &Path) -> Result<Answers> {
+        let mut tensors = to_pytorch(&self.config, &state_of(&self.model));
+        tensors.insert("images".to_owned(), self.images.clone().into_data());
+        std::fs::write(file, to_safetensors(&tensors)?)?;
+        let losses = (0..STEPS).map(|_| self.train()).collect();
+        let Output { logits, attention } = self.model.valid().forward(self.images.clone().inner());
+        let (attention_logits, map) = match attention {
+            Some(attention) => (values(attention.logits), values(attention.map)),
+            None => (vec![], vec![]),
+        };
+        Ok(Answers { losses, logits: values(logits), attention: attention_logits, map })
+    }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter().collect()
+}
