@@ -7,6 +7,7 @@ use super::gather::Finish;
 use super::panels::Panels;
 use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
+use super::winograd::{self, Winograd};
 use super::{Convolution, weight_index};
 
 /// Convolves `input` (channels last) with `weight` (output channel, input channel of the group, row, column) into
@@ -29,6 +30,18 @@ pub fn forward(
     assert!(finish.residual.is_none_or(|residual| residual.len() == output.len()), "residual of {geometry:?}");
     if output.is_empty() {
         return;
+    }
+    if winograd::serves(geometry) {
+        let shape = Winograd {
+            batch: geometry.batch,
+            reads: geometry.input,
+            channels_in: geometry.channels_in,
+            first_read: geometry.padding_before.map(|padding| -(padding as isize)),
+            writes: geometry.output(),
+            channels_out: geometry.channels_out,
+        };
+        let weight = |channel, from, value| weight[weight_index(geometry, channel, from, value)];
+        return winograd::pass(set, &shape, input, weight, finish, Output::new(output));
     }
     let taps = taps(geometry);
     let panels: Vec<Panels> = (0..geometry.groups)

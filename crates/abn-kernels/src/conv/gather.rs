@@ -178,12 +178,7 @@ impl Gather<'_> {
                             // In this order a NaN stays one.
                             sum = S::max(S::splat(0.0), sum);
                         }
-                        let to = output.add(offset + v * S::LANES);
-                        if v + 1 == V && tail < S::LANES {
-                            S::store_first(to, sum, tail);
-                        } else {
-                            S::store(to, sum);
-                        }
+                        store::<S, V>(output.add(offset), v, tail, sum);
                     }
                 }
             }
@@ -196,11 +191,24 @@ impl Gather<'_> {
 /// # Safety
 /// The instructions of `S`; the address is valid for these values.
 #[inline(always)]
-unsafe fn load<S: Simd, const V: usize>(from: *const f32, v: usize, tail: usize) -> S::Vector {
+pub(crate) unsafe fn load<S: Simd, const V: usize>(from: *const f32, v: usize, tail: usize) -> S::Vector {
     // SAFETY: the contract.
     unsafe {
         let from = from.add(v * S::LANES);
         if v + 1 == V && tail < S::LANES { S::load_first(from, tail) } else { S::load(from) }
+    }
+}
+
+/// Writes vector `v` of the `V` at an address; of the last one, only the first `tail` values.
+///
+/// # Safety
+/// As for `load`.
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd, const V: usize>(to: *mut f32, v: usize, tail: usize, value: S::Vector) {
+    // SAFETY: the contract.
+    unsafe {
+        let to = to.add(v * S::LANES);
+        if v + 1 == V && tail < S::LANES { S::store_first(to, value, tail) } else { S::store(to, value) }
     }
 }
 

@@ -12,6 +12,7 @@ use super::gather::Finish;
 use super::panels::Panels;
 use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
+use super::winograd::{self, Winograd};
 use super::{Convolution, weight_index};
 
 /// Gradient of the input, given that of the output (both channels last): `input_gradient[i] = sum over the outputs o
@@ -31,6 +32,21 @@ pub fn input_gradient(
     assert_eq!(output_gradient.len(), geometry.output_len(), "output of {geometry:?}");
     if input_gradient.is_empty() {
         return;
+    }
+    if winograd::serves(geometry) {
+        let shape = Winograd {
+            batch: geometry.batch,
+            reads: geometry.output(),
+            channels_in: geometry.channels_out,
+            first_read: geometry.padding_before.map(|padding| padding as isize - 2),
+            writes: geometry.input,
+            channels_out: geometry.channels_in,
+        };
+        let turned = |to, channel, [row, column]: [usize; 2]| {
+            weight[weight_index(geometry, channel, to, [2 - row, 2 - column])]
+        };
+        let output = Output::new(input_gradient);
+        return winograd::pass(set, &shape, output_gradient, turned, Finish::default(), output);
     }
     let covered: Vec<[Phase; 2]> = Phase::of(geometry, 0)
         .into_iter()

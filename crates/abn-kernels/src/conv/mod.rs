@@ -10,6 +10,7 @@ mod pass;
 mod taps;
 mod tasks;
 mod weight_gradient;
+mod winograd;
 
 pub use forward::forward;
 pub use gather::Finish;

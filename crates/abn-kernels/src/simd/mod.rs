@@ -42,6 +42,15 @@ impl InstructionSet {
         }
     }
 
+    /// Rows of a register tile.
+    pub(crate) fn tile(self) -> usize {
+        match self {
+            Self::Portable => 2,
+            Self::Avx2 => 6,
+            Self::Avx512 => 14,
+        }
+    }
+
     /// Output channels of a panel of weights: two vectors, or one where that holds all.
     pub(crate) fn panel(self, channels: usize) -> usize {
         if channels > self.lanes() { 2 * self.lanes() } else { self.lanes() }
