@@ -2,6 +2,8 @@
 
 mod buffer;
 pub mod conv;
+pub mod norm;
 mod simd;
+mod sweep;
 
 pub use simd::InstructionSet;
