@@ -15,6 +15,21 @@ impl Line {
         vec![Line([0.0; Line::LEN]); len.div_ceil(Line::LEN)]
     }
 
+    /// Lines of zeros for at least `len` doubles.
+    pub(crate) fn zeroed_doubles(len: usize) -> Vec<Line> {
+        Self::zeroed(2 * len)
+    }
+
+    pub(crate) fn doubles(lines: &[Line]) -> &[f64] {
+        // SAFETY: as in `values`; a double is as long as two values, and any bits are one.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN / 2) }
+    }
+
+    pub(crate) fn doubles_mut(lines: &mut [Line]) -> &mut [f64] {
+        // SAFETY: as in `doubles`; the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN / 2) }
+    }
+
     pub(crate) fn values(lines: &[Line]) -> &[f32] {
         // SAFETY: a line is `LEN` values without padding (`repr(C)`, 64 bytes of both size and alignment).
         unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN) }
@@ -63,11 +78,48 @@ impl<'a> Output<'a> {
         self.len
     }
 
+    pub(crate) fn pointer(&self) -> *mut f32 {
+        self.pointer
+    }
+
     /// The address of a value, up to and including the end.
     pub(crate) fn at(&self, index: usize) -> *mut f32 {
         assert!(index <= self.len);
         // SAFETY: inside the allocation or at its end.
         unsafe { self.pointer.add(index) }
+    }
+}
+
+/// Values that several threads read, and that an [`Output`] may replace at the same index after they were read.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a> {
+    pointer: *const f32,
+    len: usize,
+    lifetime: std::marker::PhantomData<&'a [f32]>,
+}
+
+// SAFETY: values are reached through raw pointers alone, whose users know who else writes.
+unsafe impl Send for Input<'_> {}
+// SAFETY: the same.
+unsafe impl Sync for Input<'_> {}
+
+impl<'a> Input<'a> {
+    pub(crate) fn new(values: &'a [f32]) -> Self {
+        Self { pointer: values.as_ptr(), len: values.len(), lifetime: std::marker::PhantomData }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn pointer(&self) -> *const f32 {
+        self.pointer
+    }
+}
+
+impl<'a> From<Output<'a>> for Input<'a> {
+    fn from(output: Output<'a>) -> Self {
+        Self { pointer: output.pointer, len: output.len, lifetime: std::marker::PhantomData }
     }
 }
 

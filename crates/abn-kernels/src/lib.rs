@@ -2,8 +2,10 @@
 
 mod buffer;
 pub mod conv;
+pub mod norm;
 #[cfg(feature = "burn")]
 pub mod ops;
 mod simd;
+mod sweep;
 
 pub use simd::InstructionSet;

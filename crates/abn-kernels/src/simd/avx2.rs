@@ -76,4 +76,15 @@ impl Simd for Avx2 {
     unsafe fn keep_where_positive(value: __m256, gate: __m256) -> __m256 {
         unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), value) }
     }
+    #[inline(always)]
+    unsafe fn add_to(sums: *mut f64, value: __m256) {
+        unsafe {
+            for (half, value) in
+                [_mm256_castps256_ps128(value), _mm256_extractf128_ps::<1>(value)].into_iter().enumerate()
+            {
+                let sums = sums.add(4 * half);
+                _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), _mm256_cvtps_pd(value)));
+            }
+        }
+    }
 }

@@ -72,4 +72,14 @@ impl Simd for Avx512 {
             _mm512_maskz_mov_ps(positive, value)
         }
     }
+    #[inline(always)]
+    unsafe fn add_to(sums: *mut f64, value: __m512) {
+        unsafe {
+            let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(value)));
+            for (half, value) in [_mm512_castps512_ps256(value), high].into_iter().enumerate() {
+                let sums = sums.add(8 * half);
+                _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), _mm512_cvtps_pd(value)));
+            }
+        }
+    }
 }

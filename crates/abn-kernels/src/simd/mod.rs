@@ -122,4 +122,21 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `value` where `gate > 0`, zero elsewhere.
     unsafe fn keep_where_positive(value: Self::Vector, gate: Self::Vector) -> Self::Vector;
+    /// Adds the lanes to as many doubles.
+    unsafe fn add_to(sums: *mut f64, value: Self::Vector);
+
+    /// [`load`](Self::load) where `count` is `LANES`, else [`load_first`](Self::load_first).
+    #[inline(always)]
+    unsafe fn load_up_to(from: *const f32, count: usize) -> Self::Vector {
+        // SAFETY: the contract.
+        unsafe { if count == Self::LANES { Self::load(from) } else { Self::load_first(from, count) } }
+    }
+    /// [`store`](Self::store) where `count` is `LANES`, else [`store_first`](Self::store_first).
+    #[inline(always)]
+    unsafe fn store_up_to(to: *mut f32, value: Self::Vector, count: usize) {
+        // SAFETY: the contract.
+        unsafe {
+            if count == Self::LANES { Self::store(to, value) } else { Self::store_first(to, value, count) }
+        }
+    }
 }

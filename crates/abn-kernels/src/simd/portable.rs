@@ -72,4 +72,10 @@ impl Simd for Portable {
     unsafe fn keep_where_positive(value: Vector, gate: Vector) -> Vector {
         each(|lane| if gate[lane] > 0.0 { value[lane] } else { 0.0 })
     }
+    #[inline(always)]
+    unsafe fn add_to(sums: *mut f64, value: Vector) {
+        for (lane, value) in value.into_iter().enumerate() {
+            unsafe { *sums.add(lane) += f64::from(value) }
+        }
+    }
 }

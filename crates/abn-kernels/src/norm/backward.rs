@@ -1,0 +1,251 @@
+//! The backward pass, through the batch's statistics.
+
+use crate::buffer::{Input, Line, Output};
+use crate::simd::{InstructionSet, Simd};
+use crate::sweep::{Pass, Place, Rows};
+
+/// What the forward pass leaves for the backward one.
+#[derive(Debug, Clone, Copy)]
+pub struct Saved<'a> {
+    /// What was normalised, `[positions, channels]`.
+    pub input: &'a [f32],
+    /// What came out behind the ReLU, if there was one.
+    pub output: Option<&'a [f32]>,
+    /// The batch's mean, `[channels]`.
+    pub mean: &'a [f32],
+    /// `1 / sqrt(variance + epsilon)`, `[channels]`.
+    pub inverse_std: &'a [f32],
+    /// The scale, `[channels]`.
+    pub gamma: &'a [f32],
+}
+
+/// Where the gradient of the output is, and where that of the input goes.
+#[derive(Debug)]
+pub enum Gradient<'a> {
+    /// Into memory of its own.
+    Apart {
+        /// With respect to the output.
+        output: &'a [f32],
+        /// With respect to the input, to be written.
+        input: &'a mut [f32],
+    },
+    /// Into the same memory, which is faster.
+    InPlace(&'a mut [f32]),
+}
+
+/// Gradients of gamma and beta, `[channels]` each; writes those of the input and, where asked, of the residual:
+///
+/// ```text
+/// dz = gradient where output > 0, else 0          (of the residual)
+/// dbeta = sum dz        dgamma = sum dz * xhat    xhat = (x - mean) * inverse_std
+/// dx = gamma * inverse_std * (dz - dbeta / n - xhat * dgamma / n)
+/// ```
+///
+/// Without a ReLU the residual's gradient is the output's, and needs no copy.
+///
+/// # Panics
+/// Lengths differ, or the values are no whole positions.
+pub fn backward(
+    set: InstructionSet,
+    channels: usize,
+    saved: Saved,
+    gradient: Gradient,
+    residual: Option<&mut [f32]>,
+) -> (Vec<f32>, Vec<f32>) {
+    let len = saved.input.len();
+    let (gradient, target) = match gradient {
+        Gradient::Apart { output, input } => (Input::new(output), Output::new(input)),
+        Gradient::InPlace(values) => {
+            let values = Output::new(values);
+            (values.into(), values)
+        }
+    };
+    let residual = residual.map(Output::new);
+    assert!(channels > 0 && len.is_multiple_of(channels), "whole positions");
+    assert!(gradient.len() == len && target.len() == len, "gradient of a normalisation");
+    assert!(saved.output.is_none_or(|output| output.len() == len), "output of a normalisation");
+    assert!(residual.is_none_or(|residual| residual.len() == len), "residual of a normalisation");
+    assert_eq!(saved.inverse_std.len(), channels, "one value for each channel");
+    assert_eq!(saved.gamma.len(), channels, "one value for each channel");
+
+    let gated = Gated { gradient, output: saved.output.map(Input::new) };
+    let (beta, product) = reduce(set, channels, saved, gated, residual);
+    let gamma: Vec<f64> =
+        product.iter().zip(saved.inverse_std).map(|(sum, &std)| sum * f64::from(std)).collect();
+    // The first pass has written the gated gradient, if anybody wants it.
+    let gated = residual.map_or(gated, |residual| Gated { gradient: residual.into(), output: None });
+    propagate(set, channels, saved, gated, [&gamma, &beta], target);
+    (gamma.iter().map(|&sum| sum as f32).collect(), beta.iter().map(|&sum| sum as f32).collect())
+}
+
+/// The gradient behind the ReLU, `dz`.
+#[derive(Clone, Copy)]
+struct Gated<'a> {
+    gradient: Input<'a>,
+    output: Option<Input<'a>>,
+}
+
+impl Gated<'_> {
+    fn check(&self, end: usize) {
+        assert!(end <= self.gradient.len() && self.output.is_none_or(|output| end <= output.len()));
+    }
+
+    /// # Safety
+    /// The instructions of `S`; `at + count` is checked.
+    #[inline(always)]
+    unsafe fn load<S: Simd>(&self, at: usize, count: usize) -> S::Vector {
+        // SAFETY: the contract.
+        unsafe {
+            let gradient = S::load_up_to(self.gradient.pointer().add(at), count);
+            match self.output {
+                Some(output) => {
+                    S::keep_where_positive(gradient, S::load_up_to(output.pointer().add(at), count))
+                }
+                None => gradient,
+            }
+        }
+    }
+}
+
+/// `sum dz` and `sum dz * (x - mean)`; `dz` is written where asked.
+fn reduce(
+    set: InstructionSet,
+    channels: usize,
+    saved: Saved,
+    gated: Gated,
+    target: Option<Output>,
+) -> (Vec<f64>, Vec<f64>) {
+    let rows = Rows::of(channels);
+    let mean = rows.repeat(saved.mean);
+    let parts = rows.map(saved.input.len(), |part| {
+        let (mut sums, mut products) = (rows.sums(), rows.sums());
+        let input = Input::new(saved.input);
+        let pass = Reduce {
+            input,
+            gated,
+            mean: &mean,
+            target,
+            sums: Line::doubles_mut(&mut sums),
+            products: Line::doubles_mut(&mut products),
+        };
+        rows.sweep::<4, _>(set, part, pass);
+        (rows.fold(&sums), rows.fold(&products))
+    });
+    let mut total = (vec![0.0; channels], vec![0.0; channels]);
+    for (sums, products) in parts {
+        for channel in 0..channels {
+            total.0[channel] += sums[channel];
+            total.1[channel] += products[channel];
+        }
+    }
+    total
+}
+
+struct Reduce<'a> {
+    input: Input<'a>,
+    gated: Gated<'a>,
+    mean: &'a [f32],
+    target: Option<Output<'a>>,
+    sums: &'a mut [f64],
+    products: &'a mut [f64],
+}
+
+impl Pass for Reduce<'_> {
+    fn check(&self, end: usize, width: usize) {
+        self.gated.check(end);
+        assert!(end <= self.input.len() && self.target.is_none_or(|target| end <= target.len()));
+        assert!(width <= self.mean.len());
+        assert!(Rows::room(width) <= self.sums.len().min(self.products.len()));
+    }
+
+    #[inline(always)]
+    unsafe fn step<S: Simd, const R: usize>(&mut self, place: Place) {
+        let Place { at, width, column, count } = place;
+        // SAFETY: the place is checked. Behind `count`, the gradient is zero.
+        unsafe {
+            let mean = S::load_up_to(self.mean.as_ptr().add(column), count);
+            let (mut sum, mut product) = (S::splat(0.0), S::splat(0.0));
+            for row in 0..R {
+                let at = at + row * width;
+                let gradient = self.gated.load::<S>(at, count);
+                if let Some(target) = self.target {
+                    S::store_up_to(target.pointer().add(at), gradient, count);
+                }
+                let centred = S::sub(S::load_up_to(self.input.pointer().add(at), count), mean);
+                sum = S::add(sum, gradient);
+                product = S::mul_add(gradient, centred, product);
+            }
+            S::add_to(self.sums.as_mut_ptr().add(column), sum);
+            S::add_to(self.products.as_mut_ptr().add(column), product);
+        }
+    }
+}
+
+/// `dx` from `dgamma` and `dbeta`, as `factor * dz - (x - mean) * slope - offset`.
+fn propagate(
+    set: InstructionSet,
+    channels: usize,
+    saved: Saved,
+    gated: Gated,
+    [gamma, beta]: [&[f64]; 2],
+    target: Output,
+) {
+    let rows = Rows::of(channels);
+    let positions = (saved.input.len() / channels) as f64;
+    let (mut factor, mut slope, mut offset) = (vec![], vec![], vec![]);
+    for channel in 0..channels {
+        let inverse_std = f64::from(saved.inverse_std[channel]);
+        let product = f64::from(saved.gamma[channel]) * inverse_std;
+        factor.push(product as f32);
+        slope.push((product * inverse_std * gamma[channel] / positions) as f32);
+        offset.push((product * beta[channel] / positions) as f32);
+    }
+    let pass = Propagate {
+        input: Input::new(saved.input),
+        gated,
+        mean: &rows.repeat(saved.mean),
+        factor: &rows.repeat(&factor),
+        slope: &rows.repeat(&slope),
+        offset: &rows.repeat(&offset),
+        target,
+    };
+    rows.for_each(saved.input.len(), |part| rows.sweep::<4, _>(set, part, pass));
+}
+
+#[derive(Clone, Copy)]
+struct Propagate<'a> {
+    input: Input<'a>,
+    gated: Gated<'a>,
+    mean: &'a [f32],
+    factor: &'a [f32],
+    slope: &'a [f32],
+    offset: &'a [f32],
+    target: Output<'a>,
+}
+
+impl Pass for Propagate<'_> {
+    fn check(&self, end: usize, width: usize) {
+        self.gated.check(end);
+        assert!(end <= self.input.len().min(self.target.len()));
+        assert!(width <= self.mean.len().min(self.factor.len()).min(self.slope.len()).min(self.offset.len()));
+    }
+
+    #[inline(always)]
+    unsafe fn step<S: Simd, const R: usize>(&mut self, place: Place) {
+        let Place { at, width, column, count } = place;
+        // SAFETY: the place is checked. In place, a gradient is read before its index is written.
+        unsafe {
+            let mean = S::load_up_to(self.mean.as_ptr().add(column), count);
+            let factor = S::load_up_to(self.factor.as_ptr().add(column), count);
+            let slope = S::load_up_to(self.slope.as_ptr().add(column), count);
+            let offset = S::load_up_to(self.offset.as_ptr().add(column), count);
+            for row in 0..R {
+                let at = at + row * width;
+                let gradient = self.gated.load::<S>(at, count);
+                let centred = S::sub(S::load_up_to(self.input.pointer().add(at), count), mean);
+                let value = S::sub(S::mul(gradient, factor), S::mul_add(centred, slope, offset));
+                S::store_up_to(self.target.pointer().add(at), value, count);
+            }
+        }
+    }
+}
