@@ -13,9 +13,10 @@
 
 use std::fmt;
 
+use abn_kernels::ops::After;
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::backbone::conv::{Conv2d, ConvShape};
@@ -191,7 +192,7 @@ impl AttentionBranch {
             Some(norm) => norm.forward(staged),
             None => staged,
         };
-        let classes = relu(self.class_maps.forward(normed)); // [B, K, h, w]
+        let classes = self.class_maps.forward_then(normed, After::relu()); // [B, K, h, w]
         let logits = global_average(self.logits.forward(classes.clone()));
         let map = match &self.map {
             Some(map) => sigmoid(map.forward(classes)),

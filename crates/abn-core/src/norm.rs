@@ -2,11 +2,12 @@
 //!
 //! Burn's own layer keeps the biased batch variance in `running_var` and one update pending until the next
 //! forward pass. The reference keeps the unbiased variance, and a checkpoint must hold what the network has
-//! seen, so this layer does both; the normalisation itself is Burn's operation.
+//! seen, so this layer does both. What follows it in a network, a residual sum and a ReLU, is part of it, since a
+//! CPU then touches every value fewer times.
 
+use abn_kernels::ops::{After, Known, batch_norm, batch_norm_train};
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::Initializer;
-use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor};
 
 /// Added to the variance before the square root.
@@ -58,17 +59,40 @@ impl BatchNorm {
     /// # Shapes
     /// `[B, channels, H, W]` to the same.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        if input.device().is_autodiff() && self.training.is_enabled() {
-            return self.forward_train(input);
-        }
-        let (mean, var) = (self.running_mean.value(), self.running_var.value());
-        batch_norm(input, self.gamma.val(), self.beta.val(), mean, var, EPSILON)
+        self.forward_then(input, After::default())
     }
 
-    fn forward_train(&self, input: Tensor<4>) -> Tensor<4> {
+    /// The layer and what follows it.
+    ///
+    /// # Shapes
+    /// `[B, channels, H, W]` to the same.
+    pub fn forward_then(&self, input: Tensor<4>, after: After) -> Tensor<4> {
+        if self.uses_batch(&input) {
+            return self.forward_train(input, after);
+        }
+        batch_norm(input, self.known(), after)
+    }
+
+    /// Whether the batch's statistics normalise an input like this.
+    pub(crate) fn uses_batch(&self, input: &Tensor<4>) -> bool {
+        input.device().is_autodiff() && self.training.is_enabled()
+    }
+
+    /// The normalisation by the running statistics.
+    pub(crate) fn known(&self) -> Known {
+        Known {
+            gamma: self.gamma.val(),
+            beta: self.beta.val(),
+            mean: self.running_mean.value(),
+            variance: self.running_var.value(),
+            epsilon: EPSILON,
+        }
+    }
+
+    fn forward_train(&self, input: Tensor<4>, after: After) -> Tensor<4> {
         let [batch, _, height, width] = input.dims();
         let count = (batch * height * width) as f64;
-        let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON);
+        let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON, after);
         // A single value has no unbiased variance; keep the biased one, 0, instead of dividing by 0.
         let unbiased = count / (count - 1.0).max(1.0);
         self.blend(&self.running_mean, batch.mean.detach());

@@ -1,6 +1,6 @@
 //! Convolutions as the networks of the papers use them, with and without a batch norm behind them.
 
-use abn_kernels::ops::conv2d;
+use abn_kernels::ops::{After, conv2d, conv2d_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::ops::ConvOptions;
@@ -99,6 +99,19 @@ impl ConvNorm {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, outputs, ceil(H / stride), ceil(W / stride)]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        self.norm.forward(self.conv.forward(input))
+        self.forward_then(input, After::default())
+    }
+
+    /// The pair and what follows it.
+    ///
+    /// # Shapes
+    /// Those of [`forward`](Self::forward).
+    pub fn forward_then(&self, input: Tensor<4>, after: After) -> Tensor<4> {
+        if self.norm.uses_batch(&input) {
+            return self.norm.forward_then(self.conv.forward(input), after);
+        }
+        let Conv2d { weight, bias, shape } = &self.conv;
+        let bias = bias.as_ref().map(Param::val);
+        conv2d_norm(input, weight.val(), bias, shape.options(), self.norm.known(), after)
     }
 }

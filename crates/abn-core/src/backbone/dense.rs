@@ -1,10 +1,10 @@
 //! DenseNet-BC (Huang et al. 2017): every layer adds `growth` channels to what came in; transitions halve both
 //! the channels and the resolution.
 
+use abn_kernels::ops::After;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::{Conv2d, ConvShape};
@@ -61,8 +61,8 @@ impl DenseLayer {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, inputs + growth, H, W]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let hidden = self.conv1.forward(relu(self.norm1.forward(input.clone())));
-        let added = self.conv2.forward(relu(self.norm2.forward(hidden)));
+        let hidden = self.conv1.forward(self.norm1.forward_then(input.clone(), After::relu()));
+        let added = self.conv2.forward(self.norm2.forward_then(hidden, After::relu()));
         Tensor::cat(vec![input, self.dropout.forward(added)], 1)
     }
 }
@@ -89,6 +89,6 @@ impl Transition {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, inputs / 2, H / 2, W / 2]`, each rounded down.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        halve_average(self.conv.forward(relu(self.norm.forward(input))))
+        halve_average(self.conv.forward(self.norm.forward_then(input, After::relu())))
     }
 }

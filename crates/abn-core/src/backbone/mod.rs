@@ -14,9 +14,9 @@ pub mod residual;
 pub mod stage;
 pub mod stem;
 
+use abn_kernels::ops::After;
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::mixed::MixedAttentionConfig;
@@ -196,7 +196,7 @@ impl Network {
         let (last, _) = self.stages.split_last().expect("a network has at least one stage");
         let refined = last.forward(features);
         match &self.norm {
-            Some(norm) => relu(norm.forward(refined)),
+            Some(norm) => norm.forward_then(refined, After::relu()),
             None => refined,
         }
     }

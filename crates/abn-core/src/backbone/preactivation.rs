@@ -1,10 +1,10 @@
 //! Pre-activation residual blocks of wide residual networks (Zagoruyko & Komodakis 2016): batch norm and ReLU
 //! before each of two 3x3 convolutions, dropout between them, no ReLU after the sum.
 
+use abn_kernels::ops::After;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::{Conv2d, ConvShape};
@@ -70,8 +70,8 @@ impl PreActivationBlock {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, width, ceil(H / stride), ceil(W / stride)]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let activated = relu(self.norm1.forward(input.clone()));
-        let hidden = relu(self.norm2.forward(self.conv1.forward(activated.clone())));
+        let activated = self.norm1.forward_then(input.clone(), After::relu());
+        let hidden = self.norm2.forward_then(self.conv1.forward(activated.clone()), After::relu());
         let path = self.conv2.forward(self.dropout.forward(hidden));
         let path = match &self.gate {
             Some(gate) => gate.forward(path),

@@ -1,6 +1,7 @@
 //! Residual blocks (He et al. 2016): basic (two 3x3 convolutions) and bottleneck (1x1, 3x3, 1x1), the latter with
 //! groups in ResNeXt (Xie et al. 2017), both with an attention module at the end of the path in SENet and CBAM.
 
+use abn_kernels::ops::After;
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::relu;
@@ -121,19 +122,17 @@ impl ResidualBlock {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, outputs, ceil(H / stride), ceil(W / stride)]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let mut path = input.clone();
-        for (index, conv) in self.convs.iter().enumerate() {
-            path = conv.forward(if index == 0 { path } else { relu(path) });
-        }
-        if let Some(gate) = &self.gate {
-            path = gate.forward(path);
-        }
         let shortcut = match (&self.shortcut, self.padding) {
-            (Some(projection), _) => projection.forward(input),
-            (None, Some(padding)) => padding.apply(input),
-            (None, None) => input,
+            (Some(projection), _) => projection.forward(input.clone()),
+            (None, Some(padding)) => padding.apply(input.clone()),
+            (None, None) => input.clone(),
         };
-        relu(path + shortcut)
+        let (last, before) = self.convs.split_last().expect("a path has convolutions");
+        let path = before.iter().fold(input, |path, conv| conv.forward_then(path, After::relu()));
+        match &self.gate {
+            Some(gate) => relu(gate.forward(last.forward(path)) + shortcut),
+            None => last.forward_then(path, After { residual: Some(shortcut), relu: true }),
+        }
     }
 }
 

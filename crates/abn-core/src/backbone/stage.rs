@@ -1,8 +1,8 @@
 //! A stage: blocks of one kind between two resolutions.
 
+use abn_kernels::ops::After;
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::conv::{ConvNorm, ConvShape};
@@ -194,7 +194,7 @@ impl Block {
             Self::Residual(block) => block.forward(input),
             Self::PreActivation(block) => block.forward(input),
             Self::Dense(layer) => layer.forward(input),
-            Self::Plain(layer) => relu(layer.forward(input)),
+            Self::Plain(layer) => layer.forward_then(input, After::relu()),
         }
     }
 }

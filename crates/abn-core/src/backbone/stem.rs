@@ -1,8 +1,8 @@
 //! What a network does with the image before its first stage.
 
+use abn_kernels::ops::After;
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use super::INPUT_CHANNELS;
@@ -85,7 +85,7 @@ impl Stem {
     pub fn forward(&self, image: Tensor<4>) -> Tensor<4> {
         let features = self.conv.forward(image);
         let features = match &self.norm {
-            Some(norm) => relu(norm.forward(features)),
+            Some(norm) => norm.forward_then(features, After::relu()),
             None => features,
         };
         if self.pools { halve_overlapping(features) } else { features }

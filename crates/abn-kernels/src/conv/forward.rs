@@ -26,7 +26,9 @@ pub fn forward(
     assert_eq!(input.len(), geometry.input_len(), "input of {geometry:?}");
     assert_eq!(weight.len(), geometry.weight_len(), "weight of {geometry:?}");
     assert_eq!(output.len(), geometry.output_len(), "output of {geometry:?}");
-    assert!(finish.bias.is_none_or(|bias| bias.len() == geometry.channels_out), "bias of {geometry:?}");
+    for each in [finish.factor, finish.bias].into_iter().flatten() {
+        assert_eq!(each.len(), geometry.channels_out, "one value for each channel of {geometry:?}");
+    }
     assert!(finish.residual.is_none_or(|residual| residual.len() == output.len()), "residual of {geometry:?}");
     if output.is_empty() {
         return;

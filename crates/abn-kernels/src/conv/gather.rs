@@ -23,6 +23,8 @@ pub(crate) struct Position {
 /// What happens to a sum before it is stored.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Finish<'a> {
+    /// Multiplies every position: one value for each output channel.
+    pub factor: Option<&'a [f32]>,
     /// Added to every position: one value for each output channel.
     pub bias: Option<&'a [f32]>,
     /// Added to the output: as many values as it has.
@@ -157,6 +159,15 @@ impl Gather<'_> {
                     accumulate::<S, V, P>(&mut sums, &inputs, offset, weight, width, count);
                     weight = weight.add(count * width);
                     step += count;
+                }
+                if last && let Some(factor) = self.finish.factor {
+                    let factor = factor[self.channel + first..][..channels].as_ptr();
+                    for v in 0..V {
+                        let factor = load::<S, V>(factor, v, tail);
+                        for sums in &mut sums {
+                            sums[v] = S::mul(sums[v], factor);
+                        }
+                    }
                 }
                 if last && let Some(bias) = self.finish.bias {
                     let bias = bias[self.channel + first..][..channels].as_ptr();

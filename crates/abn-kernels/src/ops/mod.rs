@@ -7,5 +7,7 @@
 mod conv;
 #[cfg(feature = "flex")]
 mod flex;
+mod norm;
 
 pub use conv::conv2d;
+pub use norm::{After, Known, Normalized, batch_norm, batch_norm_train, conv2d_norm};

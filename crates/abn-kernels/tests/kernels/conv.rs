@@ -88,7 +88,7 @@ fn check(set: InstructionSet, geometry: &Convolution, generator: &mut impl Rng) 
     let input = values(generator, geometry.input_len());
     let weight = values(generator, geometry.weight_len());
     let gradient = values(generator, geometry.output_len());
-    let bias = values(generator, geometry.channels_out);
+    let [factor, bias] = [0; 2].map(|_| values(generator, geometry.channels_out));
     let residual = values(generator, geometry.output_len());
     let product = |a: f32, b: f32| f64::from(a) * f64::from(b);
     let mut output = vec![Exact::default(); gradient.len()];
@@ -103,9 +103,12 @@ fn check(set: InstructionSet, geometry: &Convolution, generator: &mut impl Rng) 
     forward(set, geometry, &input, &weight, Finish::default(), &mut computed);
     assert_close(&format!("output of {what}"), &computed, &output, BOUND);
 
-    let finish = Finish { bias: Some(&bias), residual: Some(&residual), relu: true };
+    let finish = Finish { factor: Some(&factor), bias: Some(&bias), residual: Some(&residual), relu: true };
     forward(set, geometry, &input, &weight, finish, &mut computed);
     for (index, output) in output.iter_mut().enumerate() {
+        let factor = f64::from(factor[index % geometry.channels_out]);
+        output.value *= factor;
+        output.magnitude *= factor.abs();
         output.add(f64::from(bias[index % geometry.channels_out]));
         output.add(f64::from(residual[index]));
         output.value = output.value.max(0.0);

@@ -273,6 +273,7 @@ impl Block<'_> {
         let [height, width] = self.shape.writes;
         let tail = channels - (V - 1) * S::LANES;
         let first = panel * self.width;
+        let factor = self.finish.factor.map(|factor| factor[first..first + channels].as_ptr());
         let bias = self.finish.bias.map(|bias| bias[first..first + channels].as_ptr());
         let residual = self.finish.residual.map(|residual| {
             assert_eq!(residual.len(), self.output.len());
@@ -298,6 +299,9 @@ impl Block<'_> {
                             let position = image * height + row + down;
                             let at = (position * width + column + right) * self.shape.channels_out + first;
                             let mut sum = sum;
+                            if let Some(factor) = factor {
+                                sum = S::mul(sum, load::<S, V>(factor, v, tail));
+                            }
                             if let Some(bias) = bias {
                                 sum = S::add(sum, load::<S, V>(bias, v, tail));
                             }

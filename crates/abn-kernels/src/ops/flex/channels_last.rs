@@ -3,6 +3,8 @@
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
 
+use crate::buffer::filled;
+
 /// A tensor `[batch, channels, height, width]` in the order batch, row, column, channel.
 #[derive(Debug, Clone)]
 pub(super) struct ChannelsLast(FlexTensor);
@@ -36,6 +38,23 @@ impl ChannelsLast {
         assert_eq!(values.len(), dims.iter().product::<usize>());
         let layout = Layout::new(Shape::new(dims), strides(dims).to_vec(), 0);
         Self(FlexTensor::new(Bytes::from_elems(values), layout, DType::F32))
+    }
+
+    /// A tensor that `fill` writes, every value, before anybody reads one.
+    pub(super) fn filled(dims: [usize; 4], fill: impl FnOnce(&mut [f32])) -> Self {
+        // SAFETY: the kernels of this crate write their whole output.
+        Self::new(unsafe { filled(dims.iter().product(), fill) }, dims)
+    }
+
+    /// A tensor of zeros.
+    pub(super) fn zeros(dims: [usize; 4]) -> Self {
+        Self::new(vec![0.0; dims.iter().product()], dims)
+    }
+
+    /// The values, if nobody else holds the tensor.
+    pub(super) fn values_mut(&mut self) -> Option<&mut [f32]> {
+        let (start, len) = (self.0.layout().start_offset(), self.dims().iter().product::<usize>());
+        Some(&mut self.0.try_storage_mut::<f32>()?[start..][..len])
     }
 
     pub(super) fn dims(&self) -> [usize; 4] {

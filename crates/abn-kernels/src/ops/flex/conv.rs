@@ -3,17 +3,19 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::ops::FloatTensorOps;
+use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bytes, DType, Shape, Tensor};
 
-use super::{ChannelsLast, tracked};
+use super::norm::affine;
+use super::{ChannelsLast, inner, slice, tracked, vector_of};
 use crate::InstructionSet;
-use crate::buffer::filled;
 use crate::conv::{Convolution, Finish, forward, input_gradient, weight_gradient};
+use crate::ops::{After, Known};
 
 pub(in crate::ops) fn conv2d(
     input: Tensor<4>,
@@ -23,39 +25,69 @@ pub(in crate::ops) fn conv2d(
 ) -> Tensor<4> {
     let geometry = geometry(input.dims(), weight.dims(), &options);
     if !input.is_autodiff() {
-        let cpu = "all tensors of an operation are on one device";
-        let input = ChannelsLast::of(input.try_into_primitive::<Flex>().expect(cpu));
-        let weight = weight.try_into_primitive::<Flex>().expect(cpu).to_contiguous();
-        let bias = bias.map(|bias| bias.try_into_primitive::<Flex>().expect(cpu).to_contiguous());
-        let bias = bias.as_ref().map(slice);
-        let output = convolve(&geometry, &input, slice(&weight), Finish { bias, ..Finish::default() });
-        return Tensor::from_primitive::<Flex>(output.into_tensor());
+        let (input, weight) = (ChannelsLast::of(inner(input)), inner(weight).to_contiguous());
+        let bias = bias.map(|bias| vector_of(inner(bias)));
+        let finish = Finish { bias: bias.as_deref(), ..Finish::default() };
+        return Tensor::from_primitive::<Flex>(convolve(&geometry, &input, &weight, finish).into_tensor());
     }
     let (input, weight) = (tracked(input), tracked(weight));
-    let (input_node, weight_node) = (input.node(), weight.node());
-    let input = ChannelsLast::of(input.into_primitive());
-    let weight = weight.into_primitive().to_contiguous();
-    let output = match bias {
+    let nodes = [input.node(), weight.node()];
+    let (input, weight) = (ChannelsLast::of(input.into_primitive()), weight.into_primitive().to_contiguous());
+    let output = match bias.map(tracked) {
         None => {
-            let output = convolve(&geometry, &input, slice(&weight), Finish::default()).into_tensor();
-            match Conv.prepare::<NoCheckpointing>([input_node, weight_node]).compute_bound().stateful() {
-                OpsKind::Tracked(prepared) => prepared.finish((input, weight, geometry), output),
-                OpsKind::UnTracked(prepared) => prepared.finish(output),
-            }
+            let output = convolve(&geometry, &input, &weight, Finish::default());
+            track(nodes, State { input, weight, geometry }, output.into_tensor())
         }
         Some(bias) => {
-            let bias = tracked(bias);
-            let nodes = [input_node, weight_node, bias.node()];
-            let bias = bias.into_primitive().to_contiguous();
-            let finish = Finish { bias: Some(slice(&bias)), ..Finish::default() };
-            let output = convolve(&geometry, &input, slice(&weight), finish).into_tensor();
-            match BiasedConv.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-                OpsKind::Tracked(prepared) => prepared.finish((input, weight, geometry), output),
-                OpsKind::UnTracked(prepared) => prepared.finish(output),
-            }
+            let [first, second] = nodes;
+            let nodes = [first, second, bias.node()];
+            let bias = vector_of(bias.into_primitive());
+            let finish = Finish { bias: Some(&bias), ..Finish::default() };
+            let output = convolve(&geometry, &input, &weight, finish);
+            track(nodes, State { input, weight, geometry }, output.into_tensor())
         }
     };
     Tensor::from_primitive::<Autodiff<Flex>>(output)
+}
+
+pub(in crate::ops) fn conv2d_norm(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+    known: Known,
+    after: After,
+) -> Tensor<4> {
+    let geometry = geometry(input.dims(), weight.dims(), &options);
+    let (input, weight) = (ChannelsLast::of(inner(input)), inner(weight).to_contiguous());
+    let bias = bias.map(|bias| vector_of(inner(bias)));
+    let residual = after.residual.map(|residual| ChannelsLast::of(inner(residual)));
+    // factor (sum + bias - mean) + beta
+    let (factor, beta, mean) = affine(known);
+    let shift: Vec<f32> = (0..factor.len())
+        .map(|channel| {
+            let bias = bias.as_ref().map_or(0.0, |bias| bias[channel]);
+            (bias - mean[channel]).mul_add(factor[channel], beta[channel])
+        })
+        .collect();
+    let finish = Finish {
+        factor: Some(&factor),
+        bias: Some(&shift),
+        residual: residual.as_ref().map(ChannelsLast::values),
+        relu: after.relu,
+    };
+    Tensor::from_primitive::<Flex>(convolve(&geometry, &input, &weight, finish).into_tensor())
+}
+
+fn track<const N: usize>(
+    nodes: [NodeGuard; N],
+    state: State,
+    output: FlexTensor,
+) -> FloatTensor<Autodiff<Flex>> {
+    match Conv.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
 }
 
 fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Convolution {
@@ -76,85 +108,54 @@ fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> 
     }
 }
 
-fn slice(tensor: &FlexTensor) -> &[f32] {
-    tensor.as_slice().expect("a contiguous tensor is a slice")
-}
-
-fn convolve(geometry: &Convolution, input: &ChannelsLast, weight: &[f32], finish: Finish) -> ChannelsLast {
+fn convolve(geometry: &Convolution, input: &ChannelsLast, weight: &FlexTensor, finish: Finish) -> ChannelsLast {
     let [height, width] = geometry.output();
-    // SAFETY: the forward pass writes every output.
-    let output = unsafe {
-        filled(geometry.output_len(), |output| {
-            forward(InstructionSet::best(), geometry, input.values(), weight, finish, output);
-        })
-    };
-    ChannelsLast::new(output, [geometry.batch, geometry.channels_out, height, width])
+    ChannelsLast::filled([geometry.batch, geometry.channels_out, height, width], |output| {
+        forward(InstructionSet::best(), geometry, input.values(), slice(weight), finish, output);
+    })
 }
 
-/// Input, contiguous weight, shapes.
-type State = (ChannelsLast, FlexTensor, Convolution);
+#[derive(Debug, Clone)]
+struct State {
+    input: ChannelsLast,
+    weight: FlexTensor,
+    geometry: Convolution,
+}
 
+/// Parents: input, weight, then the bias if there is one.
 #[derive(Debug)]
 struct Conv;
 
-impl Backward<Flex, 2> for Conv {
+impl<const N: usize> Backward<Flex, N> for Conv {
     type State = State;
 
-    fn backward(self, ops: Ops<State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
-        let [input, weight] = ops.parents;
-        if let Some(node) = weight {
-            gradients.register::<Flex>(node.id, of_weight(&ops.state, &gradient));
-        }
-        if let Some(node) = input {
-            gradients.register::<Flex>(node.id, of_input(&ops.state, &gradient));
+        for (node, of) in ops.parents.into_iter().zip([of_input, of_weight, of_bias]) {
+            if let Some(node) = node {
+                gradients.register::<Flex>(node.id, of(&ops.state, &gradient));
+            }
         }
     }
 }
 
-#[derive(Debug)]
-struct BiasedConv;
-
-impl Backward<Flex, 3> for BiasedConv {
-    type State = State;
-
-    fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
-        let [input, weight, bias] = ops.parents;
-        if let Some(node) = bias {
-            gradients.register::<Flex>(node.id, of_bias(&gradient));
-        }
-        if let Some(node) = weight {
-            gradients.register::<Flex>(node.id, of_weight(&ops.state, &gradient));
-        }
-        if let Some(node) = input {
-            gradients.register::<Flex>(node.id, of_input(&ops.state, &gradient));
-        }
-    }
+fn of_input(state: &State, gradient: &ChannelsLast) -> FlexTensor {
+    let State { input, weight, geometry } = state;
+    let values = ChannelsLast::filled(input.dims(), |values| {
+        input_gradient(InstructionSet::best(), geometry, slice(weight), gradient.values(), values);
+    });
+    values.into_tensor()
 }
 
-fn of_weight((input, weight, geometry): &State, gradient: &ChannelsLast) -> FlexTensor {
-    // SAFETY: every weight's gradient is written.
-    let values = unsafe {
-        filled(geometry.weight_len(), |values| {
-            weight_gradient(InstructionSet::best(), geometry, input.values(), gradient.values(), values);
-        })
-    };
+fn of_weight(state: &State, gradient: &ChannelsLast) -> FlexTensor {
+    let State { input, weight, geometry } = state;
+    let mut values = vec![0.0; geometry.weight_len()];
+    weight_gradient(InstructionSet::best(), geometry, input.values(), gradient.values(), &mut values);
     let layout = Layout::contiguous(weight.layout().shape().clone());
     FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
 }
 
-fn of_input((input, weight, geometry): &State, gradient: &ChannelsLast) -> FlexTensor {
-    // SAFETY: every input's gradient is written.
-    let values = unsafe {
-        filled(geometry.input_len(), |values| {
-            input_gradient(InstructionSet::best(), geometry, slice(weight), gradient.values(), values);
-        })
-    };
-    ChannelsLast::new(values, input.dims()).into_tensor()
-}
-
-fn of_bias(gradient: &ChannelsLast) -> FlexTensor {
+fn of_bias(_: &State, gradient: &ChannelsLast) -> FlexTensor {
     let [batch, channels, height, width] = gradient.dims();
     let layout = Layout::contiguous(Shape::new([batch * height * width, channels]));
     let sums = Flex::float_sum_dim(gradient.clone().into_tensor().with_layout(layout), 0);

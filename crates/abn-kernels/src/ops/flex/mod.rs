@@ -2,10 +2,12 @@
 
 mod channels_last;
 pub(super) mod conv;
+pub(super) mod norm;
 
+use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{Bytes, DType, Device, Shape, Tensor};
 use channels_last::ChannelsLast;
 
 type Tracked = FloatTensor<Autodiff<Flex>>;
@@ -17,6 +19,28 @@ pub(super) fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
         && (!tensor.is_autodiff() || tensor.clone().try_into_primitive::<Autodiff<Flex>>().is_ok())
 }
 
+const ONE_DEVICE: &str = "all tensors of an operation are on one device";
+
 fn tracked<const D: usize>(tensor: Tensor<D>) -> Tracked {
-    tensor.try_into_primitive::<Autodiff<Flex>>().expect("all tensors of an operation are on one device")
+    tensor.try_into_primitive::<Autodiff<Flex>>().expect(ONE_DEVICE)
+}
+
+fn inner<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
+    tensor.try_into_primitive::<Flex>().expect(ONE_DEVICE)
+}
+
+/// A tensor `[len]`.
+fn vector(values: Vec<f32>) -> FlexTensor {
+    let layout = Layout::contiguous(Shape::new([values.len()]));
+    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+}
+
+/// The values of a small tensor.
+fn vector_of(tensor: FlexTensor) -> Vec<f32> {
+    slice(&tensor.to_contiguous()).to_vec()
+}
+
+/// The values of a contiguous tensor.
+fn slice(tensor: &FlexTensor) -> &[f32] {
+    tensor.as_slice().expect("a contiguous tensor is a slice")
 }

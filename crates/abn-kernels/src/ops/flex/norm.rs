@@ -1,0 +1,174 @@
+//! Batch normalisation.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::Tensor;
+
+use super::{ChannelsLast, inner, tracked, vector, vector_of};
+use crate::InstructionSet;
+use crate::norm::{Affine, Gradient, Saved, Statistics, backward, normalize, statistics};
+use crate::ops::{After, Known, Normalized};
+
+pub(in crate::ops) fn batch_norm_train(
+    input: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+    after: After,
+) -> Normalized {
+    let (input, gamma, beta) = (tracked(input), tracked(gamma), tracked(beta));
+    let nodes = [input.node(), gamma.node(), beta.node()];
+    let input = ChannelsLast::of(input.into_primitive());
+    let (gamma, beta) = (vector_of(gamma.into_primitive()), vector_of(beta.into_primitive()));
+    let channels = input.dims()[1];
+    let set = InstructionSet::best();
+    let Statistics { mean, variance } = statistics(set, channels, input.values());
+    let inverse_std: Vec<f32> = variance.iter().map(|&variance| inverse_root(variance, epsilon)).collect();
+    let factor: Vec<f32> = gamma.iter().zip(&inverse_std).map(|(gamma, std)| gamma * std).collect();
+    let results = |output| Normalized {
+        output: Tensor::from_primitive::<Autodiff<Flex>>(output),
+        mean: Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(vector(mean.clone()))),
+        variance: Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(vector(variance))),
+    };
+    let (residual, residual_node) = match after.residual.map(tracked) {
+        Some(residual) => {
+            let node = residual.node();
+            (Some(ChannelsLast::of(residual.into_primitive())), Some(node))
+        }
+        None => (None, None),
+    };
+    let affine = Affine {
+        mean: &mean,
+        factor: &factor,
+        shift: &beta,
+        residual: residual.as_ref().map(ChannelsLast::values),
+        relu: after.relu,
+    };
+    let output = ChannelsLast::filled(input.dims(), |output| {
+        normalize(set, channels, input.values(), affine, output);
+    });
+    let state = State {
+        output: after.relu.then(|| output.clone()),
+        input,
+        mean: mean.clone(),
+        inverse_std,
+        gamma,
+    };
+    let output = match residual_node {
+        None => track(nodes, state, output.into_tensor()),
+        Some(residual) => {
+            let [input, gamma, beta] = nodes;
+            track([input, gamma, beta, residual], state, output.into_tensor())
+        }
+    };
+    results(output)
+}
+
+fn track<const N: usize>(
+    nodes: [NodeGuard; N],
+    state: State,
+    output: FlexTensor,
+) -> FloatTensor<Autodiff<Flex>> {
+    match BatchNorm.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
+}
+
+fn inverse_root(variance: f32, epsilon: f64) -> f32 {
+    (1.0 / (f64::from(variance) + epsilon).sqrt()) as f32
+}
+
+#[derive(Debug, Clone)]
+struct State {
+    input: ChannelsLast,
+    /// Behind the ReLU, if there is one.
+    output: Option<ChannelsLast>,
+    mean: Vec<f32>,
+    inverse_std: Vec<f32>,
+    gamma: Vec<f32>,
+}
+
+/// Parents: input, gamma, beta, then the residual if there is one.
+#[derive(Debug)]
+struct BatchNorm;
+
+impl<const N: usize> Backward<Flex, N> for BatchNorm {
+    type State = State;
+
+    fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let mut gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
+        let State { input, output, mean, inverse_std, gamma } = &ops.state;
+        let dims = input.dims();
+        let saved = Saved {
+            input: input.values(),
+            output: output.as_ref().map(ChannelsLast::values),
+            mean,
+            inverse_std,
+            gamma,
+        };
+        let (set, channels) = (InstructionSet::best(), dims[1]);
+        let residual = ops.parents.get(3).cloned().flatten();
+        let mut of_residual = None;
+        if residual.is_some() {
+            if output.is_some() {
+                of_residual = Some(ChannelsLast::zeros(dims));
+            } else if let Some(node) = &residual {
+                gradients.register::<Flex>(node.id, gradient.clone().into_tensor());
+            }
+        }
+        let into = of_residual.as_mut().and_then(ChannelsLast::values_mut);
+        let of_input;
+        let (of_gamma, of_beta) = if let Some(values) = gradient.values_mut() {
+            let sums = backward(set, channels, saved, Gradient::InPlace(values), into);
+            of_input = gradient;
+            sums
+        } else {
+            let mut target = ChannelsLast::zeros(dims);
+            let input = target.values_mut().expect("a new tensor is nobody else's");
+            let output = gradient.values();
+            let sums = backward(set, channels, saved, Gradient::Apart { output, input }, into);
+            of_input = target;
+            sums
+        };
+        if let (Some(node), Some(of_residual)) = (residual, of_residual) {
+            gradients.register::<Flex>(node.id, of_residual.into_tensor());
+        }
+        let results = [of_input.into_tensor(), vector(of_gamma), vector(of_beta)];
+        for (node, result) in ops.parents.into_iter().zip(results) {
+            if let Some(node) = node {
+                gradients.register::<Flex>(node.id, result);
+            }
+        }
+    }
+}
+
+pub(in crate::ops) fn batch_norm(input: Tensor<4>, known: Known, after: After) -> Tensor<4> {
+    let input = ChannelsLast::of(inner(input));
+    let (factor, beta, mean) = affine(known);
+    let residual = after.residual.map(|residual| ChannelsLast::of(inner(residual)));
+    let affine = Affine {
+        mean: &mean,
+        factor: &factor,
+        shift: &beta,
+        residual: residual.as_ref().map(ChannelsLast::values),
+        relu: after.relu,
+    };
+    let output = ChannelsLast::filled(input.dims(), |output| {
+        normalize(InstructionSet::best(), input.dims()[1], input.values(), affine, output);
+    });
+    Tensor::from_primitive::<Flex>(output.into_tensor())
+}
+
+/// Factor, shift and mean of each channel.
+pub(super) fn affine(known: Known) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let [gamma, beta, mean, variance] =
+        [known.gamma, known.beta, known.mean, known.variance].map(|tensor| vector_of(inner(tensor)));
+    let factor = gamma.iter().zip(&variance).map(|(gamma, &of)| gamma * inverse_root(of, known.epsilon));
+    (factor.collect(), beta, mean)
+}

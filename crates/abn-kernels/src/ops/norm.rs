@@ -1,0 +1,108 @@
+//! Batch normalisation, with what follows it in a network: a residual sum and a ReLU.
+
+use burn::tensor::activation;
+use burn::tensor::module;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::Tensor;
+
+#[cfg(feature = "flex")]
+use super::flex;
+
+/// What follows a normalisation, in this order.
+#[derive(Debug, Clone, Default)]
+pub struct After {
+    /// Added: as large as the output.
+    pub residual: Option<Tensor<4>>,
+    /// Negative values become zero.
+    pub relu: bool,
+}
+
+impl After {
+    /// A ReLU alone.
+    pub fn relu() -> Self {
+        Self { residual: None, relu: true }
+    }
+
+    fn apply(self, output: Tensor<4>) -> Tensor<4> {
+        let sum = match self.residual {
+            Some(residual) => output + residual,
+            None => output,
+        };
+        if self.relu { activation::relu(sum) } else { sum }
+    }
+}
+
+/// A normalisation by known statistics, every tensor `[C]`.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Scale.
+    pub gamma: Tensor<1>,
+    /// Shift.
+    pub beta: Tensor<1>,
+    /// Mean.
+    pub mean: Tensor<1>,
+    /// Variance.
+    pub variance: Tensor<1>,
+    /// Added to the variance before the root.
+    pub epsilon: f64,
+}
+
+/// A normalisation by the statistics of the batch.
+#[derive(Debug, Clone)]
+pub struct Normalized {
+    /// `[B, C, H, W]`.
+    pub output: Tensor<4>,
+    /// Mean of each channel, `[C]`.
+    pub mean: Tensor<1>,
+    /// Biased variance of each channel, `[C]`.
+    pub variance: Tensor<1>,
+}
+
+/// `after(gamma (input - mean) / sqrt(variance + epsilon) + beta)` with the mean and the biased variance of the batch,
+/// which are constants to nobody: gradients flow through them.
+///
+/// # Shapes
+/// `input` `[B, C, H, W]`, `gamma` and `beta` `[C]`.
+pub fn batch_norm_train(
+    input: Tensor<4>,
+    gamma: Tensor<1>,
+    beta: Tensor<1>,
+    epsilon: f64,
+    after: After,
+) -> Normalized {
+    #[cfg(feature = "flex")]
+    if flex::serves(&input) && input.is_autodiff() {
+        return flex::norm::batch_norm_train(input, gamma, beta, epsilon, after);
+    }
+    let batch = module::batch_norm_train(input, gamma, beta, epsilon);
+    Normalized { output: after.apply(batch.output), mean: batch.mean, variance: batch.variance }
+}
+
+/// The same with known statistics.
+pub fn batch_norm(input: Tensor<4>, known: Known, after: After) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if flex::serves(&input) && !input.is_autodiff() {
+        return flex::norm::batch_norm(input, known, after);
+    }
+    let Known { gamma, beta, mean, variance, epsilon } = known;
+    after.apply(module::batch_norm(input, gamma, beta, mean, variance, epsilon))
+}
+
+/// A convolution and a normalisation by known statistics: on a CPU without gradients, one pass.
+///
+/// # Shapes
+/// Those of [`conv2d`](super::conv2d), with as many channels to normalise as it gives.
+pub fn conv2d_norm(
+    input: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions<2>,
+    known: Known,
+    after: After,
+) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if flex::serves(&input) && !input.is_autodiff() {
+        return flex::conv::conv2d_norm(input, weight, bias, options, known, after);
+    }
+    batch_norm(super::conv2d(input, weight, bias, options), known, after)
+}
