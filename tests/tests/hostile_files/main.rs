@@ -190,7 +190,8 @@ fn the_watch_sees_memory_and_panics() {
     let _alone = alone();
     for size in [1_usize << 20, 80 << 20, 1 << 20] {
         let (_, rise) = watched(|| std::hint::black_box(vec![1_u8; size]).len());
-        assert!((size..size + 65_536).contains(&rise), "{rise} for {size}");
+        // The test runner's own threads may allocate and free meanwhile.
+        assert!(rise.abs_diff(size) < 65_536, "{rise} for {size}");
     }
     let (result, _) = watched(|| std::panic::resume_unwind(Box::new("a panic")));
     let result: std::thread::Result<()> = result;
