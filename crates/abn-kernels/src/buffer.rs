@@ -20,13 +20,8 @@ impl Line {
         Self::zeroed(2 * len)
     }
 
-    pub(crate) fn doubles(lines: &[Line]) -> &[f64] {
-        // SAFETY: as in `values`; a double is as long as two values, and any bits are one.
-        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN / 2) }
-    }
-
     pub(crate) fn doubles_mut(lines: &mut [Line]) -> &mut [f64] {
-        // SAFETY: as in `doubles`; the borrow is exclusive.
+        // SAFETY: as in `values_mut`; a double is as long as two values, and any bits are one.
         unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN / 2) }
     }
 

@@ -73,6 +73,18 @@ impl InstructionSet {
     }
 }
 
+/// Asks for the cache line of an address, which may lie anywhere.
+#[inline(always)]
+pub(crate) fn fetch(address: *const f32) {
+    // SAFETY: nothing is read.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// Code to be compiled for every instruction set. Implementations are `#[inline(always)]`, all the way down.
 pub(crate) trait Kernel {
     type Output;

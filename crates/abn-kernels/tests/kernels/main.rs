@@ -26,7 +26,7 @@ fn double(values: &[f32]) -> Vec<f64> {
 fn everywhere(compute: impl Fn(InstructionSet) -> Vec<Vec<f32>> + Sync, check: impl Fn(&[Vec<f32>])) {
     for set in InstructionSet::available() {
         let [one, two, three] = [1, 2, 3].map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             pool.install(|| compute(set))
         });
         for other in [two, three] {

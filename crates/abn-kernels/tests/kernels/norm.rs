@@ -191,6 +191,8 @@ impl Reference {
     }
 }
 
+type Field = fn(&mut Reference) -> &mut Vec<f64>;
+
 #[test]
 fn the_reference_has_the_gradients_of_finite_differences() {
     for relu in [false, true] {
@@ -203,7 +205,7 @@ fn the_reference_has_the_gradients_of_finite_differences() {
         };
         let gradient = double(&random(14, 21));
         let [input, residual, gamma, beta] = reference.gradients(&gradient, relu);
-        let fields: [(fn(&mut Reference) -> &mut Vec<f64>, Vec<f64>); 4] = [
+        let fields: [(Field, Vec<f64>); 4] = [
             (|reference| &mut reference.input, input),
             (|reference| &mut reference.residual, residual),
             (|reference| &mut reference.gamma, gamma),
