@@ -118,6 +118,32 @@ impl<'a> From<Output<'a>> for Input<'a> {
     }
 }
 
+/// What a kernel reads, and where it writes as many values.
+#[derive(Debug)]
+pub enum Buffers<'a> {
+    /// Into memory of its own.
+    Apart {
+        /// What is read.
+        from: &'a [f32],
+        /// What is written, all of it.
+        to: &'a mut [f32],
+    },
+    /// Into the same memory, which saves the caches some.
+    InPlace(&'a mut [f32]),
+}
+
+impl<'a> Buffers<'a> {
+    pub(crate) fn split(self) -> (Input<'a>, Output<'a>) {
+        match self {
+            Self::Apart { from, to } => (Input::new(from), Output::new(to)),
+            Self::InPlace(values) => {
+                let values = Output::new(values);
+                (values.into(), values)
+            }
+        }
+    }
+}
+
 /// Values that a kernel will write, all of them, before anybody reads them.
 ///
 /// # Safety

@@ -2,8 +2,11 @@
 
 mod buffer;
 pub mod conv;
+pub mod gate;
+pub mod layout;
 pub mod norm;
 mod simd;
 mod sweep;
 
+pub use buffer::Buffers;
 pub use simd::InstructionSet;

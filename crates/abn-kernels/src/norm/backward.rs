@@ -1,6 +1,6 @@
 //! The backward pass, through the batch's statistics.
 
-use crate::buffer::{Input, Output};
+use crate::buffer::{Buffers, Input, Output};
 use crate::simd::{InstructionSet, Simd};
 use crate::sweep::{Block, Pass, RUN, Rows, Sums};
 
@@ -19,21 +19,8 @@ pub struct Saved<'a> {
     pub gamma: &'a [f32],
 }
 
-/// Where the gradient of the output is, and where that of the input goes.
-#[derive(Debug)]
-pub enum Gradient<'a> {
-    /// Into memory of its own.
-    Apart {
-        /// With respect to the output.
-        output: &'a [f32],
-        /// With respect to the input, to be written.
-        input: &'a mut [f32],
-    },
-    /// Into the same memory, which is faster.
-    InPlace(&'a mut [f32]),
-}
-
-/// Gradients of gamma and beta, `[channels]` each; writes those of the input and, where asked, of the residual:
+/// Gradients of gamma and beta, `[channels]` each. Makes the input's gradient from the output's, and the residual's
+/// where asked:
 ///
 /// ```text
 /// dz = gradient where output > 0, else 0          (of the residual)
@@ -49,17 +36,11 @@ pub fn backward(
     set: InstructionSet,
     channels: usize,
     saved: Saved,
-    gradient: Gradient,
+    gradient: Buffers,
     residual: Option<&mut [f32]>,
 ) -> (Vec<f32>, Vec<f32>) {
     let len = saved.input.len();
-    let (gradient, target) = match gradient {
-        Gradient::Apart { output, input } => (Input::new(output), Output::new(input)),
-        Gradient::InPlace(values) => {
-            let values = Output::new(values);
-            (values.into(), values)
-        }
-    };
+    let (gradient, target) = gradient.split();
     let residual = residual.map(Output::new);
     assert!(channels > 0 && len.is_multiple_of(channels), "whole positions");
     assert!(gradient.len() == len && target.len() == len, "gradient of a normalisation");

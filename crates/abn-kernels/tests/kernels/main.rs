@@ -1,5 +1,7 @@
 //! The kernels against plain references in double precision, with every instruction set of the machine.
 
+mod gate;
+mod layout;
 mod norm;
 
 use abn_kernels::InstructionSet;
