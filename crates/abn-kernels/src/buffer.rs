@@ -20,13 +20,8 @@ impl Line {
         Self::zeroed(2 * len)
     }
 
-    pub(crate) fn doubles(lines: &[Line]) -> &[f64] {
-        // SAFETY: as in `values`; a double is as long as two values, and any bits are one.
-        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN / 2) }
-    }
-
     pub(crate) fn doubles_mut(lines: &mut [Line]) -> &mut [f64] {
-        // SAFETY: as in `doubles`; the borrow is exclusive.
+        // SAFETY: as in `values_mut`; a double is as long as two values, and any bits are one.
         unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN / 2) }
     }
 
@@ -120,6 +115,32 @@ impl<'a> Input<'a> {
 impl<'a> From<Output<'a>> for Input<'a> {
     fn from(output: Output<'a>) -> Self {
         Self { pointer: output.pointer, len: output.len, lifetime: std::marker::PhantomData }
+    }
+}
+
+/// What a kernel reads, and where it writes as many values.
+#[derive(Debug)]
+pub enum Buffers<'a> {
+    /// Into memory of its own.
+    Apart {
+        /// What is read.
+        from: &'a [f32],
+        /// What is written, all of it.
+        to: &'a mut [f32],
+    },
+    /// Into the same memory, which saves the caches some.
+    InPlace(&'a mut [f32]),
+}
+
+impl<'a> Buffers<'a> {
+    pub(crate) fn split(self) -> (Input<'a>, Output<'a>) {
+        match self {
+            Self::Apart { from, to } => (Input::new(from), Output::new(to)),
+            Self::InPlace(values) => {
+                let values = Output::new(values);
+                (values.into(), values)
+            }
+        }
     }
 }
 

@@ -2,10 +2,13 @@
 
 mod buffer;
 pub mod conv;
+pub mod gate;
+pub mod layout;
 pub mod norm;
 #[cfg(feature = "burn")]
 pub mod ops;
 mod simd;
 mod sweep;
 
+pub use buffer::Buffers;
 pub use simd::InstructionSet;

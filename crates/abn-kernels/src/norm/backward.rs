@@ -1,8 +1,8 @@
 //! The backward pass, through the batch's statistics.
 
-use crate::buffer::{Input, Line, Output};
+use crate::buffer::{Buffers, Input, Output};
 use crate::simd::{InstructionSet, Simd};
-use crate::sweep::{Pass, Place, Rows};
+use crate::sweep::{Block, Pass, RUN, Rows, Sums};
 
 /// What the forward pass leaves for the backward one.
 #[derive(Debug, Clone, Copy)]
@@ -19,21 +19,8 @@ pub struct Saved<'a> {
     pub gamma: &'a [f32],
 }
 
-/// Where the gradient of the output is, and where that of the input goes.
-#[derive(Debug)]
-pub enum Gradient<'a> {
-    /// Into memory of its own.
-    Apart {
-        /// With respect to the output.
-        output: &'a [f32],
-        /// With respect to the input, to be written.
-        input: &'a mut [f32],
-    },
-    /// Into the same memory, which is faster.
-    InPlace(&'a mut [f32]),
-}
-
-/// Gradients of gamma and beta, `[channels]` each; writes those of the input and, where asked, of the residual:
+/// Gradients of gamma and beta, `[channels]` each. Makes the input's gradient from the output's, and the residual's
+/// where asked:
 ///
 /// ```text
 /// dz = gradient where output > 0, else 0          (of the residual)
@@ -49,17 +36,11 @@ pub fn backward(
     set: InstructionSet,
     channels: usize,
     saved: Saved,
-    gradient: Gradient,
+    gradient: Buffers,
     residual: Option<&mut [f32]>,
 ) -> (Vec<f32>, Vec<f32>) {
     let len = saved.input.len();
-    let (gradient, target) = match gradient {
-        Gradient::Apart { output, input } => (Input::new(output), Output::new(input)),
-        Gradient::InPlace(values) => {
-            let values = Output::new(values);
-            (values.into(), values)
-        }
-    };
+    let (gradient, target) = gradient.split();
     let residual = residual.map(Output::new);
     assert!(channels > 0 && len.is_multiple_of(channels), "whole positions");
     assert!(gradient.len() == len && target.len() == len, "gradient of a normalisation");
@@ -69,7 +50,7 @@ pub fn backward(
     assert_eq!(saved.gamma.len(), channels, "one value for each channel");
 
     let gated = Gated { gradient, output: saved.output.map(Input::new) };
-    let (beta, product) = reduce(set, channels, saved, gated, residual);
+    let [beta, product] = reduce(set, channels, saved, gated, residual);
     let gamma: Vec<f64> =
         product.iter().zip(saved.inverse_std).map(|(sum, &std)| sum * f64::from(std)).collect();
     // The first pass has written the gated gradient, if anybody wants it.
@@ -91,18 +72,19 @@ impl Gated<'_> {
     }
 
     /// # Safety
-    /// The instructions of `S`; `at + count` is checked.
+    /// The instructions of `S`; the block is checked.
     #[inline(always)]
-    unsafe fn load<S: Simd>(&self, at: usize, count: usize) -> S::Vector {
+    unsafe fn read<S: Simd, const V: usize>(&self, block: Block, row: usize) -> [S::Vector; V] {
         // SAFETY: the contract.
         unsafe {
-            let gradient = S::load_up_to(self.gradient.pointer().add(at), count);
-            match self.output {
-                Some(output) => {
-                    S::keep_where_positive(gradient, S::load_up_to(output.pointer().add(at), count))
+            let mut gradient = block.read::<S, V>(self.gradient, row);
+            if let Some(output) = self.output {
+                let output = block.read::<S, V>(output, row);
+                for v in 0..V {
+                    gradient[v] = S::keep_where_positive(gradient[v], output[v]);
                 }
-                None => gradient,
             }
+            gradient
         }
     }
 }
@@ -114,28 +96,18 @@ fn reduce(
     saved: Saved,
     gated: Gated,
     target: Option<Output>,
-) -> (Vec<f64>, Vec<f64>) {
+) -> [Vec<f64>; 2] {
     let rows = Rows::of(channels);
     let mean = rows.repeat(saved.mean);
     let parts = rows.map(saved.input.len(), |part| {
-        let (mut sums, mut products) = (rows.sums(), rows.sums());
-        let input = Input::new(saved.input);
-        let pass = Reduce {
-            input,
-            gated,
-            mean: &mean,
-            target,
-            sums: Line::doubles_mut(&mut sums),
-            products: Line::doubles_mut(&mut products),
-        };
-        rows.sweep::<4, _>(set, part, pass);
-        (rows.fold(&sums), rows.fold(&products))
+        let (input, mut sums) = (Input::new(saved.input), rows.sums());
+        rows.sweep(set, part, Reduce { input, gated, mean: &mean, target, sums: &mut sums });
+        sums.take()
     });
-    let mut total = (vec![0.0; channels], vec![0.0; channels]);
-    for (sums, products) in parts {
-        for channel in 0..channels {
-            total.0[channel] += sums[channel];
-            total.1[channel] += products[channel];
+    let mut total = [vec![0.0; channels], vec![0.0; channels]];
+    for part in parts {
+        for (total, part) in total.iter_mut().flatten().zip(part.into_iter().flatten()) {
+            *total += part;
         }
     }
     total
@@ -146,37 +118,37 @@ struct Reduce<'a> {
     gated: Gated<'a>,
     mean: &'a [f32],
     target: Option<Output<'a>>,
-    sums: &'a mut [f64],
-    products: &'a mut [f64],
+    sums: &'a mut Sums<2>,
 }
 
 impl Pass for Reduce<'_> {
+    const ROWS: usize = RUN;
+
     fn check(&self, end: usize, width: usize) {
         self.gated.check(end);
         assert!(end <= self.input.len() && self.target.is_none_or(|target| end <= target.len()));
-        assert!(width <= self.mean.len());
-        assert!(Rows::room(width) <= self.sums.len().min(self.products.len()));
+        assert!(width <= self.mean.len().min(self.sums.width()));
     }
 
     #[inline(always)]
-    unsafe fn step<S: Simd, const R: usize>(&mut self, place: Place) {
-        let Place { at, width, column, count } = place;
-        // SAFETY: the place is checked. Behind `count`, the gradient is zero.
+    unsafe fn step<S: Simd, const V: usize>(&mut self, block: Block) {
+        // SAFETY: the block is checked. Behind `count`, the gradient is zero.
         unsafe {
-            let mean = S::load_up_to(self.mean.as_ptr().add(column), count);
-            let (mut sum, mut product) = (S::splat(0.0), S::splat(0.0));
-            for row in 0..R {
-                let at = at + row * width;
-                let gradient = self.gated.load::<S>(at, count);
+            let mean = block.constants::<S, V>(self.mean);
+            let (mut sums, mut products) = ([S::splat(0.0); V], [S::splat(0.0); V]);
+            for row in 0..block.rows {
+                let gradient = self.gated.read::<S, V>(block, row);
+                let input = block.read::<S, V>(self.input, row);
                 if let Some(target) = self.target {
-                    S::store_up_to(target.pointer().add(at), gradient, count);
+                    block.write::<S, V>(target, row, gradient);
                 }
-                let centred = S::sub(S::load_up_to(self.input.pointer().add(at), count), mean);
-                sum = S::add(sum, gradient);
-                product = S::mul_add(gradient, centred, product);
+                for v in 0..V {
+                    sums[v] = S::add(sums[v], gradient[v]);
+                    products[v] = S::mul_add(gradient[v], S::sub(input[v], mean[v]), products[v]);
+                }
             }
-            S::add_to(self.sums.as_mut_ptr().add(column), sum);
-            S::add_to(self.products.as_mut_ptr().add(column), product);
+            self.sums.add::<S, V>(0, block, sums);
+            self.sums.add::<S, V>(1, block, products);
         }
     }
 }
@@ -209,7 +181,7 @@ fn propagate(
         offset: &rows.repeat(&offset),
         target,
     };
-    rows.for_each(saved.input.len(), |part| rows.sweep::<4, _>(set, part, pass));
+    rows.for_each(saved.input.len(), |part| rows.sweep(set, part, pass));
 }
 
 #[derive(Clone, Copy)]
@@ -224,6 +196,8 @@ struct Propagate<'a> {
 }
 
 impl Pass for Propagate<'_> {
+    const ROWS: usize = 1;
+
     fn check(&self, end: usize, width: usize) {
         self.gated.check(end);
         assert!(end <= self.input.len().min(self.target.len()));
@@ -231,20 +205,22 @@ impl Pass for Propagate<'_> {
     }
 
     #[inline(always)]
-    unsafe fn step<S: Simd, const R: usize>(&mut self, place: Place) {
-        let Place { at, width, column, count } = place;
-        // SAFETY: the place is checked. In place, a gradient is read before its index is written.
+    unsafe fn step<S: Simd, const V: usize>(&mut self, block: Block) {
+        // SAFETY: the block is checked. In place, a gradient is read before its index is written.
         unsafe {
-            let mean = S::load_up_to(self.mean.as_ptr().add(column), count);
-            let factor = S::load_up_to(self.factor.as_ptr().add(column), count);
-            let slope = S::load_up_to(self.slope.as_ptr().add(column), count);
-            let offset = S::load_up_to(self.offset.as_ptr().add(column), count);
-            for row in 0..R {
-                let at = at + row * width;
-                let gradient = self.gated.load::<S>(at, count);
-                let centred = S::sub(S::load_up_to(self.input.pointer().add(at), count), mean);
-                let value = S::sub(S::mul(gradient, factor), S::mul_add(centred, slope, offset));
-                S::store_up_to(self.target.pointer().add(at), value, count);
+            let mean = block.constants::<S, V>(self.mean);
+            let factor = block.constants::<S, V>(self.factor);
+            let slope = block.constants::<S, V>(self.slope);
+            let offset = block.constants::<S, V>(self.offset);
+            for row in 0..block.rows {
+                let gradient = self.gated.read::<S, V>(block, row);
+                let input = block.read::<S, V>(self.input, row);
+                let mut values = gradient;
+                for v in 0..V {
+                    let drop = S::mul_add(S::sub(input[v], mean[v]), slope[v], offset[v]);
+                    values[v] = S::sub(S::mul(gradient[v], factor[v]), drop);
+                }
+                block.write::<S, V>(self.target, row, values);
             }
         }
     }

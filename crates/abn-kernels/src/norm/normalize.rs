@@ -2,7 +2,7 @@
 
 use crate::buffer::{Input, Output};
 use crate::simd::{InstructionSet, Simd};
-use crate::sweep::{Pass, Place, Rows};
+use crate::sweep::{Block, Pass, Rows};
 
 /// What is done to every value: `(x - mean) * factor + shift`, one of each for every channel, then a sum and a ReLU.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ pub fn normalize(set: InstructionSet, channels: usize, input: &[f32], affine: Af
         relu: affine.relu,
         output: Output::new(output),
     };
-    rows.for_each(input.len(), |part| rows.sweep::<4, _>(set, part, pass));
+    rows.for_each(input.len(), |part| rows.sweep(set, part, pass));
 }
 
 #[derive(Clone, Copy)]
@@ -55,6 +55,8 @@ struct Normalize<'a> {
 }
 
 impl Pass for Normalize<'_> {
+    const ROWS: usize = 1;
+
     fn check(&self, end: usize, width: usize) {
         assert!(end <= self.input.len().min(self.output.len()));
         assert!(self.residual.is_none_or(|residual| end <= residual.len()));
@@ -62,25 +64,30 @@ impl Pass for Normalize<'_> {
     }
 
     #[inline(always)]
-    unsafe fn step<S: Simd, const R: usize>(&mut self, place: Place) {
-        let Place { at, width, column, count } = place;
-        // SAFETY: the place is checked.
+    unsafe fn step<S: Simd, const V: usize>(&mut self, block: Block) {
+        // SAFETY: the block is checked.
         unsafe {
-            let mean = S::load_up_to(self.mean.as_ptr().add(column), count);
-            let factor = S::load_up_to(self.factor.as_ptr().add(column), count);
-            let shift = S::load_up_to(self.shift.as_ptr().add(column), count);
-            for row in 0..R {
-                let at = at + row * width;
-                let input = S::load_up_to(self.input.pointer().add(at), count);
-                let mut value = S::mul_add(S::sub(input, mean), factor, shift);
+            let mean = block.constants::<S, V>(self.mean);
+            let factor = block.constants::<S, V>(self.factor);
+            let shift = block.constants::<S, V>(self.shift);
+            for row in 0..block.rows {
+                let mut values = block.read::<S, V>(self.input, row);
+                for v in 0..V {
+                    values[v] = S::mul_add(S::sub(values[v], mean[v]), factor[v], shift[v]);
+                }
                 if let Some(residual) = self.residual {
-                    value = S::add(value, S::load_up_to(residual.pointer().add(at), count));
+                    let residual = block.read::<S, V>(residual, row);
+                    for v in 0..V {
+                        values[v] = S::add(values[v], residual[v]);
+                    }
                 }
                 if self.relu {
-                    // In this order a NaN stays one.
-                    value = S::max(S::splat(0.0), value);
+                    for value in &mut values {
+                        // In this order a NaN stays one.
+                        *value = S::max(S::splat(0.0), *value);
+                    }
                 }
-                S::store_up_to(self.output.pointer().add(at), value, count);
+                block.write::<S, V>(self.output, row, values);
             }
         }
     }

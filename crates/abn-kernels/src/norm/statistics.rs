@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::buffer::{Input, Line};
+use crate::buffer::Input;
 use crate::simd::{InstructionSet, Simd};
-use crate::sweep::{Pass, Place, Rows};
+use crate::sweep::{Block, Pass, RUN, Rows, Sums};
 
 /// Mean and biased variance, `[channels]` each.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,9 +47,15 @@ impl Moments {
     fn of(set: InstructionSet, rows: Rows, channels: usize, input: &[f32], part: Range<usize>) -> Self {
         let count = (part.len() / channels) as f64;
         let head = rows.head(part.len(), SHARE);
-        let (first, _) = sums(set, rows, input, part.start..part.start + head, &vec![0.0; channels]);
+        let mut sums = rows.sums();
+        let mut add = |range: Range<usize>, pivot: &[f32]| {
+            let pass = Centred { input: Input::new(input), pivot: &rows.repeat(pivot), sums: &mut sums };
+            rows.sweep(set, range, pass);
+            sums.take()
+        };
+        let [first, _] = add(part.start..part.start + head, &vec![0.0; channels]);
         let pivot: Vec<f32> = first.iter().map(|sum| (sum / (head / channels) as f64) as f32).collect();
-        let (mut mean, mut squares) = sums(set, rows, input, part, &pivot);
+        let [mut mean, mut squares] = add(part, &pivot);
         for ((mean, squares), &pivot) in mean.iter_mut().zip(&mut squares).zip(&pivot) {
             let shift = *mean / count;
             *squares -= *mean * shift;
@@ -73,53 +79,36 @@ impl Moments {
     }
 }
 
-/// Sums of `x - pivot` and of its square for each channel.
-fn sums(
-    set: InstructionSet,
-    rows: Rows,
-    input: &[f32],
-    range: Range<usize>,
-    pivot: &[f32],
-) -> (Vec<f64>, Vec<f64>) {
-    let (mut sums, mut squares) = (rows.sums(), rows.sums());
-    let pass = Sums {
-        input: Input::new(input),
-        pivot: &rows.repeat(pivot),
-        sums: Line::doubles_mut(&mut sums),
-        squares: Line::doubles_mut(&mut squares),
-    };
-    rows.sweep::<8, _>(set, range, pass);
-    (rows.fold(&sums), rows.fold(&squares))
-}
-
-struct Sums<'a> {
+/// Sums of `x - pivot` and of its square.
+struct Centred<'a> {
     input: Input<'a>,
     pivot: &'a [f32],
-    sums: &'a mut [f64],
-    squares: &'a mut [f64],
+    sums: &'a mut Sums<2>,
 }
 
-impl Pass for Sums<'_> {
+impl Pass for Centred<'_> {
+    const ROWS: usize = RUN;
+
     fn check(&self, end: usize, width: usize) {
-        assert!(end <= self.input.len() && width <= self.pivot.len());
-        assert!(Rows::room(width) <= self.sums.len().min(self.squares.len()));
+        assert!(end <= self.input.len() && width <= self.pivot.len().min(self.sums.width()));
     }
 
     #[inline(always)]
-    unsafe fn step<S: Simd, const R: usize>(&mut self, place: Place) {
-        let Place { at, width, column, count } = place;
-        // SAFETY: the place is checked. Behind `count`, input and pivot are both zero.
+    unsafe fn step<S: Simd, const V: usize>(&mut self, block: Block) {
+        // SAFETY: the block is checked. Behind `count`, input and pivot are both zero.
         unsafe {
-            let input = self.input.pointer().add(at);
-            let pivot = S::load_up_to(self.pivot.as_ptr().add(column), count);
-            let (mut sum, mut squares) = (S::splat(0.0), S::splat(0.0));
-            for row in 0..R {
-                let centred = S::sub(S::load_up_to(input.add(row * width), count), pivot);
-                sum = S::add(sum, centred);
-                squares = S::mul_add(centred, centred, squares);
+            let pivot = block.constants::<S, V>(self.pivot);
+            let (mut sums, mut squares) = ([S::splat(0.0); V], [S::splat(0.0); V]);
+            for row in 0..block.rows {
+                let input = block.read::<S, V>(self.input, row);
+                for v in 0..V {
+                    let centred = S::sub(input[v], pivot[v]);
+                    sums[v] = S::add(sums[v], centred);
+                    squares[v] = S::mul_add(centred, centred, squares[v]);
+                }
             }
-            S::add_to(self.sums.as_mut_ptr().add(column), sum);
-            S::add_to(self.squares.as_mut_ptr().add(column), squares);
+            self.sums.add::<S, V>(0, block, sums);
+            self.sums.add::<S, V>(1, block, squares);
         }
     }
 }

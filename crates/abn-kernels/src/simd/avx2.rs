@@ -25,6 +25,36 @@ unsafe fn first(count: usize) -> __m256i {
     }
 }
 
+/// Transposes 8 rows of 8 values.
+///
+/// # Safety
+/// The machine has AVX2; the addresses are valid for the rows.
+#[inline(always)]
+pub(super) unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+    // SAFETY: given by the caller.
+    unsafe {
+        let mut rows = [_mm256_setzero_ps(); 8];
+        for half in 0..4 {
+            // The left half of row `half` beside that of row `half + 4`, then the right halves.
+            let (upper, lower) = (from.add(half * from_row), from.add((half + 4) * from_row));
+            for side in 0..2 {
+                let left = _mm256_castps128_ps256(_mm_loadu_ps(upper.add(4 * side)));
+                rows[half + 4 * side] = _mm256_insertf128_ps::<1>(left, _mm_loadu_ps(lower.add(4 * side)));
+            }
+        }
+        for side in 0..2 {
+            let [a, b, c, d] = [rows[4 * side], rows[4 * side + 1], rows[4 * side + 2], rows[4 * side + 3]];
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let to = to.add(4 * side * to_row);
+            _mm256_storeu_ps(to, _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd));
+            _mm256_storeu_ps(to.add(to_row), _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd));
+            let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            _mm256_storeu_ps(to.add(2 * to_row), _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd));
+            _mm256_storeu_ps(to.add(3 * to_row), _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd));
+        }
+    }
+}
+
 // SAFETY of every block: the trait's contract gives the instructions and the validity of the pointers.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Simd for Avx2 {
@@ -75,6 +105,18 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn keep_where_positive(value: __m256, gate: __m256) -> __m256 {
         unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), value) }
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        unsafe { transpose(from, from_row, to, to_row) }
+    }
+    #[inline(always)]
+    unsafe fn sum(value: __m256) -> f32 {
+        unsafe {
+            let sum = _mm_add_ps(_mm256_castps256_ps128(value), _mm256_extractf128_ps::<1>(value));
+            let sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+            _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)))
+        }
     }
     #[inline(always)]
     unsafe fn add_to(sums: *mut f64, value: __m256) {

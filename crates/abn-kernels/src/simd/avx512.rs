@@ -73,6 +73,14 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        unsafe { super::avx2::transpose(from, from_row, to, to_row) }
+    }
+    #[inline(always)]
+    unsafe fn sum(value: __m512) -> f32 {
+        unsafe { _mm512_reduce_add_ps(value) }
+    }
+    #[inline(always)]
     unsafe fn add_to(sums: *mut f64, value: __m512) {
         unsafe {
             let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(value)));

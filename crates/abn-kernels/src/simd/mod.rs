@@ -87,6 +87,18 @@ impl InstructionSet {
     }
 }
 
+/// Asks for the cache line of an address, which may lie anywhere.
+#[inline(always)]
+pub(crate) fn fetch(address: *const f32) {
+    // SAFETY: nothing is read.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// Code to be compiled for every instruction set. Implementations are `#[inline(always)]`, all the way down.
 pub(crate) trait Kernel {
     type Output;
@@ -122,6 +134,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `value` where `gate > 0`, zero elsewhere.
     unsafe fn keep_where_positive(value: Self::Vector, gate: Self::Vector) -> Self::Vector;
+    /// Transposes 8 rows of 8 values, `from_row` and `to_row` apart.
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
+    /// The sum of the lanes.
+    unsafe fn sum(value: Self::Vector) -> f32;
     /// Adds the lanes to as many doubles.
     unsafe fn add_to(sums: *mut f64, value: Self::Vector);
 

@@ -73,6 +73,25 @@ impl Simd for Portable {
         each(|lane| if gate[lane] > 0.0 { value[lane] } else { 0.0 })
     }
     #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        let mut rows = [[0.0; LANES]; LANES];
+        for (index, row) in rows.iter_mut().enumerate() {
+            *row = unsafe { Self::load(from.add(index * from_row)) };
+        }
+        for column in 0..LANES {
+            let mut values = [0.0; LANES];
+            for (value, row) in values.iter_mut().zip(&rows) {
+                *value = row[column];
+            }
+            unsafe { Self::store(to.add(column * to_row), values) }
+        }
+    }
+    #[inline(always)]
+    unsafe fn sum(value: Vector) -> f32 {
+        let [a, b, c, d, e, f, g, h] = value;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+    #[inline(always)]
     unsafe fn add_to(sums: *mut f64, value: Vector) {
         for (lane, value) in value.into_iter().enumerate() {
             unsafe { *sums.add(lane) += f64::from(value) }

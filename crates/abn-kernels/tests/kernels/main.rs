@@ -1,6 +1,8 @@
 //! The kernels against plain references in double precision, with every instruction set of the machine.
 
 mod conv;
+mod gate;
+mod layout;
 mod norm;
 mod reference;
 
@@ -28,7 +30,7 @@ fn double(values: &[f32]) -> Vec<f64> {
 fn everywhere(compute: impl Fn(InstructionSet) -> Vec<Vec<f32>> + Sync, check: impl Fn(&[Vec<f32>])) {
     for set in InstructionSet::available() {
         let [one, two, three] = [1, 2, 3].map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             pool.install(|| compute(set))
         });
         for other in [two, three] {

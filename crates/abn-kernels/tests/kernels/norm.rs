@@ -1,5 +1,5 @@
-use abn_kernels::InstructionSet;
-use abn_kernels::norm::{Affine, Gradient, Saved, backward, normalize, statistics};
+use abn_kernels::norm::{Affine, Saved, backward, normalize, statistics};
+use abn_kernels::{Buffers, InstructionSet};
 
 use crate::{CHANNELS, EPSILON, POSITIONS, assert_near, double, everywhere, random};
 
@@ -191,6 +191,8 @@ impl Reference {
     }
 }
 
+type Field = fn(&mut Reference) -> &mut Vec<f64>;
+
 #[test]
 fn the_reference_has_the_gradients_of_finite_differences() {
     for relu in [false, true] {
@@ -203,7 +205,7 @@ fn the_reference_has_the_gradients_of_finite_differences() {
         };
         let gradient = double(&random(14, 21));
         let [input, residual, gamma, beta] = reference.gradients(&gradient, relu);
-        let fields: [(fn(&mut Reference) -> &mut Vec<f64>, Vec<f64>); 4] = [
+        let fields: [(Field, Vec<f64>); 4] = [
             (|reference| &mut reference.input, input),
             (|reference| &mut reference.residual, residual),
             (|reference| &mut reference.gamma, gamma),
@@ -255,10 +257,10 @@ fn gradients_are_those_of_the_reference() {
                     let (mut apart, mut in_place) = (vec![f32::NAN; len], gradient.clone());
                     let mut residual = vec![f32::NAN; len];
                     let asked = with.then_some(&mut residual[..]);
-                    let both = Gradient::Apart { output: &gradient, input: &mut apart };
+                    let both = Buffers::Apart { from: &gradient, to: &mut apart };
                     let sums = backward(set, channels, saved, both, asked);
                     let asked = with.then_some(&mut residual[..]);
-                    let again = backward(set, channels, saved, Gradient::InPlace(&mut in_place), asked);
+                    let again = backward(set, channels, saved, Buffers::InPlace(&mut in_place), asked);
                     assert_eq!((&apart, &sums), (&in_place, &again));
                     if !with {
                         residual = expected[1].iter().map(|&x| x as f32).collect();

@@ -1,0 +1,140 @@
+//! Between the two orders of images: planes, `[batch, channels, positions]`, and channels last,
+//! `[batch, positions, channels]`.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::buffer::{Input, Output};
+use crate::simd::{InstructionSet, Kernel, Simd};
+
+/// `input` `[batch, channels, positions]` as `output` `[batch, positions, channels]`.
+///
+/// # Panics
+/// Lengths differ, or the values are no whole images.
+pub fn to_channels_last(
+    set: InstructionSet,
+    channels: usize,
+    positions: usize,
+    input: &[f32],
+    output: &mut [f32],
+) {
+    // Some columns of every plane: a part reads and writes as much as the second-level cache holds.
+    transpose(set, [channels, positions], Cut::Columns, input, output);
+}
+
+/// `input` `[batch, positions, channels]` as `output` `[batch, channels, positions]`.
+///
+/// # Panics
+/// Lengths differ, or the values are no whole images.
+pub fn to_channels_first(
+    set: InstructionSet,
+    channels: usize,
+    positions: usize,
+    input: &[f32],
+    output: &mut [f32],
+) {
+    transpose(set, [positions, channels], Cut::Rows, input, output);
+}
+
+/// Which side of a matrix is cut into parts: the one of the positions.
+#[derive(Clone, Copy)]
+enum Cut {
+    Rows,
+    Columns,
+}
+
+/// Values of a part.
+const PART: usize = 32 * 1024;
+
+/// Side of a tile: whole cache lines are read and written.
+const TILE: usize = 16;
+
+fn transpose(set: InstructionSet, [rows, columns]: [usize; 2], cut: Cut, input: &[f32], output: &mut [f32]) {
+    let matrix = rows * columns;
+    assert!(matrix > 0 && input.len().is_multiple_of(matrix), "whole images");
+    assert_eq!(output.len(), input.len(), "output of a transposition");
+    let (input, output) = (Input::new(input), Output::new(output));
+    let (side, other) = match cut {
+        Cut::Rows => (rows, columns),
+        Cut::Columns => (columns, rows),
+    };
+    let step = (PART / other).max(4 * TILE).next_multiple_of(TILE).min(side);
+    let parts = side.div_ceil(step);
+    (0..input.len() / matrix * parts).into_par_iter().for_each(|index| {
+        let part = index % parts * step..(index % parts * step + step).min(side);
+        let (image, size) = (index / parts * matrix, [rows, columns]);
+        let (rows, columns) = match cut {
+            Cut::Rows => (part, 0..columns),
+            Cut::Columns => (0..rows, part),
+        };
+        set.run(Transpose { image, size, rows, columns, input, output });
+    });
+}
+
+/// A part of a matrix, `[rows, columns]`, to be written as `[columns, rows]`.
+struct Transpose<'a> {
+    /// First value of the matrix.
+    image: usize,
+    size: [usize; 2],
+    rows: Range<usize>,
+    columns: Range<usize>,
+    input: Input<'a>,
+    output: Output<'a>,
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let [height, width] = self.size;
+        assert!(self.rows.end <= height && self.columns.end <= width);
+        assert!(self.image + height * width <= self.input.len().min(self.output.len()));
+        // SAFETY: inside the matrix, as asserted; nobody else writes this part of it.
+        unsafe {
+            let (from, to) = (self.input.pointer().add(self.image), self.output.pointer().add(self.image));
+            // The inner loop writes along the rows of the output.
+            for column in self.columns.clone().step_by(TILE) {
+                let columns = column..(column + TILE).min(self.columns.end);
+                for row in self.rows.clone().step_by(TILE) {
+                    let rows = row..(row + TILE).min(self.rows.end);
+                    tile::<S>(from, to, self.size, rows, columns.clone());
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The instructions of `S`; the addresses are valid for matrices of that size, in which the tile lies.
+#[inline(always)]
+unsafe fn tile<S: Simd>(
+    from: *const f32,
+    to: *mut f32,
+    [height, width]: [usize; 2],
+    rows: Range<usize>,
+    columns: Range<usize>,
+) {
+    // SAFETY: the contract.
+    unsafe {
+        if rows.len() == TILE && columns.len() == TILE {
+            for row in [rows.start, rows.start + 8] {
+                for column in [columns.start, columns.start + 8] {
+                    S::transpose(
+                        from.add(row * width + column),
+                        width,
+                        to.add(column * height + row),
+                        height,
+                    );
+                }
+            }
+            return;
+        }
+        for column in columns {
+            for row in rows.clone() {
+                to.add(column * height + row).write(from.add(row * width + column).read());
+            }
+        }
+    }
+}
