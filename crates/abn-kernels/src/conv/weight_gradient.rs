@@ -10,7 +10,7 @@ use crate::simd::{InstructionSet, Kernel, Simd};
 
 use super::forward::taps;
 use super::padded::{Frame, View};
-use super::{Convolution, weight_index};
+use super::{Convolution, weight_index, winograd};
 
 /// Gradient of the weight, given that of the output (both activations channels last).
 ///
@@ -30,6 +30,9 @@ pub fn weight_gradient(
     assert_eq!(weight_gradient.len(), geometry.weight_len(), "weight of {geometry:?}");
     if geometry.output_len() == 0 {
         return weight_gradient.fill(0.0);
+    }
+    if winograd::serves(geometry) {
+        return winograd::weight_gradient(set, geometry, input, output_gradient, weight_gradient);
     }
     let taps = taps(geometry);
     let (depth, group_out) = (taps.depth(), geometry.group_out());
@@ -107,8 +110,8 @@ pub fn weight_gradient(
 }
 
 /// Portions of a batch with sums of their own, at most, and values of all their sums, at most.
-const PORTIONS: usize = 16;
-const PORTIONED: usize = 1 << 20;
+pub(super) const PORTIONS: usize = 16;
+pub(super) const PORTIONED: usize = 1 << 20;
 
 /// Values of input and gradient that a task works on at a time.
 const SLAB: usize = 64 * 1024;
@@ -192,10 +195,11 @@ impl Outer<'_> {
                     let mut input = self.view.values.as_ptr().add(self.first_input + walk + start);
                     let mut gradient = self.gradient.as_ptr().add(self.first);
                     for _ in 0..rows {
+                        let (right, channels, columns) = (self.step[1], self.channels, self.columns);
                         if tail == S::LANES {
-                            self.row::<S, V, D, true>(&mut sums, input, gradient, tail);
+                            outer::<S, V, D, true>(&mut sums, input, right, gradient, channels, tail, columns);
                         } else {
-                            self.row::<S, V, D, false>(&mut sums, input, gradient, tail);
+                            outer::<S, V, D, false>(&mut sums, input, right, gradient, channels, tail, columns);
                         }
                         input = input.wrapping_add(self.step[0]);
                         gradient = gradient.wrapping_add(self.columns * self.channels);
@@ -212,38 +216,41 @@ impl Outer<'_> {
             }
         }
     }
+}
 
-    /// Adds one row of positions.
-    ///
-    /// # Safety
-    /// As for `tiles`.
-    #[inline(always)]
-    unsafe fn row<S: Simd, const V: usize, const D: usize, const FULL: bool>(
-        &self,
-        sums: &mut [[S::Vector; V]; D],
-        mut input: *const f32,
-        mut gradient: *const f32,
-        tail: usize,
-    ) {
-        let mut local = *sums;
-        // SAFETY: the contract.
-        unsafe {
-            for _ in 0..self.columns {
-                let mut vectors = [S::splat(0.0); V];
-                for (v, vector) in vectors.iter_mut().enumerate() {
-                    let from = gradient.add(v * S::LANES);
-                    *vector = if FULL || v + 1 < V { S::load(from) } else { S::load_first(from, tail) };
-                }
-                for d in 0..D {
-                    let value = S::splat(*input.add(d));
-                    for v in 0..V {
-                        local[d][v] = S::mul_add(value, vectors[v], local[d][v]);
-                    }
-                }
-                input = input.wrapping_add(self.step[1]);
-                gradient = gradient.wrapping_add(self.channels);
+/// `sums[d][v] += sum over n of input[n * input_step + d] * gradient[n * gradient_step + v * LANES..]`, where the last
+/// vector holds `tail` values, or all of them where `FULL`.
+///
+/// # Safety
+/// The instructions of `S`; both addresses are valid for `count` steps, `D` values and `V` vectors.
+#[inline(always)]
+pub(crate) unsafe fn outer<S: Simd, const V: usize, const D: usize, const FULL: bool>(
+    sums: &mut [[S::Vector; V]; D],
+    mut input: *const f32,
+    input_step: usize,
+    mut gradient: *const f32,
+    gradient_step: usize,
+    tail: usize,
+    count: usize,
+) {
+    let mut local = *sums;
+    // SAFETY: the contract.
+    unsafe {
+        for _ in 0..count {
+            let mut vectors = [S::splat(0.0); V];
+            for (v, vector) in vectors.iter_mut().enumerate() {
+                let from = gradient.add(v * S::LANES);
+                *vector = if FULL || v + 1 < V { S::load(from) } else { S::load_first(from, tail) };
             }
+            for d in 0..D {
+                let value = S::splat(*input.add(d));
+                for v in 0..V {
+                    local[d][v] = S::mul_add(value, vectors[v], local[d][v]);
+                }
+            }
+            input = input.wrapping_add(input_step);
+            gradient = gradient.wrapping_add(gradient_step);
         }
-        *sums = local;
     }
+    *sums = local;
 }

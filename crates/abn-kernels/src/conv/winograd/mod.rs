@@ -7,8 +7,10 @@
 
 mod forward;
 mod transform;
+mod weight_gradient;
 
 pub(super) use forward::{Winograd, pass};
+pub(super) use weight_gradient::weight_gradient;
 
 use super::Convolution;
 

@@ -3,7 +3,10 @@
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
 
+use super::slice;
+use crate::{Buffers, InstructionSet};
 use crate::buffer::filled;
+use crate::layout::to_channels_last;
 
 /// A tensor `[batch, channels, height, width]` in the order batch, row, column, channel.
 #[derive(Debug, Clone)]
@@ -18,19 +21,11 @@ impl ChannelsLast {
             return Self(tensor);
         }
         let tensor = tensor.to_contiguous();
-        let [batch, channels, height, width] = dims;
-        let positions = height * width;
-        let source = tensor.as_slice::<f32>().expect("a contiguous tensor is a slice");
-        let mut values = vec![0.0; source.len()];
-        for image in 0..batch {
-            for position in 0..positions {
-                for channel in 0..channels {
-                    values[(image * positions + position) * channels + channel] =
-                        source[(image * channels + channel) * positions + position];
-                }
-            }
-        }
-        Self::new(values, dims)
+        let source = slice(&tensor);
+        let [_, channels, height, width] = dims;
+        Self::filled(dims, |values| {
+            to_channels_last(InstructionSet::best(), channels, height * width, source, values);
+        })
     }
 
     /// Values in that order.
@@ -46,15 +41,26 @@ impl ChannelsLast {
         Self::new(unsafe { filled(dims.iter().product(), fill) }, dims)
     }
 
-    /// A tensor of zeros.
-    pub(super) fn zeros(dims: [usize; 4]) -> Self {
-        Self::new(vec![0.0; dims.iter().product()], dims)
+    /// The same, with what `fill` returns.
+    pub(super) fn filled_with<R>(dims: [usize; 4], fill: impl FnOnce(&mut [f32]) -> R) -> (Self, R) {
+        let mut result = None;
+        let tensor = Self::filled(dims, |values| result = Some(fill(values)));
+        (tensor, result.expect("a tensor is filled once"))
     }
 
-    /// The values, if nobody else holds the tensor.
-    pub(super) fn values_mut(&mut self) -> Option<&mut [f32]> {
-        let (start, len) = (self.0.layout().start_offset(), self.dims().iter().product::<usize>());
-        Some(&mut self.0.try_storage_mut::<f32>()?[start..][..len])
+    /// The tensor after `rewrite`: in its own memory if nobody else holds it, else in new memory.
+    pub(super) fn rewritten<R>(mut self, rewrite: impl FnOnce(Buffers) -> R) -> (Self, R) {
+        if !self.0.is_unique() {
+            let from = self.values();
+            return Self::filled_with(self.dims(), |to| rewrite(Buffers::Apart { from, to }));
+        }
+        let (start, len) = (self.0.layout().start_offset(), self.len());
+        let result = rewrite(Buffers::InPlace(&mut self.0.storage_mut::<f32>()[start..][..len]));
+        (self, result)
+    }
+
+    fn len(&self) -> usize {
+        self.dims().iter().product()
     }
 
     pub(super) fn dims(&self) -> [usize; 4] {
@@ -62,8 +68,7 @@ impl ChannelsLast {
     }
 
     pub(super) fn values(&self) -> &[f32] {
-        let len: usize = self.dims().iter().product();
-        &self.0.storage::<f32>()[self.0.layout().start_offset()..][..len]
+        &self.0.storage::<f32>()[self.0.layout().start_offset()..][..self.len()]
     }
 
     pub(super) fn into_tensor(self) -> FlexTensor {

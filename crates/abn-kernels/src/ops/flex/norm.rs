@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 
 use super::{ChannelsLast, inner, tracked, vector, vector_of};
 use crate::InstructionSet;
-use crate::norm::{Affine, Gradient, Saved, Statistics, backward, normalize, statistics};
+use crate::norm::{Affine, Saved, Statistics, backward, normalize, statistics};
 use crate::ops::{After, Known, Normalized};
 
 pub(in crate::ops) fn batch_norm_train(
@@ -102,9 +102,9 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
     type State = State;
 
     fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let mut gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
+        let gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
         let State { input, output, mean, inverse_std, gamma } = &ops.state;
-        let dims = input.dims();
+        let (dims, set) = (input.dims(), InstructionSet::best());
         let saved = Saved {
             input: input.values(),
             output: output.as_ref().map(ChannelsLast::values),
@@ -112,33 +112,24 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
             inverse_std,
             gamma,
         };
-        let (set, channels) = (InstructionSet::best(), dims[1]);
-        let residual = ops.parents.get(3).cloned().flatten();
-        let mut of_residual = None;
-        if residual.is_some() {
-            if output.is_some() {
-                of_residual = Some(ChannelsLast::zeros(dims));
-            } else if let Some(node) = &residual {
-                gradients.register::<Flex>(node.id, gradient.clone().into_tensor());
-            }
-        }
-        let into = of_residual.as_mut().and_then(ChannelsLast::values_mut);
-        let of_input;
-        let (of_gamma, of_beta) = if let Some(values) = gradient.values_mut() {
-            let sums = backward(set, channels, saved, Gradient::InPlace(values), into);
-            of_input = gradient;
-            sums
-        } else {
-            let mut target = ChannelsLast::zeros(dims);
-            let input = target.values_mut().expect("a new tensor is nobody else's");
-            let output = gradient.values();
-            let sums = backward(set, channels, saved, Gradient::Apart { output, input }, into);
-            of_input = target;
-            sums
+        let run = |gradient: ChannelsLast, residual: Option<&mut [f32]>| {
+            gradient.rewritten(|buffers| backward(set, dims[1], saved, buffers, residual))
         };
-        if let (Some(node), Some(of_residual)) = (residual, of_residual) {
-            gradients.register::<Flex>(node.id, of_residual.into_tensor());
-        }
+        let residual = ops.parents.get(3).cloned().flatten();
+        let (of_input, (of_gamma, of_beta)) = match residual {
+            None => run(gradient, None),
+            // Without a ReLU the residual's gradient is that of the output.
+            Some(node) if output.is_none() => {
+                gradients.register::<Flex>(node.id, gradient.clone().into_tensor());
+                run(gradient, None)
+            }
+            Some(node) => {
+                let (of_residual, results) =
+                    ChannelsLast::filled_with(dims, |residual| run(gradient, Some(residual)));
+                gradients.register::<Flex>(node.id, of_residual.into_tensor());
+                results
+            }
+        };
         let results = [of_input.into_tensor(), vector(of_gamma), vector(of_beta)];
         for (node, result) in ops.parents.into_iter().zip(results) {
             if let Some(node) = node {
