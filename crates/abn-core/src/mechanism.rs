@@ -1,5 +1,6 @@
 //! The attention mechanism: how a map re-weights the features (ABN section 3.2, equations 1 and 2, Table 1).
 
+use abn_kernels::ops::{self, attend};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::Tensor;
 
@@ -22,8 +23,8 @@ impl Mechanism {
     pub fn apply(self, features: Tensor<4>, map: Tensor<4>) -> Tensor<4> {
         match self {
             Self::Identity => features,
-            Self::Multiply => features * map,
-            Self::Residual => features.clone() * map + features,
+            Self::Multiply => attend(features, map, ops::Mechanism::Multiply),
+            Self::Residual => attend(features, map, ops::Mechanism::Residual),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! F''= Ms.F'
 //! ```
 
+use abn_kernels::ops::{Mechanism, attend, excite};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -180,14 +181,14 @@ impl MixedAttention {
 
     fn by_channel(&self, features: Tensor<4>) -> Tensor<4> {
         match &self.channel {
-            Some(channel) => sigmoid(channel.forward(features.clone())) * features,
+            Some(channel) => excite(features.clone(), sigmoid(channel.forward(features))),
             None => features,
         }
     }
 
     fn by_position(&self, features: Tensor<4>) -> Tensor<4> {
         match &self.spatial {
-            Some(spatial) => sigmoid(spatial.forward(features.clone())) * features,
+            Some(spatial) => attend(features.clone(), sigmoid(spatial.forward(features)), Mechanism::Multiply),
             None => features,
         }
     }

@@ -7,7 +7,9 @@
 mod conv;
 #[cfg(feature = "flex")]
 mod flex;
+mod gate;
 mod norm;
 
 pub use conv::conv2d;
+pub use gate::{Mechanism, attend, excite};
 pub use norm::{After, Known, Normalized, batch_norm, batch_norm_train, conv2d_norm};

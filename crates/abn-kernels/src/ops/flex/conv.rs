@@ -1,18 +1,16 @@
 //! Convolution.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::ops::FloatTensorOps;
-use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bytes, DType, Shape, Tensor};
 
 use super::norm::affine;
-use super::{ChannelsLast, inner, slice, tracked, vector_of};
+use super::{ChannelsLast, inner, slice, track, tracked, vector_of};
 use crate::InstructionSet;
 use crate::conv::{Convolution, Finish, forward, input_gradient, weight_gradient};
 use crate::ops::{After, Known};
@@ -36,7 +34,7 @@ pub(in crate::ops) fn conv2d(
     let output = match bias.map(tracked) {
         None => {
             let output = convolve(&geometry, &input, &weight, Finish::default());
-            track(nodes, State { input, weight, geometry }, output.into_tensor())
+            track(Conv, nodes, State { input, weight, geometry }, output.into_tensor())
         }
         Some(bias) => {
             let [first, second] = nodes;
@@ -44,7 +42,7 @@ pub(in crate::ops) fn conv2d(
             let bias = vector_of(bias.into_primitive());
             let finish = Finish { bias: Some(&bias), ..Finish::default() };
             let output = convolve(&geometry, &input, &weight, finish);
-            track(nodes, State { input, weight, geometry }, output.into_tensor())
+            track(Conv, nodes, State { input, weight, geometry }, output.into_tensor())
         }
     };
     Tensor::from_primitive::<Autodiff<Flex>>(output)
@@ -77,17 +75,6 @@ pub(in crate::ops) fn conv2d_norm(
         relu: after.relu,
     };
     Tensor::from_primitive::<Flex>(convolve(&geometry, &input, &weight, finish).into_tensor())
-}
-
-fn track<const N: usize>(
-    nodes: [NodeGuard; N],
-    state: State,
-    output: FlexTensor,
-) -> FloatTensor<Autodiff<Flex>> {
-    match Conv.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(state, output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
 }
 
 fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Convolution {

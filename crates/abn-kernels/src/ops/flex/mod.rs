@@ -2,8 +2,11 @@
 
 mod channels_last;
 pub(super) mod conv;
+pub(super) mod gate;
 pub(super) mod norm;
 
+use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
@@ -27,6 +30,22 @@ fn tracked<const D: usize>(tensor: Tensor<D>) -> Tracked {
 
 fn inner<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     tensor.try_into_primitive::<Flex>().expect(ONE_DEVICE)
+}
+
+/// The output of an operation that a backward pass can follow, with what that needs.
+fn track<O, const N: usize>(
+    operation: O,
+    parents: [NodeGuard; N],
+    state: O::State,
+    output: FlexTensor,
+) -> Tracked
+where
+    O: Backward<Flex, N>,
+{
+    match operation.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, output),
+        OpsKind::UnTracked(prepared) => prepared.finish(output),
+    }
 }
 
 /// A tensor `[len]`.

@@ -1,15 +1,13 @@
 //! Batch normalisation.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
-use burn::backend::flex::FlexTensor;
+use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 
-use super::{ChannelsLast, inner, tracked, vector, vector_of};
+use super::{ChannelsLast, inner, track, tracked, vector, vector_of};
 use crate::InstructionSet;
 use crate::norm::{Affine, Saved, Statistics, backward, normalize, statistics};
 use crate::ops::{After, Known, Normalized};
@@ -60,24 +58,13 @@ pub(in crate::ops) fn batch_norm_train(
         gamma,
     };
     let output = match residual_node {
-        None => track(nodes, state, output.into_tensor()),
+        None => track(BatchNorm, nodes, state, output.into_tensor()),
         Some(residual) => {
             let [input, gamma, beta] = nodes;
-            track([input, gamma, beta, residual], state, output.into_tensor())
+            track(BatchNorm, [input, gamma, beta, residual], state, output.into_tensor())
         }
     };
     results(output)
-}
-
-fn track<const N: usize>(
-    nodes: [NodeGuard; N],
-    state: State,
-    output: FlexTensor,
-) -> FloatTensor<Autodiff<Flex>> {
-    match BatchNorm.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(prepared) => prepared.finish(state, output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
 }
 
 fn inverse_root(variance: f32, epsilon: f64) -> f32 {

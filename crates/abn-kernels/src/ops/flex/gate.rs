@@ -1,0 +1,115 @@
+//! Re-weighting.
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::Tensor;
+
+use super::{ChannelsLast, inner, track, tracked};
+use crate::InstructionSet;
+use crate::gate::{self, Mechanism};
+
+pub(in crate::ops) fn attend(features: Tensor<4>, map: Tensor<4>, mechanism: Mechanism) -> Tensor<4> {
+    let apply = |state: &Attended| {
+        let Attended { features, map, mechanism } = state;
+        let dims = features.dims();
+        assert_eq!(map.dims(), [dims[0], 1, dims[2], dims[3]], "one value of the map for each position");
+        ChannelsLast::filled(dims, |output| {
+            let set = InstructionSet::best();
+            gate::attend(set, dims[1], *mechanism, features.values(), map.values(), output);
+        })
+    };
+    if !features.is_autodiff() {
+        let [features, map] = [features, map].map(|tensor| ChannelsLast::of(inner(tensor)));
+        return Tensor::from_primitive::<Flex>(apply(&Attended { features, map, mechanism }).into_tensor());
+    }
+    let (features, map) = (tracked(features), tracked(map));
+    let nodes = [features.node(), map.node()];
+    let [features, map] = [features, map].map(|tensor| ChannelsLast::of(tensor.into_primitive()));
+    let state = Attended { features, map, mechanism };
+    let output = apply(&state).into_tensor();
+    Tensor::from_primitive::<Autodiff<Flex>>(track(Attend, nodes, state, output))
+}
+
+#[derive(Debug, Clone)]
+struct Attended {
+    features: ChannelsLast,
+    map: ChannelsLast,
+    mechanism: Mechanism,
+}
+
+/// Parents: features, map.
+#[derive(Debug)]
+struct Attend;
+
+impl Backward<Flex, 2> for Attend {
+    type State = Attended;
+
+    fn backward(self, ops: Ops<Attended, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
+        let Attended { features, map, mechanism } = &ops.state;
+        let (of_features, of_map) = gradient.rewritten(|gradient| {
+            ChannelsLast::filled(map.dims(), |of_map| {
+                let (set, channels) = (InstructionSet::best(), features.dims()[1]);
+                let (features, map) = (features.values(), map.values());
+                gate::attend_backward(set, channels, *mechanism, features, map, gradient, of_map);
+            })
+        });
+        for (node, of) in ops.parents.into_iter().zip([of_features, of_map]) {
+            if let Some(node) = node {
+                gradients.register::<Flex>(node.id, of.into_tensor());
+            }
+        }
+    }
+}
+
+pub(in crate::ops) fn excite(features: Tensor<4>, weights: Tensor<4>) -> Tensor<4> {
+    let apply = |Excited { features, weights }: &Excited| {
+        let dims = features.dims();
+        assert_eq!(weights.dims(), [dims[0], dims[1], 1, 1], "one weight for each channel of an image");
+        ChannelsLast::filled(dims, |output| {
+            gate::excite(InstructionSet::best(), dims[1], features.values(), weights.values(), output);
+        })
+    };
+    if !features.is_autodiff() {
+        let [features, weights] = [features, weights].map(|tensor| ChannelsLast::of(inner(tensor)));
+        return Tensor::from_primitive::<Flex>(apply(&Excited { features, weights }).into_tensor());
+    }
+    let (features, weights) = (tracked(features), tracked(weights));
+    let nodes = [features.node(), weights.node()];
+    let [features, weights] = [features, weights].map(|tensor| ChannelsLast::of(tensor.into_primitive()));
+    let state = Excited { features, weights };
+    let output = apply(&state).into_tensor();
+    Tensor::from_primitive::<Autodiff<Flex>>(track(Excite, nodes, state, output))
+}
+
+#[derive(Debug, Clone)]
+struct Excited {
+    features: ChannelsLast,
+    weights: ChannelsLast,
+}
+
+/// Parents: features, weights.
+#[derive(Debug)]
+struct Excite;
+
+impl Backward<Flex, 2> for Excite {
+    type State = Excited;
+
+    fn backward(self, ops: Ops<Excited, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
+        let Excited { features, weights } = &ops.state;
+        let (of_features, of_weights) = gradient.rewritten(|gradient| {
+            let channels = features.dims()[1];
+            let (features, weights) = (features.values(), weights.values());
+            gate::excite_backward(InstructionSet::best(), channels, features, weights, gradient)
+        });
+        let of_weights = ChannelsLast::new(of_weights, weights.dims());
+        for (node, of) in ops.parents.into_iter().zip([of_features, of_weights]) {
+            if let Some(node) = node {
+                gradients.register::<Flex>(node.id, of.into_tensor());
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What re-weights features: a map by positions, weights by channels.
+
+use burn::tensor::Tensor;
+
+#[cfg(feature = "flex")]
+use super::flex;
+pub use crate::gate::Mechanism;
+
+/// `map * features`, or `(1 + map) * features`.
+///
+/// # Shapes
+/// `features` `[B, C, H, W]`, `map` `[B, 1, H, W]`; returns `[B, C, H, W]`.
+pub fn attend(features: Tensor<4>, map: Tensor<4>, mechanism: Mechanism) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if flex::serves(&features) {
+        return flex::gate::attend(features, map, mechanism);
+    }
+    match mechanism {
+        Mechanism::Multiply => features * map,
+        Mechanism::Residual => features.clone() * map + features,
+    }
+}
+
+/// `weights * features`.
+///
+/// # Shapes
+/// `features` `[B, C, H, W]`, `weights` `[B, C, 1, 1]`; returns `[B, C, H, W]`.
+pub fn excite(features: Tensor<4>, weights: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if flex::serves(&features) {
+        return flex::gate::excite(features, weights);
+    }
+    weights * features
+}
