@@ -1,10 +1,19 @@
 //! The machine and the day.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Threads that the machine runs at once.
 pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Our name, version and commit.
+pub(crate) fn version() -> String {
+    let arguments = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"];
+    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success());
+    let commit = output.map(|output| format!(" ({})", String::from_utf8_lossy(&output.stdout).trim()));
+    format!("abn {}{}", env!("CARGO_PKG_VERSION"), commit.unwrap_or_default())
 }
 
 /// The most memory that this process ever had resident, in bytes; known on Linux.
@@ -12,6 +21,24 @@ pub(crate) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(1024 * line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?)
+}
+
+/// The share of the machine that works while this program does not: other people's processes, which make the
+/// measurements worthless. Takes a second; known on Linux.
+pub(crate) fn share_in_use() -> Option<f64> {
+    let (idle, all) = processor_time()?;
+    std::thread::sleep(Duration::from_secs(1));
+    let (idle_later, all_later) = processor_time()?;
+    Some(1.0 - (idle_later - idle) / (all_later - all).max(1.0))
+}
+
+/// Time that all cores together were idle, and all their time.
+fn processor_time() -> Option<(f64, f64)> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    let times = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let times: Vec<f64> = times.filter_map(|time| time.parse().ok()).collect();
+    // user, nice, system, idle, waiting for input and output, ...; guests are counted twice.
+    Some((times.get(3)? + times.get(4)?, times.iter().take(8).sum()))
 }
 
 /// What the processor calls itself, or else its kind.

@@ -6,9 +6,12 @@ use anyhow::{Result, ensure};
 
 use crate::case::Case;
 use crate::cli::Options;
-use crate::process::{Engine, Layout, Repetition, Worker};
-use crate::report::{Peak, Peer, Report, Row, Speed};
+use crate::process::{Engine, Layout, Ready, Repetition, Worker};
+use crate::report::{Library, Peak, Peer, Report, Row, Speed};
 use crate::{check, machine, python};
+
+/// Share of the machine that other processes may use without a warning.
+const BUSY: f64 = 0.05;
 
 /// Measures the cases in order. What fails is told and counted, and the others go on.
 ///
@@ -16,7 +19,14 @@ use crate::{check, machine, python};
 /// There is no Python for the peer, or the machine's peak cannot be measured.
 pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> {
     let engines = engines(options)?;
-    let mut bench = Bench { engines, options, names: vec![], differences: BTreeMap::new() };
+    let in_use = machine::share_in_use();
+    if let Some(share) = in_use.filter(|share| *share > BUSY) {
+        eprintln!(
+            "warning: other processes use {:.0} % of this machine; measure when it is idle",
+            100.0 * share
+        );
+    }
+    let mut bench = Bench { engines, options, libraries: vec![], differences: BTreeMap::new() };
     let peaks = bench.peaks(cases)?;
     let mut rows = Vec::new();
     let mut failures = 0;
@@ -39,7 +49,8 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
             .skip(1)
             .fold("cargo xtask bench".to_owned(), |line, word| line + " " + &word),
         processor: machine::processor(),
-        engines: bench.names,
+        in_use: [in_use, machine::share_in_use()].into_iter().flatten().reduce(f64::max),
+        libraries: bench.libraries,
         repetitions: options.repetitions(),
         seconds: options.seconds(),
         peaks,
@@ -65,8 +76,7 @@ struct Bench<'a> {
     /// Ours, then the peer's.
     engines: Vec<Engine>,
     options: &'a Options,
-    /// Names and versions of the engines.
-    names: Vec<String>,
+    libraries: Vec<Library>,
     /// Between ours and the peer's, by network and size.
     differences: BTreeMap<String, f32>,
 }
@@ -105,8 +115,9 @@ impl Bench<'_> {
                 worker.ready.parameters == parameters,
                 "the networks have different numbers of parameters"
             );
-            if !self.names.contains(&worker.ready.engine) {
-                self.names.push(worker.ready.engine.clone());
+            if !self.libraries.iter().any(|known| known.name == worker.ready.engine) {
+                let Ready { engine, empty, .. } = &worker.ready;
+                self.libraries.push(Library { name: engine.clone(), memory: *empty });
             }
         }
         let mut rates = vec![Vec::new(); workers.len()];

@@ -42,6 +42,8 @@ impl fmt::Display for Layout {
 pub(crate) struct Ready {
     /// Name and version.
     pub(crate) engine: String,
+    /// Peak resident memory in bytes before there is a network: what the libraries take.
+    pub(crate) empty: Option<u64>,
     /// Trainable parameters.
     pub(crate) parameters: usize,
 }

@@ -22,13 +22,23 @@ pub(crate) struct Report {
     pub(crate) date: String,
     pub(crate) command: String,
     pub(crate) processor: String,
-    /// Names and versions.
-    pub(crate) engines: Vec<String>,
+    /// Share of it that other processes used before or after the measurements, where the system tells.
+    pub(crate) in_use: Option<f64>,
+    pub(crate) libraries: Vec<Library>,
     pub(crate) repetitions: u32,
     /// Of a repetition.
     pub(crate) seconds: f64,
     pub(crate) peaks: Vec<Peak>,
     pub(crate) rows: Vec<Row>,
+}
+
+/// Ours or the peer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Library {
+    /// With its version.
+    pub(crate) name: String,
+    /// Peak resident memory in bytes of a process that has no network yet.
+    pub(crate) memory: Option<u64>,
 }
 
 /// What an engine reaches at its best.
@@ -122,13 +132,12 @@ impl Report {
 
     fn told(&self, command: &str, print: impl Fn(&Table) -> String) -> String {
         let mut text = format!(
-            "{command}, {}, {}, {}, medians of {} repetitions of {} s.",
-            self.date,
-            self.processor,
-            self.engines.join(", "),
-            self.repetitions,
-            self.seconds
+            "{command}, {}, {}, medians of {} repetitions of {} s.",
+            self.date, self.processor, self.repetitions, self.seconds
         );
+        if let Some(share) = self.in_use {
+            let _ = write!(text, " Other processes used {:.0} % of the machine.", 100.0 * share);
+        }
         for peak in self.best_peaks() {
             let Peak { threads, engine, what, operations_per_second } = peak;
             let _ = write!(
@@ -138,10 +147,12 @@ impl Report {
                 operations_per_second / 1e9
             );
         }
+        for Library { name, memory: empty } in &self.libraries {
+            let _ = write!(text, " {name} takes {} before it has a network.", memory(*empty));
+        }
         let worst = self.rows.iter().filter_map(|row| row.difference).fold(0.0, f32::max);
         if worst > 0.0 {
-            let _ =
-                write!(text, " Losses, logits and maps of both agree to {worst:.0e} of the largest value.");
+            let _ = write!(text, " Logits and maps of both agree to {worst:.0e} of the largest value.");
         }
         for (mode, title) in [(Mode::Train, "Training"), (Mode::Infer, "Inference")] {
             let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.mode == mode).collect();
@@ -282,7 +293,8 @@ mod tests {
             date: "2026-11-22".to_owned(),
             command: "cargo xtask bench train --peer".to_owned(),
             processor: "a processor".to_owned(),
-            engines: vec!["Burn".to_owned(), "PyTorch".to_owned()],
+            in_use: Some(0.01),
+            libraries: vec![Library { name: "PyTorch 2".to_owned(), memory: Some(400 << 20) }],
             repetitions: 3,
             seconds: 1.5,
             peaks: vec![peak("a product", 1e11), peak("a convolution", 2e11)],
@@ -312,8 +324,8 @@ mod tests {
     #[test]
     fn a_table_with_a_peer() {
         let expected = "\
-cargo xtask bench train --peer, 2026-11-22, a processor, Burn, PyTorch, medians of 3 repetitions of 1.5 s. \
-Peak on 2 threads: 200 GFLOP/s (PyTorch, a convolution). Losses, logits and maps of both agree to 2e-6 of the largest value.
+cargo xtask bench train --peer, 2026-11-22, a processor, medians of 3 repetitions of 1.5 s. \
+Other processes used 1 % of the machine. Peak on 2 threads: 200 GFLOP/s (PyTorch, a convolution). PyTorch 2 takes 400 MiB before it has a network. Logits and maps of both agree to 2e-6 of the largest value.
 
 Training:
 

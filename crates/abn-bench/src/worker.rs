@@ -30,8 +30,8 @@ use crate::process::{Ready, Repetition};
 
 /// Seed of weights and images; the time does not depend on it.
 const SEED: u64 = 0;
-/// Of the steps of SGD. Small, so that rounding does not grow into other numbers within the steps of a check.
-const RATE: f64 = 0.0001;
+/// Of the steps of SGD. Small, so that rounding does not grow into another training within a check.
+const RATE: f64 = 1e-4;
 /// The momentum of all recipes, and the weight decay of most.
 const SGD: SgdConfig = SgdConfig { momentum: 0.9, weight_decay: 1e-4 };
 
@@ -40,9 +40,10 @@ const SGD: SgdConfig = SgdConfig { momentum: 0.9, weight_decay: 1e-4 };
 /// # Errors
 /// The case cannot be built, or a line not be answered.
 pub(crate) fn run(case: &Case) -> Result<()> {
+    let empty = machine::peak_memory();
     let mut workload = Workload::new(case)?;
     let parameters = case.config()?.cost([case.size; 2], &Device::flex()).parameters;
-    answer(&Ready { engine: "Burn 0.22.1".to_owned(), parameters })?;
+    answer(&Ready { engine: machine::version(), empty, parameters })?;
     let mut steps = 1;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -139,18 +140,18 @@ impl Workload {
         Repetition { images: steps * self.images.dims()[0], seconds }
     }
 
-    /// Leaves the weights, under PyTorch's names, and the images in a file; then trains and looks at the images.
+    /// Leaves the weights, under PyTorch's names, and the images in a file; then looks at the images and trains.
     fn check(&mut self, file: &Path) -> Result<Answers> {
         let mut tensors = to_pytorch(&self.config, &state_of(&self.model));
         tensors.insert("images".to_owned(), self.images.clone().into_data());
         std::fs::write(file, to_safetensors(&tensors)?)?;
-        let losses = (0..STEPS).map(|_| self.train()).collect();
         let Output { logits, attention } = self.model.valid().forward(self.images.clone().inner());
-        let (attention_logits, map) = match attention {
+        let (attention, map) = match attention {
             Some(attention) => (values(attention.logits), values(attention.map)),
             None => (vec![], vec![]),
         };
-        Ok(Answers { losses, logits: values(logits), attention: attention_logits, map })
+        let losses = (0..STEPS).map(|_| self.train()).collect();
+        Ok(Answers { logits: values(logits), attention, map, losses })
     }
 }
 
