@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::buffer::{Input, Output};
-use crate::simd::{InstructionSet, Kernel, Simd};
+use crate::simd::{InstructionSet, Kernel, Simd, fetch};
 
 /// `input` `[batch, channels, positions]` as `output` `[batch, positions, channels]`.
 ///
@@ -94,12 +94,11 @@ impl Kernel for Transpose<'_> {
         // SAFETY: inside the matrix, as asserted; nobody else writes this part of it.
         unsafe {
             let (from, to) = (self.input.pointer().add(self.image), self.output.pointer().add(self.image));
-            // The inner loop writes along the rows of the output.
-            for column in self.columns.clone().step_by(TILE) {
-                let columns = column..(column + TILE).min(self.columns.end);
-                for row in self.rows.clone().step_by(TILE) {
-                    let rows = row..(row + TILE).min(self.rows.end);
-                    tile::<S>(from, to, self.size, rows, columns.clone());
+            for row in self.rows.clone().step_by(TILE) {
+                let rows = row..(row + TILE).min(self.rows.end);
+                for column in self.columns.clone().step_by(TILE) {
+                    let columns = column..(column + TILE).min(self.columns.end);
+                    tile::<S>(from, to, self.size, rows.clone(), columns);
                 }
             }
         }
@@ -119,8 +118,16 @@ unsafe fn tile<S: Simd>(
     // SAFETY: the contract.
     unsafe {
         if rows.len() == TILE && columns.len() == TILE {
-            for row in [rows.start, rows.start + 8] {
-                for column in [columns.start, columns.start + 8] {
+            // What the tiles of the next rows need.
+            for column in columns.clone() {
+                fetch(to.wrapping_add(column * height + rows.start + TILE));
+            }
+            for row in rows.clone() {
+                fetch(from.wrapping_add((row + TILE) * width + columns.start));
+            }
+            // A line of the output at once: planes are often 4 KiB apart, where the cache holds few lines.
+            for column in [columns.start, columns.start + 8] {
+                for row in [rows.start, rows.start + 8] {
                     S::transpose(
                         from.add(row * width + column),
                         width,

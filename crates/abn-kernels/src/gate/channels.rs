@@ -12,7 +12,7 @@ use crate::sweep::{Block, Pass, RUN, Rows, Sums};
 /// # Panics
 /// Lengths do not fit.
 pub fn excite(set: InstructionSet, channels: usize, features: &[f32], weights: &[f32], output: &mut [f32]) {
-    run(set, channels, weights, Buffers::Apart { from: features, to: output }, None);
+    run::<false>(set, channels, features, weights, Buffers::Apart { from: features, to: output });
 }
 
 /// The gradient of the features, made from that of the output: `gradient * weights`. Returns the gradient of the
@@ -27,15 +27,16 @@ pub fn excite_backward(
     weights: &[f32],
     gradient: Buffers,
 ) -> Vec<f32> {
-    run(set, channels, weights, gradient, Some(features))
+    run::<true>(set, channels, features, weights, gradient)
 }
 
-fn run(
+/// Multiplies, and adds up the products with the features where `SUMS`.
+fn run<const SUMS: bool>(
     set: InstructionSet,
     channels: usize,
+    features: &[f32],
     weights: &[f32],
     values: Buffers,
-    features: Option<&[f32]>,
 ) -> Vec<f32> {
     let (input, output) = values.split();
     assert!(channels > 0 && weights.len().is_multiple_of(channels), "weights of whole images");
@@ -43,12 +44,12 @@ fn run(
     let image = input.len() / batch.max(1);
     assert!(image.is_multiple_of(channels) && batch * image == input.len(), "features of whole images");
     assert_eq!(output.len(), input.len(), "output of an excitation");
-    assert!(features.is_none_or(|features| features.len() == input.len()), "features of an excitation");
-    let rows = Rows::of(channels);
+    assert_eq!(features.len(), input.len(), "features of an excitation");
+    let (rows, features) = (Rows::of(channels), Input::new(features));
     let excite = |(index, weights): (usize, &[f32])| {
         let mut sums = rows.sums();
-        let features = features.map(Input::new);
-        let pass = Excite { input, features, weights: &rows.repeat(weights), output, sums: &mut sums };
+        let weights = &rows.repeat(weights);
+        let pass = Excite::<SUMS> { input, features, weights, output, sums: &mut sums };
         rows.sweep(set, index * image..(index + 1) * image, pass);
         let [sums] = sums.take();
         sums.into_iter().map(|sum| sum as f32).collect::<Vec<_>>()
@@ -56,20 +57,19 @@ fn run(
     weights.par_chunks_exact(channels).enumerate().flat_map_iter(excite).collect()
 }
 
-struct Excite<'a> {
+struct Excite<'a, const SUMS: bool> {
     input: Input<'a>,
-    features: Option<Input<'a>>,
+    features: Input<'a>,
     weights: &'a [f32],
     output: Output<'a>,
     sums: &'a mut Sums<1>,
 }
 
-impl Pass for Excite<'_> {
-    const ROWS: usize = RUN;
+impl<const SUMS: bool> Pass for Excite<'_, SUMS> {
+    const ROWS: usize = if SUMS { RUN } else { 1 };
 
     fn check(&self, end: usize, width: usize) {
-        assert!(end <= self.input.len().min(self.output.len()));
-        assert!(self.features.is_none_or(|features| end <= features.len()));
+        assert!(end <= self.input.len().min(self.output.len()).min(self.features.len()));
         assert!(width <= self.weights.len().min(self.sums.width()));
     }
 
@@ -81,8 +81,8 @@ impl Pass for Excite<'_> {
             let mut sums = [S::splat(0.0); V];
             for row in 0..block.rows {
                 let mut values = block.read::<S, V>(self.input, row);
-                if let Some(features) = self.features {
-                    let features = block.read::<S, V>(features, row);
+                if SUMS {
+                    let features = block.read::<S, V>(self.features, row);
                     for v in 0..V {
                         sums[v] = S::mul_add(values[v], features[v], sums[v]);
                     }
@@ -92,7 +92,7 @@ impl Pass for Excite<'_> {
                 }
                 block.write::<S, V>(self.output, row, values);
             }
-            if self.features.is_some() {
+            if SUMS {
                 self.sums.add::<S, V>(0, block, sums);
             }
         }
