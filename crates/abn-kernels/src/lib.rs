@@ -5,6 +5,7 @@ pub mod conv;
 pub mod gate;
 pub mod layout;
 pub mod norm;
+pub mod pool;
 mod simd;
 mod sweep;
 

@@ -33,6 +33,11 @@ impl Rows {
         Self { channels, width: channels * WIDTH.div_ceil(channels) }
     }
 
+    /// Values of a row.
+    pub(crate) fn width(self) -> usize {
+        self.width
+    }
+
     /// One value for each channel, repeated along a row.
     pub(crate) fn repeat(self, values: &[f32]) -> Constants {
         assert_eq!(values.len(), self.channels, "one value for each channel");

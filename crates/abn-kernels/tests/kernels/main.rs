@@ -3,6 +3,7 @@
 mod gate;
 mod layout;
 mod norm;
+mod pool;
 
 use abn_kernels::InstructionSet;
 use rand::{RngExt, SeedableRng};
