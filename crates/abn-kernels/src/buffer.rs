@@ -118,6 +118,17 @@ impl<'a> From<Output<'a>> for Input<'a> {
     }
 }
 
+/// Integers as the bits of values, which are moved and compared only.
+pub(crate) fn bits(integers: &[i32]) -> &[f32] {
+    // SAFETY: both have 4 bytes, the same alignment and no invalid bits.
+    unsafe { std::slice::from_raw_parts(integers.as_ptr().cast(), integers.len()) }
+}
+
+pub(crate) fn bits_mut(integers: &mut [i32]) -> &mut [f32] {
+    // SAFETY: as in `bits`; the borrow is exclusive.
+    unsafe { std::slice::from_raw_parts_mut(integers.as_mut_ptr().cast(), integers.len()) }
+}
+
 /// What a kernel reads, and where it writes as many values.
 #[derive(Debug)]
 pub enum Buffers<'a> {

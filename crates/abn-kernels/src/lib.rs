@@ -7,6 +7,7 @@ pub mod layout;
 pub mod norm;
 #[cfg(feature = "burn")]
 pub mod ops;
+pub mod pool;
 mod simd;
 mod sweep;
 

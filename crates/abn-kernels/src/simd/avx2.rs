@@ -107,6 +107,23 @@ impl Simd for Avx2 {
         unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), value) }
     }
     #[inline(always)]
+    unsafe fn take_greater([best, at]: [__m256; 2], value: __m256, index: __m256) -> [__m256; 2] {
+        unsafe {
+            let greater = _mm256_or_ps(
+                _mm256_cmp_ps::<_CMP_GT_OQ>(value, best),
+                _mm256_cmp_ps::<_CMP_UNORD_Q>(value, value),
+            );
+            [_mm256_blendv_ps(best, value, greater), _mm256_blendv_ps(at, index, greater)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn keep_where_same(value: __m256, a: __m256, b: __m256) -> __m256 {
+        unsafe {
+            let same = _mm256_cmpeq_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+            _mm256_and_ps(_mm256_castsi256_ps(same), value)
+        }
+    }
+    #[inline(always)]
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         unsafe { transpose(from, from_row, to, to_row) }
     }

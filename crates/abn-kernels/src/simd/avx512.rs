@@ -73,6 +73,21 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn take_greater([best, at]: [__m512; 2], value: __m512, index: __m512) -> [__m512; 2] {
+        unsafe {
+            let greater = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, best)
+                | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
+            [_mm512_mask_mov_ps(best, greater, value), _mm512_mask_mov_ps(at, greater, index)]
+        }
+    }
+    #[inline(always)]
+    unsafe fn keep_where_same(value: __m512, a: __m512, b: __m512) -> __m512 {
+        unsafe {
+            let same = _mm512_cmpeq_epi32_mask(_mm512_castps_si512(a), _mm512_castps_si512(b));
+            _mm512_maskz_mov_ps(same, value)
+        }
+    }
+    #[inline(always)]
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         unsafe { super::avx2::transpose(from, from_row, to, to_row) }
     }

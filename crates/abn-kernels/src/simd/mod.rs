@@ -134,6 +134,14 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `value` where `gate > 0`, zero elsewhere.
     unsafe fn keep_where_positive(value: Self::Vector, gate: Self::Vector) -> Self::Vector;
+    /// Takes `value` and `index` where `value` is greater than the best one or NaN. Indices are any 32 bits.
+    unsafe fn take_greater(
+        best: [Self::Vector; 2],
+        value: Self::Vector,
+        index: Self::Vector,
+    ) -> [Self::Vector; 2];
+    /// `value` where the bits of `a` and `b` are the same, zero elsewhere.
+    unsafe fn keep_where_same(value: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// Transposes 8 rows of 8 values, `from_row` and `to_row` apart.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
     /// The sum of the lanes.

@@ -73,6 +73,19 @@ impl Simd for Portable {
         each(|lane| if gate[lane] > 0.0 { value[lane] } else { 0.0 })
     }
     #[inline(always)]
+    unsafe fn take_greater([best, at]: [Vector; 2], value: Vector, index: Vector) -> [Vector; 2] {
+        let greater: [bool; LANES] =
+            std::array::from_fn(|lane| value[lane] > best[lane] || value[lane].is_nan());
+        [
+            each(|lane| if greater[lane] { value[lane] } else { best[lane] }),
+            each(|lane| if greater[lane] { index[lane] } else { at[lane] }),
+        ]
+    }
+    #[inline(always)]
+    unsafe fn keep_where_same(value: Vector, a: Vector, b: Vector) -> Vector {
+        each(|lane| if a[lane].to_bits() == b[lane].to_bits() { value[lane] } else { 0.0 })
+    }
+    #[inline(always)]
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         let mut rows = [[0.0; LANES]; LANES];
         for (index, row) in rows.iter_mut().enumerate() {

@@ -5,6 +5,7 @@ mod gate;
 mod layout;
 mod norm;
 mod reference;
+mod pool;
 
 use abn_kernels::InstructionSet;
 use rand::{RngExt, SeedableRng};
