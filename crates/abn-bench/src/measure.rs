@@ -27,7 +27,7 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
         );
     }
     let mut bench = Bench { engines, options, libraries: vec![], differences: BTreeMap::new() };
-    let peaks = bench.peaks(cases)?;
+    let mut peaks = bench.peaks(cases)?;
     let mut rows = Vec::new();
     let mut failures = 0;
     for (number, case) in cases.iter().enumerate() {
@@ -43,11 +43,11 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
             }
         }
     }
+    // Again, for a moment in which the machine was slow must not pass for its best.
+    peaks.extend(bench.peaks(cases)?);
     let report = Report {
         date: machine::today(),
-        command: std::env::args()
-            .skip(1)
-            .fold("cargo xtask bench".to_owned(), |line, word| line + " " + &word),
+        command: command(),
         processor: machine::processor(),
         in_use: [in_use, machine::share_in_use()].into_iter().flatten().reduce(f64::max),
         libraries: bench.libraries,
@@ -57,6 +57,13 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
         rows,
     };
     Ok((report, failures))
+}
+
+/// This call, as it is typed.
+fn command() -> String {
+    let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+    let words = std::env::args().skip(1).map(quoted);
+    ["cargo xtask bench".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
 fn engines(options: &Options) -> Result<Vec<Engine>> {
@@ -89,7 +96,7 @@ impl Bench<'_> {
         counts.dedup();
         let mut peaks = Vec::new();
         for threads in counts {
-            eprintln!("measuring the machine's peak on {threads} threads");
+            eprintln!("measuring the machine's peak, threads: {threads}");
             // Layouts do not matter to it.
             for engine in self.engines.iter().take(2) {
                 for (what, operations) in engine.peaks(threads)? {

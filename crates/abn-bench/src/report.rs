@@ -1,7 +1,5 @@
 //! The results, as text, Markdown or JSON.
 
-use std::fmt::Write as _;
-
 use anyhow::Result;
 use serde::Serialize;
 
@@ -125,42 +123,45 @@ impl Report {
     pub(crate) fn in_format(&self, format: Format) -> Result<String> {
         Ok(match format {
             Format::Json => serde_json::to_string_pretty(self)?,
-            Format::Text => self.told(&self.command, Table::text),
-            Format::Markdown => self.told(&format!("`{}`", self.command), Table::markdown),
+            Format::Text => self.told(&self.sentences().join("\n"), Table::text),
+            Format::Markdown => {
+                let command = format!("```sh\n{}\n```", self.command);
+                self.told(&format!("{command}\n\n{}", self.sentences().join(" ")), Table::markdown)
+            }
         })
     }
 
-    fn told(&self, command: &str, print: impl Fn(&Table) -> String) -> String {
-        let mut text = format!(
-            "{command}, {}, {}, medians of {} repetitions of {} s.",
-            self.date, self.processor, self.repetitions, self.seconds
+    fn told(&self, introduction: &str, print: impl Fn(&Table) -> String) -> String {
+        let tables = [(Mode::Train, "Training"), (Mode::Infer, "Inference")].into_iter().filter_map(
+            |(mode, title)| {
+                let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.mode == mode).collect();
+                (!rows.is_empty()).then(|| format!("\n\n{title}:\n\n{}", print(&self.table(&rows))))
+            },
         );
+        introduction.to_owned() + &tables.collect::<String>()
+    }
+
+    /// What the numbers depend on.
+    fn sentences(&self) -> Vec<String> {
+        let Self { date, processor, repetitions, seconds, .. } = self;
+        let mut sentences =
+            vec![format!("{date}, {processor}, medians of {repetitions} repetitions of {seconds} s.")];
         if let Some(share) = self.in_use {
-            let _ = write!(text, " Other processes used {:.0} % of the machine.", 100.0 * share);
-        }
-        for peak in self.best_peaks() {
-            let Peak { threads, engine, what, operations_per_second } = peak;
-            let _ = write!(
-                text,
-                " Peak on {threads} thread{}: {:.0} GFLOP/s ({engine}, {what}).",
-                if *threads == 1 { "" } else { "s" },
-                operations_per_second / 1e9
-            );
+            sentences.push(format!("Other processes used {:.0} % of the machine.", 100.0 * share));
         }
         for Library { name, memory: empty } in &self.libraries {
-            let _ = write!(text, " {name} takes {} before it has a network.", memory(*empty));
+            sentences.push(format!("{name} takes {} before it has a network.", memory(*empty)));
         }
-        let worst = self.rows.iter().filter_map(|row| row.difference).fold(0.0, f32::max);
-        if worst > 0.0 {
-            let _ = write!(text, " Logits and maps of both agree to {worst:.0e} of the largest value.");
+        for Peak { threads, engine, what, operations_per_second } in self.best_peaks() {
+            let s = if *threads == 1 { "" } else { "s" };
+            let rate = operations_per_second / 1e9;
+            sentences.push(format!("Peak on {threads} thread{s}: {rate:.0} GFLOP/s ({engine}, {what})."));
         }
-        for (mode, title) in [(Mode::Train, "Training"), (Mode::Infer, "Inference")] {
-            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.mode == mode).collect();
-            if !rows.is_empty() {
-                let _ = write!(text, "\n\n{title}:\n\n{}", print(&self.table(&rows)));
-            }
+        let differences = self.rows.iter().filter_map(|row| row.difference);
+        if let Some(worst) = differences.reduce(f32::max) {
+            sentences.push(format!("Logits and maps of both agree to {worst:.0e} of the largest value."));
         }
-        text
+        sentences
     }
 
     /// For each number of threads the highest peak.
@@ -180,7 +181,7 @@ impl Report {
         let peered = rows.iter().any(|row| !row.peers.is_empty());
         let mut head = vec!["network", "attention", "batch", "size", "threads", "images/s"];
         head.extend(if peered {
-            vec!["PyTorch", "its layout", "ratio", "memory", "PyTorch", "of peak", "PyTorch"]
+            vec!["PyTorch's", "its layout", "ratio", "memory", "PyTorch's", "of peak", "PyTorch's"]
         } else {
             vec!["memory", "of peak"]
         });
@@ -259,9 +260,10 @@ impl Table {
         lines().map(line).collect::<Vec<_>>().join("\n")
     }
 
+    /// The same alignment.
     fn markdown(&self) -> String {
         let line = |cells: &Vec<String>| format!("| {} |", cells.join(" | "));
-        let rule = format!("|{}", "---|".repeat(self.head.len()));
+        let rule = format!("|---|---|{}", "---:|".repeat(self.head.len() - 2));
         let rows = self.rows.iter().map(line);
         [line(&self.head), rule].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
     }
@@ -324,13 +326,16 @@ mod tests {
     #[test]
     fn a_table_with_a_peer() {
         let expected = "\
-cargo xtask bench train --peer, 2026-11-22, a processor, medians of 3 repetitions of 1.5 s. \
-Other processes used 1 % of the machine. Peak on 2 threads: 200 GFLOP/s (PyTorch, a convolution). PyTorch 2 takes 400 MiB before it has a network. Logits and maps of both agree to 2e-6 of the largest value.
+2026-11-22, a processor, medians of 3 repetitions of 1.5 s.
+Other processes used 1 % of the machine.
+PyTorch 2 takes 400 MiB before it has a network.
+Peak on 2 threads: 200 GFLOP/s (PyTorch, a convolution).
+Logits and maps of both agree to 2e-6 of the largest value.
 
 Training:
 
-network   attention  batch  size  threads  images/s  PyTorch     its layout  ratio   memory   PyTorch  of peak  PyTorch
-resnet20  abn           64    32        2       200      400  channels_last   0.50  512 MiB  1024 MiB     10 %     20 %";
+network   attention  batch  size  threads  images/s  PyTorch's     its layout  ratio   memory  PyTorch's  of peak  PyTorch's
+resnet20  abn           64    32        2       200        400  channels_last   0.50  512 MiB   1024 MiB     10 %       20 %";
         assert_eq!(report().in_format(Format::Text).unwrap(), expected);
     }
 
@@ -339,9 +344,11 @@ resnet20  abn           64    32        2       200      400  channels_last   0.
         let mut alone = report();
         alone.rows[0].peers.clear();
         let markdown = alone.in_format(Format::Markdown).unwrap();
-        assert!(markdown.starts_with("`cargo xtask bench train --peer`, 2026-11-22"), "{markdown}");
-        let row =
-            "|---|---|---|---|---|---|---|---|\n| resnet20 | abn | 64 | 32 | 2 | 200 | 512 MiB | 10 % |";
+        assert!(
+            markdown.starts_with("```sh\ncargo xtask bench train --peer\n```\n\n2026-11-22, a"),
+            "{markdown}"
+        );
+        let row = "|---|---|---:|---:|---:|---:|---:|---:|\n| resnet20 | abn | 64 | 32 | 2 | 200 | 512 MiB | 10 % |";
         assert!(markdown.ends_with(row), "{markdown}");
     }
 }
