@@ -31,15 +31,17 @@ impl Panels {
         let panel = walks * depth * width;
         let len = panel * channels.div_ceil(width);
         let mut lines = Line::zeroed(len);
-        Line::values_mut(&mut lines)[..len].par_chunks_mut(panel.max(1)).enumerate().for_each(|(index, panel)| {
-            let first = index * width;
-            let count = width.min(channels - first);
-            for (at, values) in panel.chunks_exact_mut(width).enumerate() {
-                for (offset, value) in values[..count].iter_mut().enumerate() {
-                    *value = weight(first + offset, at / depth, at % depth);
+        Line::values_mut(&mut lines)[..len].par_chunks_mut(panel.max(1)).enumerate().for_each(
+            |(index, panel)| {
+                let first = index * width;
+                let count = width.min(channels - first);
+                for (at, values) in panel.chunks_exact_mut(width).enumerate() {
+                    for (offset, value) in values[..count].iter_mut().enumerate() {
+                        *value = weight(first + offset, at / depth, at % depth);
+                    }
                 }
-            }
-        });
+            },
+        );
         Self { lines, width, walks, depth, channels }
     }
 
