@@ -13,14 +13,14 @@
 
 use std::fmt;
 
-use abn_kernels::ops::After;
+use abn_kernels::ops::{After, global_average};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::backbone::conv::{Conv2d, ConvShape};
-use crate::backbone::{ConvNorm, NetworkConfig, Stage, StageConfig, global_average};
+use crate::backbone::{ConvNorm, NetworkConfig, Stage, StageConfig};
 use crate::mechanism::Mechanism;
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;

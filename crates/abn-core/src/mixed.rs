@@ -8,7 +8,7 @@
 //! F''= Ms.F'
 //! ```
 
-use abn_kernels::ops::{Mechanism, attend, excite};
+use abn_kernels::ops::{Mechanism, attend, excite, global_average, global_maximum};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -188,7 +188,9 @@ impl MixedAttention {
 
     fn by_position(&self, features: Tensor<4>) -> Tensor<4> {
         match &self.spatial {
-            Some(spatial) => attend(features.clone(), sigmoid(spatial.forward(features)), Mechanism::Multiply),
+            Some(spatial) => {
+                attend(features.clone(), sigmoid(spatial.forward(features)), Mechanism::Multiply)
+            }
             None => features,
         }
     }
@@ -226,13 +228,12 @@ impl ChannelAttention {
     /// # Shapes
     /// `[B, C, H, W]` to `[B, C, 1, 1]`.
     pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, height, width] = features.dims();
-        let flat = features.reshape([batch, channels, height * width]);
-        let mlp = |pooled: Tensor<3>| self.fc2.forward(relu(self.fc1.forward(pooled.squeeze_dim::<2>(2))));
+        let [batch, channels, ..] = features.dims();
+        let mlp = |pooled: Tensor<2>| self.fc2.forward(relu(self.fc1.forward(pooled)));
         let gate = match self.pools {
-            Pools::Average => mlp(flat.mean_dim(2)),
-            Pools::Maximum => mlp(flat.max_dim(2)),
-            Pools::Both => mlp(flat.clone().mean_dim(2)) + mlp(flat.max_dim(2)),
+            Pools::Average => mlp(global_average(features)),
+            Pools::Maximum => mlp(global_maximum(features)),
+            Pools::Both => mlp(global_average(features.clone())) + mlp(global_maximum(features)),
         };
         gate.reshape([batch, channels, 1, 1])
     }

@@ -1,5 +1,6 @@
 //! From the last features to the class logits.
 
+use abn_kernels::ops::global_average;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Initializer, Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 
-use super::pool::{global_average, halve};
+use super::pool::halve;
 
 /// A head as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -24,7 +24,6 @@ use crate::norm::BatchNorm;
 pub use architecture::{Architecture, ArchitectureError, BlockName};
 pub use conv::{Conv2d, ConvNorm};
 pub use head::{Head, HeadConfig};
-pub(crate) use pool::global_average;
 pub use stage::{BlockConfig, Stage, StageConfig};
 pub use stem::{Stem, StemConfig};
 

@@ -1,7 +1,7 @@
 //! Pre-activation residual blocks of wide residual networks (Zagoruyko & Komodakis 2016): batch norm and ReLU
 //! before each of two 3x3 convolutions, dropout between them, no ReLU after the sum.
 
-use abn_kernels::ops::After;
+use abn_kernels::ops::{After, add};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -79,8 +79,8 @@ impl PreActivationBlock {
         };
         match &self.shortcut {
             // The reference projects the activated input, but adds the raw one where no projection is needed.
-            Some(projection) => path + projection.forward(activated),
-            None => path + input,
+            Some(projection) => add(path, projection.forward(activated), false),
+            None => add(path, input, false),
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Residual blocks (He et al. 2016): basic (two 3x3 convolutions) and bottleneck (1x1, 3x3, 1x1), the latter with
 //! groups in ResNeXt (Xie et al. 2017), both with an attention module at the end of the path in SENet and CBAM.
 
-use abn_kernels::ops::After;
+use abn_kernels::ops::{After, add};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::relu;
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor, s};
 
@@ -130,7 +129,7 @@ impl ResidualBlock {
         let (last, before) = self.convs.split_last().expect("a path has convolutions");
         let path = before.iter().fold(input, |path, conv| conv.forward_then(path, After::relu()));
         match &self.gate {
-            Some(gate) => relu(gate.forward(last.forward(path)) + shortcut),
+            Some(gate) => add(gate.forward(last.forward(path)), shortcut, true),
             None => last.forward_then(path, After { residual: Some(shortcut), relu: true }),
         }
     }

@@ -29,7 +29,10 @@ pub fn forward(
     for each in [finish.factor, finish.bias].into_iter().flatten() {
         assert_eq!(each.len(), geometry.channels_out, "one value for each channel of {geometry:?}");
     }
-    assert!(finish.residual.is_none_or(|residual| residual.len() == output.len()), "residual of {geometry:?}");
+    assert!(
+        finish.residual.is_none_or(|residual| residual.len() == output.len()),
+        "residual of {geometry:?}"
+    );
     if output.is_empty() {
         return;
     }

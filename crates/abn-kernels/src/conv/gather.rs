@@ -65,7 +65,10 @@ impl Kernel for Gather<'_> {
         let reach = walks.iter().max().map_or(0, |walk| walk + panels.depth);
         for Position { input, output } in positions {
             assert!(input + reach <= self.input.len(), "a position reads outside");
-            assert!(output + self.channel + panels.channels <= self.output.len(), "a position writes outside");
+            assert!(
+                output + self.channel + panels.channels <= self.output.len(),
+                "a position writes outside"
+            );
         }
         assert_eq!(walks.len(), panels.walks);
         let steps = walks.len() * panels.depth;

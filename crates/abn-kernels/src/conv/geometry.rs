@@ -33,8 +33,8 @@ impl Convolution {
     /// # Panics
     /// The dilated kernel is larger than the padded input, or the numbers make no convolution.
     pub fn output(&self) -> [usize; 2] {
-        assert!(self.groups > 0 && self.channels_in % self.groups == 0, "{self:?}");
-        assert!(self.channels_out % self.groups == 0, "{self:?}");
+        assert!(self.groups > 0 && self.channels_in.is_multiple_of(self.groups), "{self:?}");
+        assert!(self.channels_out.is_multiple_of(self.groups), "{self:?}");
         [0, 1].map(|axis| {
             let span = self.span(axis);
             let padded = self.padding_before[axis] + self.input[axis] + self.padding_after[axis];

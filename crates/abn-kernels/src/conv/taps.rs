@@ -66,9 +66,10 @@ impl Taps {
     /// Start of every walk, from the first input of the position.
     pub(crate) fn walks(&self, row: usize, column: usize) -> Vec<usize> {
         let columns = if self.joined { &self.columns[..1] } else { &self.columns[..] };
-        let walks = self.rows.iter().flat_map(|down| {
-            columns.iter().map(move |right| down.offset * row + right.offset * column)
-        });
+        let walks = self
+            .rows
+            .iter()
+            .flat_map(|down| columns.iter().map(move |right| down.offset * row + right.offset * column));
         walks.collect()
     }
 

@@ -80,7 +80,8 @@ pub fn weight_gradient(
                         step: [geometry.stride[0] * view.row, geometry.stride[1] * view.column],
                         walks: &taps.walks(view.row, view.column),
                         depth,
-                        gradient: &output_gradient[(image * height + lines.start) * columns * geometry.channels_out..]
+                        gradient: &output_gradient
+                            [(image * height + lines.start) * columns * geometry.channels_out..]
                             [..lines.len() * columns * geometry.channels_out],
                         channels: geometry.channels_out,
                         first,
@@ -170,7 +171,9 @@ impl Outer<'_> {
         // SAFETY: passed on.
         unsafe {
             match (S::TILE, self.depth) {
-                (14, depth) if depth >= 12 && depth % 8 != 0 || depth % 12 == 0 => self.tiles::<S, V, 12>(rows),
+                (14, depth) if depth >= 12 && depth % 8 != 0 || depth % 12 == 0 => {
+                    self.tiles::<S, V, 12>(rows)
+                }
                 (14, 8..) => self.tiles::<S, V, 8>(rows),
                 (6, depth) if depth >= 6 && depth % 4 != 0 || depth % 6 == 0 => self.tiles::<S, V, 6>(rows),
                 (14 | 6, 4..) => self.tiles::<S, V, 4>(rows),
@@ -199,9 +202,13 @@ impl Outer<'_> {
                     for _ in 0..rows {
                         let (right, channels, columns) = (self.step[1], self.channels, self.columns);
                         if tail == S::LANES {
-                            outer::<S, V, D, true>(&mut sums, input, right, gradient, channels, tail, columns);
+                            outer::<S, V, D, true>(
+                                &mut sums, input, right, gradient, channels, tail, columns,
+                            );
                         } else {
-                            outer::<S, V, D, false>(&mut sums, input, right, gradient, channels, tail, columns);
+                            outer::<S, V, D, false>(
+                                &mut sums, input, right, gradient, channels, tail, columns,
+                            );
                         }
                         input = input.wrapping_add(self.step[0]);
                         gradient = gradient.wrapping_add(self.columns * self.channels);
@@ -244,10 +251,10 @@ pub(crate) unsafe fn outer<S: Simd, const V: usize, const D: usize, const FULL: 
                 let from = gradient.add(v * S::LANES);
                 *vector = if FULL || v + 1 < V { S::load(from) } else { S::load_first(from, tail) };
             }
-            for d in 0..D {
+            for (d, sums) in local.iter_mut().enumerate() {
                 let value = S::splat(*input.add(d));
                 for v in 0..V {
-                    local[d][v] = S::mul_add(value, vectors[v], local[d][v]);
+                    sums[v] = S::mul_add(value, vectors[v], sums[v]);
                 }
             }
             input = input.wrapping_add(input_step);

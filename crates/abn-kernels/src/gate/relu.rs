@@ -22,7 +22,8 @@ pub fn add(set: InstructionSet, values: Buffers, other: &[f32], relu: bool) {
     run(set, Elements { input, other: Some(Input::new(other)), operation: Operation::Add { relu }, output });
 }
 
-/// The gradient before a ReLU, from the one behind it: what it is where the ReLU's `output` is positive, else zero.
+/// The gradient before a ReLU, from the one behind it: what it is where the ReLU's `output` is positive or NaN, else
+/// zero.
 ///
 /// # Panics
 /// Lengths differ.

@@ -9,7 +9,11 @@ mod conv;
 mod flex;
 mod gate;
 mod norm;
+mod pool;
+mod relu;
 
 pub use conv::conv2d;
 pub use gate::{Mechanism, attend, excite};
 pub use norm::{After, Known, Normalized, batch_norm, batch_norm_train, conv2d_norm};
+pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
+pub use relu::{add, relu};

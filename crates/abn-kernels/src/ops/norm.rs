@@ -1,12 +1,12 @@
 //! Batch normalisation, with what follows it in a network: a residual sum and a ReLU.
 
-use burn::tensor::activation;
+use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
 use super::flex;
+use super::relu::{add, relu};
 
 /// What follows a normalisation, in this order.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +24,11 @@ impl After {
     }
 
     fn apply(self, output: Tensor<4>) -> Tensor<4> {
-        let sum = match self.residual {
-            Some(residual) => output + residual,
+        match self.residual {
+            Some(residual) => add(output, residual, self.relu),
+            None if self.relu => relu(output),
             None => output,
-        };
-        if self.relu { activation::relu(sum) } else { sum }
+        }
     }
 }
 

@@ -104,7 +104,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn keep_where_positive(value: __m256, gate: __m256) -> __m256 {
-        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), value) }
+        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_NLE_UQ>(gate, _mm256_setzero_ps()), value) }
     }
     #[inline(always)]
     unsafe fn take_greater([best, at]: [__m256; 2], value: __m256, index: __m256) -> [__m256; 2] {

@@ -68,7 +68,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn keep_where_positive(value: __m512, gate: __m512) -> __m512 {
         unsafe {
-            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps());
+            let positive = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(gate, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(positive, value)
         }
     }

@@ -132,7 +132,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn mul_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// `max(a, b)` where `b` is a number; `b` where `a` is NaN on some sets.
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// `value` where `gate > 0`, zero elsewhere.
+    /// `value` where `gate > 0` or NaN, zero elsewhere.
     unsafe fn keep_where_positive(value: Self::Vector, gate: Self::Vector) -> Self::Vector;
     /// Takes `value` and `index` where `value` is greater than the best one or NaN. Indices are any 32 bits.
     unsafe fn take_greater(

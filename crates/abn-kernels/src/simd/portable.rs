@@ -70,7 +70,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn keep_where_positive(value: Vector, gate: Vector) -> Vector {
-        each(|lane| if gate[lane] > 0.0 { value[lane] } else { 0.0 })
+        each(|lane| if gate[lane] <= 0.0 { 0.0 } else { value[lane] })
     }
     #[inline(always)]
     unsafe fn take_greater([best, at]: [Vector; 2], value: Vector, index: Vector) -> [Vector; 2] {

@@ -10,8 +10,18 @@ const BOUND: f64 = 4e-6;
 
 /// All pairs of an input and an output value that a weight connects, with that weight's index.
 fn each_product(geometry: &Convolution, mut visit: impl FnMut(usize, usize, usize)) {
-    let Convolution { batch, input, kernel, stride, padding_before, dilation, channels_in, channels_out, groups, .. } =
-        *geometry;
+    let Convolution {
+        batch,
+        input,
+        kernel,
+        stride,
+        padding_before,
+        dilation,
+        channels_in,
+        channels_out,
+        groups,
+        ..
+    } = *geometry;
     let [height, width] = geometry.output();
     let (group_in, group_out) = (channels_in / groups, channels_out / groups);
     for image in 0..batch {
@@ -19,7 +29,8 @@ fn each_product(geometry: &Convolution, mut visit: impl FnMut(usize, usize, usiz
             for value in 0..kernel[0] * kernel[1] {
                 let at = [position / width, position % width];
                 let tap = [value / kernel[1], value % kernel[1]];
-                let from = [0, 1].map(|a| (at[a] * stride[a] + tap[a] * dilation[a]).wrapping_sub(padding_before[a]));
+                let from = [0, 1]
+                    .map(|a| (at[a] * stride[a] + tap[a] * dilation[a]).wrapping_sub(padding_before[a]));
                 if from[0] >= input[0] || from[1] >= input[1] {
                     continue;
                 }
@@ -173,7 +184,9 @@ fn nothing() {
 
 #[test]
 fn the_number_of_threads_changes_no_bit() {
-    for geometry in [square(5, [16, 48], 20, 3, 1), square(3, [64, 32], 30, 3, 2), square(2, [130, 70], 9, 1, 1)] {
+    for geometry in
+        [square(5, [16, 48], 20, 3, 1), square(3, [64, 32], 30, 3, 2), square(2, [130, 70], 9, 1, 1)]
+    {
         let mut generator = generator(7);
         let input = values(&mut generator, geometry.input_len());
         let weight = values(&mut generator, geometry.weight_len());
@@ -182,7 +195,8 @@ fn the_number_of_threads_changes_no_bit() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let set = InstructionSet::best();
-                let mut results = [vec![0.0; gradient.len()], vec![0.0; input.len()], vec![0.0; weight.len()]];
+                let mut results =
+                    [vec![0.0; gradient.len()], vec![0.0; input.len()], vec![0.0; weight.len()]];
                 let [output, of_input, of_weight] = &mut results;
                 forward(set, &geometry, &input, &weight, Finish::default(), output);
                 input_gradient(set, &geometry, &weight, &gradient, of_input);

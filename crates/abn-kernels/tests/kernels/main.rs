@@ -4,8 +4,8 @@ mod conv;
 mod gate;
 mod layout;
 mod norm;
-mod reference;
 mod pool;
+mod reference;
 
 use abn_kernels::InstructionSet;
 use rand::{RngExt, SeedableRng};

@@ -72,9 +72,7 @@ pub(super) unsafe fn of_kernel<S: Simd>(g: [[S::Vector; 3]; 3]) -> [[S::Vector; 
 #[inline(always)]
 unsafe fn to_output_once<S: Simd>(m: [S::Vector; 4]) -> [S::Vector; 2] {
     // SAFETY: the contract.
-    unsafe {
-        [S::add(m[0], S::add(m[1], m[2])), S::sub(S::sub(m[1], m[2]), m[3])]
-    }
+    unsafe { [S::add(m[0], S::add(m[1], m[2])), S::sub(S::sub(m[1], m[2]), m[3])] }
 }
 
 /// A' m A.

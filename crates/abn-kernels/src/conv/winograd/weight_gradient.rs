@@ -182,7 +182,8 @@ impl Block<'_> {
                             let position = (image * self.outputs[0] + row) * self.outputs[1] + column;
                             let from = gradient.as_ptr().add(position * channels + first);
                             let count = channels - first;
-                            *value = if count < S::LANES { S::load_first(from, count) } else { S::load(from) };
+                            *value =
+                                if count < S::LANES { S::load_first(from, count) } else { S::load(from) };
                         }
                     }
                     let gradients = of_gradient::<S>(gradients);

@@ -4,9 +4,9 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
 
 use super::slice;
-use crate::{Buffers, InstructionSet};
 use crate::buffer::filled;
 use crate::layout::to_channels_last;
+use crate::{Buffers, InstructionSet};
 
 /// A tensor `[batch, channels, height, width]` in the order batch, row, column, channel.
 #[derive(Debug, Clone)]

@@ -7,10 +7,10 @@ use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Bytes, DType, Shape, Tensor};
+use burn::tensor::{Shape, Tensor};
 
 use super::norm::affine;
-use super::{ChannelsLast, inner, slice, track, tracked, vector_of};
+use super::{ChannelsLast, contiguous, inner, slice, track, tracked, vector_of};
 use crate::InstructionSet;
 use crate::conv::{Convolution, Finish, forward, input_gradient, weight_gradient};
 use crate::ops::{After, Known};
@@ -95,7 +95,12 @@ fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> 
     }
 }
 
-fn convolve(geometry: &Convolution, input: &ChannelsLast, weight: &FlexTensor, finish: Finish) -> ChannelsLast {
+fn convolve(
+    geometry: &Convolution,
+    input: &ChannelsLast,
+    weight: &FlexTensor,
+    finish: Finish,
+) -> ChannelsLast {
     let [height, width] = geometry.output();
     ChannelsLast::filled([geometry.batch, geometry.channels_out, height, width], |output| {
         forward(InstructionSet::best(), geometry, input.values(), slice(weight), finish, output);
@@ -138,8 +143,7 @@ fn of_weight(state: &State, gradient: &ChannelsLast) -> FlexTensor {
     let State { input, weight, geometry } = state;
     let mut values = vec![0.0; geometry.weight_len()];
     weight_gradient(InstructionSet::best(), geometry, input.values(), gradient.values(), &mut values);
-    let layout = Layout::contiguous(weight.layout().shape().clone());
-    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+    contiguous(values, weight.layout().shape().clone())
 }
 
 fn of_bias(_: &State, gradient: &ChannelsLast) -> FlexTensor {

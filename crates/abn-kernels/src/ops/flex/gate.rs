@@ -1,35 +1,25 @@
 //! Re-weighting.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
-use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 
-use super::{ChannelsLast, inner, track, tracked};
+use super::{ChannelsLast, apply};
 use crate::InstructionSet;
 use crate::gate::{self, Mechanism};
 
 pub(in crate::ops) fn attend(features: Tensor<4>, map: Tensor<4>, mechanism: Mechanism) -> Tensor<4> {
-    let apply = |state: &Attended| {
-        let Attended { features, map, mechanism } = state;
+    apply(Attend, [features, map], |[features, map]| {
         let dims = features.dims();
         assert_eq!(map.dims(), [dims[0], 1, dims[2], dims[3]], "one value of the map for each position");
-        ChannelsLast::filled(dims, |output| {
+        let output = ChannelsLast::filled(dims, |output| {
             let set = InstructionSet::best();
-            gate::attend(set, dims[1], *mechanism, features.values(), map.values(), output);
-        })
-    };
-    if !features.is_autodiff() {
-        let [features, map] = [features, map].map(|tensor| ChannelsLast::of(inner(tensor)));
-        return Tensor::from_primitive::<Flex>(apply(&Attended { features, map, mechanism }).into_tensor());
-    }
-    let (features, map) = (tracked(features), tracked(map));
-    let nodes = [features.node(), map.node()];
-    let [features, map] = [features, map].map(|tensor| ChannelsLast::of(tensor.into_primitive()));
-    let state = Attended { features, map, mechanism };
-    let output = apply(&state).into_tensor();
-    Tensor::from_primitive::<Autodiff<Flex>>(track(Attend, nodes, state, output))
+            gate::attend(set, dims[1], mechanism, features.values(), map.values(), output);
+        });
+        (output.into_tensor(), Attended { features, map, mechanism })
+    })
 }
 
 #[derive(Debug, Clone)]
@@ -65,23 +55,14 @@ impl Backward<Flex, 2> for Attend {
 }
 
 pub(in crate::ops) fn excite(features: Tensor<4>, weights: Tensor<4>) -> Tensor<4> {
-    let apply = |Excited { features, weights }: &Excited| {
+    apply(Excite, [features, weights], |[features, weights]| {
         let dims = features.dims();
         assert_eq!(weights.dims(), [dims[0], dims[1], 1, 1], "one weight for each channel of an image");
-        ChannelsLast::filled(dims, |output| {
+        let output = ChannelsLast::filled(dims, |output| {
             gate::excite(InstructionSet::best(), dims[1], features.values(), weights.values(), output);
-        })
-    };
-    if !features.is_autodiff() {
-        let [features, weights] = [features, weights].map(|tensor| ChannelsLast::of(inner(tensor)));
-        return Tensor::from_primitive::<Flex>(apply(&Excited { features, weights }).into_tensor());
-    }
-    let (features, weights) = (tracked(features), tracked(weights));
-    let nodes = [features.node(), weights.node()];
-    let [features, weights] = [features, weights].map(|tensor| ChannelsLast::of(tensor.into_primitive()));
-    let state = Excited { features, weights };
-    let output = apply(&state).into_tensor();
-    Tensor::from_primitive::<Autodiff<Flex>>(track(Excite, nodes, state, output))
+        });
+        (output.into_tensor(), Excited { features, weights })
+    })
 }
 
 #[derive(Debug, Clone)]

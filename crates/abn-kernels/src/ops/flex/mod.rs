@@ -4,6 +4,8 @@ mod channels_last;
 pub(super) mod conv;
 pub(super) mod gate;
 pub(super) mod norm;
+pub(super) mod pool;
+pub(super) mod relu;
 
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
@@ -48,10 +50,34 @@ where
     }
 }
 
+/// An operation on features: `forward` makes the output and what a backward pass needs.
+fn apply<O, const N: usize, const D: usize>(
+    operation: O,
+    inputs: [Tensor<4>; N],
+    forward: impl FnOnce([ChannelsLast; N]) -> (FlexTensor, O::State),
+) -> Tensor<D>
+where
+    O: Backward<Flex, N>,
+{
+    if !inputs.iter().any(Tensor::is_autodiff) {
+        let (output, _) = forward(inputs.map(|input| ChannelsLast::of(inner(input))));
+        return Tensor::from_primitive::<Flex>(output);
+    }
+    let inputs = inputs.map(tracked);
+    let parents = inputs.each_ref().map(|input| input.node());
+    let (output, state) = forward(inputs.map(|input| ChannelsLast::of(input.into_primitive())));
+    Tensor::from_primitive::<Autodiff<Flex>>(track(operation, parents, state, output))
+}
+
 /// A tensor `[len]`.
 fn vector(values: Vec<f32>) -> FlexTensor {
-    let layout = Layout::contiguous(Shape::new([values.len()]));
-    FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+    let shape = Shape::new([values.len()]);
+    contiguous(values, shape)
+}
+
+/// A tensor whose last axis lies side by side.
+fn contiguous(values: Vec<f32>, shape: Shape) -> FlexTensor {
+    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
 }
 
 /// The values of a small tensor.

@@ -30,8 +30,12 @@ pub(in crate::ops) fn batch_norm_train(
     let factor: Vec<f32> = gamma.iter().zip(&inverse_std).map(|(gamma, std)| gamma * std).collect();
     let results = |output| Normalized {
         output: Tensor::from_primitive::<Autodiff<Flex>>(output),
-        mean: Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(vector(mean.clone()))),
-        variance: Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(vector(variance))),
+        mean: Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(vector(
+            mean.clone(),
+        ))),
+        variance: Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(vector(
+            variance,
+        ))),
     };
     let (residual, residual_node) = match after.residual.map(tracked) {
         Some(residual) => {
@@ -50,13 +54,8 @@ pub(in crate::ops) fn batch_norm_train(
     let output = ChannelsLast::filled(input.dims(), |output| {
         normalize(set, channels, input.values(), affine, output);
     });
-    let state = State {
-        output: after.relu.then(|| output.clone()),
-        input,
-        mean: mean.clone(),
-        inverse_std,
-        gamma,
-    };
+    let state =
+        State { output: after.relu.then(|| output.clone()), input, mean: mean.clone(), inverse_std, gamma };
     let output = match residual_node {
         None => track(BatchNorm, nodes, state, output.into_tensor()),
         Some(residual) => {
