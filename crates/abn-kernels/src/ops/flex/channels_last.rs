@@ -74,6 +74,14 @@ impl ChannelsLast {
     pub(super) fn into_tensor(self) -> FlexTensor {
         self.0
     }
+
+    /// The same values as `[positions of all images, channels]`.
+    pub(super) fn into_positions(self) -> FlexTensor {
+        let [batch, channels, height, width] = self.dims();
+        let shape = Shape::new([batch * height * width, channels]);
+        let layout = Layout::new(shape, vec![channels as isize, 1], self.0.layout().start_offset());
+        self.0.with_layout(layout)
+    }
 }
 
 fn strides([_, channels, height, width]: [usize; 4]) -> [isize; 4] {

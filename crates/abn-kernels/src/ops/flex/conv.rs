@@ -3,7 +3,7 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
-use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::flex::FlexTensor;
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::ConvOptions;
@@ -147,8 +147,7 @@ fn of_weight(state: &State, gradient: &ChannelsLast) -> FlexTensor {
 }
 
 fn of_bias(_: &State, gradient: &ChannelsLast) -> FlexTensor {
-    let [batch, channels, height, width] = gradient.dims();
-    let layout = Layout::contiguous(Shape::new([batch * height * width, channels]));
-    let sums = Flex::float_sum_dim(gradient.clone().into_tensor().with_layout(layout), 0);
+    let [_, channels, ..] = gradient.dims();
+    let sums = Flex::float_sum_dim(gradient.clone().into_positions(), 0);
     Flex::float_reshape(sums, Shape::new([channels]))
 }

@@ -1,0 +1,534 @@
+//! The operations against Burn's own: the values and gradients of single precision near those of double, from inputs
+//! and gradients however they lie in memory, and no memory changed that somebody else holds.
+
+use abn_kernels::ops::{self, After, Known, Mechanism};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
+use burn::tensor::{DType, Device, Tensor, TensorData, activation, module};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+const EPSILON: f64 = 1e-5;
+
+/// How a tensor `[B, C, H, W]` lies in memory.
+#[derive(Debug, Clone, Copy)]
+enum Arrangement {
+    Plain,
+    /// The kernels' own order, which they take without a copy.
+    ChannelsLast,
+    /// Rows and columns swapped.
+    Swapped,
+    /// Behind as many other values.
+    Sliced,
+    /// Both, so that the kernels start in the middle of the memory.
+    SlicedChannelsLast,
+}
+
+impl Arrangement {
+    fn draw(rng: &mut Pcg64) -> Self {
+        match rng.random_range(0..5) {
+            0 => Self::Plain,
+            1 => Self::ChannelsLast,
+            2 => Self::Swapped,
+            3 => Self::Sliced,
+            _ => Self::SlicedChannelsLast,
+        }
+    }
+
+    /// The tensor whose [`view`](Self::view) is the given one.
+    fn memory(self, tensor: Tensor<4>) -> Tensor<4> {
+        let behind = |tensor: Tensor<4>| Tensor::cat(vec![tensor.ones_like(), tensor], 0);
+        match self {
+            Self::Plain => tensor,
+            Self::ChannelsLast => tensor.permute([0, 2, 3, 1]),
+            Self::Swapped => tensor.swap_dims(2, 3),
+            Self::Sliced => behind(tensor),
+            Self::SlicedChannelsLast => behind(tensor.permute([0, 2, 3, 1])),
+        }
+    }
+
+    fn view(self, memory: Tensor<4>) -> Tensor<4> {
+        let half = memory.dims()[0] / 2;
+        match self {
+            Self::Plain => memory,
+            Self::ChannelsLast => memory.permute([0, 3, 1, 2]),
+            Self::Swapped => memory.swap_dims(2, 3),
+            Self::Sliced => memory.narrow(0, half, half),
+            Self::SlicedChannelsLast => memory.narrow(0, half, half).permute([0, 3, 1, 2]),
+        }
+    }
+}
+
+/// The output and the gradients of the inputs.
+struct Results {
+    output: TensorData,
+    gradients: Vec<TensorData>,
+}
+
+/// What an operation is computed from, and how.
+struct Run<const N: usize> {
+    inputs: [(TensorData, Arrangement); N],
+    /// The gradient of the output.
+    gradient: (TensorData, Arrangement),
+    /// Whether somebody else holds the inputs and the gradient.
+    shared: bool,
+}
+
+impl<const N: usize> Run<N> {
+    fn infer(&self, dtype: DType, operation: impl Fn([Tensor<4>; N]) -> Tensor<4>) -> TensorData {
+        let memories = self.memories(&Device::flex(), dtype);
+        let inputs = self.views(memories.clone());
+        let kept = self.shared.then(|| (memories.clone(), memories.clone().map(Tensor::into_data)));
+        drop(memories);
+        let output = operation(inputs).into_data();
+        if let Some((kept, data)) = kept {
+            assert_eq!(kept.map(Tensor::into_data), data, "inputs have changed");
+        }
+        output
+    }
+
+    fn train(&self, dtype: DType, operation: impl Fn([Tensor<4>; N]) -> Tensor<4>) -> Results {
+        let device = Device::flex().autodiff();
+        let memories = self.memories(&device, dtype).map(Tensor::require_grad);
+        let mut inputs = self.views(memories.clone());
+        let kept = inputs.clone().map(|input| input.inner().into_data());
+        if !self.shared {
+            // Copies that nobody else holds.
+            inputs = inputs.map(|input| input * 1.0);
+        }
+        let output = operation(inputs);
+        let value = output.clone().inner().into_data();
+        let (gradient, arrangement) = &self.gradient;
+        let gradient = Tensor::from_data(gradient.clone(), (&device, dtype));
+        // Both terms of a sum get one and the same gradient.
+        let other = output.zeros_like().require_grad();
+        let sum = if self.shared { output + other.clone() } else { output };
+        let loss = arrangement.memory(sum) * arrangement.memory(gradient.clone());
+        let gradients = loss.sum().backward();
+        if self.shared {
+            let other = other.grad(&gradients).expect("a gradient").into_data();
+            assert_eq!(other, gradient.inner().into_data(), "a gradient has changed");
+            let now = self.views(memories.clone()).map(|input| input.inner().into_data());
+            assert_eq!(now, kept, "inputs have changed");
+        }
+        let of_inputs = memories.iter().zip(&self.inputs).map(|(memory, (_, arrangement))| {
+            arrangement.view(memory.grad(&gradients).expect("a gradient")).into_data()
+        });
+        Results { output: value, gradients: of_inputs.collect() }
+    }
+
+    fn memories(&self, device: &Device, dtype: DType) -> [Tensor<4>; N] {
+        self.inputs.each_ref().map(|(data, arrangement)| {
+            let memory = arrangement.memory(Tensor::from_data(data.clone(), (&Device::flex(), DType::F64)));
+            Tensor::from_data(memory.into_data(), (device, dtype))
+        })
+    }
+
+    fn views(&self, memories: [Tensor<4>; N]) -> [Tensor<4>; N] {
+        let mut arrangements = self.inputs.iter().map(|&(_, arrangement)| arrangement);
+        memories.map(|memory| arrangements.next().expect("as many").view(memory))
+    }
+}
+
+/// Compares `ours` with Burn's operation for inputs of these dimensions, of which `value` draws the values.
+#[track_caller]
+fn check<const N: usize>(
+    case: u64,
+    dims: [[usize; 4]; N],
+    value: fn(&mut Pcg64) -> f32,
+    ours: impl Fn([Tensor<4>; N]) -> Tensor<4>,
+    burns: impl Fn([Tensor<4>; N]) -> Tensor<4>,
+) {
+    let mut rng = Pcg64::seed_from_u64(case);
+    let mut draw = |dims: [usize; 4], value: fn(&mut Pcg64) -> f32| {
+        let values: Vec<f32> = (0..dims.iter().product()).map(|_| value(&mut rng)).collect();
+        (TensorData::new(values, dims), Arrangement::draw(&mut rng))
+    };
+    let inputs = dims.map(|dims| draw(dims, value));
+    let zeros = dims.map(|dims| Tensor::zeros(dims, &Device::flex()));
+    let gradient = draw(burns(zeros).dims(), uniform);
+    let run = Run { inputs, gradient, shared: case % 2 == 0 };
+    let context =
+        format!("case {case}, {dims:?}, {:?}", run.inputs.each_ref().map(|(_, arrangement)| arrangement));
+
+    let expected = run.train(DType::F64, &burns);
+    // Double precision is Burn's own, but for the order of sums of gradients.
+    for (dtype, bound) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
+        let context = format!("{dtype:?}, {context}");
+        let output = run.infer(dtype, &ours);
+        assert_near(&output, &expected.output, bound, &format!("inference, {context}"));
+        let found = run.train(dtype, &ours);
+        assert_near(&found.output, &expected.output, bound, &format!("output, {context}"));
+        for (index, (found, expected)) in found.gradients.iter().zip(&expected.gradients).enumerate() {
+            assert_near(found, expected, bound, &format!("gradient {index}, {context}"));
+        }
+    }
+}
+
+/// Every value within `bound` of the largest.
+#[track_caller]
+fn assert_near(found: &TensorData, expected: &TensorData, bound: f64, context: &str) {
+    assert_eq!(found.shape(), expected.shape(), "{context}");
+    let largest = expected.iter::<f64>().fold(1.0, |largest: f64, value| largest.max(value.abs()));
+    for (index, (found, expected)) in found.iter::<f64>().zip(expected.iter::<f64>()).enumerate() {
+        let error = (found - expected).abs();
+        assert!(error <= bound * largest, "{context}: value {index} is {found}, not {expected}");
+    }
+}
+
+fn uniform(rng: &mut Pcg64) -> f32 {
+    rng.random_range(-1.0..1.0)
+}
+
+/// Few different values, so that several are the greatest.
+fn coarse(rng: &mut Pcg64) -> f32 {
+    rng.random_range(-3_i8..=3).into()
+}
+
+/// Dimensions of features.
+fn features(rng: &mut Pcg64) -> [usize; 4] {
+    let channels = [1, 3, 8, 16, 17, 33][rng.random_range(0..6)];
+    [rng.random_range(1..=3), channels, rng.random_range(4..=9), rng.random_range(4..=9)]
+}
+
+fn each_case(cases: u64, mut check: impl FnMut(u64, &mut Pcg64)) {
+    for case in 0..cases {
+        check(case, &mut Pcg64::seed_from_u64(1000 + case));
+    }
+}
+
+fn vector(tensor: Tensor<4>) -> Tensor<1> {
+    tensor.flatten(0, 3)
+}
+
+fn convolution(rng: &mut Pcg64) -> ([usize; 4], [usize; 4], ConvOptions<2>) {
+    let [batch, _, height, width] = features(rng);
+    let groups = if rng.random_bool(0.3) { rng.random_range(2..=4) } else { 1 };
+    let [inputs, outputs] = [0; 2].map(|_| rng.random_range(1..=if groups > 1 { 4 } else { 20 }));
+    let kernel = [0; 2].map(|_| rng.random_range(1..=3));
+    let [stride, padding] = [1..=2, 0..=1].map(|range| [0; 2].map(|_| rng.random_range(range.clone())));
+    let dilation = rng.random_range(1..=if height.min(width) > 4 { 2 } else { 1 });
+    let input = [batch, groups * inputs, height, width];
+    let weight = [groups * outputs, inputs, kernel[0], kernel[1]];
+    (input, weight, ConvOptions::new(stride, padding, [dilation; 2], groups))
+}
+
+#[test]
+fn convolution_is_burns() {
+    each_case(30, |case, rng| {
+        let (input, weight, options) = convolution(rng);
+        let bias = [weight[0], 1, 1, 1];
+        check(
+            case,
+            [input, weight],
+            uniform,
+            |[input, weight]| ops::conv2d(input, weight, None, options.clone()),
+            |[input, weight]| module::conv2d(input, weight, None, options.clone()),
+        );
+        check(
+            case,
+            [input, weight, bias],
+            uniform,
+            |[input, weight, bias]| ops::conv2d(input, weight, Some(vector(bias)), options.clone()),
+            |[input, weight, bias]| module::conv2d(input, weight, Some(vector(bias)), options.clone()),
+        );
+    });
+}
+
+fn burns_after(output: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Tensor<4> {
+    let sum = match residual {
+        Some(residual) => output + residual,
+        None => output,
+    };
+    if relu { activation::relu(sum) } else { sum }
+}
+
+/// Statistics, the variance positive.
+fn known([gamma, beta, mean, variance]: [Tensor<4>; 4]) -> Known {
+    let [gamma, beta, mean, variance] = [gamma, beta, mean, variance.abs() + 0.5].map(vector);
+    Known { gamma, beta, mean, variance, epsilon: EPSILON }
+}
+
+fn burns_norm(input: Tensor<4>, known: Known) -> Tensor<4> {
+    let Known { gamma, beta, mean, variance, epsilon } = known;
+    module::batch_norm(input, gamma, beta, mean, variance, epsilon)
+}
+
+#[test]
+fn normalisation_is_burns() {
+    each_case(30, |case, rng| {
+        let input = features(rng);
+        let channel = [input[1], 1, 1, 1];
+        let (residual, relu) = (rng.random_bool(0.5), rng.random_bool(0.5));
+        let after = |tensor| After { residual: residual.then_some(tensor), relu };
+        check(
+            case,
+            [input, channel, channel, input],
+            uniform,
+            |[input, gamma, beta, other]| {
+                let used = after(other.clone());
+                let norm = ops::batch_norm_train(input, vector(gamma), vector(beta), EPSILON, used);
+                // Every input has a gradient.
+                norm.output + other * 0.5
+            },
+            |[input, gamma, beta, other]| {
+                let output = module::batch_norm_train(input, vector(gamma), vector(beta), EPSILON).output;
+                burns_after(output, residual.then(|| other.clone()), relu) + other * 0.5
+            },
+        );
+        check(
+            case,
+            [input, channel, channel, channel, channel, input],
+            uniform,
+            |[input, gamma, beta, mean, variance, other]| {
+                let known = known([gamma, beta, mean, variance]);
+                ops::batch_norm(input, known, after(other.clone())) + other * 0.5
+            },
+            |[input, gamma, beta, mean, variance, other]| {
+                let output = burns_norm(input, known([gamma, beta, mean, variance]));
+                burns_after(output, residual.then(|| other.clone()), relu) + other * 0.5
+            },
+        );
+    });
+}
+
+#[test]
+fn the_statistics_of_a_batch_are_burns() {
+    each_case(10, |case, rng| {
+        let input = features(rng);
+        let channel = [input[1], 1, 1, 1];
+        let pack = |mean: Tensor<1>, variance: Tensor<1>, input: [Tensor<4>; 3]| {
+            // Both are constants, so that the gradient is that of the inputs' sums.
+            let [sum, gamma, beta] = input.map(Tensor::sum);
+            (Tensor::cat(vec![mean, variance], 0) + sum + gamma + beta).reshape([2, -1, 1, 1])
+        };
+        check(
+            case,
+            [input, channel, channel],
+            uniform,
+            |inputs| {
+                let [input, gamma, beta] = inputs.clone();
+                let after = After::relu();
+                let norm = ops::batch_norm_train(input, vector(gamma), vector(beta), EPSILON, after);
+                pack(norm.mean, norm.variance, inputs)
+            },
+            |inputs| {
+                let [input, gamma, beta] = inputs.clone();
+                let norm = module::batch_norm_train(input, vector(gamma), vector(beta), EPSILON);
+                pack(norm.mean, norm.variance, inputs)
+            },
+        );
+    });
+}
+
+#[test]
+fn convolution_with_normalisation_is_burns() {
+    each_case(30, |case, rng| {
+        let (input, weight, options) = convolution(rng);
+        let channel = [weight[0], 1, 1, 1];
+        let (bias, relu) = (rng.random_bool(0.5), rng.random_bool(0.5));
+        let used = |tensor: &Tensor<4>| bias.then(|| vector(tensor.clone()));
+        check(
+            case,
+            [input, weight, channel, channel, channel, channel, channel],
+            uniform,
+            |[input, weight, bias, gamma, beta, mean, variance]| {
+                let (known, after) = (known([gamma, beta, mean, variance]), After { residual: None, relu });
+                let output = ops::conv2d_norm(input, weight, used(&bias), options.clone(), known, after);
+                output + bias.sum().reshape([1; 4])
+            },
+            |[input, weight, bias, gamma, beta, mean, variance]| {
+                let output = module::conv2d(input, weight, used(&bias), options.clone());
+                let output = burns_norm(output, known([gamma, beta, mean, variance]));
+                burns_after(output, None, relu) + bias.sum().reshape([1; 4])
+            },
+        );
+    });
+}
+
+#[test]
+fn convolution_with_normalisation_and_residual_is_burns() {
+    each_case(10, |case, rng| {
+        let input = features(rng);
+        let (weight, channel) = ([input[1], input[1], 3, 3], [input[1], 1, 1, 1]);
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        check(
+            case,
+            [input, weight, channel, channel, channel, channel, input],
+            uniform,
+            |[input, weight, gamma, beta, mean, variance, residual]| {
+                let after = After { residual: Some(residual), relu: true };
+                let known = known([gamma, beta, mean, variance]);
+                ops::conv2d_norm(input, weight, None, options.clone(), known, after)
+            },
+            |[input, weight, gamma, beta, mean, variance, residual]| {
+                let output = module::conv2d(input, weight, None, options.clone());
+                burns_after(burns_norm(output, known([gamma, beta, mean, variance])), Some(residual), true)
+            },
+        );
+    });
+}
+
+#[test]
+fn gates_are_burns() {
+    each_case(20, |case, rng| {
+        let dims @ [batch, channels, height, width] = features(rng);
+        let map = [batch, 1, height, width];
+        check(
+            case,
+            [dims, map],
+            uniform,
+            |[features, map]| ops::attend(features, map, Mechanism::Multiply),
+            |[features, map]| features * map,
+        );
+        check(
+            case,
+            [dims, map],
+            uniform,
+            |[features, map]| ops::attend(features, map, Mechanism::Residual),
+            |[features, map]| features.clone() * map + features,
+        );
+        check(
+            case,
+            [dims, [batch, channels, 1, 1]],
+            uniform,
+            |[features, weights]| ops::excite(features, weights),
+            |[features, weights]| weights * features,
+        );
+    });
+}
+
+#[test]
+fn rectified_and_plain_sums_are_burns() {
+    each_case(20, |case, rng| {
+        let dims = features(rng);
+        let relu = |values| burns_after(values, None, true);
+        check(case, [dims], coarse, |[values]| ops::relu(values), |[values]| relu(values));
+        check(case, [dims; 2], coarse, |[a, b]| ops::add(a, b, false), |[a, b]| a + b);
+        check(case, [dims; 2], coarse, |[a, b]| ops::add(a, b, true), |[a, b]| relu(a + b));
+        // The two terms are one tensor.
+        check(case, [dims], coarse, |[a]| ops::add(a.clone(), a, true), |[a]| relu(a.clone() + a));
+    });
+}
+
+#[test]
+fn pooling_is_burns() {
+    each_case(30, |case, rng| {
+        let dims = features(rng);
+        let kernel = [0; 2].map(|_| rng.random_range(1..=4));
+        let stride = [0; 2].map(|_| rng.random_range(1..=3));
+        let padding = kernel.map(|side| rng.random_range(0..=side / 2));
+        let pairs = padding.map(|padding| (padding, padding));
+        let options = MaxPoolOptions {
+            kernel_size: kernel,
+            stride,
+            padding: pairs,
+            dilation: [1, 1],
+            ceil_mode: false,
+        };
+        check(
+            case,
+            [dims],
+            coarse,
+            |[input]| ops::max_pool2d(input, kernel, stride, padding),
+            |[input]| module::max_pool2d(input, options.clone()),
+        );
+        for count_include_pad in [false, true] {
+            let options = AvgPoolOptions {
+                kernel_size: kernel,
+                stride,
+                padding: pairs,
+                count_include_pad,
+                ceil_mode: false,
+            };
+            check(
+                case,
+                [dims],
+                uniform,
+                |[input]| ops::avg_pool2d(input, kernel, stride, padding, count_include_pad),
+                |[input]| module::avg_pool2d(input, options.clone()),
+            );
+        }
+    });
+}
+
+#[test]
+fn global_pooling_is_burns() {
+    each_case(20, |case, rng| {
+        let dims @ [batch, channels, height, width] = features(rng);
+        let flat = |input: Tensor<4>| input.reshape([batch, channels, height * width]);
+        let spread = |pooled: Tensor<2>| pooled.reshape([batch, channels, 1, 1]);
+        check(
+            case,
+            [dims],
+            uniform,
+            |[input]| spread(ops::global_average(input)),
+            |[input]| spread(flat(input).mean_dim(2).squeeze_dim(2)),
+        );
+        check(
+            case,
+            [dims],
+            coarse,
+            |[input]| spread(ops::global_maximum(input)),
+            |[input]| spread(flat(input).max_dim(2).squeeze_dim(2)),
+        );
+    });
+}
+
+/// Each takes the output of the one before as it lies, and might write where that still reads.
+#[test]
+fn a_network_of_all_of_them_is_burns() {
+    each_case(10, |case, rng| {
+        let input = features(rng);
+        let (weight, channel) = ([input[1], input[1], 3, 3], [input[1], 1, 1, 1]);
+        let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+        let pool = MaxPoolOptions {
+            kernel_size: [3, 3],
+            stride: [2, 2],
+            padding: [(1, 1), (1, 1)],
+            dilation: [1, 1],
+            ceil_mode: false,
+        };
+        check(
+            case,
+            [input, weight, channel, channel],
+            uniform,
+            |[input, weight, gamma, beta]| {
+                let path = ops::conv2d(input.clone(), weight, None, options.clone());
+                let (gamma, beta) = (vector(gamma), vector(beta));
+                let normed = ops::batch_norm_train(path, gamma, beta, EPSILON, After::relu()).output;
+                let sum = ops::add(normed.clone(), input, false);
+                let joined = ops::add(ops::relu(sum.clone()), normed, true);
+                let pooled = ops::max_pool2d(ops::add(joined, sum, false), [3, 3], [2, 2], [1, 1]);
+                let gate = ops::global_average(pooled.clone()).unsqueeze_dims(&[-1, -1]);
+                let map = pooled.clone().mean_dim(1);
+                ops::excite(ops::attend(pooled, map, Mechanism::Residual), gate)
+            },
+            |[input, weight, gamma, beta]| {
+                let path = module::conv2d(input.clone(), weight, None, options.clone());
+                let normed = module::batch_norm_train(path, vector(gamma), vector(beta), EPSILON).output;
+                let normed = activation::relu(normed);
+                let sum = normed.clone() + input;
+                let joined = activation::relu(activation::relu(sum.clone()) + normed);
+                let pooled = module::max_pool2d(joined + sum, pool.clone());
+                let gate = pooled.clone().flatten::<3>(2, 3).mean_dim(2).unsqueeze_dim(3);
+                let map = pooled.clone().mean_dim(1);
+                (pooled.clone() * map + pooled) * gate
+            },
+        );
+    });
+}
+
+/// Else nothing here would have compared the kernels.
+#[test]
+fn the_kernels_serve_single_precision() {
+    let device = Device::flex();
+    let strides =
+        |output: Tensor<4>| output.try_into_primitive::<Flex>().unwrap().layout().strides().to_vec();
+    let tensor = |dtype| Tensor::<4>::ones([2, 3, 4, 5], (&device, dtype));
+    assert_eq!(strides(ops::relu(tensor(DType::F32))), [60, 1, 15, 3]);
+    assert_eq!(strides(ops::relu(tensor(DType::F64))), [60, 20, 5, 1]);
+    let tracked = Tensor::<4>::ones([2, 3, 4, 5], &device.autodiff()).require_grad();
+    let output = ops::relu(tracked).try_into_primitive::<Autodiff<Flex>>().unwrap().into_primitive();
+    assert_eq!(output.layout().strides(), [60, 1, 15, 3]);
+}
