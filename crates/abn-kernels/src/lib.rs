@@ -1,4 +1,26 @@
-//! Kernels of convolutional networks for CPUs.
+//! Convolutions, batch normalisation, pooling and gates for CPUs, forward and backward.
+//!
+//! The kernels are functions over slices with the channels of a position side by side ("channels last"); the
+//! instruction set, AVX-512, AVX2 or what the compiler's target has, is chosen at run time. rayon shares the work among
+//! threads, and the result is the same bits for any number of them.
+//!
+//! With the feature `burn`, [`ops`] has them as operations on Burn's tensors, with gradients. They run on the CPU
+//! backend (feature `flex`) in single precision; on every other backend the same calls are Burn's own operations:
+//!
+#![cfg_attr(feature = "flex", doc = "```")]
+#![cfg_attr(not(feature = "flex"), doc = "```ignore")]
+//! use abn_kernels::ops::{After, batch_norm_train, conv2d};
+//! use burn::tensor::{Device, Distribution, Tensor, ops::ConvOptions};
+//!
+//! let device = Device::flex().autodiff();
+//! let image = Tensor::<4>::random([2, 3, 32, 32], Distribution::Default, &device);
+//! let weight = Tensor::<4>::random([16, 3, 3, 3], Distribution::Default, &device).require_grad();
+//! let features = conv2d(image, weight.clone(), None, ConvOptions::new([1; 2], [1; 2], [1; 2], 1));
+//! let (gamma, beta) = (Tensor::ones([16], &device), Tensor::zeros([16], &device));
+//! let normalized = batch_norm_train(features, gamma, beta, 1e-5, After::relu());
+//! let gradients = normalized.output.sum().backward();
+//! assert_eq!(weight.grad(&gradients).unwrap().dims(), [16, 3, 3, 3]);
+//! ```
 
 mod buffer;
 pub mod conv;

@@ -3,12 +3,12 @@
 use crate::buffer::Output;
 use crate::simd::InstructionSet;
 
+use super::Convolution;
 use super::gather::Finish;
 use super::panels::{Panels, Weights};
 use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
 use super::winograd::{self, Winograd};
-use super::Convolution;
 
 /// Convolves `input` (channels last) with `weight` (output channel, input channel of the group, row, column) into
 /// `output` (channels last), and finishes every value.

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use crate::buffer::Output;
 use crate::simd::InstructionSet;
 
+use super::Convolution;
 use super::gather::Finish;
 use super::panels::{Panels, Weights};
 use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
 use super::winograd::{self, Winograd};
-use super::Convolution;
 
 /// Gradient of the input, given that of the output (both channels last): `input_gradient[i] = sum over the outputs o
 /// that see i of output_gradient[o] * weight`.

@@ -31,24 +31,32 @@ pub(crate) struct Panels {
 impl Panels {
     /// Packs the weights of `channels` output channels; `offsets` has the place of each weight of the first one, walk
     /// by walk.
-    pub(crate) fn pack(width: usize, channels: usize, walks: usize, offsets: &[usize], weights: Weights) -> Self {
+    pub(crate) fn pack(
+        width: usize,
+        channels: usize,
+        walks: usize,
+        offsets: &[usize],
+        weights: Weights,
+    ) -> Self {
         /// Places whose lines of the panel stay in the first-level cache while all channels are written.
         const BLOCK: usize = 16;
         let depth = offsets.len() / walks.max(1);
         let panel = offsets.len() * width;
         let len = panel * channels.div_ceil(width);
         let mut lines = Line::zeroed(len);
-        Line::values_mut(&mut lines)[..len].par_chunks_mut(panel.max(1)).enumerate().for_each(|(index, panel)| {
-            let first = index * width;
-            for (offsets, panel) in offsets.chunks(BLOCK).zip(panel.chunks_mut(BLOCK * width)) {
-                for channel in first..channels.min(first + width) {
-                    let weights = &weights.values[channel * weights.output..];
-                    for (values, &offset) in panel.chunks_exact_mut(width).zip(offsets) {
-                        values[channel - first] = weights[offset];
+        Line::values_mut(&mut lines)[..len].par_chunks_mut(panel.max(1)).enumerate().for_each(
+            |(index, panel)| {
+                let first = index * width;
+                for (offsets, panel) in offsets.chunks(BLOCK).zip(panel.chunks_mut(BLOCK * width)) {
+                    for channel in first..channels.min(first + width) {
+                        let weights = &weights.values[channel * weights.output..];
+                        for (values, &offset) in panel.chunks_exact_mut(width).zip(offsets) {
+                            values[channel - first] = weights[offset];
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
         Self { lines, width, walks, depth, channels }
     }
 

@@ -92,7 +92,13 @@ impl Task<'_> {
                 with_scratch(inputs_len + gradients_len + frame_len, |scratch| {
                     let (inputs, scratch) = scratch.split_at_mut(inputs_len);
                     let (gradients, scratch) = scratch.split_at_mut(gradients_len);
-                    let view = frame.view(self.input, geometry.input, geometry.channels_in, geometry.channels_in, scratch);
+                    let view = frame.view(
+                        self.input,
+                        geometry.input,
+                        geometry.channels_in,
+                        geometry.channels_in,
+                        scratch,
+                    );
                     let mut places = Vec::with_capacity(tile_rows.len() * tiles[1]);
                     for (line, row) in tile_rows.clone().enumerate() {
                         places.extend((0..tiles[1]).map(|column| Tile {
