@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result<()> {
     cargo(&root, "test --workspace", &[])?;
     cargo(&root, "clippy --workspace --all-targets -- --deny warnings", &[])?;
     cargo(&root, "doc --workspace --no-deps", &[("RUSTDOCFLAGS", "--deny warnings")])?;
+    sanitized(&root)?;
     // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
     cargo(&root, "check -p abn-train --no-default-features --features cuda", &[("DOCS_RS", "1")])?;
     let shared = root.join("../shared");
@@ -24,6 +25,23 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("ci: all checks passed");
     Ok(())
+}
+
+/// The kernels hold all `unsafe` code of the workspace: their tests run again under the address sanitizer, with
+/// every instruction set of the machine. Where the compiler has no sanitizer for its host, this is left out.
+fn sanitized(root: &Path) -> Result<()> {
+    let version = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
+    let version = String::from_utf8_lossy(&version.stdout);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc tells no host")?;
+    if host != "x86_64-unknown-linux-gnu" {
+        println!("ci: the address sanitizer is not run on {host}");
+        return Ok(());
+    }
+    let arguments = format!(
+        "test -p abn-kernels --no-default-features --target {host} --target-dir target/sanitized --tests"
+    );
+    // The stable compiler has the sanitizer, but takes the option only like this.
+    cargo(root, &arguments, &[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address")])
 }
 
 fn root() -> Result<PathBuf> {

@@ -47,17 +47,29 @@ pub(crate) enum Mode {
     Infer,
 }
 
-/// The networks of the tables, with their batches.
+/// The networks of the tables: name, batch, side of the images, classes.
+const PUBLISHED: [(&str, usize, usize, usize); 5] = [
+    ("resnet20", 64, 32, 10),
+    ("resnet20", 128, 32, 10),
+    ("wrn-16-4", 64, 32, 10),
+    ("resnet18", 16, 224, 1000),
+    ("resnet50", 16, 224, 1000),
+];
+
+/// Those networks as ABN and as MANet.
 pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
-    let networks =
-        [("resnet20", 64), ("resnet20", 128), ("wrn-16-4", 64), ("resnet18", 16), ("resnet50", 16)];
-    let both = networks.iter().flat_map(|network| [(network, Attention::Abn), (network, Attention::Manet)]);
-    both.map(|((arch, batch), attention)| {
-        let (size, classes) =
-            if arch.starts_with("resnet20") || arch.starts_with("wrn") { (32, 10) } else { (224, 1000) };
-        Case { arch: (*arch).to_owned(), attention, mode, batch: *batch, size, classes, threads }
-    })
-    .collect()
+    let of = |(arch, batch, size, classes): (&str, usize, usize, usize)| {
+        [Attention::Abn, Attention::Manet].map(|attention| Case {
+            arch: arch.to_owned(),
+            attention,
+            mode,
+            batch,
+            size,
+            classes,
+            threads,
+        })
+    };
+    PUBLISHED.into_iter().flat_map(of).collect()
 }
 
 impl Case {
@@ -78,11 +90,12 @@ impl Case {
     /// Floating point operations for one image: two for every multiply-add of convolutions and linear layers, and
     /// in training three times as many, for the gradients by weights and by inputs cost as much each.
     pub(crate) fn operations(&self) -> Result<f64> {
-        let forward = 2 * self.config()?.cost([self.size; 2], &Device::flex()).multiply_adds;
-        Ok(match self.mode {
-            Mode::Train => 3.0,
-            Mode::Infer => 1.0,
-        } * forward as f64)
+        let passes = match self.mode {
+            Mode::Train => 3,
+            Mode::Infer => 1,
+        };
+        let cost = self.config()?.cost([self.size; 2], &Device::flex());
+        Ok((2 * passes * cost.multiply_adds) as f64)
     }
 
     /// The options that make this case of a worker.

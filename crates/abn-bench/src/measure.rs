@@ -110,23 +110,36 @@ impl Bench<'_> {
 
     fn row(&mut self, case: &Case) -> Result<Row> {
         let difference = self.difference(case)?;
+        let mut workers = self.workers(case)?;
+        let parameters = workers[0].ready.parameters;
+        ensure!(
+            workers.iter().all(|worker| worker.ready.parameters == parameters),
+            "the networks have different numbers of parameters"
+        );
+        let mut speeds = self.by_turns(&mut workers)?;
+        let ours = speeds.remove(0);
+        let layouts = self.engines.iter().filter_map(Engine::layout);
+        let peers = layouts.zip(speeds).map(|(layout, speed)| Peer { layout, speed }).collect();
+        Ok(Row { case: case.clone(), parameters, operations: case.operations()?, ours, peers, difference })
+    }
+
+    /// A process of each engine, warm.
+    fn workers(&mut self, case: &Case) -> Result<Vec<Worker>> {
         let mut workers = Vec::new();
         for engine in &self.engines {
             let mut worker = Worker::start(engine, case)?;
+            let Ready { engine, empty, .. } = &worker.ready;
+            if !self.libraries.iter().any(|known| known.name == *engine) {
+                self.libraries.push(Library { name: engine.clone(), memory: *empty });
+            }
             worker.ask::<()>(&format!("warm {}", self.options.seconds()))?;
             workers.push(worker);
         }
-        let parameters = workers[0].ready.parameters;
-        for worker in &workers {
-            ensure!(
-                worker.ready.parameters == parameters,
-                "the networks have different numbers of parameters"
-            );
-            if !self.libraries.iter().any(|known| known.name == worker.ready.engine) {
-                let Ready { engine, empty, .. } = &worker.ready;
-                self.libraries.push(Library { name: engine.clone(), memory: *empty });
-            }
-        }
+        Ok(workers)
+    }
+
+    /// One repetition after the other, each of every worker.
+    fn by_turns(&self, workers: &mut [Worker]) -> Result<Vec<Speed>> {
         let mut rates = vec![Vec::new(); workers.len()];
         for _ in 0..self.options.repetitions() {
             for (worker, rates) in workers.iter_mut().zip(&mut rates) {
@@ -134,14 +147,8 @@ impl Bench<'_> {
                 rates.push(images as f64 / seconds);
             }
         }
-        let mut speeds = Vec::new();
-        for (worker, rates) in workers.iter_mut().zip(rates) {
-            speeds.push(Speed::new(rates, worker.ask("memory")?));
-        }
-        let ours = speeds.remove(0);
-        let layouts = self.engines.iter().filter_map(Engine::layout);
-        let peers = layouts.zip(speeds).map(|(layout, speed)| Peer { layout, speed }).collect();
-        Ok(Row { case: case.clone(), parameters, operations: case.operations()?, ours, peers, difference })
+        let pairs = workers.iter_mut().zip(rates);
+        pairs.map(|(worker, rates)| Ok(Speed::new(rates, worker.ask("memory")?))).collect()
     }
 
     /// How far the peer's numbers are from ours, if there is a peer.

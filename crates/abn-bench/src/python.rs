@@ -25,7 +25,7 @@ pub(crate) fn environment() -> Result<PathBuf> {
         return Ok(python);
     }
     eprintln!("installing PyTorch under target/peer, once: some minutes and gigabytes");
-    let advice = "for --peer; install python3 with its venv module, or give --python";
+    let advice = "--peer needs a Python; install python3 with its venv module, or give --python";
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment)).context(advice)?;
     let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--requirement"];
     run(Command::new(&python).args(pip).arg(&requirements))?;

@@ -60,6 +60,20 @@ fn uninterrupted(folder: &Path, workers: usize) -> (BTreeMap<String, Vec<u8>>, D
     (remains(&folder.join("whole")), started.elapsed())
 }
 
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    cifar::write(folder.path(), 20);
+    let with = |threads: &str| {
+        let arguments = format!("{TRAIN} --out {threads} --workers {threads}");
+        let mut program = abn(folder.path());
+        let said = run(program.args(arguments.split_whitespace()).env("RAYON_NUM_THREADS", threads));
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        remains(&folder.path().join(threads))
+    };
+    check_same(&with("1"), &with("3"));
+}
+
 /// Kills a run so many times, checkpointing after every step, then lets it finish. Returns how many kills came
 /// before its end. `step` is about the time of a step.
 fn with_kills(folder: &Path, workers: usize, kills: u32, step: Duration) -> u32 {

@@ -3,12 +3,12 @@
 use crate::buffer::Output;
 use crate::simd::InstructionSet;
 
+use super::Convolution;
 use super::gather::Finish;
-use super::panels::Panels;
+use super::panels::{Panels, Weights};
 use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
 use super::winograd::{self, Winograd};
-use super::{Convolution, weight_index};
 
 /// Convolves `input` (channels last) with `weight` (output channel, input channel of the group, row, column) into
 /// `output` (channels last), and finishes every value.
@@ -45,15 +45,16 @@ pub fn forward(
             writes: geometry.output(),
             channels_out: geometry.channels_out,
         };
-        let weight = |channel, from, value| weight[weight_index(geometry, channel, from, value)];
-        return winograd::pass(set, &shape, input, weight, finish, Output::new(output));
+        let weights = Weights { values: weight, output: geometry.channels_in * 9, input: 9 };
+        return winograd::pass(set, &shape, input, weights, false, finish, Output::new(output));
     }
     let taps = taps(geometry);
-    let panels: Vec<Panels> = (0..geometry.groups)
-        .map(|group| {
-            taps.pack(set, geometry.group_out(), |channel, from, value| {
-                weight[weight_index(geometry, group * geometry.group_out() + channel, from, value)]
-            })
+    let (kernel, group_out) = (geometry.kernel[0] * geometry.kernel[1], geometry.group_out());
+    let panels: Vec<Panels> = weight
+        .chunks_exact(group_out * geometry.group_in() * kernel)
+        .map(|values| {
+            let weights = Weights { values, output: geometry.group_in() * kernel, input: kernel };
+            taps.pack(set, group_out, geometry.kernel[1], weights)
         })
         .collect();
     let pass = Pass {

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use crate::buffer::Output;
 use crate::simd::InstructionSet;
 
+use super::Convolution;
 use super::gather::Finish;
-use super::panels::Panels;
+use super::panels::{Panels, Weights};
 use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
 use super::winograd::{self, Winograd};
-use super::{Convolution, weight_index};
 
 /// Gradient of the input, given that of the output (both channels last): `input_gradient[i] = sum over the outputs o
 /// that see i of output_gradient[o] * weight`.
@@ -42,12 +42,11 @@ pub fn input_gradient(
             writes: geometry.input,
             channels_out: geometry.channels_in,
         };
-        let turned = |to, channel, [row, column]: [usize; 2]| {
-            weight[weight_index(geometry, channel, to, [2 - row, 2 - column])]
-        };
+        let weights = Weights { values: weight, output: 9, input: geometry.channels_in * 9 };
         let output = Output::new(input_gradient);
-        return winograd::pass(set, &shape, output_gradient, turned, Finish::default(), output);
+        return winograd::pass(set, &shape, output_gradient, weights, true, Finish::default(), output);
     }
+    let (kernel, group_in) = (geometry.kernel[0] * geometry.kernel[1], geometry.group_in());
     let covered: Vec<[Phase; 2]> = Phase::of(geometry, 0)
         .into_iter()
         .flat_map(|row| Phase::of(geometry, 1).into_iter().map(move |column| [row.clone(), column]))
@@ -64,11 +63,11 @@ pub fn input_gradient(
             geometry.group_out(),
             geometry.groups,
         );
-        let panels: Vec<Panels> = (0..geometry.groups)
-            .map(|group| {
-                taps.pack(set, geometry.group_in(), |to, channel, value| {
-                    weight[weight_index(geometry, group * geometry.group_out() + channel, to, value)]
-                })
+        let panels: Vec<Panels> = weight
+            .chunks_exact(geometry.group_out() * group_in * kernel)
+            .map(|values| {
+                let weights = Weights { values, output: kernel, input: group_in * kernel };
+                taps.pack(set, group_in, geometry.kernel[1], weights)
             })
             .collect();
         let pass = Pass {

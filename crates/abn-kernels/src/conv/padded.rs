@@ -29,13 +29,13 @@ impl Frame {
         (self.columns.end - self.columns.start) as usize
     }
 
-    /// Values of the frame.
-    pub(crate) fn len(&self, channels: usize) -> usize {
-        self.images.len() * self.height() * self.width() * channels
+    /// Values of the frame, with neighbouring columns `column` values apart.
+    pub(crate) fn len(&self, column: usize) -> usize {
+        self.images.len() * self.height() * self.width() * column
     }
 
-    /// The frame of images `[batch, size, channels]`: a view of the images themselves where the frame lies
-    /// inside, else a copy in `scratch` with zeros outside.
+    /// The frame of images `[batch, size, channels]` with columns `column` values apart: a view of the images
+    /// themselves where the frame lies inside and so do the columns, else a copy in `scratch` with zeros outside.
     ///
     /// # Panics
     /// `scratch` is shorter than the frame.
@@ -44,21 +44,22 @@ impl Frame {
         values: &'a [f32],
         size: [usize; 2],
         channels: usize,
+        column: usize,
         scratch: &'a mut [f32],
     ) -> View<'a> {
         let row = size[1] * channels;
         let image = size[0] * row;
         let inside = |range: &Range<isize>, end: usize| range.start >= 0 && range.end <= end as isize;
-        if inside(&self.rows, size[0]) && inside(&self.columns, size[1]) {
+        if column == channels && inside(&self.rows, size[0]) && inside(&self.columns, size[1]) {
             let first = self.rows.start as usize * row + self.columns.start as usize * channels;
             let values = &values[self.images.start * image + first..self.images.end * image];
-            return View { values, image, row, column: channels };
+            return View { values, image, row, column };
         }
-        let scratch = &mut scratch[..self.len(channels)];
-        let (height, width) = (self.height(), self.width() * channels);
+        let scratch = &mut scratch[..self.len(column)];
+        let (height, width) = (self.height(), self.width() * column);
         let columns = self.columns.start.max(0)..self.columns.end.min(size[1] as isize).max(0);
-        let before = (columns.start - self.columns.start) as usize * channels;
-        let count = (columns.end - columns.start).max(0) as usize * channels;
+        let before = (columns.start - self.columns.start) as usize * column;
+        let count = (columns.end - columns.start).max(0) as usize;
         for (index, target) in scratch.chunks_exact_mut(width).enumerate() {
             let at = self.rows.start + (index % height) as isize;
             if at < 0 || at >= size[0] as isize || count == 0 {
@@ -66,11 +67,19 @@ impl Frame {
                 continue;
             }
             let source = (self.images.start + index / height) * image + at as usize * row;
-            let source = &values[source + columns.start as usize * channels..][..count];
-            target[..before].fill(0.0);
-            target[before..before + count].copy_from_slice(source);
-            target[before + count..].fill(0.0);
+            let source = &values[source + columns.start as usize * channels..][..count * channels];
+            let (zeros, rest) = target.split_at_mut(before);
+            let (inner, behind) = rest.split_at_mut(count * column);
+            zeros.fill(0.0);
+            behind.fill(0.0);
+            if column == channels {
+                inner.copy_from_slice(source);
+            } else {
+                for (to, from) in inner.chunks_exact_mut(column).zip(source.chunks_exact(channels)) {
+                    to[..channels].copy_from_slice(from);
+                }
+            }
         }
-        View { values: scratch, image: height * width, row: width, column: channels }
+        View { values: scratch, image: height * width, row: width, column }
     }
 }

@@ -4,6 +4,15 @@ use rayon::prelude::*;
 
 use crate::buffer::Line;
 
+/// Weights where they lie: distances of neighbouring output and input channels; the values of a kernel lie side by
+/// side, row by row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) output: usize,
+    pub(crate) input: usize,
+}
+
 /// Weights of one group, as panels of some output channels each: for every panel, walk and place along it
 /// (column, then input channel), the weights of the panel's channels side by side, zeros behind the last.
 #[derive(Debug)]
@@ -20,24 +29,30 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    /// Packs `weight(channel, walk, place)`.
+    /// Packs the weights of `channels` output channels; `offsets` has the place of each weight of the first one, walk
+    /// by walk.
     pub(crate) fn pack(
         width: usize,
         channels: usize,
         walks: usize,
-        depth: usize,
-        weight: impl Fn(usize, usize, usize) -> f32 + Sync,
+        offsets: &[usize],
+        weights: Weights,
     ) -> Self {
-        let panel = walks * depth * width;
+        /// Places whose lines of the panel stay in the first-level cache while all channels are written.
+        const BLOCK: usize = 16;
+        let depth = offsets.len() / walks.max(1);
+        let panel = offsets.len() * width;
         let len = panel * channels.div_ceil(width);
         let mut lines = Line::zeroed(len);
         Line::values_mut(&mut lines)[..len].par_chunks_mut(panel.max(1)).enumerate().for_each(
             |(index, panel)| {
                 let first = index * width;
-                let count = width.min(channels - first);
-                for (at, values) in panel.chunks_exact_mut(width).enumerate() {
-                    for (offset, value) in values[..count].iter_mut().enumerate() {
-                        *value = weight(first + offset, at / depth, at % depth);
+                for (offsets, panel) in offsets.chunks(BLOCK).zip(panel.chunks_mut(BLOCK * width)) {
+                    for channel in first..channels.min(first + width) {
+                        let weights = &weights.values[channel * weights.output..];
+                        for (values, &offset) in panel.chunks_exact_mut(width).zip(offsets) {
+                            values[channel - first] = weights[offset];
+                        }
                     }
                 }
             },

@@ -6,7 +6,7 @@ use crate::simd::InstructionSet;
 use super::gather::{Finish, Gather, Position};
 use super::padded::Frame;
 use super::panels::Panels;
-use super::taps::Taps;
+use super::taps::{Taps, spread};
 use super::tasks::Tasks;
 
 /// A regular grid of output positions, each of which gathers inputs through the same taps.
@@ -65,8 +65,9 @@ impl Pass {
                 rows: top..top + rows(lines.len()) as isize,
                 columns: left..left + frame_width as isize,
             };
-            with_scratch(frame.len(reads.channels), |scratch| {
-                let view = frame.view(input, reads.size, reads.channels, scratch);
+            let column = spread(reads.channels);
+            with_scratch(frame.len(column), |scratch| {
+                let view = frame.view(input, reads.size, reads.channels, column, scratch);
                 let mut positions = Vec::with_capacity(images.len() * lines.len() * width);
                 for (index, image) in images.enumerate() {
                     for (line, row) in lines.clone().enumerate() {

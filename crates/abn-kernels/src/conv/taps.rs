@@ -1,8 +1,20 @@
 //! Which kernel values a position meets, and where it finds their inputs.
 
+use crate::buffer::Line;
 use crate::simd::InstructionSet;
 
-use super::panels::Panels;
+use super::panels::{Panels, Weights};
+
+/// Whether so many channels make the positions of a tile fall into the same few sets of the first-level cache, which
+/// then holds fewer of them than a tile has.
+fn aliases(channels: usize) -> bool {
+    channels.is_multiple_of(128)
+}
+
+/// Distance of neighbouring positions with so many channels in memory that can be chosen freely.
+pub(crate) fn spread(channels: usize) -> usize {
+    if aliases(channels) { channels + Line::LEN } else { channels }
+}
 
 /// A row or a column of the kernel.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +39,7 @@ impl Taps {
     /// Rows and columns by rising offset, over `channels` input channels of a group out of all `groups`.
     pub(crate) fn new([rows, columns]: [Vec<Tap>; 2], channels: usize, groups: usize) -> Self {
         let adjacent = columns.windows(2).all(|pair| pair[0].offset + 1 == pair[1].offset);
-        let joined = columns.len() == 1 || (groups == 1 && adjacent);
+        let joined = columns.len() == 1 || (groups == 1 && adjacent && !aliases(channels));
         Self { rows, columns, channels, joined }
     }
 
@@ -61,17 +73,22 @@ impl Taps {
         walks.collect()
     }
 
-    /// Packs `weight(output channel, input channel, [row, column])` of a group.
+    /// Packs the weights of a group whose kernels have `columns` columns.
     pub(crate) fn pack(
         &self,
         set: InstructionSet,
         channels_out: usize,
-        weight: impl Fn(usize, usize, [usize; 2]) -> f32 + Sync,
+        columns: usize,
+        weights: Weights,
     ) -> Panels {
         let walks = self.rows.len() * if self.joined { 1 } else { self.columns.len() };
-        Panels::pack(set.panel(channels_out), channels_out, walks, self.depth(), |channel, walk, place| {
-            let (from, value) = self.at(walk, place);
-            weight(channel, from, value)
-        })
+        let places = (0..walks).flat_map(|walk| (0..self.depth()).map(move |place| (walk, place)));
+        let offsets: Vec<usize> = places
+            .map(|(walk, place)| {
+                let (from, [row, column]) = self.at(walk, place);
+                from * weights.input + row * columns + column
+            })
+            .collect();
+        Panels::pack(set.panel(channels_out), channels_out, walks, &offsets, weights)
     }
 }

@@ -10,6 +10,7 @@ use crate::simd::{InstructionSet, Kernel, Simd};
 
 use super::forward::taps;
 use super::padded::{Frame, View};
+use super::taps::spread;
 use super::{Convolution, weight_index, winograd};
 
 /// Gradient of the weight, given that of the output (both activations channels last).
@@ -70,8 +71,9 @@ pub fn weight_gradient(
                     rows: start..start + frame_rows(lines.len()) as isize,
                     columns: left..left + frame_width as isize,
                 };
-                with_scratch(frame.len(geometry.channels_in), |scratch| {
-                    let view = frame.view(input, geometry.input, geometry.channels_in, scratch);
+                let column = spread(geometry.channels_in);
+                with_scratch(frame.len(column), |scratch| {
+                    let view = frame.view(input, geometry.input, geometry.channels_in, column, scratch);
                     set.run(Outer {
                         view,
                         first_input: group * geometry.group_in(),

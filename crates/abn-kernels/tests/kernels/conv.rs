@@ -189,6 +189,47 @@ fn the_shapes_of_the_networks() {
     }
 }
 
+/// A convolution is linear in its input and in its weight, so difference quotients of any step are exact.
+#[test]
+fn gradients_are_difference_quotients() {
+    for set in InstructionSet::available() {
+        for geometry in [
+            square(2, [16, 32], 9, 3, 1),
+            square(2, [3, 20], 15, 7, 2),
+            square(3, [40, 10], 6, 1, 1),
+            Convolution { groups: 4, ..square(1, [16, 24], 10, 3, 2) },
+        ] {
+            let [input, along_input] = [1, 2].map(|seed| random(seed, geometry.input_len()));
+            let [weight, along_weight] = [3, 4].map(|seed| random(seed, geometry.weight_len()));
+            let gradient = random(5, geometry.output_len());
+            let sum = |a: &[f32], b: &[f32]| -> f64 {
+                a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+            };
+            let objective = |input: &[f32], weight: &[f32]| {
+                let mut output = vec![f32::NAN; gradient.len()];
+                forward(set, &geometry, input, weight, Finish::default(), &mut output);
+                sum(&output, &gradient)
+            };
+            let moved = |from: &[f32], along: &[f32], step: f32| -> Vec<f32> {
+                from.iter().zip(along).map(|(from, along)| from + step * along).collect()
+            };
+            let quotient = |objective: &dyn Fn(f32) -> f64| (objective(1.0) - objective(-1.0)) / 2.0;
+            let along = quotient(&|step| objective(&moved(&input, &along_input, step), &weight));
+            let mut computed = vec![f32::NAN; input.len()];
+            input_gradient(set, &geometry, &weight, &gradient, &mut computed);
+            let terms = (geometry.output_len() * geometry.weight_len() / geometry.channels_out) as f64;
+            let bound = 1e-5 * terms.sqrt();
+            let error = (along - sum(&computed, &along_input)).abs();
+            assert!(error < bound, "input of {geometry:?} with {set:?}: {error:e} of {bound:e}");
+            let along = quotient(&|step| objective(&input, &moved(&weight, &along_weight, step)));
+            let mut computed = vec![f32::NAN; weight.len()];
+            weight_gradient(set, &geometry, &input, &gradient, &mut computed);
+            let error = (along - sum(&computed, &along_weight)).abs();
+            assert!(error < bound, "weight of {geometry:?} with {set:?}: {error:e} of {bound:e}");
+        }
+    }
+}
+
 /// No batch, as an empty loader would give.
 #[test]
 fn nothing() {

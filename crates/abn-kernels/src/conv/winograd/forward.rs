@@ -9,6 +9,8 @@ use crate::simd::{InstructionSet, Kernel, Simd};
 
 use super::super::gather::{Finish, accumulate, load, store};
 use super::super::padded::{Frame, View};
+use super::super::panels::Weights;
+use super::super::taps::spread;
 use super::super::tasks::Tasks;
 use super::transform::{of_input, of_kernel, to_output};
 use super::{STEP, VALUES};
@@ -32,12 +34,13 @@ fn together(tile: usize, channels: usize) -> usize {
     tile * (1024 / (channels * tile)).clamp(2, 4)
 }
 
-/// Convolves `input` with `weight(output channel, input channel, [row, column])` into `output`.
+/// Convolves `input` with kernels of 3x3, turned by half a turn where `turned`, into `output`.
 pub(crate) fn pass(
     set: InstructionSet,
     shape: &Winograd,
     input: &[f32],
-    weight: impl Fn(usize, usize, [usize; 2]) -> f32 + Sync,
+    weights: Weights,
+    turned: bool,
     finish: Finish,
     output: Output,
 ) {
@@ -48,7 +51,7 @@ pub(crate) fn pass(
     Line::values_mut(&mut lines)[..panels * panel_len].par_chunks_exact_mut(panel_len).enumerate().for_each(
         |(index, panel)| {
             let channels = index * width..shape.channels_out.min((index + 1) * width);
-            set.run(Kernels { weight: &weight, channels, channels_in: shape.channels_in, width, panel });
+            set.run(Kernels { weights, turned, channels, channels_in: shape.channels_in, width, panel });
         },
     );
     let kernels = &Line::values(&lines)[..panels * panel_len];
@@ -66,7 +69,7 @@ pub(crate) fn pass(
             rows: top..top + rows(tile_rows.len()) as isize,
             columns: left..left + frame_width as isize,
         };
-        let padded_in = shape.channels_in.next_multiple_of(set.lanes());
+        let padded_in = spread(shape.channels_in.next_multiple_of(set.lanes()));
         let together = together(set.tile(), padded_in);
         let inputs_len = VALUES * together * padded_in;
         let frame_len = frame.len(shape.channels_in);
@@ -74,7 +77,7 @@ pub(crate) fn pass(
         with_scratch(inputs_len + VALUES * together * width + aligned, |scratch| {
             let (transformed, scratch) = scratch.split_at_mut(inputs_len);
             let (products, scratch) = scratch.split_at_mut(VALUES * together * width);
-            let view = frame.view(input, shape.reads, shape.channels_in, scratch);
+            let view = frame.view(input, shape.reads, shape.channels_in, shape.channels_in, scratch);
             let mut places = Vec::with_capacity(images.len() * tile_rows.len() * tiles[1]);
             for (index, image) in images.enumerate() {
                 for (line, row) in tile_rows.clone().enumerate() {
@@ -108,8 +111,9 @@ pub(crate) fn pass(
 }
 
 /// The transformed kernels of one panel: `[value, input channel, output channel]`.
-struct Kernels<'a, W> {
-    weight: &'a W,
+struct Kernels<'a> {
+    weights: Weights<'a>,
+    turned: bool,
     channels: Range<usize>,
     channels_in: usize,
     width: usize,
@@ -119,19 +123,20 @@ struct Kernels<'a, W> {
 /// Room for the widest panel.
 const WIDEST: usize = 32;
 
-impl<W: Fn(usize, usize, [usize; 2]) -> f32> Kernel for Kernels<'_, W> {
+impl Kernel for Kernels<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { weight, channels, channels_in, width, panel } = self;
+        let Self { weights, turned, channels, channels_in, width, panel } = self;
         assert!(width <= WIDEST && width % S::LANES == 0);
         assert_eq!(panel.len(), VALUES * channels_in * width);
         let mut values = [[0.0_f32; WIDEST]; 9];
         for from in 0..channels_in {
             for (offset, channel) in channels.clone().enumerate() {
+                let kernel = &weights.values[channel * weights.output + from * weights.input..][..9];
                 for (value, values) in values.iter_mut().enumerate() {
-                    values[offset] = weight(channel, from, [value / 3, value % 3]);
+                    values[offset] = kernel[if turned { 8 - value } else { value }];
                 }
             }
             for at in (0..width).step_by(S::LANES) {

@@ -9,6 +9,7 @@ use crate::simd::{InstructionSet, Kernel, Simd};
 
 use super::super::Convolution;
 use super::super::padded::{Frame, View};
+use super::super::taps::spread;
 use super::super::weight_gradient::{PORTIONED, PORTIONS, outer};
 use super::forward::{Tile, transform_tiles};
 use super::transform::{of_gradient, to_kernel};
@@ -72,7 +73,7 @@ impl Task<'_> {
         let geometry = self.geometry;
         let outputs = geometry.output();
         let tiles = outputs.map(|outputs| outputs.div_ceil(STEP));
-        let padded_in = geometry.channels_in.next_multiple_of(set.lanes());
+        let padded_in = spread(geometry.channels_in.next_multiple_of(set.lanes()));
         let inputs_len = VALUES * TOGETHER * padded_in;
         let gradients_len = VALUES * TOGETHER * self.width;
         // As many tile rows as give one block.
@@ -91,7 +92,13 @@ impl Task<'_> {
                 with_scratch(inputs_len + gradients_len + frame_len, |scratch| {
                     let (inputs, scratch) = scratch.split_at_mut(inputs_len);
                     let (gradients, scratch) = scratch.split_at_mut(gradients_len);
-                    let view = frame.view(self.input, geometry.input, geometry.channels_in, scratch);
+                    let view = frame.view(
+                        self.input,
+                        geometry.input,
+                        geometry.channels_in,
+                        geometry.channels_in,
+                        scratch,
+                    );
                     let mut places = Vec::with_capacity(tile_rows.len() * tiles[1]);
                     for (line, row) in tile_rows.clone().enumerate() {
                         places.extend((0..tiles[1]).map(|column| Tile {
