@@ -159,6 +159,7 @@ impl<'a> Buffers<'a> {
 ///
 /// # Safety
 /// `fill` writes every value of the slice.
+#[cfg(feature = "flex")]
 pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(&mut [f32])) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
     // SAFETY: the memory is there, and `fill` writes it before it is read; `f32` has no invalid values and

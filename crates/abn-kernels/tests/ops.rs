@@ -147,7 +147,7 @@ fn check<const N: usize>(
     let inputs = dims.map(|dims| draw(dims, value));
     let zeros = dims.map(|dims| Tensor::zeros(dims, &Device::flex()));
     let gradient = draw(burns(zeros).dims(), uniform);
-    let run = Run { inputs, gradient, shared: case % 2 == 0 };
+    let run = Run { inputs, gradient, shared: case.is_multiple_of(2) };
     let context =
         format!("case {case}, {dims:?}, {:?}", run.inputs.each_ref().map(|(_, arrangement)| arrangement));
 

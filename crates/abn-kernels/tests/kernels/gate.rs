@@ -1,14 +1,7 @@
 use abn_kernels::gate::{Mechanism, add, attend, attend_backward, excite, excite_backward, gate, relu};
 use abn_kernels::{Buffers, InstructionSet};
 
-use crate::{CHANNELS, EPSILON, POSITIONS, assert_near, double, everywhere, random};
-
-fn shapes() -> impl Iterator<Item = (usize, usize, String)> {
-    CHANNELS.into_iter().flat_map(|channels| {
-        let positions = POSITIONS.into_iter().filter(move |positions| positions * channels <= 600_000);
-        positions.map(move |positions| (channels, positions, format!("{positions} x {channels}")))
-    })
-}
+use crate::{EPSILON, assert_near, double, everywhere, random, shapes};
 
 #[test]
 fn attention_is_its_formula_and_so_are_its_gradients() {

@@ -1,19 +1,12 @@
 use abn_kernels::norm::{Affine, Saved, backward, normalize, statistics};
 use abn_kernels::{Buffers, InstructionSet};
 
-use crate::{CHANNELS, EPSILON, POSITIONS, assert_near, double, everywhere, random};
-
-fn shapes() -> impl Iterator<Item = (usize, usize, String)> {
-    CHANNELS.into_iter().flat_map(|channels| {
-        let positions = POSITIONS.into_iter().filter(move |positions| positions * channels <= 600_000);
-        positions.map(move |positions| (channels, positions, format!("{positions} x {channels}")))
-    })
-}
+use crate::{EPSILON, assert_near, double, everywhere, random, shapes};
 
 /// Mean and biased variance of each channel.
-fn moments(channels: usize, input: &[f32]) -> [Vec<f64>; 2] {
+fn moments(channels: usize, input: &[f64]) -> [Vec<f64>; 2] {
     let count = (input.len() / channels) as f64;
-    let of = |channel: usize| input.iter().skip(channel).step_by(channels).map(|&value| f64::from(value));
+    let of = |channel: usize| input.iter().skip(channel).step_by(channels);
     let mean: Vec<f64> = (0..channels).map(|channel| of(channel).sum::<f64>() / count).collect();
     let variance = |channel: usize| of(channel).map(|x| (x - mean[channel]).powi(2)).sum::<f64>() / count;
     let variance = (0..channels).map(variance).collect();
@@ -22,7 +15,7 @@ fn moments(channels: usize, input: &[f32]) -> [Vec<f64>; 2] {
 
 #[track_caller]
 fn check_statistics(channels: usize, input: &[f32], context: &str) {
-    let [mean, variance] = moments(channels, input);
+    let [mean, variance] = moments(channels, &double(input));
     everywhere(
         |set| {
             let statistics = statistics(set, channels, input);
@@ -143,14 +136,10 @@ struct Reference {
 const VARIANCE_EPSILON: f64 = 1e-5;
 
 impl Reference {
+    /// Mean and inverse deviation of each channel.
     fn statistics(&self) -> [Vec<f64>; 2] {
-        let count = (self.input.len() / self.channels) as f64;
-        let of = |channel: usize| self.input.iter().skip(channel).step_by(self.channels);
-        let mean: Vec<f64> = (0..self.channels).map(|channel| of(channel).sum::<f64>() / count).collect();
-        let variance = |channel: usize| of(channel).map(|x| (x - mean[channel]).powi(2)).sum::<f64>() / count;
-        let std =
-            (0..self.channels).map(|channel| 1.0 / (variance(channel) + VARIANCE_EPSILON).sqrt()).collect();
-        [mean, std]
+        let [mean, variance] = moments(self.channels, &self.input);
+        [mean, variance.iter().map(|variance| 1.0 / (variance + VARIANCE_EPSILON).sqrt()).collect()]
     }
 
     /// Before the ReLU.

@@ -146,13 +146,14 @@ fn whole_images_are_pooled_and_get_their_gradients() {
             let means: Vec<f64> = sums.map(|sum| sum / positions as f64).collect();
             let maxima: Vec<f32> =
                 (0..gradient.len()).map(|at| of(at).copied().fold(f32::MIN, f32::max)).collect();
-            let first = |at: usize| of(at).position(|&value| value == maxima[at]);
+            let first: Vec<_> =
+                (0..gradient.len()).map(|at| of(at).position(|&value| value == maxima[at])).collect();
             let owner = |at: usize| at / image * channels + at % channels;
             let spread: Vec<f64> =
                 (0..input.len()).map(|at| f64::from(gradient[owner(at)]) / positions as f64).collect();
             let returned: Vec<f32> = (0..input.len())
                 .map(|at| {
-                    let here = first(owner(at)) == Some(at % image / channels);
+                    let here = first[owner(at)] == Some(at % image / channels);
                     if here { gradient[owner(at)] } else { 0.0 }
                 })
                 .collect();
