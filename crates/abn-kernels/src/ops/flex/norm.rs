@@ -3,6 +3,7 @@
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
+use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
@@ -28,15 +29,6 @@ pub(in crate::ops) fn batch_norm_train(
     let Statistics { mean, variance } = statistics(set, channels, input.values());
     let inverse_std: Vec<f32> = variance.iter().map(|&variance| inverse_root(variance, epsilon)).collect();
     let factor: Vec<f32> = gamma.iter().zip(&inverse_std).map(|(gamma, std)| gamma * std).collect();
-    let results = |output| Normalized {
-        output: Tensor::from_primitive::<Autodiff<Flex>>(output),
-        mean: Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(vector(
-            mean.clone(),
-        ))),
-        variance: Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(vector(
-            variance,
-        ))),
-    };
     let (residual, residual_node) = match after.residual.map(tracked) {
         Some(residual) => {
             let node = residual.node();
@@ -54,8 +46,8 @@ pub(in crate::ops) fn batch_norm_train(
     let output = ChannelsLast::filled(input.dims(), |output| {
         normalize(set, channels, input.values(), affine, output);
     });
-    let state =
-        State { output: after.relu.then(|| output.clone()), input, mean: mean.clone(), inverse_std, gamma };
+    let statistics = [mean.clone(), variance].map(|values| constant(vector(values)));
+    let state = State { output: after.relu.then(|| output.clone()), input, mean, inverse_std, gamma };
     let output = match residual_node {
         None => track(BatchNorm, nodes, state, output.into_tensor()),
         Some(residual) => {
@@ -63,7 +55,13 @@ pub(in crate::ops) fn batch_norm_train(
             track(BatchNorm, [input, gamma, beta, residual], state, output.into_tensor())
         }
     };
-    results(output)
+    let [mean, variance] = statistics;
+    Normalized { output: Tensor::from_primitive::<Autodiff<Flex>>(output), mean, variance }
+}
+
+/// A tensor that no gradient flows through.
+fn constant(tensor: FlexTensor) -> Tensor<1> {
+    Tensor::from_primitive::<Autodiff<Flex>>(FloatTensor::<Autodiff<Flex>>::new(tensor))
 }
 
 fn inverse_root(variance: f32, epsilon: f64) -> f32 {
