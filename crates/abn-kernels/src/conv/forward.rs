@@ -10,6 +10,15 @@ use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
 use super::winograd::{self, Winograd};
 
+/// How a forward pass adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Every product by itself: the rounding of any plain implementation.
+    Direct,
+    /// With the fewest multiplications, which is Winograd's algorithm where it serves: about twice that rounding.
+    Fewest,
+}
+
 /// Convolves `input` (channels last) with `weight` (output channel, input channel of the group, row, column) into
 /// `output` (channels last), and finishes every value.
 ///
@@ -17,6 +26,7 @@ use super::winograd::{self, Winograd};
 /// A length does not fit the shapes.
 pub fn forward(
     set: InstructionSet,
+    algorithm: Algorithm,
     geometry: &Convolution,
     input: &[f32],
     weight: &[f32],
@@ -36,7 +46,7 @@ pub fn forward(
     if output.is_empty() {
         return;
     }
-    if winograd::serves(geometry) {
+    if algorithm == Algorithm::Fewest && winograd::serves(geometry) {
         let shape = Winograd {
             batch: geometry.batch,
             reads: geometry.input,

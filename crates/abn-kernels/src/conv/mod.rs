@@ -12,7 +12,7 @@ mod tasks;
 mod weight_gradient;
 mod winograd;
 
-pub use forward::forward;
+pub use forward::{Algorithm, forward};
 pub use gather::Finish;
 pub use geometry::Convolution;
 use geometry::weight_index;

@@ -12,8 +12,11 @@ use burn::tensor::{Shape, Tensor};
 use super::norm::affine;
 use super::{ChannelsLast, contiguous, inner, slice, track, tracked, vector_of};
 use crate::InstructionSet;
-use crate::conv::{Convolution, Finish, forward, input_gradient, weight_gradient};
+use crate::conv::{Algorithm, Convolution, Finish, forward, input_gradient, weight_gradient};
 use crate::ops::{After, Known};
+
+/// Of the forward pass in training: where more rounding flips a ReLU, the gradient of its unit is another.
+const TRAINING: Algorithm = Algorithm::Direct;
 
 pub(in crate::ops) fn conv2d(
     input: Tensor<4>,
@@ -26,14 +29,16 @@ pub(in crate::ops) fn conv2d(
         let (input, weight) = (ChannelsLast::of(inner(input)), inner(weight).to_contiguous());
         let bias = bias.map(|bias| vector_of(inner(bias)));
         let finish = Finish { bias: bias.as_deref(), ..Finish::default() };
-        return Tensor::from_primitive::<Flex>(convolve(&geometry, &input, &weight, finish).into_tensor());
+        return Tensor::from_primitive::<Flex>(
+            convolve(Algorithm::Fewest, &geometry, &input, &weight, finish).into_tensor(),
+        );
     }
     let (input, weight) = (tracked(input), tracked(weight));
     let nodes = [input.node(), weight.node()];
     let (input, weight) = (ChannelsLast::of(input.into_primitive()), weight.into_primitive().to_contiguous());
     let output = match bias.map(tracked) {
         None => {
-            let output = convolve(&geometry, &input, &weight, Finish::default());
+            let output = convolve(TRAINING, &geometry, &input, &weight, Finish::default());
             track(Conv, nodes, State { input, weight, geometry }, output.into_tensor())
         }
         Some(bias) => {
@@ -41,7 +46,7 @@ pub(in crate::ops) fn conv2d(
             let nodes = [first, second, bias.node()];
             let bias = vector_of(bias.into_primitive());
             let finish = Finish { bias: Some(&bias), ..Finish::default() };
-            let output = convolve(&geometry, &input, &weight, finish);
+            let output = convolve(TRAINING, &geometry, &input, &weight, finish);
             track(Conv, nodes, State { input, weight, geometry }, output.into_tensor())
         }
     };
@@ -74,7 +79,9 @@ pub(in crate::ops) fn conv2d_norm(
         residual: residual.as_ref().map(ChannelsLast::values),
         relu: after.relu,
     };
-    Tensor::from_primitive::<Flex>(convolve(&geometry, &input, &weight, finish).into_tensor())
+    Tensor::from_primitive::<Flex>(
+        convolve(Algorithm::Fewest, &geometry, &input, &weight, finish).into_tensor(),
+    )
 }
 
 fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Convolution {
@@ -96,6 +103,7 @@ fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> 
 }
 
 fn convolve(
+    algorithm: Algorithm,
     geometry: &Convolution,
     input: &ChannelsLast,
     weight: &FlexTensor,
@@ -103,7 +111,7 @@ fn convolve(
 ) -> ChannelsLast {
     let [height, width] = geometry.output();
     ChannelsLast::filled([geometry.batch, geometry.channels_out, height, width], |output| {
-        forward(InstructionSet::best(), geometry, input.values(), slice(weight), finish, output);
+        forward(InstructionSet::best(), algorithm, geometry, input.values(), slice(weight), finish, output);
     })
 }
 
