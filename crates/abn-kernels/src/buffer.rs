@@ -59,7 +59,7 @@ pub(crate) struct Output<'a> {
     lifetime: std::marker::PhantomData<&'a mut [f32]>,
 }
 
-// SAFETY: only `part` hands out memory, and its callers promise that the parts are disjoint.
+// SAFETY: values are reached through raw pointers alone, whose users write each its own part.
 unsafe impl Send for Output<'_> {}
 // SAFETY: the same.
 unsafe impl Sync for Output<'_> {}

@@ -70,7 +70,8 @@ impl Kernel for Gather<'_> {
                 "a position writes outside"
             );
         }
-        assert_eq!(walks.len(), panels.walks);
+        assert!(self.finish.residual.is_none_or(|residual| residual.len() == self.output.len()));
+        assert!(walks.len() == panels.walks && self.computed.end <= panels.count());
         let steps = walks.len() * panels.depth;
         for panel in self.computed.clone() {
             let first = panel * panels.width;

@@ -1,5 +1,10 @@
 //! Eight lanes in plain Rust, for the compiler to vectorise.
 
+#![allow(
+    unsafe_op_in_unsafe_fn,
+    reason = "every method is an instruction under the contract of the trait, which its block would only repeat"
+)]
+
 use super::Simd;
 
 #[derive(Clone, Copy)]
@@ -14,8 +19,6 @@ fn each(function: impl Fn(usize) -> f32) -> Vector {
     std::array::from_fn(function)
 }
 
-// SAFETY of every block: the trait's contract gives the validity of the pointers.
-#[allow(clippy::undocumented_unsafe_blocks)]
 impl Simd for Portable {
     type Vector = Vector;
     const LANES: usize = LANES;
@@ -27,20 +30,20 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Vector {
-        unsafe { from.cast::<Vector>().read_unaligned() }
+        from.cast::<Vector>().read_unaligned()
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, value: Vector) {
-        unsafe { to.cast::<Vector>().write_unaligned(value) }
+        to.cast::<Vector>().write_unaligned(value)
     }
     #[inline(always)]
     unsafe fn load_first(from: *const f32, count: usize) -> Vector {
-        each(|lane| if lane < count { unsafe { from.add(lane).read() } } else { 0.0 })
+        each(|lane| if lane < count { from.add(lane).read() } else { 0.0 })
     }
     #[inline(always)]
     unsafe fn store_first(to: *mut f32, value: Vector, count: usize) {
         for (lane, value) in value.into_iter().take(count).enumerate() {
-            unsafe { to.add(lane).write(value) }
+            to.add(lane).write(value)
         }
     }
     #[inline(always)]
@@ -89,14 +92,14 @@ impl Simd for Portable {
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
         let mut rows = [[0.0; LANES]; LANES];
         for (index, row) in rows.iter_mut().enumerate() {
-            *row = unsafe { Self::load(from.add(index * from_row)) };
+            *row = Self::load(from.add(index * from_row));
         }
         for column in 0..LANES {
             let mut values = [0.0; LANES];
             for (value, row) in values.iter_mut().zip(&rows) {
                 *value = row[column];
             }
-            unsafe { Self::store(to.add(column * to_row), values) }
+            Self::store(to.add(column * to_row), values)
         }
     }
     #[inline(always)]
@@ -107,7 +110,7 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn add_to(sums: *mut f64, value: Vector) {
         for (lane, value) in value.into_iter().enumerate() {
-            unsafe { *sums.add(lane) += f64::from(value) }
+            *sums.add(lane) += f64::from(value)
         }
     }
 }
