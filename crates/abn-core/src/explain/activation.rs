@@ -40,7 +40,7 @@ impl Classifier {
 ///
 /// An autodiff device alone would mean training. `freeze` switches layers and weights off for good, and `train`,
 /// which only restores what is switched on, then moves them to the autodiff device. The detour over `valid` gives
-/// the copy running statistics of its own: those of a clone are shared.
+/// the copy running statistics of its own: a clone shares them, and `freeze` writes to them.
 fn differentiable(classifier: &Classifier) -> Classifier {
     classifier.valid().freeze().train()
 }
