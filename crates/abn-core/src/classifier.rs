@@ -84,13 +84,21 @@ impl Classifier {
     /// # Panics
     /// H or W is below [`NetworkConfig::smallest_side`]: 4 for DenseNet, 32 for VGG, 1 for the others.
     pub fn forward(&self, images: Tensor<4>) -> Output {
-        let features = self.network.extract(images);
+        let (attended, attention) = self.reweigh(self.network.extract(images));
+        Output { logits: self.perceive(attended), attention }
+    }
+
+    /// What the perception branch sees of the features, and what the attention branch gave for it.
+    ///
+    /// # Shapes
+    /// `[B, C, h, w]` to the same.
+    pub(crate) fn reweigh(&self, features: Tensor<4>) -> (Tensor<4>, Option<AttentionOutput>) {
         let attention = self.branch.as_ref().map(|branch| branch.forward(features.clone()));
         let attended = match &attention {
             Some(attention) => self.attend(features, attention.map.clone()),
             None => features,
         };
-        Output { logits: self.perceive(attended), attention }
+        (attended, attention)
     }
 
     /// The features under a map, by the configured mechanism.

@@ -75,6 +75,14 @@ pub enum Head {
 }
 
 impl Head {
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::Pooled(linear) => linear.weight.lazy_shape()[1],
+            Self::FullyConnected(head) => head.layers.last().map_or(0, |last| last.weight.lazy_shape()[1]),
+        }
+    }
+
     /// The same head with a pooled layer's bias at 0.
     pub(crate) fn without_bias(self, device: &Device) -> Self {
         match self {

@@ -4,6 +4,9 @@ use std::fmt;
 
 use burn::serde::{Deserialize, Serialize};
 
+/// Added to the maximum, as in the package pytorch-grad-cam: a map that spans much less stays dark.
+const NO_DIVISION_BY_ZERO: f32 = 1e-7;
+
 /// One map of one image: where the network looks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(crate = "burn::serde")]
@@ -52,6 +55,22 @@ impl AttentionMap {
             None => Some((value, value)),
             Some((low, high)) => Some((value.min(low), value.max(high))),
         })
+    }
+
+    /// The map without its negative values.
+    #[must_use]
+    pub fn rectified(mut self) -> Self {
+        self.values.iter_mut().for_each(|value| *value = value.max(0.0));
+        self
+    }
+
+    /// The map brought to [0, 1]: minus its minimum, by its maximum. A constant map becomes zeros: it points nowhere.
+    #[must_use]
+    pub fn normalized(mut self) -> Self {
+        let (low, high) = self.extent().unwrap_or((0.0, 0.0));
+        let scale = high - low + NO_DIVISION_BY_ZERO;
+        self.values.iter_mut().for_each(|value| *value = (*value - low) / scale);
+        self
     }
 
     /// NaN outside, so that a map whose public fields disagree is drawn as broken and never indexed out of bounds.
@@ -134,6 +153,20 @@ mod tests {
     #[test]
     fn halving_four_pixels_averages_neighbours() {
         assert_eq!(map(1, 4, &[0.0, 1.0, 2.0, 5.0]).resize_to(2, 1).values, [0.5, 3.5]);
+    }
+
+    #[test]
+    fn normalizing_spreads_a_map_over_the_unit_interval() {
+        assert_eq!(map(1, 3, &[-1.0, 0.0, 3.0]).normalized().values, [0.0, 0.25, 1.0]);
+        assert_eq!(map(1, 3, &[-1.0, 0.5, 2.0]).rectified().normalized().values, [0.0, 0.25, 1.0]);
+    }
+
+    #[test]
+    fn a_constant_map_is_normalized_to_zeros() {
+        for value in [0.0, 0.7, -3.0] {
+            assert_eq!(map(1, 2, &[value; 2]).normalized().values, [0.0; 2]);
+        }
+        assert_eq!(map(1, 2, &[-2.0, -1.0]).rectified().normalized().values, [0.0; 2]);
     }
 
     #[test]

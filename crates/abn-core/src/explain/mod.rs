@@ -1,7 +1,22 @@
-//! Explanations: attention maps as data, and measures of how good they are.
+//! Explanations: where a network looks, by several methods, and measures of how good that is.
+//!
+//! ```text
+//! image --extract--> F --attend--> refine --> G --classify--> logit of a class
+//!                    |                        |
+//!              Layer::Features          Layer::Refined      Grad-CAM: gradient of the logit here
+//! ```
+//!
+//! The network is cut, so Grad-CAM needs no hooks: it detaches at F or G and runs the rest once more.
 
+mod activation;
+mod control;
+mod error;
 mod map;
+mod method;
 mod pointing;
+mod weights;
 
+pub use error::ExplainError;
 pub use map::{AttentionMap, MapSizeError};
+pub use method::{Explanation, Layer, Method, explain};
 pub use pointing::PointingGame;

@@ -1,0 +1,84 @@
+//! The features at a layer, and the gradient of class logits there.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+
+use super::Layer;
+use crate::classifier::Classifier;
+
+/// Features and the gradient of each image's logit there, both `[B, C, h, w]`.
+pub(super) struct Activation {
+    pub(super) values: Tensor<4>,
+    pub(super) gradient: Tensor<4>,
+}
+
+impl Classifier {
+    /// The features at a layer.
+    ///
+    /// # Shapes
+    /// Images `[B, 3, H, W]` to `[B, C, h, w]`.
+    pub(super) fn features_at(&self, layer: Layer, images: Tensor<4>) -> Tensor<4> {
+        let features = self.network.extract(images);
+        match layer {
+            Layer::Features => features,
+            Layer::Refined => self.network.refine(self.reweigh(features).0),
+        }
+    }
+
+    /// The logits behind a layer. From F the attention branch looks once more, so that gradients there include
+    /// the path through the map.
+    fn logits_from(&self, layer: Layer, features: Tensor<4>) -> Tensor<2> {
+        match layer {
+            Layer::Features => self.perceive(self.reweigh(features).0),
+            Layer::Refined => self.network.classify(features),
+        }
+    }
+}
+
+/// The same network as in evaluation, yet on the autodiff device: running statistics, no dropout, and gradients for
+/// what goes in but for no weight.
+///
+/// An autodiff device alone would mean training. `freeze` switches layers and weights off for good, and `train`,
+/// which only restores what is switched on, then moves them to the autodiff device. The detour over `valid` gives
+/// the copy running statistics of its own: a clone shares them, and `freeze` writes to them.
+fn differentiable(classifier: &Classifier) -> Classifier {
+    classifier.valid().freeze().train()
+}
+
+/// The features at a layer and the gradient there.
+pub(super) fn activation(
+    classifier: &Classifier,
+    images: Tensor<4>,
+    layer: Layer,
+    classes: Tensor<1, Int>,
+) -> Activation {
+    let values = classifier.valid().features_at(layer, images);
+    let gradient =
+        gradient(values.clone(), classes, |leaf| differentiable(classifier).logits_from(layer, leaf));
+    Activation { values, gradient }
+}
+
+/// The gradient at the image itself.
+///
+/// # Shapes
+/// `[B, 3, H, W]` to the same.
+pub(super) fn input_gradient(
+    classifier: &Classifier,
+    images: Tensor<4>,
+    classes: Tensor<1, Int>,
+) -> Tensor<4> {
+    gradient(images, classes, |leaf| differentiable(classifier).forward(leaf).logits)
+}
+
+/// The gradient of each image's logit of its class. In evaluation no image depends on another, so the sum over the
+/// batch has the gradient of each.
+fn gradient(
+    at: Tensor<4>,
+    classes: Tensor<1, Int>,
+    logits: impl FnOnce(Tensor<4>) -> Tensor<2>,
+) -> Tensor<4> {
+    let leaf = at.autodiff().require_grad();
+    let target = logits(leaf.clone()).gather(1, classes.autodiff().unsqueeze_dim(1)).sum();
+    let mut gradients = target.backward();
+    leaf.grad_remove(&mut gradients).expect("the logits depend on what goes in")
+}
