@@ -18,6 +18,7 @@ pub mod heatmap;
 pub mod initial;
 pub mod inputs;
 pub mod interrupt;
+pub mod interval;
 pub mod meters;
 pub mod metrics;
 pub mod outcome;

@@ -14,9 +14,11 @@ mod error;
 mod map;
 mod method;
 mod pointing;
+mod rank;
 mod weights;
 
 pub use error::ExplainError;
 pub use map::{AttentionMap, MapSizeError};
 pub use method::{Explanation, Layer, Method, explain};
 pub use pointing::PointingGame;
+pub use rank::rank_correlation;
