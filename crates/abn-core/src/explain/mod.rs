@@ -15,6 +15,7 @@ mod map;
 mod method;
 mod pointing;
 mod rank;
+mod stability;
 mod weights;
 
 pub use error::ExplainError;
@@ -22,3 +23,4 @@ pub use map::{AttentionMap, MapSizeError};
 pub use method::{Explanation, Layer, Method, explain};
 pub use pointing::PointingGame;
 pub use rank::rank_correlation;
+pub use stability::{LEVELS, Overlap, THRESHOLD};
