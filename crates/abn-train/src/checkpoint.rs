@@ -1,6 +1,7 @@
 //! Checkpoints that survive a kill at any instant.
 //!
-//! Weights and velocities are safetensors files with the step in their names. `manifest.json` names the current
+//! Weights, velocities and the maps that the next epoch's are compared with are safetensors files with the step in
+//! their names. `manifest.json` names the current
 //! ones with size and SHA-256, and holds the position and the history of the run. It is written last and
 //! replaced in one rename: before it, the old checkpoint counts; after it, the new one. Files that no manifest
 //! names are removed afterwards.
@@ -51,6 +52,9 @@ struct Manifest {
     latest: Option<Latest>,
     /// Weights of the best epoch.
     best: Option<Entry>,
+    /// Maps of the last finished epoch; absent without an attention branch and in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    maps: Option<Entry>,
     progress: Progress,
 }
 
@@ -87,6 +91,8 @@ pub struct Resume {
     pub model: State,
     /// Velocities by name.
     pub optimizer: State,
+    /// Maps of the last finished epoch, in the form of [`drift`](crate::drift).
+    pub maps: State,
     /// Where the run stands.
     pub progress: Progress,
 }
@@ -153,6 +159,7 @@ impl Checkpoints {
         Ok(Some(Resume {
             model: self.read(&latest.model)?,
             optimizer: self.read(&latest.optimizer)?,
+            maps: manifest.maps.as_ref().map(|maps| self.read(maps)).transpose()?.unwrap_or_default(),
             progress: manifest.progress.clone(),
         }))
     }
@@ -183,12 +190,19 @@ impl Checkpoints {
         }
     }
 
-    /// Saves where the run stands. If the newest finished epoch is the best, its weights become the best ones.
+    /// Saves where the run stands. If the newest finished epoch is the best, its weights become the best ones. `maps` is
+    /// given where an epoch ends: those of the last one are kept until then.
     ///
     /// # Errors
     /// The disk is full or the folder not writable; the previous checkpoint still counts then.
-    pub fn save(&mut self, model: &State, optimizer: &State, progress: &Progress) -> Result<()> {
-        match self.write_all(model, optimizer, progress) {
+    pub fn save(
+        &mut self,
+        model: &State,
+        optimizer: &State,
+        maps: Option<&State>,
+        progress: &Progress,
+    ) -> Result<()> {
+        match self.write_all(model, optimizer, maps, progress) {
             Ok(manifest) => self.commit(manifest),
             Err(error) => {
                 // A part of the new checkpoint would take the space that the disk lacks. Only here: once the new
@@ -199,7 +213,13 @@ impl Checkpoints {
         }
     }
 
-    fn write_all(&self, model: &State, optimizer: &State, progress: &Progress) -> Result<Manifest> {
+    fn write_all(
+        &self,
+        model: &State,
+        optimizer: &State,
+        maps: Option<&State>,
+        progress: &Progress,
+    ) -> Result<Manifest> {
         let step = format!("{:04}-{:06}", progress.epoch, progress.batch);
         let model = self.write(&format!("model-{step}.safetensors"), model)?;
         let optimizer = self.write(&format!("optimizer-{step}.safetensors"), optimizer)?;
@@ -209,8 +229,13 @@ impl Checkpoints {
             Some(manifest) => manifest.best.clone(),
             None => None,
         };
+        let maps = match maps {
+            Some(maps) if maps.is_empty() => None,
+            Some(maps) => Some(self.write(&format!("maps-{step}.safetensors"), maps)?),
+            None => self.manifest.as_ref().and_then(|manifest| manifest.maps.clone()),
+        };
         let latest = Some(Latest { model, optimizer });
-        Ok(Manifest { version: VERSION, latest, best, progress: progress.clone() })
+        Ok(Manifest { version: VERSION, latest, best, maps, progress: progress.clone() })
     }
 
     /// Saves imported weights: nothing to continue from.
@@ -219,7 +244,8 @@ impl Checkpoints {
     /// The disk is full or the folder not writable.
     pub fn save_imported(&mut self, model: &State) -> Result<()> {
         let best = Some(self.write("model-imported.safetensors", model)?);
-        self.commit(Manifest { version: VERSION, latest: None, best, progress: Progress::default() })
+        let (latest, maps, progress) = (None, None, Progress::default());
+        self.commit(Manifest { version: VERSION, latest, best, maps, progress })
     }
 
     fn write(&self, file: &str, state: &State) -> Result<Entry> {
@@ -273,9 +299,9 @@ impl Checkpoints {
     }
 }
 
-/// Whether a file has a name that only [`Checkpoints::save`] gives: `model-EEEE-BBBBBB.safetensors`.
+/// Whether a file has a name that only [`Checkpoints::save`] gives, such as `model-EEEE-BBBBBB.safetensors`.
 fn is_of_a_step(name: &str) -> bool {
-    let step = name.strip_prefix("model-").or_else(|| name.strip_prefix("optimizer-"));
+    let step = ["model-", "optimizer-", "maps-"].into_iter().find_map(|kind| name.strip_prefix(kind));
     let step = step.and_then(|rest| rest.strip_suffix(".safetensors")).and_then(|step| step.split_once('-'));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     step.is_some_and(|(epoch, batch)| digits(epoch) && digits(batch))
@@ -284,7 +310,7 @@ fn is_of_a_step(name: &str) -> bool {
 impl Manifest {
     fn entries(&self) -> impl Iterator<Item = &Entry> {
         let latest = self.latest.iter().flat_map(|latest| [&latest.model, &latest.optimizer]);
-        latest.chain(&self.best)
+        latest.chain(&self.best).chain(&self.maps)
     }
 }
 
@@ -313,10 +339,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut saved = Checkpoints::open(folder.path().to_owned()).unwrap();
         assert!(saved.resume().unwrap().is_none());
-        saved.save(&state(1.0), &state(-1.0), &at(0, 5)).unwrap();
+        saved.save(&state(1.0), &state(-1.0), None, &at(0, 5)).unwrap();
         fs::write(folder.path().join("model-backup.safetensors"), "the user's own").unwrap();
         fs::write(folder.path().join("model-0000-000006.safetensors"), "a save that was cut short").unwrap();
-        saved.save(&state(3.0), &state(-3.0), &at(0, 7)).unwrap();
+        saved.save(&state(3.0), &state(-3.0), None, &at(0, 7)).unwrap();
         let resume = Checkpoints::open(folder.path().to_owned()).unwrap().resume().unwrap().unwrap();
         assert_eq!(resume.model["weight"].iter::<f32>().collect::<Vec<_>>(), [3.0, 2.0]);
         assert_eq!(resume.progress, at(0, 7));
@@ -330,10 +356,32 @@ mod tests {
     }
 
     #[test]
+    fn maps_stay_until_the_next_epoch_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut saved = Checkpoints::open(folder.path().to_owned()).unwrap();
+        let mut kept = |maps: Option<State>, progress: Progress| {
+            saved.save(&state(1.0), &state(-1.0), maps.as_ref(), &progress).unwrap();
+            let maps = saved.resume().unwrap().unwrap().maps;
+            let names: Vec<String> =
+                files(folder.path()).into_iter().filter(|name| name.starts_with("maps-")).collect();
+            (maps.values().next().map(|data| data.iter::<f32>().next().unwrap()), names)
+        };
+        let first = vec!["maps-0001-000000.safetensors".to_owned()];
+        assert_eq!(kept(None, at(0, 5)), (None, vec![]));
+        assert_eq!(kept(Some(state(7.0)), at(1, 0)), (Some(7.0), first.clone()));
+        assert_eq!(kept(None, at(1, 3)), (Some(7.0), first));
+        assert_eq!(
+            kept(Some(state(8.0)), at(2, 0)),
+            (Some(8.0), vec!["maps-0002-000000.safetensors".to_owned()])
+        );
+        assert_eq!(kept(Some(State::new()), at(3, 0)), (None, vec![]), "a network without maps");
+    }
+
+    #[test]
     fn damage_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let mut saved = Checkpoints::open(folder.path().to_owned()).unwrap();
-        saved.save(&state(1.0), &state(-1.0), &at(0, 5)).unwrap();
+        saved.save(&state(1.0), &state(-1.0), None, &at(0, 5)).unwrap();
         let path = folder.path().join("model-0000-000005.safetensors");
         let mut bytes = fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -349,7 +397,7 @@ mod tests {
     fn a_manifest_cannot_point_outside() {
         let folder = tempfile::tempdir().unwrap();
         let mut saved = Checkpoints::open(folder.path().to_owned()).unwrap();
-        saved.save(&state(1.0), &state(-1.0), &at(0, 5)).unwrap();
+        saved.save(&state(1.0), &state(-1.0), None, &at(0, 5)).unwrap();
         let text = fs::read_to_string(saved.manifest_path()).unwrap();
         fs::write(saved.manifest_path(), text.replace("model-", "../model-")).unwrap();
         assert!(Checkpoints::open(folder.path().to_owned()).is_err());

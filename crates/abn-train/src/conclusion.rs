@@ -11,7 +11,7 @@ use crate::evaluate::for_each_batch;
 use crate::heatmap::Drawing;
 use crate::metrics::{EpochRecord, EpochTiming, Pointing, Results};
 use crate::recipe::RunConfig;
-use crate::report::{Report, render};
+use crate::report::{Related, Report, render};
 use crate::run_dir::RunDir;
 use crate::session::{Session, plain_loader};
 use crate::showcase::gallery;
@@ -66,7 +66,17 @@ fn report(
         gallery: gallery(&session.classifier, &sample, &config.classes, &session.device)?,
         epochs: history.to_vec(),
         drawing: Drawing::of(config.model.attention.as_ref()),
+        related: related(run, config.model.attention.is_some()),
     })
+}
+
+/// The other pages about the run, as they are now.
+fn related(run: &RunDir, has_attention: bool) -> Vec<Related> {
+    let mut pages = Related::of(run.path(), has_attention);
+    for page in &mut pages {
+        page.exists = run.path().join(page.file).is_file();
+    }
+    pages
 }
 
 /// The pointing game of the trained network beside that of the same network before training.

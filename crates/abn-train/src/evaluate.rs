@@ -1,10 +1,12 @@
 //! A pass over a data set with a network that is not being trained.
 
 use abn_core::Classifier;
+use abn_core::explain::AttentionMap;
 use abn_data::{Batch, Loader};
 use anyhow::Result;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use crate::drift::PROBES;
 use crate::meters::{HealthMeter, Sums};
 use crate::metrics::{MapHealth, Summary};
 use crate::outcome::Outcome;
@@ -35,6 +37,17 @@ pub fn for_each_batch(
     Ok(())
 }
 
+/// What a pass over a data set measured.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Losses and accuracies over all images.
+    pub summary: Summary,
+    /// State of the attention maps, if there are any.
+    pub maps: Option<MapHealth>,
+    /// The maps of the first images, at most [`PROBES`]: what the next epoch's are compared with.
+    pub probes: Vec<AttentionMap>,
+}
+
 /// Losses, accuracies and the state of the maps over all images; `None` if `go_on`, which is told the number of
 /// images so far, asked to stop.
 ///
@@ -46,14 +59,17 @@ pub fn measure(
     device: &Device,
     attention_weight: f64,
     mut go_on: impl FnMut(usize) -> bool,
-) -> Result<Option<(Summary, Option<MapHealth>)>> {
-    let (mut sums, mut health, mut complete) = (Sums::default(), HealthMeter::default(), true);
+) -> Result<Option<Measured>> {
+    let (mut sums, mut health, mut probes) = (Sums::default(), HealthMeter::default(), Vec::new());
+    let mut complete = true;
     for_each_batch(classifier, loader, device, |batch, outcome| {
         sums.add(&batch.labels, &outcome);
         let maps = outcome.attention.iter().flat_map(|attention| &attention.maps);
-        maps.for_each(|map| health.add(map));
+        maps.clone().for_each(|map| health.add(map));
+        probes.extend(maps.take(PROBES - probes.len()).cloned());
         complete = go_on(sums.images());
         Ok(complete)
     })?;
-    Ok(complete.then(|| (sums.summary(attention_weight), health.health())))
+    let (summary, maps) = (sums.summary(attention_weight), health.health());
+    Ok(complete.then_some(Measured { summary, maps, probes }))
 }

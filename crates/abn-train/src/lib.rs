@@ -11,6 +11,7 @@ pub mod commands;
 pub mod conclusion;
 pub mod datasets;
 pub mod device;
+pub mod drift;
 pub mod evaluate;
 pub mod files;
 pub mod foreign;

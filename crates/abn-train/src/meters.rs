@@ -10,6 +10,9 @@ use crate::outcome::{Outcome, cross_entropy, rank};
 const TOP: usize = 5;
 /// Distance within which map values count as equal, as 0 or as 1.
 const FLAT: f32 = 1e-3;
+/// Distance from 0 or 1 within which a value is saturated: there the slope of the sigmoid, M (1 - M), is below 0.02,
+/// less than a twelfth of what it is in the middle.
+const SATURATED: f32 = 0.02;
 
 /// Sums over images; exact to save and to continue.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -70,6 +73,8 @@ pub struct HealthMeter {
     constant: usize,
     zero: usize,
     one: usize,
+    entropy: f64,
+    saturated: f64,
 }
 
 impl HealthMeter {
@@ -89,6 +94,9 @@ impl HealthMeter {
         self.constant += usize::from(high - low < FLAT);
         self.zero += usize::from(high < FLAT);
         self.one += usize::from(low > 1.0 - FLAT);
+        self.entropy += relative_entropy(map);
+        let at_an_end = |value: &&f32| **value < SATURATED || **value > 1.0 - SATURATED;
+        self.saturated += map.values.iter().filter(at_an_end).count() as f64 / count;
     }
 
     /// The means; `None` without maps.
@@ -105,8 +113,24 @@ impl HealthMeter {
             zero: of_all(self.zero),
             one: of_all(self.one),
             not_finite: of_all(self.maps - self.finite),
+            entropy: Some(of_finite(self.entropy)),
+            saturated: Some(of_finite(self.saturated)),
+            drift: None,
         })
     }
+}
+
+/// The entropy of a map as a distribution over its positions, by that of the uniform distribution. A map of zeros and
+/// one of a single position have no preference, which is 1.
+fn relative_entropy(map: &AttentionMap) -> f64 {
+    let weights = || map.values.iter().map(|value| f64::from(value.max(0.0)));
+    let sum: f64 = weights().sum();
+    if sum <= 0.0 || map.values.len() < 2 {
+        return 1.0;
+    }
+    let shares = weights().map(|weight| weight / sum).filter(|share| *share > 0.0);
+    let entropy = -shares.map(|share| share * share.ln()).sum::<f64>();
+    entropy / (map.values.len() as f64).ln()
 }
 
 #[cfg(test)]
@@ -136,5 +160,20 @@ mod tests {
         let health = meter.health().unwrap();
         assert_eq!((health.constant, health.zero, health.one, health.not_finite), (0.5, 0.25, 0.25, 0.25));
         assert!((health.mean - 0.5).abs() < 1e-12 && (health.spread - 0.25 / 3.0).abs() < 1e-12);
+        // Both values of the first two, none of the third; the broken one counts nowhere.
+        assert!((health.saturated.unwrap() - 2.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn entropy_runs_from_a_point_to_no_preference() {
+        let entropy =
+            |values: &[f32]| relative_entropy(&AttentionMap::new(1, values.len(), values.to_vec()).unwrap());
+        assert_eq!(entropy(&[0.0, 0.7, 0.0, 0.0]), 0.0);
+        assert!((entropy(&[0.3; 4]) - 1.0).abs() < 1e-12);
+        // Two of four positions: one bit of two; negative values are none.
+        assert!((entropy(&[0.5, 0.0, 0.5, -3.0]) - 0.5).abs() < 1e-12);
+        // A quarter and three quarters: 0.811 of a bit, of one.
+        assert!((entropy(&[0.1, 0.3]) - 0.811_278).abs() < 1e-6);
+        assert_eq!([entropy(&[0.0, 0.0]), entropy(&[0.4])], [1.0, 1.0]);
     }
 }

@@ -56,6 +56,19 @@ pub struct MapHealth {
     pub one: f64,
     /// Fraction of maps that hold a value that is not finite.
     pub not_finite: f64,
+    /// Mean over images of the entropy of the map as a distribution over its positions (negative values as 0, divided
+    /// by the sum), relative to the logarithm of their number: 1 for a map without a preference, 0 for a single point.
+    /// Absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
+    /// Mean over images of the fraction of values within 0.02 of 0 or 1, where a sigmoid hardly learns; values beyond
+    /// them count. Absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saturated: Option<f64>,
+    /// Mean absolute difference between the maps of the first test images
+    /// ([`PROBES`](crate::drift::PROBES)) and those of the epoch before; absent at the first epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<f64>,
 }
 
 /// How well the maximum of the attention map finds the object, where the data set knows the object's mask
@@ -99,4 +112,23 @@ pub struct EpochTiming {
     pub images_per_second: f64,
     /// Seconds spent evaluating.
     pub test_seconds: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line that the version before entropy, saturation and drift wrote.
+    #[test]
+    fn records_of_earlier_versions_are_read_and_written_as_they_are() {
+        let line = concat!(
+            r#"{"epoch":1,"learning_rate":0.05,"train":{"images":8,"loss":2.5,"perception_loss":1.25,"#,
+            r#""attention_loss":1.25,"top1":0.5,"top5":1.0},"test":{"images":4,"loss":2.5,"perception_loss":1.25,"#,
+            r#""attention_loss":1.25,"top1":0.5,"top5":1.0},"maps":{"mean":0.5,"spread":0.25,"constant":0.0,"#,
+            r#""zero":0.0,"one":0.0,"not_finite":0.0},"best":true}"#
+        );
+        let record: EpochRecord = serde_json::from_str(line).unwrap();
+        assert_eq!(record.maps.unwrap().drift, None);
+        assert_eq!(serde_json::to_string(&record).unwrap(), line);
+    }
 }

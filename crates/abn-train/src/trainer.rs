@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use abn_core::explain::AttentionMap;
 use abn_core::state::{self, State};
 use abn_core::{Classifier, loss};
 use abn_data::{Batch, Loader};
@@ -14,10 +15,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::checkpoint::{Checkpoints, Progress};
-use crate::evaluate::{images_of, measure};
+use crate::drift::{drift, maps_of, state_of_maps};
+use crate::evaluate::{Measured, images_of, measure};
 use crate::interrupt::Interrupt;
 use crate::meters::Sums;
-use crate::metrics::{EpochRecord, EpochTiming};
+use crate::metrics::{EpochRecord, EpochTiming, MapHealth};
 use crate::outcome::Outcome;
 use crate::recipe::{Recipe, RunConfig};
 use crate::run_dir::RunDir;
@@ -60,6 +62,8 @@ pub struct Trainer<'a> {
     model: Classifier,
     sgd: Sgd,
     progress: Progress,
+    /// Maps of the first test images after the last finished epoch.
+    probes: Vec<AttentionMap>,
     checkpoints: Checkpoints,
     last_save: Instant,
 }
@@ -82,7 +86,7 @@ impl<'a> Trainer<'a> {
         let checkpoints = Checkpoints::open(run.checkpoints())?;
         let training_device = device.clone().autodiff();
         let resume = checkpoints.resume()?;
-        let (model, sgd, progress) = match resume {
+        let (model, sgd, progress, probes) = match resume {
             Some(resume) => {
                 let place = || format!("`{}` does not fit this run", checkpoints.manifest_path().display());
                 check_position(&resume.progress, &config.recipe, &loaders.train).with_context(place)?;
@@ -90,7 +94,7 @@ impl<'a> Trainer<'a> {
                     .with_context(place)?;
                 let sgd = Sgd::with_state(config.recipe.sgd, resume.optimizer, &model, &device)
                     .with_context(place)?;
-                (model, sgd, resume.progress)
+                (model, sgd, resume.progress, maps_of(&resume.maps))
             }
             None => {
                 refuse_lost_checkpoint(run, &checkpoints)?;
@@ -98,7 +102,7 @@ impl<'a> Trainer<'a> {
                     Some(state) => state::with_state(config.model.init(&training_device), state)?,
                     None => config.model.init_seeded(config.recipe.seed, &training_device),
                 };
-                (model, Sgd::new(config.recipe.sgd), Progress::default())
+                (model, Sgd::new(config.recipe.sgd), Progress::default(), Vec::new())
             }
         };
         checkpoints.remove_unnamed()?;
@@ -113,6 +117,7 @@ impl<'a> Trainer<'a> {
             model,
             sgd,
             progress,
+            probes,
             checkpoints,
             last_save,
         })
@@ -157,12 +162,12 @@ impl<'a> Trainer<'a> {
         }
         let train_seconds = started.elapsed().as_secs_f64();
         let images = self.progress.sums.images() - resumed_at;
-        let Some(record) = self.test(display)? else {
+        let Some((record, probes)) = self.test(display)? else {
             self.save()?;
             return Ok(Ending::Interrupted);
         };
         warn_of_dead_maps(&record, display);
-        self.finish_epoch(record.clone())?;
+        self.finish_epoch(record.clone(), probes)?;
         let timing = EpochTiming {
             epoch: record.epoch,
             train_seconds,
@@ -246,39 +251,43 @@ impl<'a> Trainer<'a> {
         )
     }
 
-    /// Measures the network as it stands on the test images; `None` if the user asked to stop.
-    fn test(&self, display: &TrainingDisplay) -> Result<Option<EpochRecord>> {
+    /// Measures the network as it stands on the test images, with the maps that the next epoch's will be compared with;
+    /// `None` if the user asked to stop.
+    fn test(&self, display: &TrainingDisplay) -> Result<Option<(EpochRecord, Vec<AttentionMap>)>> {
         let weight = self.recipe().attention_weight();
         let loader = &self.loaders.test;
         let go_on = |images| {
             display.evaluating(images, loader.dataset.len());
             !self.interrupt.requested()
         };
-        let Some((test, maps)) = measure(&self.model.valid(), loader, &self.device, weight, go_on)? else {
+        let measured = measure(&self.model.valid(), loader, &self.device, weight, go_on)?;
+        let Some(Measured { summary: test, maps, probes }) = measured else {
             return Ok(None);
         };
+        let maps = maps.map(|maps| MapHealth { drift: drift(&self.probes, &probes), ..maps });
         if !test.loss.is_finite() {
             return self.diverged("the test loss");
         }
         let history = &self.progress.history;
         let highest = history.iter().map(|record| record.test.top1).fold(f64::NEG_INFINITY, f64::max);
-        Ok(Some(EpochRecord {
+        let record = EpochRecord {
             epoch: self.progress.epoch + 1,
             learning_rate: self.recipe().rate(self.progress.epoch),
             train: self.progress.sums.summary(weight),
             best: test.top1 > highest,
             test,
             maps,
-        }))
+        };
+        Ok(Some((record, probes)))
     }
 
     /// The checkpoint comes first: `metrics.jsonl` is rewritten from it on resume.
-    fn finish_epoch(&mut self, record: EpochRecord) -> Result<()> {
+    fn finish_epoch(&mut self, record: EpochRecord, probes: Vec<AttentionMap>) -> Result<()> {
         let mut history = self.progress.history.clone();
         history.push(record);
         let next = Progress { epoch: self.progress.epoch + 1, history, ..Progress::default() };
-        self.save_as(&next)?;
-        self.progress = next;
+        self.save_as(&next, Some(&state_of_maps(&probes)))?;
+        (self.progress, self.probes) = (next, probes);
         self.run.write_lines(METRICS, &self.progress.history)
     }
 
@@ -292,7 +301,7 @@ impl<'a> Trainer<'a> {
 
     /// Saves where the run stands.
     fn save(&mut self) -> Result<()> {
-        self.save_as(&self.progress.clone())
+        self.save_as(&self.progress.clone(), None)
     }
 
     /// Keeps the steps that were made before an error that is not theirs.
@@ -304,14 +313,15 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Saves weights and velocities with a position, unless they are broken: a good checkpoint is worth more.
-    fn save_as(&mut self, progress: &Progress) -> Result<()> {
+    /// Saves weights and velocities with a position, unless they are broken: a good checkpoint is worth more. With new
+    /// maps if an epoch ends here.
+    fn save_as(&mut self, progress: &Progress, maps: Option<&State>) -> Result<()> {
         let (model, velocities) = (state::state_of(&self.model), self.sgd.state());
         let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
         if !model.values().chain(velocities.values()).all(finite) {
             return self.diverged("a weight");
         }
-        self.checkpoints.save(&model, &velocities, progress)?;
+        self.checkpoints.save(&model, &velocities, maps, progress)?;
         self.last_save = Instant::now();
         Ok(())
     }

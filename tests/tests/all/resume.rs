@@ -15,7 +15,7 @@ use abn_train::interrupt::Interrupt;
 use abn_train::recipe::{Recipe, RunConfig};
 use abn_train::run_dir::RunDir;
 use abn_train::session::plain_loader;
-use abn_train::trainer::{Loaders, Trainer};
+use abn_train::trainer::{Ending, Loaders, Trainer};
 use burn::data::dataset::Dataset;
 use burn::tensor::Device;
 
@@ -248,8 +248,12 @@ impl Dataset<Sample, DataError> for Failing {
 
 /// Trains on 24 images in batches of 8 of which only the first so many reads succeed.
 fn train_failing(path: &Path, from: usize) -> anyhow::Error {
+    train_on_failing(path, 1, from).unwrap_err()
+}
+
+fn train_on_failing(path: &Path, epochs: usize, from: usize) -> anyhow::Result<Ending> {
     let images = abn_data::Shapes::new(1, Split::Train, 24).collection();
-    let recipe = Recipe { batch_size: 8, epochs: 1, ..Recipe::of(DatasetName::Shapes, Some(1)) };
+    let recipe = Recipe { batch_size: 8, epochs, ..Recipe::of(DatasetName::Shapes, Some(epochs)) };
     let config = RunConfig::new(recipe, images.classes.clone()).unwrap();
     let dataset = Arc::new(Failing { images: images.samples.clone(), from, reads: AtomicUsize::new(0) });
     let test = plain_loader(&config, &images, 0);
@@ -259,7 +263,7 @@ fn train_failing(path: &Path, from: usize) -> anyhow::Error {
     let loaders = Loaders { train, test };
     let mut trainer =
         Trainer::new(&config, &run, None, loaders, device, Interrupt::default(), every).unwrap();
-    trainer.train().unwrap_err()
+    trainer.train()
 }
 
 #[test]
@@ -276,4 +280,50 @@ fn an_unreadable_image_costs_no_step() {
     train_failing(&folder.path().join("run"), 0);
     let kept: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
     assert_eq!(kept, saved);
+}
+
+/// The drift of the maps in each epoch of a run, as it was written.
+fn drifts(run: &Path) -> Vec<Option<f64>> {
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let drift =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["maps"]["drift"].as_f64();
+    metrics.lines().map(drift).collect()
+}
+
+/// Everything that versions before the drift of the maps did not write.
+fn make_earlier(run: &Path) {
+    let path = run.join("checkpoints/manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let maps = manifest.as_object_mut().unwrap().remove("maps").unwrap();
+    fs::remove_file(run.join("checkpoints").join(maps["file"].as_str().unwrap())).unwrap();
+    for record in manifest["progress"]["history"].as_array_mut().unwrap() {
+        let health = record["maps"].as_object_mut().unwrap();
+        for figure in ["entropy", "saturated"] {
+            assert!(health.remove(figure).is_some(), "{figure}");
+        }
+    }
+    fs::write(&path, serde_json::to_string(&manifest).unwrap()).unwrap();
+}
+
+/// The maps of the epoch before are part of the checkpoint: a run that stops within an epoch measures the same drift.
+#[test]
+fn the_drift_of_the_maps_survives_an_interruption() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, cut, earlier) =
+        (folder.path().join("whole"), folder.path().join("cut"), folder.path().join("old"));
+    train_on_failing(&whole, 3, usize::MAX).unwrap();
+    let expected = drifts(&whole);
+    assert!(expected[0].is_none() && expected[1..].iter().all(|drift| drift.unwrap() > 0.0), "{expected:?}");
+    // The second epoch fails behind its first batch; loading without threads reads in order.
+    for run in [&cut, &earlier] {
+        train_on_failing(run, 3, 24 + 8).unwrap_err();
+        assert_eq!(drifts(run), [None]);
+    }
+    make_earlier(&earlier);
+    for run in [&cut, &earlier] {
+        train_on_failing(run, 3, usize::MAX).unwrap();
+    }
+    let metrics = |run: &Path| fs::read(run.join("metrics.jsonl")).unwrap();
+    assert!(metrics(&cut) == metrics(&whole));
+    assert_eq!(drifts(&earlier), [None, None, expected[2]], "from the next epoch on it is measured");
 }

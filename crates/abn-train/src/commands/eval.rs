@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::percent;
 use crate::cli::{EvalArgs, SplitName};
-use crate::evaluate::measure;
+use crate::evaluate::{Measured, measure};
 use crate::metrics::{MapHealth, Summary};
 use crate::session::{Session, open_split, plain_loader};
 use crate::{device, terminal};
@@ -40,7 +40,7 @@ pub fn run(args: EvalArgs) -> Result<()> {
         true
     })?;
     progress.finish_and_clear();
-    let (summary, maps) = measured.context("the evaluation was stopped")?;
+    let Measured { summary, maps, .. } = measured.context("the evaluation was stopped")?;
     if args.json {
         return terminal::json(&Evaluation { summary, maps });
     }

@@ -7,6 +7,11 @@ use super::chart::{Chart, Series, Unit, short, significant};
 use super::headline::percent;
 use crate::metrics::{EpochRecord, EpochTiming, MapHealth, Summary};
 
+/// What the curves of the maps say.
+const READING: &str = "Attention maps of the test images: an entropy of 100% is a map without a preference; a saturated \
+    share near 100% is a map whose sigmoid hardly learns any more. Drift is how far the maps of the same images moved \
+    since the epoch before: while it stays high, where the network looks is not settled, however good its accuracy.";
+
 /// All curves of a run, with a note where the maps are in trouble.
 pub(super) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
     let best = epochs.iter().rev().find(|record| record.best).map(|record| record.epoch);
@@ -20,6 +25,7 @@ pub(super) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
                 @for chart in charts(epochs, timing, best) { (chart.figure()) }
             }
             @if best.is_some() { p.note { "The dashed line marks the epoch with the best test top-1." } }
+            @if epochs.iter().any(|record| health(record, |maps| maps.entropy).is_some()) { p.note { (READING) } }
             (table(epochs, best))
         }
     }
@@ -40,6 +46,7 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
         let spread = line("spread within a map", "ink-spread", epochs, |record| Some(record.maps?.spread));
         charts.push(chart("Attention maps", Unit::Number, epochs, vec![mean, spread]));
     }
+    charts.extend(shape_and_drift(epochs));
     for chart in &mut charts {
         chart.best = best;
     }
@@ -50,6 +57,27 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
         charts.push(speed(timing));
     }
     charts
+}
+
+/// Charts of what earlier versions did not record.
+fn shape_and_drift(epochs: &[EpochRecord]) -> Vec<Chart> {
+    let entropy = line("entropy", "ink-attention", epochs, |record| health(record, |maps| maps.entropy));
+    let saturated = line("saturated", "ink-spread", epochs, |record| health(record, |maps| maps.saturated));
+    let drift =
+        line("since the epoch before", "ink-attention", epochs, |record| health(record, |maps| maps.drift));
+    let known = |series: &Series| series.values.iter().any(Option::is_some);
+    let mut charts = Vec::new();
+    if known(&entropy) {
+        charts.push(chart("Shape of the maps", Unit::Percent, epochs, vec![entropy, saturated]));
+    }
+    if known(&drift) {
+        charts.push(chart("Drift of the maps", Unit::Number, epochs, vec![drift]));
+    }
+    charts
+}
+
+fn health(record: &EpochRecord, figure: impl Fn(&MapHealth) -> Option<f64>) -> Option<f64> {
+    record.maps.as_ref().and_then(figure)
 }
 
 fn train_and_test(

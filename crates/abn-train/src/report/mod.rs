@@ -12,12 +12,14 @@ mod gallery;
 mod headline;
 mod page;
 mod picture;
+mod related;
 mod stability;
 
 use maud::{Markup, html};
 
 pub use self::explanations::{Explanation, render_explanations};
 pub use self::gallery::Shot;
+pub use self::related::Related;
 pub use self::stability::{Example, StabilityPage, render_stability};
 use crate::heatmap::Drawing;
 use crate::metrics::{EpochRecord, EpochTiming, Results};
@@ -41,6 +43,8 @@ pub struct Report {
     pub gallery: Vec<Shot>,
     /// How the maps are drawn.
     pub drawing: Drawing,
+    /// Other pages about the run.
+    pub related: Vec<Related>,
 }
 
 /// The report as one self-contained HTML page; a pure function.
@@ -49,6 +53,7 @@ pub fn render(report: &Report) -> String {
         (headline::headline(report))
         @if !report.epochs.is_empty() { (curves::curves(&report.epochs, &report.timing)) }
         (gallery::gallery(&report.gallery, &report.drawing))
+        (related::related(&report.related))
         @if !report.settings.is_empty() { (settings(&report.settings)) }
     };
     page::page(&report.title, &report.subtitle, &body)

@@ -16,7 +16,17 @@ fn summary(loss: f64, top1: f64) -> Summary {
 }
 
 fn record(epoch: usize, loss: f64, top1: f64) -> EpochRecord {
-    let maps = MapHealth { mean: 0.4, spread: 0.1, constant: 0.0, zero: 0.0, one: 0.0, not_finite: 0.0 };
+    let maps = MapHealth {
+        mean: 0.4,
+        spread: 0.1,
+        constant: 0.0,
+        zero: 0.0,
+        one: 0.0,
+        not_finite: 0.0,
+        entropy: Some(0.9),
+        saturated: Some(0.2),
+        drift: (epoch > 1).then_some(0.05),
+    };
     EpochRecord {
         epoch,
         learning_rate: 0.1,
@@ -65,7 +75,7 @@ fn a_finished_run_shows_its_best_epoch_and_the_pointing_game() {
     }
     assert!(!html.contains("not finished"));
     assert_eq!(html.matches("<tr class=\"best\">").count(), 1, "the best so far at epoch 1 is not marked");
-    assert_eq!(html.matches("<svg").count(), 5, "top-1, loss, branches, maps, rate");
+    assert_eq!(html.matches("<svg").count(), 7, "top-1, loss, branches, maps, their shape and drift, rate");
     assert_eq!(html.matches("<img").count(), 4, "each image and its overlay");
 }
 
@@ -86,6 +96,19 @@ fn a_run_without_attention_has_no_map_charts() {
         record.test.attention_loss = None;
     }
     assert_eq!(render(&report).matches("<svg").count(), 3, "top-1, loss, rate");
+}
+
+#[test]
+fn a_run_of_an_earlier_version_has_no_shape_and_drift_of_maps() {
+    let mut report = finished();
+    assert!(render(&report).contains("Drift is how far"));
+    for record in &mut report.epochs {
+        let old = record.maps.map(|maps| MapHealth { entropy: None, saturated: None, drift: None, ..maps });
+        record.maps = old;
+    }
+    let html = render(&report);
+    assert_eq!(html.matches("<svg").count(), 5, "top-1, loss, branches, maps, rate");
+    assert!(!html.contains("Drift is how far"));
 }
 
 #[test]
