@@ -101,6 +101,10 @@ fn every_method_is_compared_and_the_page_is_written_on_request() {
         let found = parse(&succeeds(path, &format!("stability a b --limit 4 --method {method} --json")).out);
         assert_eq!((&found["scale"], &found["images"]), (&scale.into(), &4.into()), "{method}");
     }
+    // Maps without an upper end are no share of 255.
+    train(path, "sums", "--arch resnet8 --set attention.map=log_sum");
+    let found = parse(&succeeds(path, "stability a sums --limit 4 --json").out);
+    assert_eq!(found["scale"], "per-image");
     // A control that knows nothing of the network is the same for every run, and for every image.
     let centre = parse(&succeeds(path, "stability a b --limit 4 --method centre --json").out);
     assert_eq!(

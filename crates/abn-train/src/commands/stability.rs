@@ -53,6 +53,7 @@ pub fn run(args: StabilityArgs) -> Result<()> {
         let failed = || format!("cannot write in `{}`; choose an --out that can be written", out.display());
         fs::create_dir_all(out).with_context(failed)?;
     }
+    warn_of_other_views(&args.runs, &configs);
     let seen = look_at_all(&args, &images, &ask, &device)?;
     let pairs = terminal::counter("comparing", seen.len() * (seen.len() - 1) / 2);
     let comparison = compare(&seen, &images.classes, args.threshold, || pairs.inc(1));
@@ -108,6 +109,20 @@ fn refuse_other_images(first: &Path, known: &RunConfig, path: &Path, config: &Ru
         );
     }
     Ok(())
+}
+
+/// Runs that cut images in another way still see the same objects, but not in the same places of their maps.
+fn warn_of_other_views(runs: &[PathBuf], configs: &[RunConfig]) {
+    for (path, config) in runs.iter().zip(configs).skip(1) {
+        if config.recipe.eval_steps != configs[0].recipe.eval_steps {
+            terminal::note(&format!(
+                "warning: `{}` resizes and cuts images in another way than `{}`; where they are cut to other parts, \
+                 positions of the maps do not correspond",
+                path.display(),
+                runs[0].display()
+            ));
+        }
+    }
 }
 
 /// The digest of the held-out images, where it is known.

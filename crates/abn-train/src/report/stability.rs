@@ -15,7 +15,7 @@ use crate::interval::Interval;
 use crate::stability::{ClassFigures, Comparison, PairFigures, RunFigures, Scale};
 
 /// Pixels of the longer side of a picture; a row has one for every run.
-const SIDE: u32 = 192;
+const SIDE: u32 = 160;
 /// Share of the colour in a cell of the matrix at an IoU of 1, in percent; more would swallow the number.
 const STRONGEST: f64 = 60.0;
 

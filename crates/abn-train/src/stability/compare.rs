@@ -3,7 +3,7 @@
 use abn_core::explain::{Overlap, rank_correlation};
 
 use super::{AtThreshold, ClassFigures, Comparison, ImageFigures, PairFigures, RunFigures, Seen};
-use crate::interval::bootstrap;
+use crate::interval::{Interval, bootstrap};
 
 /// Seed of all bootstraps: the same runs have the same intervals.
 const SEED: u64 = 0;
@@ -21,36 +21,42 @@ pub fn compare(runs: &[Seen], classes: &[String], threshold: u8, mut progress: i
         }
     }
     let per_image = images(runs, &pairs, best);
-    let with_best = |run: usize| pairs.iter().find(|pair| run != best && pair.has(run) && pair.has(best));
-    let others: Vec<f64> = (0..runs.len()).filter_map(|run| with_best(run)?.iou()).collect();
+    let runs = run_figures(runs, &pairs, best);
     let figures: Vec<PairFigures> = pairs.iter().map(Pair::figures).collect();
-    let run = |(number, seen): (usize, &Seen)| RunFigures {
-        path: seen.path.clone(),
-        title: seen.title.clone(),
-        learning_rate: seen.learning_rate,
-        seed: seen.seed,
-        top1: seen.top1(),
-        iou: mean(pairs.iter().filter(|pair| pair.has(number)).map(Pair::iou)),
-        iou_with_best: with_best(number).and_then(Pair::iou),
-    };
     Comparison {
         images: per_image.len(),
         threshold,
         best,
-        runs: runs.iter().enumerate().map(run).collect(),
-        iou_over_images: bootstrap(&known(per_image.iter().map(|image| image.iou)), SEED),
-        iou_over_pairs: bootstrap(&known(pairs.iter().map(Pair::iou)), SEED),
-        iou_with_best: bootstrap(&others, SEED),
+        iou_over_images: interval(per_image.iter().map(|image| image.iou)),
+        iou_over_pairs: interval(pairs.iter().map(Pair::iou)),
+        iou_with_best: interval(runs.iter().map(|run| run.iou_with_best)),
         iou_of_other_images: mean(figures.iter().map(|pair| pair.iou_of_other_images)),
         empty: figures.iter().map(|pair| pair.empty).sum(),
         broken: figures.iter().map(|pair| pair.broken).sum(),
-        rank_correlation: bootstrap(&known(per_image.iter().map(|image| image.rank_correlation)), SEED),
+        rank_correlation: interval(per_image.iter().map(|image| image.rank_correlation)),
         agreement: mean(figures.iter().map(|pair| Some(pair.agreement))).unwrap_or(0.0),
         curve: curve.points(),
         classes: by_class(&per_image, classes),
+        runs,
         pairs: figures,
         per_image,
     }
+}
+
+fn run_figures(runs: &[Seen], pairs: &[Pair], best: usize) -> Vec<RunFigures> {
+    let figures = |(number, seen): (usize, &Seen)| {
+        let with_best = pairs.iter().find(|pair| number != best && pair.has(number) && pair.has(best));
+        RunFigures {
+            path: seen.path.clone(),
+            title: seen.title.clone(),
+            learning_rate: seen.learning_rate,
+            seed: seen.seed,
+            top1: seen.top1(),
+            iou: mean(pairs.iter().filter(|pair| pair.has(number)).map(Pair::iou)),
+            iou_with_best: with_best.and_then(Pair::iou),
+        }
+    };
+    runs.iter().enumerate().map(figures).collect()
 }
 
 impl Seen {
@@ -115,7 +121,7 @@ impl Pair {
     fn figures(&self) -> PairFigures {
         PairFigures {
             runs: self.runs,
-            iou: bootstrap(&known(self.ious.iter().copied()), SEED),
+            iou: interval(self.ious.iter().copied()),
             iou_of_other_images: self.other_images.value(),
             rank_correlation: mean(self.ranks.iter().copied()),
             agreement: share(self.agreeing.iter().copied()),
@@ -147,7 +153,7 @@ fn by_class(images: &[ImageFigures], classes: &[String]) -> Vec<ClassFigures> {
         (!own.is_empty()).then(|| ClassFigures {
             class: class.clone(),
             images: own.len(),
-            iou: bootstrap(&known(own.iter().map(|image| image.iou)), SEED),
+            iou: interval(own.iter().map(|image| image.iou)),
             rank_correlation: mean(own.iter().map(|image| image.rank_correlation)),
             agreement: mean(own.iter().map(|image| Some(image.agreement))).unwrap_or(0.0),
         })
@@ -223,8 +229,9 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     mean.value()
 }
 
-fn known(values: impl Iterator<Item = Option<f64>>) -> Vec<f64> {
-    values.flatten().collect()
+/// The mean of what is known, with its interval.
+fn interval(values: impl Iterator<Item = Option<f64>>) -> Option<Interval> {
+    bootstrap(&values.flatten().collect::<Vec<f64>>(), SEED)
 }
 
 fn share(tests: impl Iterator<Item = bool>) -> f64 {
