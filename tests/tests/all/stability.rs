@@ -34,7 +34,49 @@ fn figure(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
-/// The mean IoU that the program prints is the one of the maps that `predict` would give.
+/// A test image of the small CIFAR-10 as a file.
+fn save_image(folder: &Path, index: usize) -> String {
+    let records = fs::read(folder.join("cifar-10-batches-bin/test_batch.bin")).unwrap();
+    let planes = &records[index * cifar::RECORD + 1..][..3072];
+    let pixel = |x: u32, y: u32| [0, 1, 2].map(|colour| planes[colour * 1024 + (y * 32 + x) as usize]);
+    let name = format!("image{index}.png");
+    image::RgbImage::from_fn(32, 32, |x, y| image::Rgb(pixel(x, y))).save(folder.join(&name)).unwrap();
+    name
+}
+
+/// By the definition, on the maps that `predict` gives for the same images.
+#[test]
+fn the_iou_is_that_of_the_maps_that_predict_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    cifar::write(path, 8);
+    train(path, "a", "--arch resnet8 --seed 1");
+    train(path, "b", "--arch resnet8 --seed 2 --attention manet");
+    let found = parse(&succeeds(path, "stability a b --json --threshold 120").out);
+    let files: Vec<String> = (0..8).map(|index| save_image(path, index)).collect();
+    let looked_at = |run: &str| -> Vec<Vec<bool>> {
+        let said = parse(&succeeds(path, &format!("predict {run} {} --json", files.join(" "))).out);
+        let map =
+            |image: &Value| image["map"]["values"].as_array().unwrap().iter().map(figure).collect::<Vec<_>>();
+        let images = said["images"].as_array().unwrap().iter().map(map);
+        images.map(|map| map.into_iter().map(|value| value * 255.0 >= 120.0).collect()).collect()
+    };
+    let (one, other) = (looked_at("a"), looked_at("b"));
+    for (index, image) in found["per_image"].as_array().unwrap().iter().enumerate() {
+        let pairs: Vec<(&bool, &bool)> = one[index].iter().zip(&other[index]).collect();
+        let both = pairs.iter().filter(|(a, b)| **a && **b).count();
+        let either = pairs.iter().filter(|(a, b)| **a || **b).count();
+        // A value at the threshold may round to either side: of 256 positions, few.
+        match image["pairs"][0].as_f64() {
+            None => assert!(either <= 1, "image {index}: {either}"),
+            Some(iou) => assert!(
+                (iou * either as f64 - both as f64).abs() <= 2.0,
+                "image {index}: {iou}, {both}/{either}"
+            ),
+        }
+    }
+}
+
 #[test]
 fn runs_of_different_architectures_are_compared_pair_by_pair() {
     let folder = with_runs();
