@@ -1,11 +1,11 @@
 //! `abn stability`: how alike several runs look at the same images.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use abn_core::attention::MapConfig;
 use abn_data::{Collection, Split};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -15,9 +15,10 @@ use crate::files::write_atomically;
 use crate::heatmap::{Drawing, Range};
 use crate::recipe::RunConfig;
 use crate::report::{Example, StabilityPage, render_stability};
-use crate::run_dir::RunDir;
 use crate::session::{Session, open_split};
-use crate::stability::{Ask, Comparison, Scale, Seen, check_method, compare, csv, look, text};
+use crate::stability::{
+    Ask, Comparison, Scale, Seen, check_method, compare, csv, look, open_configs, text, warn_of_other_views,
+};
 use crate::{device, terminal};
 
 /// Name of the page.
@@ -62,72 +63,6 @@ pub fn run(args: StabilityArgs) -> Result<()> {
         write(out, &args, &configs, ask.scale, &images, &seen, &comparison)?;
     }
     print(&args, &configs[0], ask.scale, &comparison)
-}
-
-/// The configurations of the runs, which must be comparable.
-fn open_configs(runs: &[PathBuf]) -> Result<Vec<RunConfig>> {
-    let configs = runs.iter().map(|path| Ok(RunDir::open(path)?.1)).collect::<Result<Vec<_>>>()?;
-    for (number, path) in runs.iter().enumerate() {
-        let same = |other: &&PathBuf| fs::canonicalize(other).ok() == fs::canonicalize(path).ok();
-        ensure!(
-            !runs[..number].iter().any(|other| same(&other)),
-            "`{}` is named twice: a run is always as it is itself; name different runs",
-            path.display()
-        );
-        refuse_other_images(&runs[0], &configs[0], path, &configs[number])?;
-    }
-    Ok(configs)
-}
-
-/// Maps compare where the networks know the same classes and none has learned what another is tested on.
-fn refuse_other_images(first: &Path, known: &RunConfig, path: &Path, config: &RunConfig) -> Result<()> {
-    let (first, path) = (first.display(), path.display());
-    let (one, other) = (known.recipe.dataset, config.recipe.dataset);
-    ensure!(
-        one == other,
-        "`{path}` was trained on {}, `{first}` on {}: name runs of the same data set",
-        other.name(),
-        one.name()
-    );
-    ensure!(
-        known.classes.len() == config.classes.len(),
-        "`{path}` has {} classes, `{first}` has {}: name runs of the same data set",
-        config.classes.len(),
-        known.classes.len()
-    );
-    // An imported run may have numbers for names.
-    let named = known.imported.is_none() && config.imported.is_none();
-    let differ = known.classes.iter().zip(&config.classes).find(|(a, b)| a != b);
-    if let Some((a, b)) = differ.filter(|_| named) {
-        bail!("`{path}` has the class `{b}` where `{first}` has `{a}`: name runs of the same data set");
-    }
-    if let (Some(a), Some(b)) = (test_images(known), test_images(config)) {
-        ensure!(
-            a == b,
-            "`{path}` was tested on other images than `{first}` ({b} instead of {a}), so one run may have learned what \
-             the other has not seen: name runs of the same images"
-        );
-    }
-    Ok(())
-}
-
-/// Runs that cut images in another way still see the same objects, but not in the same places of their maps.
-fn warn_of_other_views(runs: &[PathBuf], configs: &[RunConfig]) {
-    for (path, config) in runs.iter().zip(configs).skip(1) {
-        if config.recipe.eval_steps != configs[0].recipe.eval_steps {
-            terminal::note(&format!(
-                "warning: `{}` resizes and cuts images in another way than `{}`; where they are cut to other parts, \
-                 positions of the maps do not correspond",
-                path.display(),
-                runs[0].display()
-            ));
-        }
-    }
-}
-
-/// The digest of the held-out images, where it is known.
-fn test_images(config: &RunConfig) -> Option<&str> {
-    config.images.as_deref()?.split_once("test: ").map(|(_, test)| test)
 }
 
 fn ask(args: &StabilityArgs, configs: &[RunConfig]) -> Result<Ask> {

@@ -1,10 +1,9 @@
 //! One run on all images: what is kept of it for comparing.
 
 use abn_core::attention::MapConfig;
-use abn_core::backbone::HeadConfig;
-use abn_core::explain::{AttentionMap, ExplainError, Layer, Method, explain};
+use abn_core::explain::{AttentionMap, ExplainError, Method, explain};
 use abn_data::{Batch, Collection};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::{Ask, Scale};
 use crate::evaluate::images_of;
@@ -40,20 +39,6 @@ impl Scale {
         };
         if method == Method::Attention && !runs.any(unbounded) { Self::Raw } else { Self::PerImage }
     }
-}
-
-/// Finds out before the work begins whether a run has maps of that method.
-///
-/// # Errors
-/// It has not.
-pub fn check_method(config: &RunConfig, ask: &Ask) -> Result<()> {
-    let missing = match ask.method {
-        Method::Attention if config.model.attention.is_none() => ExplainError::NoBranch,
-        Method::Cam if ask.layer == Layer::Features => ExplainError::CamAtFeatures,
-        Method::Cam if config.model.network.head != HeadConfig::Pooled => ExplainError::NoLinearHead,
-        _ => return Ok(()),
-    };
-    bail!("{missing}")
 }
 
 /// Passes the images through a run. Maps that ask for a class are those of the image's label, so that every run answers

@@ -9,6 +9,7 @@
 //!
 //! One network is in memory at a time; what stays of it is one map and one prediction an image.
 
+mod comparable;
 mod compare;
 mod look;
 mod table;
@@ -16,8 +17,9 @@ mod table;
 use abn_core::explain::{Layer, Method};
 use serde::Serialize;
 
+pub use self::comparable::{check_method, open_configs, warn_of_other_views};
 pub use self::compare::compare;
-pub use self::look::{Seen, check_method, look};
+pub use self::look::{Seen, look};
 pub use self::table::{csv, text};
 use crate::interval::Interval;
 
