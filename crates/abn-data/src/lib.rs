@@ -51,7 +51,7 @@ mod transform;
 pub use cifar::{cifar10, cifar100};
 pub use decode::read_image;
 pub use error::DataError;
-pub use folder::{image_folder, imagenet_classes};
+pub use folder::{Truth, image_folder, imagenet_classes};
 pub use loader::{Batch, Batches, Loader};
 pub use normalization::Normalization;
 pub use sample::{Collection, ImageDataset, Sample, Split};

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use abn_data::{Collection, DataError, Shapes, Split, cifar10, cifar100, image_folder, imagenet_classes};
+use abn_data::{
+    Collection, DataError, Shapes, Split, Truth, cifar10, cifar100, image_folder, imagenet_classes,
+};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -88,11 +90,17 @@ impl DatasetName {
         }
     }
 
-    /// Opens one split in a folder that [`folder`](Self::folder) gave.
+    /// Opens one split in a folder that [`folder`](Self::folder) gave, with where the objects lie if that is known.
+    /// `truth` asks photographs for masks or for boxes.
     ///
     /// # Errors
     /// The folder or a file in it is missing or damaged.
-    pub fn open(self, split: Split, folder: Option<&Path>) -> Result<Collection, DataError> {
+    pub fn open(
+        self,
+        split: Split,
+        folder: Option<&Path>,
+        truth: Option<Truth>,
+    ) -> Result<Collection, DataError> {
         let folder = || folder.map(Path::to_owned).or_else(|| self.usual_folder()).unwrap_or_default();
         match self {
             Self::Shapes => {
@@ -101,7 +109,7 @@ impl DatasetName {
             }
             Self::Cifar10 => cifar10(&folder(), split),
             Self::Cifar100 => cifar100(&folder(), split),
-            Self::Imagenet | Self::Folder => image_folder(&folder(), split, SPLIT_SEED),
+            Self::Imagenet | Self::Folder => image_folder(&folder(), split, SPLIT_SEED, truth),
         }
     }
 }

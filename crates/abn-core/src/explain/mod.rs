@@ -11,14 +11,22 @@
 mod activation;
 mod control;
 mod error;
+mod faithfulness;
+mod localisation;
 mod map;
+mod mask;
 mod method;
-mod pointing;
+mod randomisation;
 mod rank;
+mod sparseness;
 mod weights;
 
 pub use error::ExplainError;
+pub use faithfulness::{Baseline, Confidence, Curve, deletion, insertion, probabilities_of};
+pub use localisation::Localisation;
 pub use map::{AttentionMap, MapSizeError};
+pub use mask::Mask;
 pub use method::{Explanation, Layer, Method, explain};
-pub use pointing::PointingGame;
+pub use randomisation::{Cascade, Part};
 pub use rank::rank_correlation;
+pub use sparseness::sparseness;
