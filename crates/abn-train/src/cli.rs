@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use abn_core::explain::THRESHOLD;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::checkpoint::Which;
 use crate::datasets::DatasetName;
 use crate::heatmap::{Colors, Range};
 use crate::inputs::Augment;
+use crate::method::{LayerName, MethodName};
 use crate::schedule::Schedule;
+use crate::stability::Scale;
 
 /// Trains attention branch networks, shows where they look, and measures it.
 ///
@@ -41,6 +44,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Draw where a network looks in images
     Explain(ExplainArgs),
+    /// Measure how alike several runs look at the same images
+    Stability(StabilityArgs),
     /// List the architectures with their cost
     Models(ModelsArgs),
     /// Make a run from a PyTorch checkpoint
@@ -258,6 +263,58 @@ pub struct ExplainArgs {
     /// Device [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+}
+
+/// Arguments of `abn stability`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    abn stability runs/seed-1 runs/seed-2 runs/seed-3\n  \
+    abn stability runs/manet-* --out stability-of-manet\n  \
+    abn stability runs/plain-1 runs/plain-2 --method grad-cam --threshold 200 --json\n\n\
+    A position is looked at where its value is --threshold of 255 or more; two maps are as alike as the positions that \
+    both look at are a share of those that one does (intersection over union; MANet, section 5.3.1). Maps that ask for a \
+    class are those of the image's label. A pair of maps of which neither reaches the threshold has no IoU: it is \
+    counted and left out.")]
+pub struct StabilityArgs {
+    /// Folders of runs on the same data set
+    #[arg(value_name = "RUN", required = true, num_args = 2..)]
+    pub runs: Vec<PathBuf>,
+    /// How the runs are explained
+    #[arg(long, value_enum, default_value_t)]
+    pub method: MethodName,
+    /// Where Grad-CAM and Grad-CAM++ look
+    #[arg(long, value_enum, default_value_t)]
+    pub layer: LayerName,
+    /// What a threshold is a share of [default: raw for attention maps in [0, 1], else per-image]
+    #[arg(long, value_enum)]
+    pub scale: Option<Scale>,
+    /// Grey level of 255 from which a position counts as looked at
+    #[arg(long, value_name = "0..255", default_value_t = THRESHOLD)]
+    pub threshold: u8,
+    /// Folder of the data set [default: that of the first run]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Which images
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    pub split: SplitName,
+    /// Look at the first N images only
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count)]
+    pub limit: usize,
+    /// Folder for stability.html, a page with pictures, and stability.csv, a line per image; may be a run
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Which weights
+    #[arg(long, value_enum, default_value_t)]
+    pub checkpoint: Which,
+    /// Threads that load images
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
+    pub workers: usize,
+    /// Device [default: the preferred one of this build]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Print JSON: {"iou_over_images": {"mean", "low", "high"}, "pairs", "curve", "classes", "per_image", ...}
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `abn models`.

@@ -20,6 +20,7 @@ pub mod inputs;
 pub mod interrupt;
 pub mod interval;
 pub mod meters;
+pub mod method;
 pub mod metrics;
 pub mod outcome;
 pub mod recipe;
@@ -30,6 +31,7 @@ pub mod session;
 pub mod settings;
 pub mod sgd;
 pub mod showcase;
+pub mod stability;
 pub mod terminal;
 pub mod trainer;
 pub mod weights;
@@ -63,6 +65,7 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Eval(args) => commands::eval::run(args)?,
         Command::Predict(args) => commands::predict::run(args)?,
         Command::Explain(args) => commands::explain::run(args)?,
+        Command::Stability(args) => commands::stability::run(args)?,
         Command::Models(args) => commands::models::run(args)?,
         Command::Import(args) => commands::import::run(args)?,
         Command::Export(args) => commands::export::run(args)?,

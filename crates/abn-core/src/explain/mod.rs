@@ -19,6 +19,7 @@ mod method;
 mod randomisation;
 mod rank;
 mod sparseness;
+mod stability;
 mod weights;
 
 pub use error::ExplainError;
@@ -30,3 +31,4 @@ pub use method::{Explanation, Layer, Method, explain};
 pub use randomisation::{Cascade, Part};
 pub use rank::rank_correlation;
 pub use sparseness::sparseness;
+pub use stability::{LEVELS, Overlap, THRESHOLD};

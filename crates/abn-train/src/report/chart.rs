@@ -1,4 +1,5 @@
-//! A line chart over epochs as inline SVG: axes, lines with gaps, and one readout per epoch on hover.
+//! A line chart over epochs, or other whole numbers, as inline SVG: axes, lines with gaps, and one readout per epoch on
+//! hover.
 //!
 //! Colours come from the classes `ink-...` of the style sheet, so the chart follows light and dark mode. The hover
 //! readout is CSS alone: every epoch has an invisible column; the pointer over it shows its line and values.
@@ -92,6 +93,8 @@ impl Series {
 /// Lines over the same epochs.
 pub(super) struct Chart {
     pub(super) title: &'static str,
+    /// What is counted from left to right: epochs, unless said otherwise.
+    pub(super) over: &'static str,
     pub(super) unit: Unit,
     pub(super) scale: Scale,
     /// Numbers of the epochs, ascending.
@@ -123,7 +126,7 @@ impl Chart {
         let plot = Plot::of(self);
         html! {
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.summary()) {
-                (plot.grid(self.unit))
+                (plot.grid(self))
                 @if let Some(best) = self.best {
                     line.best x1=(px(plot.x(best))) x2=(px(plot.x(best))) y1=(PLOT_Y.0) y2=(PLOT_Y.1) {}
                 }
@@ -148,7 +151,7 @@ impl Chart {
             value.map(|&value| format!("{} ends at {}", series.name, self.unit.value(value)))
         };
         let ends: Vec<String> = self.series.iter().filter_map(last).collect();
-        format!("{} over {} epochs: {}", self.title, self.epochs.len(), ends.join(", "))
+        format!("{} over {} {}s: {}", self.title, self.epochs.len(), self.over, ends.join(", "))
     }
 }
 
@@ -176,12 +179,12 @@ impl Plot {
         PLOT_Y.1 - self.y.position(value) * (PLOT_Y.1 - PLOT_Y.0)
     }
 
-    fn grid(&self, unit: Unit) -> Markup {
+    fn grid(&self, chart: &Chart) -> Markup {
         html! {
             g.grid {
                 @for &tick in &self.y.ticks {
                     line x1=(PLOT_X.0) x2=(PLOT_X.1) y1=(px(self.y(tick))) y2=(px(self.y(tick))) {}
-                    text.y x=(PLOT_X.0 - 6.0) y=(px(self.y(tick) + 3.5)) { (unit.tick(tick, &self.y)) }
+                    text.y x=(PLOT_X.0 - 6.0) y=(px(self.y(tick) + 3.5)) { (chart.unit.tick(tick, &self.y)) }
                 }
                 line.base x1=(PLOT_X.0) x2=(PLOT_X.1) y1=(PLOT_Y.1) y2=(PLOT_Y.1) {}
                 @for &tick in &self.epochs.ticks {
@@ -189,7 +192,7 @@ impl Plot {
                     line.base x1=(x) x2=(x) y1=(PLOT_Y.1) y2=(PLOT_Y.1 + 4.0) {}
                     text.x x=(x) y=(PLOT_Y.1 + 16.0) { (tick) }
                 }
-                text.x x=((PLOT_X.0 + PLOT_X.1) / 2.0) y=(HEIGHT - 4.0) { "epoch" }
+                text.x x=((PLOT_X.0 + PLOT_X.1) / 2.0) y=(HEIGHT - 4.0) { (chart.over) }
             }
         }
     }
@@ -233,7 +236,7 @@ impl Plot {
         html! {
             g.column {
                 title {
-                    "epoch " (epoch)
+                    (chart.over) " " (epoch)
                     @for (series, value) in &values { "\n" (series.name) " " (chart.unit.value(*value)) }
                 }
                 rect x=(px(left)) width=(px(right - left)) y=(PLOT_Y.0) height=(PLOT_Y.1 - PLOT_Y.0) {}
@@ -244,7 +247,7 @@ impl Plot {
                     }
                 }
                 text x=(PLOT_X.1) y="12" {
-                    "epoch " (epoch)
+                    (chart.over) " " (epoch)
                     @for (series, value) in &values {
                         tspan class=(series.ink) dx="8" { (chart.unit.value(*value)) }
                     }
@@ -284,7 +287,7 @@ mod tests {
     fn chart(epochs: usize, values: Vec<Option<f64>>) -> Chart {
         let series = vec![Series { name: "test", ink: "ink-test", values }];
         let (unit, scale) = (Unit::Number, Scale::Linear);
-        Chart { title: "Loss", unit, scale, epochs: (1..=epochs).collect(), series, best: None }
+        Chart { title: "Loss", over: "epoch", unit, scale, epochs: (1..=epochs).collect(), series, best: None }
     }
 
     fn drawn(chart: &Chart) -> String {

@@ -65,7 +65,7 @@ fn train_and_test(
 
 fn chart(title: &'static str, unit: Unit, epochs: &[EpochRecord], series: Vec<Series>) -> Chart {
     let epochs = epochs.iter().map(|record| record.epoch).collect();
-    Chart { title, unit, scale: Scale::Linear, epochs, series, best: None }
+    Chart { title, over: "epoch", unit, scale: Scale::Linear, epochs, series, best: None }
 }
 
 fn line(
@@ -88,6 +88,7 @@ fn speed(timing: &[EpochTiming]) -> Chart {
     let values = timing.iter().map(|epoch| Some(epoch.images_per_second)).collect();
     Chart {
         title: "Training speed",
+        over: "epoch",
         unit: Unit::Count,
         scale: Scale::Linear,
         epochs: timing.iter().map(|epoch| epoch.epoch).collect(),

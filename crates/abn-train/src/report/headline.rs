@@ -61,7 +61,7 @@ fn time(timing: &[EpochTiming]) -> Markup {
     figure("Time", &duration(train + test), &note)
 }
 
-fn figure(name: &str, value: &str, note: &str) -> Markup {
+pub(super) fn figure(name: &str, value: &str, note: &str) -> Markup {
     html! {
         div {
             dt { (name) }

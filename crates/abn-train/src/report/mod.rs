@@ -12,11 +12,13 @@ mod gallery;
 mod headline;
 mod page;
 mod picture;
+mod stability;
 
 use maud::{Markup, html};
 
 pub use self::explanations::{Explanation, render_explanations};
 pub use self::gallery::Shot;
+pub use self::stability::{Example, StabilityPage, render_stability};
 use crate::heatmap::Drawing;
 use crate::metrics::{EpochRecord, EpochTiming, Results};
 

@@ -52,7 +52,7 @@ impl Picture<'_> {
 }
 
 /// The image at a size to look at: small ones enlarged by a whole factor, large ones shrunk to `side`.
-fn fitted(image: &RgbImage, side: u32) -> RgbImage {
+pub(super) fn fitted(image: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = image.dimensions();
     let longer = width.max(height);
     if longer <= side {
@@ -63,7 +63,7 @@ fn fitted(image: &RgbImage, side: u32) -> RgbImage {
 }
 
 /// Draws the edge of the mask: white on its inside, dark on its outside, so that it shows on any ground.
-fn outline(picture: &mut RgbImage, mask: &GrayImage) {
+pub(super) fn outline(picture: &mut RgbImage, mask: &GrayImage) {
     let (width, height) = picture.dimensions();
     if mask.width() == 0 || mask.height() == 0 {
         return;
@@ -82,7 +82,7 @@ fn outline(picture: &mut RgbImage, mask: &GrayImage) {
 }
 
 /// An `img` that carries its pixels.
-fn embedded(image: &RgbImage, alt: &str) -> Markup {
+pub(super) fn embedded(image: &RgbImage, alt: &str) -> Markup {
     html! {
         @match data_uri(image) {
             Some(uri) => img src=(uri) alt=(alt) width=(image.width()) height=(image.height());,
