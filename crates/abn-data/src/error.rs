@@ -191,6 +191,14 @@ pub enum DataError {
         /// What was found.
         reason: String,
     },
+    /// An image that should be a map and has more than values from black to white.
+    #[error("{} has {found}: expected a greyscale image, black for 0 and white for 1; convert it", path.display())]
+    NotAMap {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        found: &'static str,
+    },
     /// A file whose first bytes are of no image format that is read.
     #[error("{} is not an image that can be read: expected PNG or JPEG, found {found}; convert or remove it", path.display())]
     NotAnImage {

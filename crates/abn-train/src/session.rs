@@ -30,6 +30,8 @@ pub struct Session {
     pub run: RunDir,
     /// The network with the weights of a checkpoint.
     pub classifier: Classifier,
+    /// SHA-256 of the file of the weights.
+    pub digest: String,
     /// Where it runs, without autodiff.
     pub device: Device,
 }
@@ -46,7 +48,7 @@ impl Session {
             .with_context(|| {
                 format!("the checkpoint of `{}` does not fit its config.json", path.display())
             })?;
-        Ok(Self { config, run, classifier, device })
+        Ok(Self { config, run, classifier, digest: checkpoints.digest(which)?, device })
     }
 }
 

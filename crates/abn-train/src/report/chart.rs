@@ -287,7 +287,15 @@ mod tests {
     fn chart(epochs: usize, values: Vec<Option<f64>>) -> Chart {
         let series = vec![Series { name: "test", ink: "ink-test", values }];
         let (unit, scale) = (Unit::Number, Scale::Linear);
-        Chart { title: "Loss", over: "epoch", unit, scale, epochs: (1..=epochs).collect(), series, best: None }
+        Chart {
+            title: "Loss",
+            over: "epoch",
+            unit,
+            scale,
+            epochs: (1..=epochs).collect(),
+            series,
+            best: None,
+        }
     }
 
     fn drawn(chart: &Chart) -> String {

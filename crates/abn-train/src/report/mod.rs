@@ -12,12 +12,14 @@ mod gallery;
 mod headline;
 mod page;
 mod picture;
+mod score;
 mod stability;
 
 use maud::{Markup, html};
 
 pub use self::explanations::{Explanation, render_explanations};
 pub use self::gallery::Shot;
+pub use self::score::{ScorePage, render_scores};
 pub use self::stability::{Example, StabilityPage, render_stability};
 use crate::heatmap::Drawing;
 use crate::metrics::{EpochRecord, EpochTiming, Results};

@@ -135,9 +135,8 @@ fn runs(comparison: &Comparison) -> Markup {
 }
 
 fn matrix_row(comparison: &Comparison, row: usize, run: &RunFigures) -> Markup {
-    let pair = |column: usize| {
-        comparison.pairs.iter().find(|pair| pair.runs == [row.min(column), row.max(column)])
-    };
+    let pair =
+        |column: usize| comparison.pairs.iter().find(|pair| pair.runs == [row.min(column), row.max(column)]);
     html! {
         tr.best[row == comparison.best] {
             th scope="row" { (row + 1) " " (run.path) br; span.small { (run.title) } }
@@ -166,7 +165,9 @@ fn cell(pair: Option<&PairFigures>) -> Markup {
 
 fn thresholds(comparison: &Comparison, scale: Scale) -> Markup {
     let meaning = match scale {
-        Scale::Raw => "Maps as they are: a threshold of 127 is a value of 0.498 in every image, the paper's measure.",
+        Scale::Raw => {
+            "Maps as they are: a threshold of 127 is a value of 0.498 in every image, the paper's measure."
+        }
         Scale::PerImage => {
             "Maps normalised per image: a threshold of 127 is half of the image's own maximum, so every map reaches it."
         }
@@ -203,12 +204,7 @@ fn left_out(comparison: &Comparison) -> Chart {
     over_thresholds("Pairs left out", Unit::Percent, comparison, series)
 }
 
-fn over_thresholds(
-    title: &'static str,
-    unit: Unit,
-    comparison: &Comparison,
-    series: Vec<Series>,
-) -> Chart {
+fn over_thresholds(title: &'static str, unit: Unit, comparison: &Comparison, series: Vec<Series>) -> Chart {
     Chart {
         title,
         over: "threshold",
@@ -353,7 +349,10 @@ mod tests {
     #[test]
     fn the_page_shows_every_pair_and_what_was_left_out() {
         let html = render_stability(&shown());
-        assert_eq!(html.matches("class=\"cell\" title=\"0.500 to 0.500\" style=\"--strength:30%\"").count(), 2);
+        assert_eq!(
+            html.matches("class=\"cell\" title=\"0.500 to 0.500\" style=\"--strength:30%\"").count(),
+            2
+        );
         assert!(html.contains("2 of 3 pairs of maps are left out"), "{html}");
         assert_eq!(html.matches("<svg").count(), 2);
         assert_eq!(html.matches("<img").count(), 8, "an image and three maps, twice");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use abn_core::Classifier;
 use abn_core::explain::{
-    AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Part, THRESHOLD, deletion, explain,
-    insertion, probabilities_of, rank_correlation, sparseness,
+    AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Part, THRESHOLD, deletion,
+    explain, insertion, probabilities_of, rank_correlation, sparseness,
 };
 use abn_data::Batch;
 use anyhow::Result;
@@ -109,10 +109,8 @@ impl<'a> Examiner<'a> {
     /// Deletion and insertion, each with both baselines.
     fn faithfulness(&self, image: Tensor<4>, map: &AttentionMap, class: usize) -> BTreeMap<Metric, f64> {
         let (classifier, steps) = (&self.session.classifier, self.plan.steps);
-        let delete =
-            |baseline| deletion(classifier, image.clone(), map, class, baseline, steps).area();
-        let insert =
-            |baseline| insertion(classifier, image.clone(), map, class, baseline, steps).area();
+        let delete = |baseline| deletion(classifier, image.clone(), map, class, baseline, steps).area();
+        let insert = |baseline| insertion(classifier, image.clone(), map, class, baseline, steps).area();
         BTreeMap::from([
             (Metric::Deletion, delete(Baseline::Zero)),
             (Metric::Insertion, insert(Baseline::Blur)),

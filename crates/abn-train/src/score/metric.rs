@@ -111,7 +111,9 @@ impl Metric {
             Self::Increase => {
                 "share of the images of which the network is surer if multiplied by the map (Chattopadhay et al. 2018)"
             }
-            Self::Pointing => "whether the map's maximum lies on the object (Zhang et al. 2016), without tolerance",
+            Self::Pointing => {
+                "whether the map's maximum lies on the object (Zhang et al. 2016), without tolerance"
+            }
             Self::Energy => "share of the map's sum that lies on the object (Wang et al. 2020)",
             Self::Iou => {
                 "overlap of the object with the pixels at or above half of the map's range (127 of 255)"

@@ -73,3 +73,13 @@ pub struct Row {
     /// are asked this.
     pub cascade: Vec<Option<f64>>,
 }
+
+impl ClassChoice {
+    /// The choice in a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Predicted => "predicted",
+            Self::Label => "true",
+        }
+    }
+}

@@ -119,7 +119,8 @@ fn verdict(better: Better, cells: &[Cell], columns: &[Vec<Option<f64>>]) -> Opti
         Better::Less => -1.0,
         Better::Neither => return None,
     };
-    let known = cells.iter().enumerate().filter_map(|(method, cell)| Some((method, cell.interval?.mean * sign)));
+    let known =
+        cells.iter().enumerate().filter_map(|(method, cell)| Some((method, cell.interval?.mean * sign)));
     let (best, _) = known.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
     let tied = |other: &usize| {
         let pairs = columns[best].iter().zip(&columns[*other]);

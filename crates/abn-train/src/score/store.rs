@@ -23,11 +23,13 @@ impl Store {
     /// # Errors
     /// The folder cannot be made or written.
     pub fn open(folder: &Path, plan: &Plan, batch: usize, count: usize) -> Result<Self> {
-        let failed = || format!("cannot write in `{}`; choose an --out that can be written", folder.display());
+        let failed =
+            || format!("cannot write in `{}`; choose an --out that can be written", folder.display());
         fs::create_dir_all(folder).with_context(failed)?;
         let header = serde_json::to_string(plan)?;
         let path = folder.join(format!("{}.jsonl", &sha256(header.as_bytes())[..16]));
-        let text = fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let text =
+            fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         let mut images = if text.lines().next() == Some(&header) { whole_lines(&text) } else { Vec::new() };
         if images.len() != count {
             images.truncate(images.len().min(count) / batch * batch);
@@ -92,7 +94,16 @@ mod tests {
     fn rows(image: usize) -> Vec<Row> {
         let values = BTreeMap::from([(Metric::Drop, 0.1 * image as f64)]);
         let method = MethodName::Cam;
-        vec![Row { image, label: 0, predicted: 1, class: 0, probability: 0.3, method, values, cascade: vec![None] }]
+        vec![Row {
+            image,
+            label: 0,
+            predicted: 1,
+            class: 0,
+            probability: 0.3,
+            method,
+            values,
+            cascade: vec![None],
+        }]
     }
 
     #[test]

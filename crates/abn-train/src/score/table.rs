@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 
 use super::{Better, Metric, Row, Scores};
 use crate::interval::Interval;
-use crate::method::MethodName;
 
 /// Measures by methods, in percent, with half the width of the 95 % interval; then how to read it.
 pub fn text(scores: &Scores) -> String {
@@ -30,7 +29,8 @@ pub fn text(scores: &Scores) -> String {
                 true => "~",
                 false => "",
             });
-            let _ = write!(text, "{:>CELL$}", format!("{mark}{}", cell.interval.map_or("-".to_owned(), percent)));
+            let _ =
+                write!(text, "{:>CELL$}", format!("{mark}{}", cell.interval.map_or("-".to_owned(), percent)));
         }
         text.push('\n');
     }
@@ -98,6 +98,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::method::MethodName;
 
     fn row(image: usize, method: MethodName, insertion: f64) -> Row {
         let values = BTreeMap::from([(Metric::Insertion, insertion), (Metric::Sparseness, 0.25)]);

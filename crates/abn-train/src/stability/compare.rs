@@ -11,12 +11,7 @@ const SEED: u64 = 0;
 const STEP: usize = 5;
 
 /// Compares runs that saw the same images, two by two, at a grey level of 255. `progress` is called after every pair.
-pub fn compare(
-    runs: &[Seen],
-    classes: &[String],
-    threshold: u8,
-    mut progress: impl FnMut(),
-) -> Comparison {
+pub fn compare(runs: &[Seen], classes: &[String], threshold: u8, mut progress: impl FnMut()) -> Comparison {
     let (best, mut curve) = (most_accurate(runs), Curve::new());
     let mut pairs = Vec::new();
     for first in 0..runs.len() {

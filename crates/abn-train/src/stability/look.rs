@@ -100,7 +100,8 @@ fn see(session: &Session, batch: &Batch, ask: &Ask) -> Result<(Vec<usize>, Vec<A
         let maps = outcome.attention.ok_or(ExplainError::NoBranch)?.maps.into_iter();
         maps.map(|map| if ask.scale == Scale::Raw { map } else { map.normalized() }).collect()
     } else {
-        let explained = explain(&session.classifier, images, ask.method, ask.layer, &batch.labels)?.into_iter();
+        let explained =
+            explain(&session.classifier, images, ask.method, ask.layer, &batch.labels)?.into_iter();
         explained.map(|maps| if ask.scale == Scale::Raw { maps.raw } else { maps.normalized }).collect()
     };
     Ok((classes, maps))

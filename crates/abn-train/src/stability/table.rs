@@ -16,14 +16,7 @@ pub fn text(comparison: &Comparison) -> String {
     for (number, run) in comparison.runs.iter().enumerate() {
         let mark = if number == comparison.best { '*' } else { ' ' };
         let gap = longest - run.path.chars().count();
-        let _ = write!(
-            text,
-            "{:>2} {}{:gap$}{mark} {:>6.2} %",
-            number + 1,
-            run.path,
-            "",
-            100.0 * run.top1
-        );
+        let _ = write!(text, "{:>2} {}{:gap$}{mark} {:>6.2} %", number + 1, run.path, "", 100.0 * run.top1);
         for other in 0..comparison.runs.len() {
             let _ = write!(text, " {:>5}", cell(comparison, number, other));
         }
@@ -92,7 +85,8 @@ pub fn csv(comparison: &Comparison, classes: &[String]) -> String {
     let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     for image in &comparison.per_image {
         let class = classes.get(image.label).map_or("", String::as_str);
-        let means = [image.iou, image.iou_with_best, image.rank_correlation, Some(image.agreement)].map(field);
+        let means =
+            [image.iou, image.iou_with_best, image.rank_correlation, Some(image.agreement)].map(field);
         let _ = write!(text, "{},{},{},{}", image.image, quoted(class), means.join(","), image.correct);
         for iou in &image.pairs {
             let _ = write!(text, ",{}", field(*iou));
