@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use abn_data::{
-    Collection, DataError, Shapes, Split, Truth, cifar10, cifar100, image_folder, imagenet_classes,
+    Collection, DataError, Sample, Shapes, Split, Truth, cifar10, cifar100, image_folder, imagenet_classes,
 };
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -126,13 +126,32 @@ fn folder_of_all() -> PathBuf {
 /// # Errors
 /// A sample cannot be read.
 pub fn fingerprint(collection: &Collection) -> Result<String> {
+    let digest = digest(collection, |sample, bytes| {
+        bytes.extend(sample.label.to_le_bytes());
+        bytes.extend(sample.image.as_raw());
+    })?;
+    Ok(format!("{} images, {digest}", collection.samples.len()))
+}
+
+/// The same of the objects in the images; `None` if they are not known.
+///
+/// # Errors
+/// A sample cannot be read.
+pub fn fingerprint_of_objects(collection: &Collection) -> Result<Option<String>> {
+    let bytes_of = |sample: &Sample, bytes: &mut Vec<u8>| match &sample.mask {
+        Some(mask) => bytes.extend(mask.as_raw()),
+        None => bytes.push(1),
+    };
+    collection.masked.then(|| digest(collection, bytes_of)).transpose()
+}
+
+/// 16 hexadecimal digits for what `bytes_of` appends for each of a few dozen samples.
+fn digest(collection: &Collection, bytes_of: impl Fn(&Sample, &mut Vec<u8>)) -> Result<String> {
     const LOOKED_AT: usize = 64;
     let count = collection.samples.len();
     let mut bytes = count.to_le_bytes().to_vec();
     for place in 0..LOOKED_AT.min(count) {
-        let sample = collection.samples.get(place * count / LOOKED_AT.min(count))?;
-        bytes.extend(sample.label.to_le_bytes());
-        bytes.extend(sample.image.as_raw());
+        bytes_of(&collection.samples.get(place * count / LOOKED_AT.min(count))?, &mut bytes);
     }
-    Ok(format!("{count} images, {}", &sha256(&bytes)[..16]))
+    Ok(sha256(&bytes)[..16].to_owned())
 }

@@ -18,5 +18,6 @@ mod program;
 mod properties;
 mod resize;
 mod resume;
+mod score;
 mod sweep;
 mod zoo;

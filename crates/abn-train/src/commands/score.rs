@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::cli::{ScoreArgs, SplitName, TruthName};
-use crate::datasets::fingerprint;
+use crate::datasets::{fingerprint, fingerprint_of_objects};
 use crate::files::write_atomically;
 use crate::interrupt::Interrupt;
 use crate::method::MethodName;
@@ -92,11 +92,10 @@ fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan
     methods.iter().try_for_each(|method| check(method))?;
     let unique = |(place, method): (usize, &MethodName)| !methods[..place].contains(method);
     ensure!(methods.iter().enumerate().all(unique), "--methods names a method twice");
-    let truth = args.truth.map_or("known", |truth| if truth == TruthName::Masks { "masks" } else { "boxes" });
     Ok(Plan {
         weights: session.digest.clone(),
         images: fingerprint(images)?,
-        truth: images.masked.then(|| truth.to_owned()),
+        objects: fingerprint_of_objects(images)?,
         methods,
         layer,
         class: args.class,
@@ -169,7 +168,7 @@ fn conclude(
 /// What was measured, in a line.
 fn subtitle(session: &Session, plan: &Plan, scores: &Scores, split: SplitName) -> String {
     let split = if split == SplitName::Test { "test" } else { "training" };
-    let objects = match &plan.truth {
+    let objects = match &plan.objects {
         Some(_) => format!(", the object known in {}", scores.with_object),
         None => String::new(),
     };

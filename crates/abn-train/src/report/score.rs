@@ -45,7 +45,7 @@ fn measures(scores: &Scores) -> Markup {
             p.note {
                 "Means in percent with their 95 % intervals (bootstrap over images). An arrow says which way is better. "
                 "The best mean of a row is bold; it is filled where the interval of the difference, image by image, tells \
-                 it from every other method. The last three methods are controls that a good explanation must beat."
+                 it from every other method. Uniform, centre and gradient are controls that a good explanation must beat."
             }
             div.scroll tabindex="0" role="region" aria-label="Methods by measures" {
                 table.numbers.scores {
@@ -97,7 +97,7 @@ fn cascade(shown: &ScorePage) -> Markup {
         section aria-labelledby="cascade" {
             h2 #cascade { "While the network is drawn anew" }
             p.note {
-                "Rank correlation, in percent, of each map with that of the same network after the weights of one part \
+                "Absolute rank correlation, in percent, of each map with that of the same network after the weights of one part \
                  more, from the prediction down, were replaced by random ones (" (shown.plan.randomised) " images). "
                 "A map that keeps its order although the parts it should depend on are gone shows the image, not the \
                  network. The controls that never look at the network have 100 or no order at all."
@@ -173,7 +173,7 @@ mod tests {
             plan: Plan {
                 weights: "w".to_owned(),
                 images: "1 image".to_owned(),
-                truth: None,
+                objects: None,
                 methods,
                 layer: LayerName::Refined,
                 class: ClassChoice::Predicted,

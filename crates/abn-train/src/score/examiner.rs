@@ -119,7 +119,7 @@ impl<'a> Examiner<'a> {
         ])
     }
 
-    /// For each image, the rank correlation of its map with that of each randomised network.
+    /// For each image, the absolute rank correlation of its map with that of each randomised network.
     fn cascades(
         &self,
         batch: &Batch,
@@ -145,11 +145,12 @@ impl<'a> Examiner<'a> {
     }
 }
 
-/// Rank correlation of a map with that of a randomised network, which may have nothing in common with it by being
-/// constant. A map that is constant itself has no order to keep.
+/// Absolute rank correlation of a map with that of a randomised network, which may have nothing in common with it by
+/// being constant; the opposite order is as much in common as the same.
+/// A map that is constant itself has no order to keep.
 fn similarity(own: &AttentionMap, other: &AttentionMap) -> Option<f64> {
     rank_correlation(own, own)?;
-    Some(rank_correlation(own, other).unwrap_or(0.0))
+    Some(rank_correlation(own, other).map_or(0.0, f64::abs))
 }
 
 fn localisation(map: &AttentionMap, mask: Option<&GrayImage>) -> Result<BTreeMap<Metric, f64>> {

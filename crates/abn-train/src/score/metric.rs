@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A measure of one map of one image. All are fractions; rank correlation is in [-1, 1].
+/// A measure of one map of one image. All are fractions in [0, 1].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -28,7 +28,7 @@ pub enum Metric {
     Auc,
     /// Gini index.
     Sparseness,
-    /// Rank correlation with the map of the same network with all weights drawn anew.
+    /// Absolute rank correlation with the map of the same network with all weights drawn anew.
     Randomised,
 }
 
@@ -65,8 +65,8 @@ impl Metric {
         match self {
             Self::Deletion => "deletion",
             Self::Insertion => "insertion",
-            Self::DeletionBlur => "deletion, blur",
-            Self::InsertionZero => "insertion, zero",
+            Self::DeletionBlur => "deletion (blur)",
+            Self::InsertionZero => "insertion (zero)",
             Self::Drop => "average drop",
             Self::Increase => "increase",
             Self::Pointing => "pointing game",
@@ -80,7 +80,7 @@ impl Metric {
 
     /// The name in files.
     pub fn column(self) -> String {
-        self.name().replace(", ", "_").replace(' ', "_").to_lowercase()
+        self.name().replace(['(', ')'], "").replace(' ', "_").to_lowercase()
     }
 
     /// Which way is better.
@@ -123,8 +123,8 @@ impl Metric {
                 "Gini index: 0 for a uniform map, near 1 for a single position (Chalasani et al. 2020)"
             }
             Self::Randomised => {
-                "rank correlation with the map that the same network gives once all its weights are drawn anew: a map \
-                 that stays as it was does not explain the network (Adebayo et al. 2018)"
+                "absolute rank correlation with the map that the same network gives once all its weights are drawn anew: \
+                 a map that stays as it was does not explain the network (Adebayo et al. 2018)"
             }
         }
     }

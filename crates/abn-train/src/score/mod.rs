@@ -27,8 +27,8 @@ pub struct Plan {
     pub weights: String,
     /// Digest of the images.
     pub images: String,
-    /// What says where the objects are: masks, boxes or nothing.
-    pub truth: Option<String>,
+    /// Digest of the objects in them, if they are known.
+    pub objects: Option<String>,
     /// What is compared.
     pub methods: Vec<MethodName>,
     /// Where Grad-CAM and Grad-CAM++ look.
@@ -69,7 +69,7 @@ pub struct Row {
     pub method: MethodName,
     /// What is defined for this image.
     pub values: BTreeMap<Metric, f64>,
-    /// Rank correlation with the map after each part more of the network was drawn anew; empty beyond the images that
+    /// Absolute rank correlation with the map after each part more of the network was drawn anew; empty beyond the images that
     /// are asked this.
     pub cascade: Vec<Option<f64>>,
 }

@@ -22,7 +22,7 @@ pub struct Scores {
     pub methods: Vec<MethodName>,
     /// The measures that are defined for some image.
     pub metrics: Vec<Comparison>,
-    /// Mean rank correlation after each part more was drawn anew, by method.
+    /// Mean absolute rank correlation after each part more was drawn anew, by method.
     pub cascade: Vec<Vec<Option<Interval>>>,
 }
 

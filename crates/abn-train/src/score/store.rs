@@ -82,7 +82,7 @@ mod tests {
         Plan {
             weights: "w".to_owned(),
             images: "i".to_owned(),
-            truth: None,
+            objects: None,
             methods: vec![MethodName::Cam],
             layer: LayerName::Refined,
             class: ClassChoice::Label,

@@ -48,7 +48,7 @@ fn percent(interval: Interval) -> String {
 pub fn sentences(scores: &Scores) -> Vec<String> {
     let list = |metrics: &[(Metric, bool)], alone: bool| {
         let names = metrics.iter().filter(|(_, told)| *told == alone).map(|(metric, _)| metric.name());
-        names.collect::<Vec<_>>().join("; ")
+        names.collect::<Vec<_>>().join(", ")
     };
     let sentence = |(method, metrics): (&usize, &Vec<(Metric, bool)>)| {
         let (alone, tied) = (list(metrics, true), list(metrics, false));
