@@ -88,6 +88,20 @@ impl Classifier {
         Output { logits: self.perceive(attended), attention }
     }
 
+    /// The prediction under a map from outside in place of the branch's own, by the same mechanism: what the network
+    /// says when it is told where to look (Mitsuhara et al. 2019). `None` for a baseline, which has no place for a map.
+    ///
+    /// # Shapes
+    /// `images` `[B, 3, H, W]`, `map` `[B, 1, h, w]` of the size of the branch's map; logits `[B, K]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward), or the map is of another size.
+    pub fn forward_with_map(&self, images: Tensor<4>, map: Tensor<4>) -> Option<Tensor<2>> {
+        self.branch.as_ref()?;
+        let features = self.network.extract(images);
+        Some(self.perceive(self.attend(features, map)))
+    }
+
     /// What the perception branch sees of the features, and what the attention branch gave for it.
     ///
     /// # Shapes
@@ -121,6 +135,7 @@ impl Classifier {
 #[cfg(test)]
 mod tests {
     use burn::module::{ModuleVisitor, Param};
+    use burn::tensor::Int;
 
     use super::*;
     use crate::backbone::Architecture;
@@ -138,6 +153,48 @@ mod tests {
         let mut visitor = Undrawn(0);
         classifier.visit(&mut visitor);
         visitor.0
+    }
+
+    fn classifier(attention: Option<AttentionConfig>) -> Classifier {
+        let network = Architecture::parse("resnet8").unwrap().network;
+        ClassifierConfig { network, attention, classes: 3 }.init_seeded(2, &Device::flex())
+    }
+
+    fn logits(logits: Tensor<2>) -> Vec<f32> {
+        logits.into_data().iter().collect()
+    }
+
+    #[test]
+    fn the_branchs_own_map_given_back_changes_nothing() {
+        let device = Device::flex();
+        let images =
+            Tensor::<1, Int>::arange(0..2 * 3 * 64, &device).float().div_scalar(100.0).reshape([2, 3, 8, 8]);
+        for mechanism in [Mechanism::Identity, Mechanism::Multiply, Mechanism::Residual] {
+            let network = classifier(Some(AttentionConfig { mechanism, ..AttentionConfig::manet() }));
+            let output = network.forward(images.clone());
+            let map = output.attention.unwrap().map;
+            let again = network.forward_with_map(images.clone(), map).unwrap();
+            assert_eq!(logits(again), logits(output.logits), "{mechanism:?}");
+        }
+    }
+
+    /// (1 + 0).F is F.
+    #[test]
+    fn under_a_map_of_zeros_the_features_go_unweighted() {
+        let device = Device::flex();
+        let network = classifier(Some(AttentionConfig::abn()));
+        let images = Tensor::ones([2, 3, 8, 8], &device);
+        let blind = network.forward_with_map(images.clone(), Tensor::zeros([2, 1, 4, 4], &device)).unwrap();
+        let unweighted = network.perceive(network.network.extract(images.clone()));
+        assert_eq!(logits(blind.clone()), logits(unweighted));
+        assert_ne!(logits(blind), logits(network.forward(images).logits), "the network's own map weights");
+    }
+
+    #[test]
+    fn a_baseline_has_no_place_for_a_map() {
+        let device = Device::flex();
+        let images = Tensor::ones([1, 3, 8, 8], &device);
+        assert!(classifier(None).forward_with_map(images, Tensor::ones([1, 1, 4, 4], &device)).is_none());
     }
 
     #[test]

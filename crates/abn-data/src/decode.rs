@@ -36,7 +36,7 @@ pub(crate) fn read_gray(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>,
 }
 
 /// The image in a file, upright.
-fn open(path: &Path) -> Result<DynamicImage, DataError> {
+pub(crate) fn open(path: &Path) -> Result<DynamicImage, DataError> {
     let bytes = read_bounded(path, MAX_FILE, "a PNG or JPEG image")?;
     let format = format_of(path, &bytes)?;
     if format == ImageFormat::Jpeg && !has_end(&bytes) {

@@ -178,6 +178,27 @@ pub enum DataError {
         /// Those of the image.
         expected: (u32, u32),
     },
+    /// A row that is none of a table of boxes.
+    #[error(
+        "{}, line {line}: {reason}; expected the columns image, x0, y0, x1 and y1, in pixels: correct or remove it",
+        path.display()
+    )]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// Number of the line from 1 on.
+        line: u64,
+        /// What was found.
+        reason: String,
+    },
+    /// An image that should be a map and has more than values from black to white.
+    #[error("{} has {found}: expected a greyscale image, black for 0 and white for 1; convert it", path.display())]
+    NotAMap {
+        /// The file.
+        path: PathBuf,
+        /// What it has.
+        found: &'static str,
+    },
     /// A file whose first bytes are of no image format that is read.
     #[error("{} is not an image that can be read: expected PNG or JPEG, found {found}; convert or remove it", path.display())]
     NotAnImage {

@@ -4,7 +4,7 @@
 //!   Its samples implement Burn's `Dataset`, so Burn's own transforms apply.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a run's record.
 //! - A [`Loader`] makes [`Batch`]es in parallel.
-//! - [`read_image`] reads one file from outside.
+//! - [`read_image`] reads one file from outside, [`GrayMap`] one that is meant as a map.
 //!
 //! One decision shapes the crate: **order and augmentation are pure functions of (seed, epoch, index)**. No
 //! generator lives from one sample to the next. Therefore the number of worker threads changes nothing, an epoch
@@ -41,6 +41,7 @@ mod cifar;
 mod decode;
 mod error;
 mod folder;
+mod gray_map;
 mod loader;
 mod normalization;
 mod random;
@@ -51,7 +52,8 @@ mod transform;
 pub use cifar::{cifar10, cifar100};
 pub use decode::read_image;
 pub use error::DataError;
-pub use folder::{image_folder, imagenet_classes};
+pub use folder::{Truth, image_folder, imagenet_classes};
+pub use gray_map::GrayMap;
 pub use loader::{Batch, Batches, Loader};
 pub use normalization::Normalization;
 pub use sample::{Collection, ImageDataset, Sample, Split};

@@ -174,6 +174,18 @@ impl Checkpoints {
     /// # Errors
     /// There are none yet, or their file is missing or damaged.
     pub fn weights(&self, which: Which) -> Result<State> {
+        self.read(self.entry(which)?)
+    }
+
+    /// SHA-256 of the weights to evaluate: what was measured with them holds for no others.
+    ///
+    /// # Errors
+    /// There are none yet.
+    pub fn digest(&self, which: Which) -> Result<String> {
+        Ok(self.entry(which)?.sha256.clone())
+    }
+
+    fn entry(&self, which: Which) -> Result<&Entry> {
         let manifest = self.manifest.as_ref();
         let latest = manifest.and_then(|manifest| manifest.latest.as_ref()).map(|latest| &latest.model);
         let best = manifest.and_then(|manifest| manifest.best.as_ref());
@@ -181,13 +193,12 @@ impl Checkpoints {
             Which::Best => best.or(latest),
             Which::Latest => latest.or(best),
         };
-        match entry {
-            Some(entry) => self.read(entry),
-            None => bail!(
+        entry.with_context(|| {
+            format!(
                 "`{}` does not exist: the run has no checkpoint yet; train it first",
                 self.manifest_path().display()
-            ),
-        }
+            )
+        })
     }
 
     /// Saves where the run stands. If the newest finished epoch is the best, its weights become the best ones. `maps` is

@@ -12,6 +12,7 @@ use crate::heatmap::{Colors, Range};
 use crate::inputs::Augment;
 use crate::method::{LayerName, MethodName};
 use crate::schedule::Schedule;
+use crate::score::ClassChoice;
 use crate::stability::Scale;
 
 /// Trains attention branch networks, shows where they look, and measures it.
@@ -44,6 +45,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Draw where a network looks in images
     Explain(ExplainArgs),
+    /// Measure how good the explanations of a run are
+    Score(ScoreArgs),
     /// Measure how alike several runs look at the same images
     Stability(StabilityArgs),
     /// List the architectures with their cost
@@ -265,6 +268,72 @@ pub struct ExplainArgs {
     pub device: Option<String>,
 }
 
+/// Arguments of `abn score`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    abn score runs/shapes-resnet8-abn\n  \
+    abn score runs/pets --limit 90 --truth boxes --layer features --json\n\n\
+    Deletion, insertion, average drop and increase ask the network again and need no more than images; the pointing \
+    game, energy, IoU and AUC are for data sets that know where the objects are. Means come with a 95 % interval \
+    (bootstrap over images). Beside the table on stdout, --out gets score.html, score.json and score.csv, a line per \
+    image and method. What is measured is kept: interrupted, the same command continues, and repeated, it is done.")]
+pub struct ScoreArgs {
+    /// Folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Methods, separated by commas [default: all that the network has]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub methods: Vec<MethodName>,
+    /// Where Grad-CAM and Grad-CAM++ look
+    #[arg(long, value_enum, default_value_t)]
+    pub layer: LayerName,
+    /// Class that is explained
+    #[arg(long, value_enum, default_value_t)]
+    pub class: ClassChoice,
+    /// What says where the objects are [default: masks, or boxes where there are none]
+    #[arg(long, value_enum)]
+    pub truth: Option<TruthName>,
+    /// Steps in which deletion and insertion change an image
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = steps)]
+    pub steps: usize,
+    /// Images on which maps are compared with those of weights drawn anew; 0 leaves that out
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = images)]
+    pub randomised: usize,
+    /// Folder of the data set [default: the run's]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Which images
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    pub split: SplitName,
+    /// Measure the first N images only
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = count)]
+    pub limit: usize,
+    /// Folder for the page and the tables [default: the run]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Which weights
+    #[arg(long, value_enum, default_value_t)]
+    pub checkpoint: Which,
+    /// Threads that load images
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
+    pub workers: usize,
+    /// Device [default: the preferred one of this build]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Print JSON: {"plan", "scores": {"methods", "metrics", "cascade", ...}, "files"}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What says where the objects are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TruthName {
+    /// A folder of masks beside the images
+    Masks,
+    /// A table of boxes beside the images: image, x0, y0, x1, y1
+    Boxes,
+}
+
 /// Arguments of `abn stability`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -410,6 +479,14 @@ fn ranged<T: FromStr>(text: &str, expected: &str, fits: impl Fn(&T) -> bool) -> 
 
 fn count(text: &str) -> Result<usize, String> {
     ranged(text, "a number from 1 to 1000000", |count| (1..=1_000_000).contains(count))
+}
+
+fn steps(text: &str) -> Result<usize, String> {
+    ranged(text, "a number from 1 to 1000", |steps| (1..=1000).contains(steps))
+}
+
+fn images(text: &str) -> Result<usize, String> {
+    ranged(text, "a number from 0 to 1000000", |images| *images <= 1_000_000)
 }
 
 fn side(text: &str) -> Result<u32, String> {

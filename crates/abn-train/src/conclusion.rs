@@ -1,10 +1,11 @@
 //! The end of a run: its best weights measured once more where masks are known, `results.json`, `report.html`.
 
 use abn_core::Classifier;
-use abn_core::explain::PointingGame;
+use abn_core::explain::{Localisation, Mask};
 use abn_data::{Collection, Loader};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
+use image::GrayImage;
 
 use crate::checkpoint::{Checkpoints, Which};
 use crate::evaluate::for_each_batch;
@@ -90,11 +91,19 @@ fn pointing(session: &Session, loader: &Loader) -> Result<Option<Pointing>> {
     let untrained = session.config.model.init_seeded(session.config.recipe.seed, &session.device);
     let untrained = pointing_game(&untrained, loader, &session.device)?;
     Ok(untrained.map(|untrained| Pointing {
-        images: trained.images(),
-        trained: trained.accuracy(),
-        untrained: untrained.accuracy(),
-        chance: trained.chance(),
+        images: trained.images,
+        trained: trained.hits / trained.images as f64,
+        untrained: untrained.hits / trained.images as f64,
+        chance: trained.coverage / trained.images as f64,
     }))
+}
+
+/// Sums over images.
+#[derive(Default)]
+struct PointingGame {
+    images: usize,
+    hits: f64,
+    coverage: f64,
 }
 
 /// Plays the game on every image whose object is known and seen; `None` if there is none.
@@ -103,13 +112,25 @@ fn pointing_game(classifier: &Classifier, loader: &Loader, device: &Device) -> R
     for_each_batch(classifier, loader, device, |batch, outcome| {
         let maps = outcome.attention.iter().flat_map(|attention| &attention.maps);
         for (map, mask) in maps.zip(&batch.masks) {
-            if let Some(mask) = mask.as_ref().filter(|mask| mask.iter().any(|covered| *covered > 0)) {
-                game.add(map, mask.as_raw(), mask.width() as usize);
+            let Some(mask) = mask.as_ref().map(object).transpose()? else { continue };
+            if let Some(found) = Localisation::measure(map, &mask, 0.5) {
+                game.images += 1;
+                game.hits += found.pointing;
+                game.coverage += mask.coverage();
             }
         }
         Ok(true)
     })?;
-    Ok((game.images() > 0).then_some(game))
+    Ok((game.images > 0).then_some(game))
+}
+
+/// The object of a mask image.
+///
+/// # Errors
+/// The mask has no pixels.
+pub fn object(mask: &GrayImage) -> Result<Mask> {
+    let inside = mask.pixels().map(|pixel| pixel[0] > 0).collect();
+    Ok(Mask::new(mask.height() as usize, mask.width() as usize, inside)?)
 }
 
 /// Every setting of the run, for the report's table.

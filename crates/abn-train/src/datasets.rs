@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use abn_data::{Collection, DataError, Shapes, Split, cifar10, cifar100, image_folder, imagenet_classes};
+use abn_data::{
+    Collection, DataError, Sample, Shapes, Split, Truth, cifar10, cifar100, image_folder, imagenet_classes,
+};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -88,11 +90,17 @@ impl DatasetName {
         }
     }
 
-    /// Opens one split in a folder that [`folder`](Self::folder) gave.
+    /// Opens one split in a folder that [`folder`](Self::folder) gave, with where the objects lie if that is known.
+    /// `truth` asks photographs for masks or for boxes.
     ///
     /// # Errors
     /// The folder or a file in it is missing or damaged.
-    pub fn open(self, split: Split, folder: Option<&Path>) -> Result<Collection, DataError> {
+    pub fn open(
+        self,
+        split: Split,
+        folder: Option<&Path>,
+        truth: Option<Truth>,
+    ) -> Result<Collection, DataError> {
         let folder = || folder.map(Path::to_owned).or_else(|| self.usual_folder()).unwrap_or_default();
         match self {
             Self::Shapes => {
@@ -101,7 +109,7 @@ impl DatasetName {
             }
             Self::Cifar10 => cifar10(&folder(), split),
             Self::Cifar100 => cifar100(&folder(), split),
-            Self::Imagenet | Self::Folder => image_folder(&folder(), split, SPLIT_SEED),
+            Self::Imagenet | Self::Folder => image_folder(&folder(), split, SPLIT_SEED, truth),
         }
     }
 }
@@ -118,13 +126,32 @@ fn folder_of_all() -> PathBuf {
 /// # Errors
 /// A sample cannot be read.
 pub fn fingerprint(collection: &Collection) -> Result<String> {
+    let digest = digest(collection, |sample, bytes| {
+        bytes.extend(sample.label.to_le_bytes());
+        bytes.extend(sample.image.as_raw());
+    })?;
+    Ok(format!("{} images, {digest}", collection.samples.len()))
+}
+
+/// The same of the objects in the images; `None` if they are not known.
+///
+/// # Errors
+/// A sample cannot be read.
+pub fn fingerprint_of_objects(collection: &Collection) -> Result<Option<String>> {
+    let bytes_of = |sample: &Sample, bytes: &mut Vec<u8>| match &sample.mask {
+        Some(mask) => bytes.extend(mask.as_raw()),
+        None => bytes.push(1),
+    };
+    collection.masked.then(|| digest(collection, bytes_of)).transpose()
+}
+
+/// 16 hexadecimal digits for what `bytes_of` appends for each of a few dozen samples.
+fn digest(collection: &Collection, bytes_of: impl Fn(&Sample, &mut Vec<u8>)) -> Result<String> {
     const LOOKED_AT: usize = 64;
     let count = collection.samples.len();
     let mut bytes = count.to_le_bytes().to_vec();
     for place in 0..LOOKED_AT.min(count) {
-        let sample = collection.samples.get(place * count / LOOKED_AT.min(count))?;
-        bytes.extend(sample.label.to_le_bytes());
-        bytes.extend(sample.image.as_raw());
+        bytes_of(&collection.samples.get(place * count / LOOKED_AT.min(count))?, &mut bytes);
     }
-    Ok(format!("{count} images, {}", &sha256(&bytes)[..16]))
+    Ok(sha256(&bytes)[..16].to_owned())
 }

@@ -28,6 +28,7 @@ pub mod recipe;
 pub mod report;
 pub mod run_dir;
 pub mod schedule;
+pub mod score;
 pub mod session;
 pub mod settings;
 pub mod sgd;
@@ -66,6 +67,7 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Eval(args) => commands::eval::run(args)?,
         Command::Predict(args) => commands::predict::run(args)?,
         Command::Explain(args) => commands::explain::run(args)?,
+        Command::Score(args) => return commands::score::run(args),
         Command::Stability(args) => commands::stability::run(args)?,
         Command::Models(args) => commands::models::run(args)?,
         Command::Import(args) => commands::import::run(args)?,

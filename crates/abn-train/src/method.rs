@@ -2,9 +2,11 @@
 
 use abn_core::explain::{Layer, Method};
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 /// Methods by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum MethodName {
     /// The trained map of an attention branch
     #[default]
@@ -15,6 +17,7 @@ pub enum MethodName {
     GradCam,
     /// Grad-CAM++
     #[value(name = "grad-cam++")]
+    #[serde(rename = "grad-cam++")]
     GradCamPlusPlus,
     /// Control: the same everywhere
     Uniform,
@@ -38,6 +41,24 @@ impl MethodName {
         }
     }
 
+    /// The name as typed.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// The method in words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Attention => "The trained map",
+            Self::Cam => "CAM",
+            Self::GradCam => "Grad-CAM",
+            Self::GradCamPlusPlus => "Grad-CAM++",
+            Self::Uniform => "The uniform map",
+            Self::Centre => "The Gaussian around the centre",
+            Self::Gradient => "The gradient at the image",
+        }
+    }
+
     /// Its maps in words, at the start of a sentence.
     pub fn maps(self) -> &'static str {
         match self {
@@ -53,7 +74,8 @@ impl MethodName {
 }
 
 /// Layers by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum LayerName {
     /// F, before the last stage: larger, less certain
     Features,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use abn_core::explain::AttentionMap;
 use abn_core::{Classifier, state};
-use abn_data::{Collection, Loader, Split, read_image};
+use abn_data::{Collection, Loader, Split, Truth, read_image};
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
@@ -30,6 +30,8 @@ pub struct Session {
     pub run: RunDir,
     /// The network with the weights of a checkpoint.
     pub classifier: Classifier,
+    /// SHA-256 of the file of the weights.
+    pub digest: String,
     /// Where it runs, without autodiff.
     pub device: Device,
 }
@@ -46,19 +48,24 @@ impl Session {
             .with_context(|| {
                 format!("the checkpoint of `{}` does not fit its config.json", path.display())
             })?;
-        Ok(Self { config, run, classifier, device })
+        Ok(Self { config, run, classifier, digest: checkpoints.digest(which)?, device })
     }
 }
 
-/// A split of the run's data set.
+/// A split of the run's data set; `truth` asks for masks or boxes of its photographs.
 ///
 /// # Errors
 /// The data set is missing, damaged, empty, or has other classes than the run.
-pub fn open_split(config: &RunConfig, split: Split, data: Option<&Path>) -> Result<Collection> {
+pub fn open_split(
+    config: &RunConfig,
+    split: Split,
+    data: Option<&Path>,
+    truth: Option<Truth>,
+) -> Result<Collection> {
     let dataset = config.recipe.dataset;
     let folder = dataset.folder(data, config.data.as_deref())?;
     let collection = dataset
-        .open(split, folder.as_deref())
+        .open(split, folder.as_deref(), truth)
         .context("the data set of the run cannot be opened; --data says where it lies")?;
     ensure!(!collection.samples.is_empty(), "the data set `{}` has no images", dataset.name());
     ensure!(

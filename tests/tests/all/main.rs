@@ -18,6 +18,7 @@ mod program;
 mod properties;
 mod resize;
 mod resume;
+mod score;
 mod stability;
 mod sweep;
 mod zoo;

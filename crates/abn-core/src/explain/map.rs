@@ -25,12 +25,8 @@ impl AttentionMap {
     /// # Errors
     /// If a side is zero or the number of values is not `height x width`.
     pub fn new(height: usize, width: usize, values: Vec<f32>) -> Result<Self, MapSizeError> {
-        let fits = height > 0 && width > 0 && height.checked_mul(width) == Some(values.len());
-        if fits {
-            Ok(Self { height, width, values })
-        } else {
-            Err(MapSizeError { height, width, values: values.len() })
-        }
+        MapSizeError::check(height, width, values.len())?;
+        Ok(Self { height, width, values })
     }
 
     /// The map at another size, bilinear with half-pixel centres: PyTorch's `align_corners=False`, OpenCV's
@@ -110,6 +106,14 @@ pub struct MapSizeError {
     height: usize,
     width: usize,
     values: usize,
+}
+
+impl MapSizeError {
+    /// Neither side may be zero, and there must be as many values as positions.
+    pub(super) fn check(height: usize, width: usize, values: usize) -> Result<(), Self> {
+        let fits = height > 0 && width > 0 && height.checked_mul(width) == Some(values);
+        if fits { Ok(()) } else { Err(Self { height, width, values }) }
+    }
 }
 
 impl fmt::Display for MapSizeError {

@@ -41,6 +41,21 @@ impl Method {
         Self::InputGradient,
     ];
 
+    /// Whether the method has a map of this network at this layer.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub fn check(self, classifier: &Classifier, layer: Layer) -> Result<(), ExplainError> {
+        match self {
+            Self::Attention if classifier.branch.is_none() => Err(ExplainError::NoBranch),
+            Self::Cam if layer == Layer::Features => Err(ExplainError::CamAtFeatures),
+            Self::Cam if !matches!(classifier.network.head, Head::Pooled(_)) => {
+                Err(ExplainError::NoLinearHead)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Whether negative values, which speak against the class, are left out before normalising: as their papers have
     /// it, by Grad-CAM and Grad-CAM++, but not by CAM.
     pub fn rectifies(self) -> bool {

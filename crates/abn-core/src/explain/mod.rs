@@ -11,16 +11,24 @@
 mod activation;
 mod control;
 mod error;
+mod faithfulness;
+mod localisation;
 mod map;
+mod mask;
 mod method;
-mod pointing;
+mod randomisation;
 mod rank;
+mod sparseness;
 mod stability;
 mod weights;
 
 pub use error::ExplainError;
+pub use faithfulness::{Baseline, Confidence, Curve, deletion, insertion, probabilities_of};
+pub use localisation::Localisation;
 pub use map::{AttentionMap, MapSizeError};
+pub use mask::Mask;
 pub use method::{Explanation, Layer, Method, explain};
-pub use pointing::PointingGame;
+pub use randomisation::{Cascade, Part};
 pub use rank::rank_correlation;
+pub use sparseness::sparseness;
 pub use stability::{LEVELS, Overlap, THRESHOLD};

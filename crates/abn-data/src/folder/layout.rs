@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::class_folders;
-use super::masks::Masks;
 use crate::{DataError, Split};
 
 /// Names of the folder with the held-out images, in order of preference.
@@ -23,8 +22,6 @@ pub(super) enum Layout {
     Whole {
         /// The class folders.
         root: PathBuf,
-        /// Where the objects lie, if that is known.
-        masks: Option<Masks>,
     },
 }
 
@@ -51,15 +48,15 @@ impl Layout {
         }
         let images = dir.join("images");
         if images.is_dir() && !class_folders(&images)?.is_empty() {
-            return Ok(Self::Whole { root: images, masks: Masks::find(dir) });
+            return Ok(Self::Whole { root: images });
         }
-        Ok(Self::Whole { root: dir.into(), masks: None })
+        Ok(Self::Whole { root: dir.into() })
     }
 
     /// The class folders, which must be the same for training and held-out images.
     pub(super) fn classes(&self, split: Split) -> Result<Vec<String>, DataError> {
         match self {
-            Self::Whole { root, .. } => at_least_two(root),
+            Self::Whole { root } => at_least_two(root),
             Self::HeldOut { train, test } if !train.is_dir() => match split {
                 Split::Train => {
                     Err(missing(train, "the images to learn from beside those held out", "add it"))

@@ -24,11 +24,14 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// `masks/` or `trimaps/` in `dir`.
-    pub(super) fn find(dir: &Path) -> Option<Self> {
+    /// `masks/` or `trimaps/` in `dir`. In a set that is held out by hand they have `train/` and `val/`, too, the last
+    /// part of the path `within` to the class folders.
+    pub(super) fn find(dir: &Path, within: &Path) -> Option<Self> {
         let kinds = [("masks", Values::Mask), ("trimaps", Values::Trimap)];
-        let mut found = kinds.into_iter().map(|(name, values)| Self { root: dir.join(name), values });
-        found.find(|masks| masks.root.is_dir())
+        let (name, values) = kinds.into_iter().find(|(name, _)| dir.join(name).is_dir())?;
+        let root = dir.join(name);
+        let apart = Some(root.join(within)).filter(|apart| apart.is_dir());
+        Some(Self { root: apart.unwrap_or(root), values })
     }
 
     /// The mask of the image of that name and size, if there is one.

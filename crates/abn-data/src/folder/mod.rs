@@ -2,17 +2,22 @@
 //!
 //! ```text
 //! DIR/train/CLASS/... + DIR/val/CLASS/...   held out by hand; DIR/test in place of DIR/val
-//! DIR/images/CLASS/...                      split by seed; masks in DIR/masks or DIR/trimaps beside it
+//! DIR/images/CLASS/...                      split by seed
 //! DIR/CLASS/...                             split by seed
+//!
+//! DIR/masks/CLASS/... or DIR/trimaps/...    where the objects lie; DIR/masks/val/CLASS/... if held out by hand
+//! DIR/boxes.tsv, DIR/head_boxes.csv, ...    the same as boxes: image x0 y0 x1 y1
 //! ```
 //!
 //! Classes are the folders sorted by name. Opening a set reads names only; an image is decoded when it is asked
 //! for, in the loader's threads. ImageNet's 1.3 million names take some 50 MB.
 
+mod boxes;
 mod layout;
 mod listing;
 mod masks;
 mod split;
+mod truth;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +28,8 @@ use burn::data::dataset::Dataset;
 use crate::{Collection, DataError, Sample, Split, read_image};
 use layout::Layout;
 use listing::{Listing, class_folders, images_in};
-use masks::Masks;
+use truth::Objects;
+pub use truth::Truth;
 pub use words::imagenet_classes;
 
 /// One split of the photographs in `dir`, laid out in one of the ways above, which is found out.
@@ -32,16 +38,24 @@ pub use words::imagenet_classes;
 /// and the images' names below `dir` alone. Classes are shown in the words of `classes.tsv`, `synset_words.txt` or
 /// `LOC_synset_mapping.txt` in `dir`, else ImageNet's synsets in those of WordNet, else as their folders are named.
 ///
+/// Samples have masks where `truth` is found in `dir`; unless asked for one, masks before boxes.
+///
 /// The images come first of every class, then second of every class, and so on: the first N show all classes.
 ///
 /// # Errors
 /// There are no class folders, one is empty or has too few images to split, training and held-out classes differ,
-/// or a folder cannot be read.
-pub fn image_folder(dir: &Path, split: Split, seed: u64) -> Result<Collection, DataError> {
+/// a folder cannot be read, or there are no such masks or boxes as asked for.
+pub fn image_folder(
+    dir: &Path,
+    split: Split,
+    seed: u64,
+    truth: Option<Truth>,
+) -> Result<Collection, DataError> {
     let layout = Layout::find(dir)?;
-    let (root, masks) = match &layout {
-        Layout::HeldOut { train, test } => (if split == Split::Train { train } else { test }, None),
-        Layout::Whole { root, masks } => (root, masks.clone()),
+    let root = match &layout {
+        Layout::HeldOut { train, .. } if split == Split::Train => train,
+        Layout::HeldOut { test, .. } => test,
+        Layout::Whole { root } => root,
     };
     let folders = layout.classes(split)?;
     let mut listing = Listing::default();
@@ -54,8 +68,10 @@ pub fn image_folder(dir: &Path, split: Split, seed: u64) -> Result<Collection, D
         listing.push(images);
     }
     let classes = words::class_words(dir, &folders)?;
-    let masked = masks.is_some();
-    let photographs = Photographs { root: root.clone(), folders, order: listing.by_turns(), listing, masks };
+    let objects = Objects::find(dir, root.strip_prefix(dir).unwrap_or(root), truth)?;
+    let masked = objects.known();
+    let photographs =
+        Photographs { root: root.clone(), folders, order: listing.by_turns(), listing, objects };
     Ok(Collection { samples: Arc::new(photographs), classes, masked })
 }
 
@@ -66,7 +82,7 @@ struct Photographs {
     listing: Listing,
     /// Place in the listing of each sample.
     order: Vec<u32>,
-    masks: Option<Masks>,
+    objects: Objects,
 }
 
 impl Dataset<Sample, DataError> for Photographs {
@@ -75,10 +91,7 @@ impl Dataset<Sample, DataError> for Photographs {
         let label = self.listing.class_of(place);
         let name = Path::new(&self.folders[label]).join(self.listing.name(place));
         let image = read_image(&self.root.join(&name))?;
-        let mask = match &self.masks {
-            Some(masks) => masks.read(&name, image.dimensions())?,
-            None => None,
-        };
+        let mask = self.objects.of(&name, image.dimensions())?;
         Ok(Sample { image, label, mask })
     }
 

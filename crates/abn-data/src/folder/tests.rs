@@ -6,6 +6,7 @@ use std::path::Path;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
 
+use super::masks::Masks;
 use super::*;
 
 /// An image of one colour, which tells it from the others.
@@ -31,7 +32,7 @@ fn samples(collection: &Collection) -> Vec<(usize, u8)> {
 
 #[track_caller]
 fn refused(dir: &Path, split: Split, words: &[&str]) {
-    let error = image_folder(dir, split, 0).err().expect("an error").to_string();
+    let error = image_folder(dir, split, 0, None).err().expect("an error").to_string();
     words.iter().for_each(|word| assert!(error.contains(word), "no `{word}` in: {error}"));
 }
 
@@ -48,13 +49,13 @@ fn held_out_folders_are_taken_as_they_are() {
         ("val/dog/w.png", 6),
     ]);
     fs::write(dir.path().join("train/cat/notes.txt"), "no image").unwrap();
-    let train = image_folder(dir.path(), Split::Train, 0).unwrap();
+    let train = image_folder(dir.path(), Split::Train, 0, None).unwrap();
     assert_eq!(train.classes, ["cat", "dog"]);
     // The first of every class, then the second; within a class, files come before folders.
     assert_eq!(samples(&train), [(0, 1), (1, 2), (1, 3), (1, 4)]);
-    assert_eq!(samples(&image_folder(dir.path(), Split::Test, 0).unwrap()), [(0, 5), (1, 6)]);
+    assert_eq!(samples(&image_folder(dir.path(), Split::Test, 0, None).unwrap()), [(0, 5), (1, 6)]);
     fs::rename(dir.path().join("val"), dir.path().join("test")).unwrap();
-    assert_eq!(samples(&image_folder(dir.path(), Split::Test, 0).unwrap()), [(0, 5), (1, 6)]);
+    assert_eq!(samples(&image_folder(dir.path(), Split::Test, 0, None).unwrap()), [(0, 5), (1, 6)]);
 }
 
 /// Two classes of 10 and 4 images below `prefix`.
@@ -72,7 +73,7 @@ fn whole(prefix: &str) -> TempDir {
 #[test]
 fn one_folder_is_split_by_seed_in_every_class() {
     let (here, there) = (whole(""), whole(""));
-    let split = |dir: &TempDir, split, seed| samples(&image_folder(dir.path(), split, seed).unwrap());
+    let split = |dir: &TempDir, split, seed| samples(&image_folder(dir.path(), split, seed, None).unwrap());
     let (train, test) = (split(&here, Split::Train, 1), split(&here, Split::Test, 1));
     let count = |samples: &[(usize, u8)]| samples.iter().filter(|(label, _)| *label == 0).count();
     assert_eq!((train.len(), count(&train), test.len(), count(&test)), (11, 8, 3, 2));
@@ -80,7 +81,7 @@ fn one_folder_is_split_by_seed_in_every_class() {
     assert_eq!(test, split(&there, Split::Test, 1), "the path does not matter");
     assert!((2..9).any(|seed| split(&here, Split::Test, seed) != test), "the seed does");
     // A class may be called train.
-    assert_eq!(image_folder(here.path(), Split::Train, 1).unwrap().classes, ["tabby", "train"]);
+    assert_eq!(image_folder(here.path(), Split::Train, 1, None).unwrap().classes, ["tabby", "train"]);
     // The same images in images/ are split in the same way.
     assert_eq!(test, split(&whole("images/"), Split::Test, 1));
 }
@@ -93,7 +94,7 @@ fn masks_lie_beside_the_images() {
         let path = dir.path().join(folder).join("n02123045");
         fs::create_dir_all(&path).unwrap();
         (0..10).for_each(|index| values.save(path.join(format!("{index}.png"))).unwrap());
-        let test = image_folder(dir.path(), Split::Test, 1).unwrap();
+        let test = image_folder(dir.path(), Split::Test, 1, None).unwrap();
         for index in 0..3 {
             let sample = test.samples.get(index).unwrap();
             let row = sample.mask.map(|mask| mask.into_raw()[4..8].to_vec());
@@ -103,7 +104,7 @@ fn masks_lie_beside_the_images() {
     let deep = image::ImageBuffer::<Luma<u16>, _>::from_pixel(4, 3, Luma([1_u16]));
     let deep_mask = dir.path().join("masks/n02123045/0.png");
     deep.save(&deep_mask).unwrap();
-    let masks = Masks::find(dir.path()).unwrap();
+    let masks = Masks::find(dir.path(), Path::new("images")).unwrap();
     let name = Path::new("n02123045/0.png");
     assert_eq!(masks.read(name, (4, 3)).unwrap().unwrap().into_raw(), [255; 12]);
     let error = masks.read(name, (4, 4)).unwrap_err().to_string();
@@ -133,7 +134,7 @@ fn what_is_no_data_set_is_refused() {
     refused(dir.path(), Split::Test, &["train lacks classes that ", "val has: c"]);
     // Held-out images alone can be measured on, not learned from.
     fs::remove_dir_all(dir.path().join("train")).unwrap();
-    assert_eq!(image_folder(dir.path(), Split::Test, 0).unwrap().classes, ["a", "b", "c"]);
+    assert_eq!(image_folder(dir.path(), Split::Test, 0, None).unwrap().classes, ["a", "b", "c"]);
     refused(dir.path(), Split::Train, &["train does not exist", "to learn from"]);
 }
 
@@ -141,7 +142,7 @@ fn what_is_no_data_set_is_refused() {
 fn a_damaged_image_is_found_when_it_is_read() {
     let dir = tree(&[("train/a/1.png", 0), ("train/b/1.png", 0), ("val/a/1.png", 0), ("val/b/1.png", 0)]);
     fs::write(dir.path().join("train/b/1.png"), "no image").unwrap();
-    let train = image_folder(dir.path(), Split::Train, 0).unwrap();
+    let train = image_folder(dir.path(), Split::Train, 0, None).unwrap();
     assert!(train.samples.get(0).is_ok());
     let error = train.samples.get(1).unwrap_err().to_string();
     assert!(error.contains("1.png is not an image"), "{error}");
@@ -154,7 +155,7 @@ fn links_are_followed_and_their_circles_end() {
     let outside = tempfile::tempdir().unwrap();
     fs::rename(dir.path().join("elsewhere"), outside.path().join("b")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("b"), dir.path().join("b")).unwrap();
-    assert_eq!(image_folder(dir.path(), Split::Train, 0).unwrap().classes, ["a", "b"]);
+    assert_eq!(image_folder(dir.path(), Split::Train, 0, None).unwrap().classes, ["a", "b"]);
     std::os::unix::fs::symlink(dir.path(), dir.path().join("a/circle")).unwrap();
     refused(dir.path(), Split::Train, &["8 folders deep", "remove"]);
 }
@@ -169,7 +170,7 @@ fn datasets() -> PathBuf {
 #[ignore = "needs ../shared/datasets unpacked under datasets/"]
 fn the_real_pets_open_with_their_trimaps() {
     let dir = datasets().join("pets3-320");
-    let (train, test) = (image_folder(&dir, Split::Train, 1), image_folder(&dir, Split::Test, 1));
+    let (train, test) = (image_folder(&dir, Split::Train, 1, None), image_folder(&dir, Split::Test, 1, None));
     let (train, test) = (train.unwrap(), test.unwrap());
     assert_eq!(train.classes, ["Abyssinian", "Bengal", "american_bulldog"]);
     assert_eq!((train.samples.len(), test.samples.len()), (360, 90));

@@ -28,7 +28,7 @@ pub fn run(args: EvalArgs) -> Result<()> {
         SplitName::Test => Split::Test,
         SplitName::Train => Split::Train,
     };
-    let mut collection = open_split(&session.config, split, args.data.as_deref())?;
+    let mut collection = open_split(&session.config, split, args.data.as_deref(), None)?;
     if let (Split::Train, Some(limit)) = (split, session.config.recipe.limit) {
         collection = collection.limit(limit);
     }

@@ -138,7 +138,7 @@ fn class_names(dataset: DatasetName, count: Option<usize>) -> Result<Vec<String>
 
 fn classes_at_hand(dataset: DatasetName) -> Result<Vec<String>> {
     let folder = dataset.folder(None, None)?;
-    Ok(dataset.open(Split::Test, folder.as_deref())?.classes)
+    Ok(dataset.open(Split::Test, folder.as_deref(), None)?.classes)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod export;
 pub mod import;
 pub mod models;
 pub mod predict;
+pub mod score;
 pub mod stability;
 pub mod train;
 

@@ -49,7 +49,7 @@ pub fn run(args: StabilityArgs) -> Result<()> {
     let configs = open_configs(&args.runs)?;
     let ask = ask(&args, &configs)?;
     let split = if args.split == SplitName::Test { Split::Test } else { Split::Train };
-    let images = open_split(&configs[0], split, args.data.as_deref())?.limit(args.limit);
+    let images = open_split(&configs[0], split, args.data.as_deref(), None)?.limit(args.limit);
     if let Some(out) = &args.out {
         let failed = || format!("cannot write in `{}`; choose an --out that can be written", out.display());
         fs::create_dir_all(out).with_context(failed)?;

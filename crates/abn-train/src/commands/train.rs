@@ -76,7 +76,7 @@ impl Images {
         let last = existing.and_then(|config| config.data.as_deref());
         let folder = recipe.dataset.folder(given, last)?;
         let open = |split| {
-            let opened = recipe.dataset.open(split, folder.as_deref());
+            let opened = recipe.dataset.open(split, folder.as_deref(), None);
             opened.context("the data set cannot be opened; --data or ABN_DATASETS says where it lies")
         };
         let (mut train, test) = (open(Split::Train)?, open(Split::Test)?);

@@ -13,6 +13,7 @@ mod headline;
 mod page;
 mod picture;
 mod related;
+mod score;
 mod stability;
 
 use maud::{Markup, html};
@@ -20,6 +21,7 @@ use maud::{Markup, html};
 pub use self::explanations::{Explanation, render_explanations};
 pub use self::gallery::Shot;
 pub use self::related::Related;
+pub use self::score::{ScorePage, render_scores};
 pub use self::stability::{Example, StabilityPage, render_stability};
 use crate::heatmap::Drawing;
 use crate::metrics::{EpochRecord, EpochTiming, Results};

@@ -1,0 +1,78 @@
+//! Where the objects of photographs lie: masks or boxes, whichever a data set has.
+
+use std::path::{Path, PathBuf};
+
+use image::GrayImage;
+
+use super::boxes::{Boxes, name_in_table};
+use super::masks::Masks;
+use crate::DataError;
+
+/// What says where the objects lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// A folder of masks, `masks/` or `trimaps/`.
+    Masks,
+    /// A table of boxes, such as `boxes.tsv`.
+    Boxes,
+}
+
+/// The objects of one split.
+#[derive(Debug)]
+pub(super) enum Objects {
+    /// Not known.
+    Unknown,
+    Masks(Masks),
+    /// With the path of the class folders below that of the table, which may begin the names in it.
+    Boxes(Boxes, PathBuf),
+}
+
+impl Objects {
+    /// What is asked for in `dir`, or else masks if it has some and boxes if not. `within` is the path from there to
+    /// the class folders; it is repeated in the folder of masks of a set that is held out by hand.
+    ///
+    /// # Errors
+    /// There is no such thing in `dir`, or it cannot be read.
+    pub(super) fn find(dir: &Path, within: &Path, asked: Option<Truth>) -> Result<Self, DataError> {
+        // Beside class folders that lie in `dir` itself, `masks` is one of them.
+        let apart = within != Path::new("");
+        let masks = if apart && asked != Some(Truth::Boxes) { Masks::find(dir, within) } else { None };
+        let found = match (masks, asked) {
+            (Some(masks), _) => Self::Masks(masks),
+            (None, Some(Truth::Masks)) => Self::Unknown,
+            (None, _) => Boxes::find(dir)?.map_or(Self::Unknown, |boxes| Self::Boxes(boxes, within.into())),
+        };
+        match (&found, asked) {
+            (Self::Unknown, Some(asked)) => Err(missing(dir, asked)),
+            _ => Ok(found),
+        }
+    }
+
+    /// Whether any object is known.
+    pub(super) fn known(&self) -> bool {
+        !matches!(self, Self::Unknown)
+    }
+
+    /// The object of the image of that name, from the class folders on, and size.
+    ///
+    /// # Errors
+    /// A mask cannot be read or has another size.
+    pub(super) fn of(&self, image: &Path, size: (u32, u32)) -> Result<Option<GrayImage>, DataError> {
+        match self {
+            Self::Unknown => Ok(None),
+            Self::Masks(masks) => masks.read(image, size),
+            Self::Boxes(boxes, within) => {
+                let names = [name_in_table(&within.join(image)), name_in_table(image)];
+                Ok(boxes.mask([&names[0], &names[1]], size))
+            }
+        }
+    }
+}
+
+fn missing(dir: &Path, asked: Truth) -> DataError {
+    let (path, expected) = match asked {
+        Truth::Masks => (dir.join("masks"), "a folder of masks (or trimaps/) beside the images"),
+        Truth::Boxes => (dir.join("boxes.tsv"), "a table with the columns image, x0, y0, x1, y1"),
+    };
+    DataError::Missing { path, expected: expected.into(), advice: "add it, or measure without it".into() }
+}

@@ -1,0 +1,182 @@
+//! `abn score`: how good the explanations of a run are, every method by every measure.
+
+use std::path::{Path, PathBuf};
+
+use abn_core::explain::Part;
+use abn_data::{Collection, Loader, Split, Truth};
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::cli::{ScoreArgs, SplitName, TruthName};
+use crate::datasets::{fingerprint, fingerprint_of_objects};
+use crate::files::write_atomically;
+use crate::interrupt::Interrupt;
+use crate::method::MethodName;
+use crate::report::{ScorePage, render_scores};
+use crate::score::{Examiner, Plan, Scores, Store, table};
+use crate::session::{Session, open_split, plain_loader};
+use crate::trainer::Ending;
+use crate::{device, terminal};
+
+/// Images between two looks at Ctrl-C, and that are lost at most.
+const BATCH: usize = 8;
+/// Folder of what is measured so far.
+const STORE: &str = "scores";
+/// Name of the page in the output folder.
+pub const PAGE: &str = "score.html";
+const TABLE: &str = "score.csv";
+const SUMMARY: &str = "score.json";
+
+/// The JSON contract of the command, and of its file.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    run: String,
+    dataset: String,
+    plan: &'a Plan,
+    parts: &'a [String],
+    scores: &'a Scores,
+    sentences: &'a [String],
+    files: [PathBuf; 3],
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The run or its data set is missing or damaged, the network lacks a method that was asked for, or the folder cannot
+/// be written.
+pub fn run(args: ScoreArgs) -> Result<Ending> {
+    let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
+    let images = images(&session, &args)?;
+    let plan = plan(&session, &images, &args)?;
+    let out = args.out.as_deref().unwrap_or(&args.run);
+    let examiner = Examiner::new(&session, &plan)?;
+    let mut store = Store::open(&out.join(STORE), &plan, BATCH, images.samples.len())?;
+    let loader = Loader { batch_size: BATCH, ..plain_loader(&session.config, &images, args.workers) };
+    if measure(&examiner, &mut store, &loader)? == Ending::Interrupted {
+        terminal::note(&format!(
+            "{} of {} images are measured and kept; the same command continues",
+            store.images.len(),
+            images.samples.len()
+        ));
+        return Ok(Ending::Interrupted);
+    }
+    let parts: Vec<String> = examiner.parts().iter().map(Part::to_string).collect();
+    conclude(&args, &session, &plan, &parts, &store, out)?;
+    Ok(Ending::Finished)
+}
+
+/// The images, with the objects in them if they are known.
+fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
+    let split = if args.split == SplitName::Test { Split::Test } else { Split::Train };
+    let truth = args.truth.map(|truth| match truth {
+        TruthName::Masks => Truth::Masks,
+        TruthName::Boxes => Truth::Boxes,
+    });
+    let has_choice = session.config.recipe.dataset.has_photographs();
+    ensure!(
+        truth.is_none() || has_choice,
+        "--truth is for photographs with masks or boxes beside them: leave it out"
+    );
+    Ok(open_split(&session.config, split, args.data.as_deref(), truth)?.limit(args.limit))
+}
+
+fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {
+    let layer = args.layer;
+    let check = |method: &MethodName| method.method().check(&session.classifier, layer.layer());
+    let mut methods = args.methods.clone();
+    if methods.is_empty() {
+        methods =
+            MethodName::value_variants().iter().filter(|method| check(method).is_ok()).copied().collect();
+    }
+    methods.iter().try_for_each(|method| check(method))?;
+    let unique = |(place, method): (usize, &MethodName)| !methods[..place].contains(method);
+    ensure!(methods.iter().enumerate().all(unique), "--methods names a method twice");
+    Ok(Plan {
+        weights: session.digest.clone(),
+        images: fingerprint(images)?,
+        objects: fingerprint_of_objects(images)?,
+        methods,
+        layer,
+        class: args.class,
+        steps: args.steps,
+        randomised: args.randomised.min(images.samples.len()),
+    })
+}
+
+/// Measures what is not measured yet.
+fn measure(examiner: &Examiner, store: &mut Store, loader: &Loader) -> Result<Ending> {
+    let interrupt = Interrupt::listen()?;
+    let count = loader.dataset.len();
+    let progress = terminal::counter("scoring", count);
+    progress.set_position(store.images.len() as u64);
+    if store.images.len() == count {
+        return Ok(Ending::Finished);
+    }
+    for batch in loader.epoch(0, store.images.len() / BATCH) {
+        if interrupt.requested() {
+            return Ok(Ending::Interrupted);
+        }
+        store.add(examiner.examine(&batch?)?)?;
+        progress.set_position(store.images.len() as u64);
+    }
+    progress.finish_and_clear();
+    Ok(Ending::Finished)
+}
+
+/// Writes the page and the tables, then the table on stdout.
+fn conclude(
+    args: &ScoreArgs,
+    session: &Session,
+    plan: &Plan,
+    parts: &[String],
+    store: &Store,
+    out: &Path,
+) -> Result<()> {
+    let scores = Scores::of(&plan.methods, &store.images);
+    let sentences = table::sentences(&scores);
+    let files = [PAGE, SUMMARY, TABLE].map(|name| out.join(name));
+    let page = ScorePage {
+        title: format!("How good the explanations of {} are", args.run.display()),
+        subtitle: subtitle(session, plan, &scores, args.split),
+        scores: scores.clone(),
+        parts: parts.to_vec(),
+        sentences: sentences.clone(),
+        plan: plan.clone(),
+    };
+    let answer = Answer {
+        run: args.run.display().to_string(),
+        dataset: session.config.data_title(),
+        plan,
+        parts,
+        scores: &scores,
+        sentences: &sentences,
+        files: files.clone(),
+    };
+    write_atomically(&files[2], &table::csv(&store.images, &session.config.classes, parts)?)?;
+    write_atomically(&files[1], serde_json::to_string_pretty(&answer)?.as_bytes())?;
+    write_atomically(&files[0], render_scores(&page).as_bytes())?;
+    if args.json {
+        return terminal::json(&answer);
+    }
+    terminal::result(&page.subtitle)?;
+    terminal::result(&table::text(&scores))?;
+    sentences.iter().try_for_each(|sentence| terminal::result(sentence))?;
+    terminal::result(&format!("page {}", files[0].display()))
+}
+
+/// What was measured, in a line.
+fn subtitle(session: &Session, plan: &Plan, scores: &Scores, split: SplitName) -> String {
+    let split = if split == SplitName::Test { "test" } else { "training" };
+    let objects = match &plan.objects {
+        Some(_) => format!(", the object known in {}", scores.with_object),
+        None => String::new(),
+    };
+    format!(
+        "{} on {}: {} {split} images{objects}; the {} class is explained",
+        session.config.recipe.title(),
+        session.config.data_title(),
+        scores.images,
+        plan.class.words()
+    )
+}
