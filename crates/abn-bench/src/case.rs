@@ -3,6 +3,7 @@
 use std::fmt;
 
 use abn_core::backbone::Architecture;
+use abn_core::explain::Method;
 use abn_core::{AttentionConfig, ClassifierConfig};
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
@@ -45,6 +46,16 @@ pub(crate) enum Mode {
     Train,
     /// Logits and maps, by the running statistics.
     Infer,
+    /// CAM of a class that is known.
+    Cam,
+    /// Grad-CAM of a class that is known, at the last features.
+    GradCam,
+    /// Grad-CAM++ of a class that is known, at the last features.
+    #[value(name = "grad-cam++")]
+    #[serde(rename = "grad-cam++")]
+    GradCamPlusPlus,
+    /// The gradient at the image, of a class that is known.
+    Gradient,
 }
 
 /// The networks of the tables: name, batch, side of the images, classes.
@@ -72,6 +83,44 @@ pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
     PUBLISHED.into_iter().flat_map(of).collect()
 }
 
+/// What an explanation costs: the plain forward pass of the network alone, that of its ABN, which has a map, and what
+/// else there is to ask the network alone.
+pub(crate) fn explanations(threads: usize) -> Vec<Case> {
+    let asked = [
+        (Attention::None, Mode::Infer),
+        (Attention::Abn, Mode::Infer),
+        (Attention::None, Mode::Cam),
+        (Attention::None, Mode::GradCam),
+        (Attention::None, Mode::GradCamPlusPlus),
+        (Attention::None, Mode::Gradient),
+    ];
+    let of = |(arch, batch, size, classes): (&str, usize, usize, usize)| {
+        asked.map(|(attention, mode)| Case {
+            arch: arch.to_owned(),
+            attention,
+            mode,
+            batch,
+            size,
+            classes,
+            threads,
+        })
+    };
+    [PUBLISHED[0], PUBLISHED[3]].into_iter().flat_map(of).collect()
+}
+
+impl Mode {
+    /// The method of explaining that is measured, if one is.
+    pub(crate) fn method(self) -> Option<Method> {
+        match self {
+            Self::Train | Self::Infer => None,
+            Self::Cam => Some(Method::Cam),
+            Self::GradCam => Some(Method::GradCam),
+            Self::GradCamPlusPlus => Some(Method::GradCamPlusPlus),
+            Self::Gradient => Some(Method::InputGradient),
+        }
+    }
+}
+
 impl Case {
     /// The network.
     ///
@@ -88,11 +137,12 @@ impl Case {
     }
 
     /// Floating point operations for one image: two for every multiply-add of convolutions and linear layers, and
-    /// in training three times as many, for the gradients by weights and by inputs cost as much each.
+    /// in training three times as many, for the gradients by weights and by inputs cost as much each. Of an
+    /// explanation those of its first forward pass alone are counted.
     pub(crate) fn operations(&self) -> Result<f64> {
         let passes = match self.mode {
             Mode::Train => 3,
-            Mode::Infer => 1,
+            _ => 1,
         };
         let cost = self.config()?.cost([self.size; 2], &Device::flex());
         Ok((2 * passes * cost.multiply_adds) as f64)
@@ -137,6 +187,10 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::Train => "train",
             Self::Infer => "infer",
+            Self::Cam => "cam",
+            Self::GradCam => "grad-cam",
+            Self::GradCamPlusPlus => "grad-cam++",
+            Self::Gradient => "gradient",
         })
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Infer(Options),
     /// ABN-ResNet-20 by batch, threads and size of the images
     Growth(Options),
+    /// Explanation: the attention map of a forward pass beside CAM, Grad-CAM and gradients, which cost more
+    Explain(Options),
     /// One network in a process of its own
     #[command(hide = true)]
     Worker(Case),
@@ -77,6 +79,14 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn threads(&self) -> usize {
         self.threads.unwrap_or_else(machine::threads)
+    }
+
+    /// Ends the program where there is no peer to measure.
+    pub(crate) fn refuse_peer(&self) {
+        if self.peer {
+            let message = "--peer is for train and infer: explanations are compared with each other";
+            Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
     }
 
     pub(crate) fn repetitions(&self) -> u32 {

@@ -32,6 +32,10 @@ fn main() -> ExitCode {
         Command::Train(options) => bench(case::published(Mode::Train, options.threads()), &options),
         Command::Infer(options) => bench(case::published(Mode::Infer, options.threads()), &options),
         Command::Growth(options) => bench(growth::cases(options.threads()), &options),
+        Command::Explain(options) => {
+            options.refuse_peer();
+            bench(case::explanations(options.threads()), &options)
+        }
         Command::Worker(case) => worker::run(&case),
         Command::Peak => peak::run(),
     };

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use crate::case::{Case, Mode};
+use crate::case::{Attention, Case, Mode};
 use crate::process::Layout;
 
 /// How results are printed.
@@ -132,6 +132,9 @@ impl Report {
     }
 
     fn told(&self, introduction: &str, print: impl Fn(&Table) -> String) -> String {
+        if self.rows.iter().any(|row| row.case.mode.method().is_some()) {
+            return format!("{introduction}\n\nExplanation:\n\n{}", print(&self.explanations()));
+        }
         let tables = [(Mode::Train, "Training"), (Mode::Infer, "Inference")].into_iter().filter_map(
             |(mode, title)| {
                 let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.mode == mode).collect();
@@ -189,6 +192,35 @@ impl Report {
             head: head.into_iter().map(str::to_owned).collect(),
             rows: rows.iter().map(|row| self.cells(row)).collect(),
         }
+    }
+
+    /// What each explanation costs beside the plain forward pass of the same network.
+    fn explanations(&self) -> Table {
+        let head =
+            ["network", "asked for", "batch", "size", "threads", "images/s", "forward passes", "memory"];
+        let plain = |row: &Row| {
+            let is_plain = |other: &&Row| {
+                (&other.case.arch, other.case.attention, other.case.mode)
+                    == (&row.case.arch, Attention::None, Mode::Infer)
+            };
+            self.rows.iter().find(is_plain).map(|plain| plain.ours.images_per_second)
+        };
+        let cells = |row: &Row| {
+            let Case { arch, attention, mode, batch, size, threads, .. } = &row.case;
+            let asked = match (attention, mode) {
+                (Attention::None, Mode::Infer) => "class".to_owned(),
+                (attention, Mode::Infer) => format!("class and map of {attention}"),
+                (_, mode) => mode.to_string(),
+            };
+            let own = row.ours.images_per_second;
+            let passes = plain(row).map_or_else(String::new, |plain| format!("{:.2}", plain / own));
+            let numbers = [batch, size, threads].map(usize::to_string);
+            let mut cells = vec![arch.clone(), asked];
+            cells.extend(numbers);
+            cells.extend([rate(own), passes, memory(row.ours.peak_memory)]);
+            cells
+        };
+        Table { head: head.map(str::to_owned).to_vec(), rows: self.rows.iter().map(cells).collect() }
     }
 
     fn cells(&self, row: &Row) -> Vec<String> {
@@ -272,7 +304,6 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::case::Attention;
 
     fn report() -> Report {
         let speed = |rates: &[f64], bytes| Speed::new(rates.to_vec(), Some(bytes));
@@ -321,6 +352,29 @@ mod tests {
             [median(&[3.0]), median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0, 2.0, 3.0])],
             [3.0, 2.0, 2.5]
         );
+    }
+
+    #[test]
+    fn explanations_are_counted_in_forward_passes_of_the_network_alone() {
+        let Report { rows, .. } = report();
+        let row = |attention, mode, images_per_second: f64| {
+            let case = Case { attention, mode, ..rows[0].case.clone() };
+            let ours = Speed::new(vec![images_per_second], None);
+            Row { case, ours, peers: vec![], difference: None, ..report().rows.remove(0) }
+        };
+        let rows = vec![
+            row(Attention::None, Mode::Infer, 400.0),
+            row(Attention::Abn, Mode::Infer, 320.0),
+            row(Attention::None, Mode::GradCam, 100.0),
+        ];
+        let text = Report { rows, ..report() }.in_format(Format::Text).unwrap();
+        let line = |name: &str| {
+            let line = text.lines().find(|line| line.contains(name)).unwrap();
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words[words.len() - 6..].join(" ")
+        };
+        assert_eq!(line("map of abn"), "64 32 2 320 1.25 ?");
+        assert_eq!(line("grad-cam"), "64 32 2 100 4.00 ?");
     }
 
     #[test]

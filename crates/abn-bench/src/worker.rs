@@ -12,6 +12,7 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
+use abn_core::explain::{Layer, explain};
 use abn_core::pytorch::to_pytorch;
 use abn_core::state::state_of;
 use abn_core::{Classifier, ClassifierConfig, Output, loss};
@@ -76,21 +77,23 @@ struct Workload {
     sgd: Sgd,
     images: Tensor<4>,
     labels: Tensor<1, Int>,
+    classes: Vec<usize>,
 }
 
 impl Workload {
     fn new(case: &Case) -> Result<Self> {
         let device = match case.mode {
             Mode::Train => Device::flex().autodiff(),
-            Mode::Infer => Device::flex(),
+            _ => Device::flex(),
         };
         let config = case.config()?;
         let model = config.init_seeded(SEED, &device);
         let images =
             Tensor::random([case.batch, 3, case.size, case.size], Distribution::Normal(0.0, 1.0), &device);
-        let labels: Vec<i64> = (0..case.batch).map(|index| (index % case.classes) as i64).collect();
+        let classes: Vec<usize> = (0..case.batch).map(|index| index % case.classes).collect();
+        let labels: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
         let labels = Tensor::from_ints(labels.as_slice(), &device);
-        Ok(Self { config, mode: case.mode, model, sgd: Sgd::new(SGD), images, labels })
+        Ok(Self { config, mode: case.mode, model, sgd: Sgd::new(SGD), images, labels, classes })
     }
 
     /// One batch, until its numbers are on the host.
@@ -103,6 +106,11 @@ impl Workload {
                 let Output { logits, attention } = self.model.forward(self.images.clone());
                 logits.into_data();
                 attention.map(|attention| attention.map.into_data());
+            }
+            mode => {
+                let method = mode.method().expect("the other modes explain");
+                let maps = explain(&self.model, self.images.clone(), method, Layer::Refined, &self.classes);
+                maps.expect("the networks have every method");
             }
         }
     }
