@@ -135,7 +135,7 @@ fn meanings(shown: &ScorePage) -> Markup {
                 }
             }
             p.note {
-                "All maps are normalised per image to [0, 1]. Deletion and insertion in " (plan.steps) " steps. Grad-CAM \
+                "All maps are normalised per image to [0, 1], one that is the same everywhere to 0. Deletion and insertion in " (plan.steps) " steps. Grad-CAM \
                  and Grad-CAM++ look at the " (if plan.layer == Default::default() { "last features" } else { "features before the last stage" })
                 ". Weights " code { (plan.weights.get(..16).unwrap_or(&plan.weights)) } ", " (plan.images) "."
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use abn_core::Classifier;
 use abn_core::explain::{
     AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Part, THRESHOLD, deletion,
-    explain, insertion, probabilities_of, rank_correlation, sparseness,
+    explain, insertion, rank_correlation, sparseness,
 };
 use abn_data::Batch;
 use anyhow::Result;
@@ -16,7 +16,7 @@ use super::{ClassChoice, Metric, Plan, Row};
 use crate::conclusion::object;
 use crate::evaluate::images_of;
 use crate::method::MethodName;
-use crate::outcome::{Outcome, predicted};
+use crate::outcome::{Outcome, predicted, probabilities};
 use crate::session::Session;
 
 /// A network with what is needed to examine its explanations.
@@ -56,42 +56,56 @@ impl<'a> Examiner<'a> {
     /// # Errors
     /// A method has no map of this network.
     pub fn examine(&self, batch: &Batch) -> Result<Vec<Vec<Row>>> {
-        let classifier = &self.session.classifier;
-        let images = images_of(batch, &self.session.device);
-        let outcome = Outcome::read(classifier.forward(images.clone()), false)?;
-        let predictions: Vec<usize> = outcome.logits.rows().map(predicted).collect();
-        let classes = match self.plan.class {
-            ClassChoice::Predicted => predictions.clone(),
-            ClassChoice::Label => batch.labels.clone(),
-        };
-        let whole = probabilities_of(classifier, images.clone(), &classes);
+        let seen = self.look(batch)?;
         let mut rows: Vec<Vec<Row>> = vec![Vec::new(); batch.len()];
         for &method in &self.plan.methods {
-            let found = self.explain(classifier, &images, method, &classes)?;
-            let maps: Vec<&AttentionMap> = found.iter().map(|found| &found.normalized).collect();
-            let seen = Confidence::measure(classifier, images.clone(), &maps, &classes, &whole);
-            let cascades = self.cascades(batch, &images, method, &classes, &found)?;
-            for (index, cascade) in cascades.into_iter().enumerate() {
-                let image = images.clone().narrow(0, index, 1);
-                let mut values = self.faithfulness(image, maps[index], classes[index]);
-                values.extend([
-                    (Metric::Drop, seen[index].drop()),
-                    (Metric::Increase, f64::from(u8::from(seen[index].increases()))),
-                ]);
-                values.extend(localisation(maps[index], batch.masks.get(index).and_then(Option::as_ref))?);
-                values.extend(sparseness(maps[index]).map(|sparseness| (Metric::Sparseness, sparseness)));
-                values.extend(cascade.last().copied().flatten().map(|last| (Metric::Randomised, last)));
-                rows[index].push(Row {
-                    image: batch.indices[index],
-                    label: batch.labels[index],
-                    predicted: predictions[index],
-                    class: classes[index],
-                    probability: whole[index],
-                    method,
-                    values,
-                    cascade,
-                });
+            for (rows, row) in rows.iter_mut().zip(self.by_method(&seen, method)?) {
+                rows.push(row);
             }
+        }
+        Ok(rows)
+    }
+
+    /// What the network says of a batch without being asked why.
+    fn look<'b>(&self, batch: &'b Batch) -> Result<Seen<'b>> {
+        let images = images_of(batch, &self.session.device);
+        let outcome = Outcome::read(self.session.classifier.forward(images.clone()), false)?;
+        let predicted: Vec<usize> = outcome.logits.rows().map(predicted).collect();
+        let classes = match self.plan.class {
+            ClassChoice::Predicted => predicted.clone(),
+            ClassChoice::Label => batch.labels.clone(),
+        };
+        let of_class = |(logits, class): (&[f32], &usize)| probabilities(logits)[*class];
+        let whole = outcome.logits.rows().zip(&classes).map(of_class).collect();
+        Ok(Seen { batch, images, predicted, classes, whole })
+    }
+
+    /// One row an image.
+    fn by_method(&self, seen: &Seen, method: MethodName) -> Result<Vec<Row>> {
+        let Seen { batch, images, predicted, classes, whole } = seen;
+        let found = self.explain(&self.session.classifier, images, method, classes)?;
+        let maps: Vec<&AttentionMap> = found.iter().map(|found| &found.normalized).collect();
+        let confidence = Confidence::measure(&self.session.classifier, images.clone(), &maps, classes, whole);
+        let mut rows = Vec::with_capacity(batch.len());
+        for (index, cascade) in self.cascades(seen, method, &found)?.into_iter().enumerate() {
+            let image = images.clone().narrow(0, index, 1);
+            let mask = batch.masks.get(index).and_then(Option::as_ref);
+            let mut values = self.faithfulness(image, maps[index], classes[index]);
+            values.insert(Metric::Drop, confidence[index].drop());
+            values.insert(Metric::Increase, f64::from(u8::from(confidence[index].increases())));
+            values.extend(localisation(maps[index], mask)?);
+            values.extend(sparseness(maps[index]).map(|sparseness| (Metric::Sparseness, sparseness)));
+            values.extend(cascade.last().copied().flatten().map(|last| (Metric::Randomised, last)));
+            rows.push(Row {
+                image: batch.indices[index],
+                label: batch.labels[index],
+                predicted: predicted[index],
+                class: classes[index],
+                probability: whole[index],
+                method,
+                values,
+                cascade,
+            });
         }
         Ok(rows)
     }
@@ -119,30 +133,40 @@ impl<'a> Examiner<'a> {
         ])
     }
 
-    /// For each image, the absolute rank correlation of its map with that of each randomised network.
+    /// For each image, the absolute rank correlation of its map with that of each randomised network; none for the images
+    /// that are not asked this.
     fn cascades(
         &self,
-        batch: &Batch,
-        images: &Tensor<4>,
+        seen: &Seen,
         method: MethodName,
-        classes: &[usize],
         found: &[Explanation],
     ) -> Result<Vec<Vec<Option<f64>>>> {
-        let mut cascades = vec![Vec::new(); batch.len()];
-        let asked = batch.indices.iter().filter(|index| **index < self.plan.randomised).count();
+        let mut cascades = vec![Vec::new(); found.len()];
+        // Without shuffling, the images that are asked come first.
+        let asked = seen.batch.indices.iter().filter(|index| **index < self.plan.randomised).count();
         if asked == 0 {
             return Ok(cascades);
         }
-        // Without shuffling, the images that are asked come first.
-        let images = images.clone().narrow(0, 0, asked);
+        let images = seen.images.clone().narrow(0, 0, asked);
         for network in &self.randomised {
-            let others = self.explain(network, &images, method, &classes[..asked])?;
+            let others = self.explain(network, &images, method, &seen.classes[..asked])?;
             for ((cascade, own), other) in cascades.iter_mut().zip(found).zip(others) {
                 cascade.push(similarity(&own.normalized, &other.normalized));
             }
         }
         Ok(cascades)
     }
+}
+
+/// A batch and what the network says of it.
+struct Seen<'b> {
+    batch: &'b Batch,
+    images: Tensor<4>,
+    predicted: Vec<usize>,
+    /// The classes that are explained.
+    classes: Vec<usize>,
+    /// Their probabilities.
+    whole: Vec<f64>,
 }
 
 /// Absolute rank correlation of a map with that of a randomised network, which may have nothing in common with it by
