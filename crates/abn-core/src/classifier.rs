@@ -167,7 +167,8 @@ mod tests {
     #[test]
     fn the_branchs_own_map_given_back_changes_nothing() {
         let device = Device::flex();
-        let images = Tensor::<1, Int>::arange(0..2 * 3 * 64, &device).float().div_scalar(100.0).reshape([2, 3, 8, 8]);
+        let images =
+            Tensor::<1, Int>::arange(0..2 * 3 * 64, &device).float().div_scalar(100.0).reshape([2, 3, 8, 8]);
         for mechanism in [Mechanism::Identity, Mechanism::Multiply, Mechanism::Residual] {
             let network = classifier(Some(AttentionConfig { mechanism, ..AttentionConfig::manet() }));
             let output = network.forward(images.clone());

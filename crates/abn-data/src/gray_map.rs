@@ -93,7 +93,11 @@ mod tests {
     #[test]
     fn a_map_of_another_size_is_averaged_or_interpolated() {
         // Reducing by 2 weighs with 3, 3, 1 of 7 at the borders: (3 * 0 + 3 * 65535 + 0) / 7.
-        values(deep(&[0, 65535, 0, 0]), 2, &[3.0 / 7.0, 1.0 / 7.0].map(|value| (value * 65535.0_f32).round() / 65535.0));
+        values(
+            deep(&[0, 65535, 0, 0]),
+            2,
+            &[3.0 / 7.0, 1.0 / 7.0].map(|value| (value * 65535.0_f32).round() / 65535.0),
+        );
         values(deep(&[0, 40000]), 4, &[0.0, 10000.0, 30000.0, 40000.0].map(|value| value / 65535.0));
     }
 

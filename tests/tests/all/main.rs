@@ -8,6 +8,7 @@ mod cifar;
 mod commands;
 mod counts;
 mod exchange;
+mod explain;
 mod explanations;
 mod fixtures;
 mod folder;

@@ -10,12 +10,13 @@ mod curves;
 mod explanations;
 mod gallery;
 mod headline;
+mod layer;
 mod page;
 mod picture;
 
 use maud::{Markup, html};
 
-pub use self::explanations::{Explanation, render_explanations};
+pub use self::explanations::{Explanation, ExplanationPage, Files, MethodMaps};
 pub use self::gallery::Shot;
 use crate::heatmap::Drawing;
 use crate::metrics::{EpochRecord, EpochTiming, Results};
