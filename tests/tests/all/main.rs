@@ -15,6 +15,7 @@ mod folder;
 mod gradients;
 mod mixed_attention;
 mod networks;
+mod pictures;
 mod program;
 mod properties;
 mod resize;
