@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
 mod bad_input;
+mod browser;
 mod case;
 mod checkpoints;
 mod cifar;
@@ -15,6 +16,7 @@ mod folder;
 mod gradients;
 mod mixed_attention;
 mod networks;
+mod pages;
 mod pictures;
 mod program;
 mod properties;
