@@ -5,6 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+/// The tests that need a browser, and its names; `tests/tests/all/browser.rs` looks for the same.
+const PAGES: &str = "pages::";
+const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
 /// Runs every check; the first that fails ends it.
 pub(crate) fn run() -> Result<()> {
     let root = root()?;
@@ -16,15 +20,24 @@ pub(crate) fn run() -> Result<()> {
     sanitized(&root)?;
     // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
     cargo(&root, "check -p abn-train --no-default-features --features cuda", &[("DOCS_RS", "1")])?;
+    if has_browser() {
+        cargo(&root, &format!("test --workspace -- --ignored {PAGES}"), &[])?;
+    } else {
+        println!("ci: no {} here, so the pages are not opened", BROWSERS[0]);
+    }
     let shared = root.join("../shared");
     if shared.is_dir() {
         unpack(&root, &shared)?;
-        cargo(&root, "test --workspace -- --ignored", &[])?;
+        cargo(&root, &format!("test --workspace -- --ignored --skip {PAGES}"), &[])?;
     } else {
         println!("ci: no {} here, so the tests on real data are left out", shared.display());
     }
     println!("ci: all checks passed");
     Ok(())
+}
+
+fn has_browser() -> bool {
+    BROWSERS.iter().any(|name| Command::new(name).arg("--version").output().is_ok())
 }
 
 /// The kernels hold all `unsafe` code of the workspace: their tests run again under the address sanitizer, with

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask TASK
 
 tasks:
-  ci       everything that continuous integration checks: format, tests, clippy, docs, the CUDA build's types,
-           and, where ../shared lies beside the project, the tests on real data and reference numbers
+  ci       everything that continuous integration checks: format, tests, clippy, docs, the CUDA build's types;
+           where there is a Chromium, the pages in it; where ../shared lies beside the project, the tests on real
+           data and reference numbers
   bench    how many images a second the networks learn from and answer, alone or beside PyTorch; `bench -h`";
 
 fn main() -> ExitCode {

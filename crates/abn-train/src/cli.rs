@@ -219,7 +219,9 @@ pub enum SplitName {
 
 /// Arguments of `abn predict`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  abn predict runs/cifar10-resnet20-abn cat.png dog.jpg --json")]
+#[command(after_help = "Examples:\n  \
+    abn predict runs/cifar10-resnet20-abn cat.png dog.jpg --json\n  \
+    abn predict runs/cifar10-resnet20-abn cat.png --map drawn.png       what would it say if it looked there?")]
 pub struct PredictArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
@@ -233,31 +235,50 @@ pub struct PredictArgs {
     /// Device [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Print JSON with logits, attention logits and map in full precision
+    /// Predict once more with this map in place of the network's own: a greyscale image of any size that covers what
+    /// the network sees, black 0, white 1 (8 bits value / 255, 16 bits value / 65535)
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
+    /// Print JSON with logits, attention logits and map in full precision; with --map also "with_map"
     #[arg(long)]
     pub json: bool,
 }
 
 /// Arguments of `abn explain`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  abn explain runs/cifar10-resnet20-abn photos/ --out maps")]
+#[command(after_help = "Examples:\n  \
+    abn explain runs/cifar10-resnet20-abn photos/ --out maps\n  \
+    abn explain runs/photos 'photos/**/*.jpg' --methods attention,grad-cam,centre --out maps\n  \
+    abn explain runs/photos cat.jpg --class dog --layer features --raw --out maps\n\n\
+    Writes DIR/index.html, a page to look at, and for each image a PNG with the image and every method's map over it,\n\
+    side by side.")]
 pub struct ExplainArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Images, PNG or JPEG, or folders of them
-    #[arg(value_name = "FILE|DIR", required = true)]
+    /// Images, PNG or JPEG, folders of them, or patterns such as 'photos/**/*.jpg'
+    #[arg(value_name = "FILE|DIR|GLOB", required = true)]
     pub files: Vec<PathBuf>,
+    /// Methods, separated by commas [default: attention,cam,grad-cam,grad-cam++, as far as the network has them]
+    #[arg(long, value_name = "METHOD,...", value_enum, value_delimiter = ',')]
+    pub methods: Vec<MethodName>,
+    /// Features that Grad-CAM and Grad-CAM++ look at; CAM has the refined ones alone
+    #[arg(long, value_enum, default_value_t)]
+    pub layer: LayerName,
+    /// Class to explain, by name or by number from 0 [default: the predicted class of each image]
+    #[arg(long, value_name = "N|NAME")]
+    pub class: Option<String>,
     /// Folder for the overlays and the page
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Also write each map as JSON numbers
+    /// Also write the maps of each image as JSON: {"path", "class", "label", "maps": {METHOD: {"height", "width",
+    /// "values"}}, ...}
     #[arg(long)]
     pub raw: bool,
     /// Colour scale
     #[arg(long, value_enum, default_value_t)]
     pub colors: Colors,
-    /// Map values at the ends of the colour scale [default: unit, or per-image for maps beyond 1]
+    /// Values of the attention map at the ends of the colour scale [default: unit, or per-image for maps beyond 1]
     #[arg(long, value_enum)]
     pub range: Option<Range>,
     /// Which weights

@@ -14,7 +14,7 @@ use colorgrad::Gradient;
 use image::{Rgb, RgbImage, imageops};
 
 /// What a pixel becomes whose map value is not a finite number, so that a broken map is seen as broken.
-const NOT_FINITE: Rgb<u8> = Rgb([128, 128, 128]);
+pub const NOT_FINITE: Rgb<u8> = Rgb([128, 128, 128]);
 
 /// How maps are drawn: one value for every picture of a page.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -120,9 +120,14 @@ pub fn overlay(image: &RgbImage, map: &AttentionMap, drawing: &Drawing) -> RgbIm
 }
 
 /// Index into the palette; `None` for a value that is not finite.
-fn step(value: f32, (low, high): (f32, f32)) -> Option<usize> {
+fn step(value: f32, limits: (f32, f32)) -> Option<usize> {
+    position(value, limits).map(|position| (position * 255.0).round() as usize)
+}
+
+/// Where a value lies on the colour scale, in [0, 1]; `None` for a value that is not finite.
+pub fn position(value: f32, (low, high): (f32, f32)) -> Option<f32> {
     let position = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
-    value.is_finite().then_some((position * 255.0).round() as usize)
+    value.is_finite().then_some(position)
 }
 
 fn blend(below: Rgb<u8>, above: Rgb<u8>, opacity: f32) -> Rgb<u8> {
@@ -142,17 +147,18 @@ pub fn enlarge(image: &RgbImage, side: u32) -> RgbImage {
     imageops::resize(image, image.width() * factor, image.height() * factor, imageops::FilterType::Nearest)
 }
 
-/// Two pictures of one height side by side, with a gap.
-pub fn side_by_side(left: &RgbImage, right: &RgbImage) -> RgbImage {
+/// Pictures side by side, with gaps.
+pub fn side_by_side(pictures: &[RgbImage]) -> RgbImage {
     const GAP: u32 = 4;
-    let mut both = RgbImage::from_pixel(
-        left.width() + GAP + right.width(),
-        left.height().max(right.height()),
-        Rgb([255, 255, 255]),
-    );
-    imageops::replace(&mut both, left, 0, 0);
-    imageops::replace(&mut both, right, i64::from(left.width() + GAP), 0);
-    both
+    let width = pictures.iter().map(|picture| picture.width() + GAP).sum::<u32>().saturating_sub(GAP);
+    let height = pictures.iter().map(RgbImage::height).max().unwrap_or(0);
+    let mut all = RgbImage::from_pixel(width, height, Rgb([255, 255, 255]));
+    let mut left = 0;
+    for picture in pictures {
+        imageops::replace(&mut all, picture, left, 0);
+        left += i64::from(picture.width() + GAP);
+    }
+    all
 }
 
 #[cfg(test)]
@@ -242,6 +248,16 @@ mod tests {
         let lie = AttentionMap { height: 2, width: 2, values: vec![0.0; 2] };
         let picture = overlay(&RgbImage::new(2, 2), &lie, &OPAQUE);
         assert_eq!((picture[(0, 0)], picture[(0, 1)]), (Rgb([0, 0, 128]), NOT_FINITE));
+    }
+
+    #[test]
+    fn pictures_stand_side_by_side() {
+        let picture = |width, height, value| RgbImage::from_pixel(width, height, Rgb([value; 3]));
+        let all = side_by_side(&[picture(2, 3, 10), picture(1, 2, 20), picture(1, 3, 30)]);
+        assert_eq!(all.dimensions(), (2 + 4 + 1 + 4 + 1, 3));
+        let row = |y| (0..12).map(|x| all.get_pixel(x, y)[0]).collect::<Vec<_>>();
+        assert_eq!(row(0), [10, 10, 255, 255, 255, 255, 20, 255, 255, 255, 255, 30]);
+        assert_eq!(row(2)[6], 255, "below a lower picture");
     }
 
     #[test]

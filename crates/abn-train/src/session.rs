@@ -4,19 +4,17 @@ use std::path::Path;
 
 use abn_core::explain::AttentionMap;
 use abn_core::{Classifier, state};
-use abn_data::{Collection, Loader, Split, Truth, read_image};
+use abn_data::{Collection, Loader, Split, Truth};
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
-use image::RgbImage;
 
 use crate::checkpoint::{Checkpoints, Which};
 use crate::inputs::Inputs;
 use crate::outcome::Outcome;
 use crate::recipe::RunConfig;
 use crate::run_dir::RunDir;
+use crate::view::View;
 
-/// Side to which the view of a large image is magnified for looking at.
-const PICTURE_SIDE: u32 = 320;
 /// Images a batch where nothing is trained; the published test batch of CIFAR.
 const EVAL_BATCH: usize = 100;
 /// Pixels a batch where nothing is trained, so that the features of photographs fit into memory: 32 images of 224.
@@ -100,10 +98,8 @@ pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize)
     }
 }
 
-/// What a network sees in one image.
+/// What a network says about one image.
 pub struct Look {
-    /// What the network saw, as large as the file allows.
-    pub picture: RgbImage,
     /// Perception logits.
     pub logits: Vec<f32>,
     /// Logits of the attention branch, if there is one.
@@ -113,34 +109,25 @@ pub struct Look {
 }
 
 impl Session {
-    /// One image file through the network.
+    /// One image through the network.
     ///
     /// # Errors
-    /// The file is no image that can be read.
-    pub fn look_at(&self, file: &Path) -> Result<Look> {
-        let transform = self.config.recipe.eval_transform();
-        let original = read_image(file)?;
-        let image = transform.fixed(original.clone())?;
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        let smallest = self.config.model.network.smallest_side();
-        ensure!(
-            width.min(height) >= smallest,
-            "the transform of the run makes {width}x{height} pixels of `{}`; its network needs {smallest} a side",
-            file.display()
-        );
-        let planes = TensorData::new(transform.normalization.planes(&image), [1, 3, height, width]);
-        let pixels = Tensor::from_data(planes, &self.device);
-        let outcome = Outcome::read(self.classifier.forward(pixels), true)?;
+    /// The map has no values.
+    pub fn look_at(&self, view: &View) -> Result<Look> {
+        let outcome = Outcome::read(self.classifier.forward(self.stacked(&[view])), true)?;
         let attention = outcome.attention;
-        // Never larger than the file: that would invent detail.
-        let gain = |from: u32, to: u32| from / to.max(1);
-        let larger = gain(original.width().min(original.height()), image.width().min(image.height()));
-        let factor = larger.min(gain(PICTURE_SIDE, image.width().max(image.height()))).max(1);
         Ok(Look {
-            picture: transform.magnified(factor).fixed(original)?,
             logits: outcome.logits.values,
             attention_logits: attention.as_ref().map(|attention| attention.logits.values.clone()),
             map: attention.and_then(|attention| attention.maps.into_iter().next()),
         })
+    }
+
+    /// The logits for one image under a map from outside, which has the size of the branch's; `None` without a branch.
+    pub fn logits_with_map(&self, view: &View, map: &AttentionMap) -> Option<Vec<f32>> {
+        let values = TensorData::new(map.values.clone(), [1, 1, map.height, map.width]);
+        let map = Tensor::from_data(values, &self.device);
+        let logits = self.classifier.forward_with_map(self.stacked(&[view]), map)?;
+        Some(logits.into_data().iter::<f32>().collect())
     }
 }

@@ -305,9 +305,21 @@ fn what_a_network_does_not_have_is_refused_with_a_way_out() {
     assert_eq!(count.to_string(), "1 classes for 2 images: give one for every image");
     let class = refused(&baseline, Method::GradCam, refined, &[0, 5]);
     assert_eq!(class, ExplainError::Class { class: 5, classes: 5 });
+    // Asked beforehand, each answer is the same.
+    for method in Method::ALL {
+        for layer in LAYERS {
+            let asked = method.check(&baseline, layer);
+            assert_eq!(
+                explain(&baseline, images(1, &device), method, layer, &[0]).map(drop),
+                asked,
+                "{method:?}"
+            );
+        }
+    }
     // Its weights are never drawn: they would take 500 MB.
     let vgg = config("vgg16-bn", None).init(&device);
     assert_eq!(refused(&vgg, Method::Cam, refined, &[0, 1]), ExplainError::NoLinearHead);
+    assert_eq!(Method::Cam.check(&vgg, refined), Err(ExplainError::NoLinearHead));
     assert!(
         explain(&baseline, images(1, &device).slice(0..0), Method::Cam, refined, &[]).unwrap().is_empty()
     );

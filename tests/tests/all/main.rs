@@ -2,18 +2,22 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
 mod bad_input;
+mod browser;
 mod case;
 mod checkpoints;
 mod cifar;
 mod commands;
 mod counts;
 mod exchange;
+mod explain;
 mod explanations;
 mod fixtures;
 mod folder;
 mod gradients;
 mod mixed_attention;
 mod networks;
+mod pages;
+mod pictures;
 mod program;
 mod properties;
 mod resize;

@@ -179,7 +179,6 @@ fn what_cannot_be_scored_is_said() {
     succeeds(path, &format!("{TRAIN} --attention none --out run"));
     fails(path, "score run --methods attention", 1, &["no attention branch"]);
     fails(path, "score run --methods cam --layer features", 1, &["CAM exists at the refined features alone"]);
-    fails(path, "score run --methods cam,cam", 1, &["twice"]);
     fails(path, "score run --methods saliency", 2, &["saliency", "grad-cam++"]);
     fails(path, "score run --truth boxes", 1, &["--truth is for photographs"]);
     fails(path, "score run --steps 0", 2, &["a number from 1 to 1000"]);

@@ -1,161 +1,226 @@
-//! `abn explain`: overlays of the attention map, one PNG an image, and a page with all of them.
+//! `abn explain`: where a network looks in images, by several methods, as pictures and as one page.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use abn_core::explain::AttentionMap;
+use abn_core::explain::explain;
 use anyhow::{Context, Result, ensure};
-use image::{ImageFormat, RgbImage};
+use image::RgbImage;
 
+use crate::class_name::class_of;
 use crate::cli::ExplainArgs;
-use crate::files::write_atomically;
 use crate::heatmap::{Drawing, enlarge, overlay, side_by_side};
-use crate::outcome::probabilities;
-use crate::report::{Explanation, render_explanations};
+use crate::image_files::image_files;
+use crate::inputs::Inputs;
+use crate::method::{LayerName, MethodName, chosen};
+use crate::outcome::{Outcome, predicted, probabilities};
+use crate::output_folder::OutputFolder;
+use crate::raw_maps::RawMaps;
+use crate::report::{Explanation, ExplanationPage, Files, MethodMaps};
 use crate::session::Session;
+use crate::view::View;
 use crate::{device, terminal};
 
 /// Classes shown an image.
 const SHOWN_CLASSES: usize = 3;
 /// Side to which small images are enlarged.
 const PICTURE_SIDE: u32 = 256;
-/// Marks a folder as one that this command may write into again.
-const MARK: &str = ".abn-explain";
-/// Longest part of an image's name that its overlay keeps, in characters.
-const LONGEST_STEM: usize = 60;
-/// Folders within folders that are looked into; links may lead in circles.
-const DEEPEST: usize = 8;
 /// Name of the page in the output folder.
 const PAGE: &str = "index.html";
+/// Images a batch, and their pixels: 8 photographs of 224. Gradients keep the features of every layer in memory.
+const BATCH: usize = 32;
+const BATCH_PIXELS: usize = 8 * 224 * 224;
 
 /// Runs the command.
 ///
 /// # Errors
-/// The run has no attention branch or cannot be opened, an image cannot be read, or the folder not be written.
+/// The run cannot be opened, has not the method or class asked for, an image cannot be read, or the folder not be
+/// written.
 pub fn run(args: ExplainArgs) -> Result<()> {
     let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
-    ensure!(
-        session.config.model.attention.is_some(),
-        "`{}` has no attention branch to look at; train one with --attention abn or manet",
-        args.run.display()
-    );
+    let mut work = Work::new(&args, &session)?;
     let files = image_files(&args.files)?;
-    let usual = Drawing::of(session.config.model.attention.as_ref());
-    let drawing = Drawing { colors: args.colors, range: args.range.unwrap_or(usual.range), ..usual };
     let progress = terminal::counter("explaining", files.len());
-    let mut explanations = Vec::new();
-    for (number, file) in files.iter().enumerate() {
-        match explain(&session, file, number) {
-            Ok(explanation) => explanations.push(explanation),
+    let numbered: Vec<(usize, &PathBuf)> = (1..).zip(&files).collect();
+    let mut views = Vec::new();
+    for (number, file) in numbered {
+        match session.view(file) {
+            Ok(view) => views.push(Seen { number, file, view }),
             // One bad file does not cost the others.
             Err(error) => progress.suspend(|| terminal::note(&format!("error: {error:#}"))),
         }
         progress.inc(1);
+        if views.len() >= batch_size(&session) || number == files.len() {
+            work.explain(&views)?;
+            views.clear();
+        }
     }
     progress.finish_and_clear();
-    let unread = files.len() - explanations.len();
-    ensure!(!explanations.is_empty(), "none of {unread} images could be read");
-    // Nothing is written before every image was tried.
-    prepare(&args.out)?;
-    for explanation in &explanations {
-        write_overlay(&args, explanation, &drawing)?;
+    work.finish(files.len())
+}
+
+/// An image file and what the network sees of it.
+struct Seen<'a> {
+    number: usize,
+    file: &'a Path,
+    view: View,
+}
+
+/// What the network says about one image.
+struct Answer {
+    logits: Vec<f32>,
+    /// The class that the maps are of.
+    class: usize,
+    maps: Vec<MethodMaps>,
+}
+
+/// What one call of the command does, and what it has done so far.
+struct Work<'a> {
+    session: &'a Session,
+    args: &'a ExplainArgs,
+    methods: Vec<MethodName>,
+    /// The class asked for; otherwise that of each prediction.
+    class: Option<usize>,
+    drawing: Drawing,
+    folder: OutputFolder,
+    page: ExplanationPage,
+}
+
+impl<'a> Work<'a> {
+    fn new(args: &'a ExplainArgs, session: &'a Session) -> Result<Self> {
+        let config = &session.config;
+        let methods = chosen(&args.methods, &MethodName::DRAWN, &session.classifier, args.layer.layer())?;
+        let class = args.class.as_ref().map(|class| class_of(&config.classes, class)).transpose()?;
+        let usual = Drawing::of(config.model.attention.as_ref());
+        let drawing = Drawing { colors: args.colors, range: args.range.unwrap_or(usual.range), ..usual };
+        let folder = OutputFolder::check(&args.out)?;
+        let page = ExplanationPage::new(methods.clone(), drawing);
+        Ok(Self { session, args, methods, class, drawing, folder, page })
     }
-    let title = format!("Where {} looks", args.run.display());
-    let subtitle = session.config.recipe.title();
-    let page = args.out.join(PAGE);
-    write_atomically(&page, render_explanations(&title, &subtitle, &explanations, &drawing).as_bytes())?;
-    terminal::result(&format!("{} overlays and {}", explanations.len(), page.display()))?;
-    ensure!(unread == 0, "{unread} of {} images could not be read", files.len());
-    Ok(())
-}
 
-/// Makes the output folder, or takes one that this command made. No file of the user's is replaced.
-fn prepare(folder: &Path) -> Result<()> {
-    let failed = || format!("cannot write in `{}`; choose an --out that can be written", folder.display());
-    fs::create_dir_all(folder).with_context(failed)?;
-    let mark = folder.join(MARK);
-    let empty = fs::read_dir(folder).with_context(failed)?.next().is_none();
-    ensure!(
-        empty || mark.exists(),
-        "`{}` has files in it that `abn explain` did not make; nothing was changed, choose another --out",
-        folder.display()
-    );
-    fs::write(&mark, "").with_context(failed)
-}
-
-fn explain(session: &Session, file: &Path, number: usize) -> Result<Explanation> {
-    let look = session.look_at(file)?;
-    let mut ranked: Vec<(usize, f64)> = probabilities(&look.logits).into_iter().enumerate().collect();
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let name_of =
-        |(class, probability): &(usize, f64)| (session.config.classes[*class].clone(), *probability as f32);
-    Ok(Explanation {
-        file: file.display().to_string(),
-        image: look.picture,
-        map: look.map.context("the network gave no attention map")?,
-        predictions: ranked.iter().take(SHOWN_CLASSES).map(name_of).collect(),
-        overlay_file: Some(format!("{}.png", output_name(file, number))),
-    })
-}
-
-/// The image beside its overlay as PNG and, if asked for, the map as numbers.
-fn write_overlay(args: &ExplainArgs, explanation: &Explanation, drawing: &Drawing) -> Result<()> {
-    let Some(name) = &explanation.overlay_file else { return Ok(()) };
-    let image = enlarge(&explanation.image, PICTURE_SIDE);
-    let picture = side_by_side(&image, &overlay(&image, &explanation.map, drawing));
-    let path = args.out.join(name);
-    write_png(&path, &picture)?;
-    if args.raw { write_raw(&path.with_extension("json"), &explanation.map) } else { Ok(()) }
-}
-
-/// The files themselves, and the images in the folders, also in folders within them, by name.
-fn image_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for path in paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
+    /// Explains images and writes them out. Nothing of them is kept but what the page shows.
+    fn explain(&mut self, images: &[Seen]) -> Result<()> {
+        // All of one size, but for a run whose transform somebody has changed.
+        for images in images.chunk_by(|one, other| one.view.fits(&other.view)) {
+            let views: Vec<&View> = images.iter().map(|image| &image.view).collect();
+            for (image, answer) in images.iter().zip(self.ask(&views)?) {
+                self.write(image, answer)?;
+            }
         }
-        let mut images = Vec::new();
-        images_below(path, DEEPEST, &mut images)?;
-        ensure!(!images.is_empty(), "`{}` has no .png, .jpg or .jpeg files", path.display());
-        images.sort();
-        files.extend(images);
+        Ok(())
     }
-    Ok(files)
-}
 
-fn images_below(folder: &Path, levels: usize, images: &mut Vec<PathBuf>) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() && levels > 0 {
-            images_below(&path, levels - 1, images)?;
-        } else if is_image_name(&path) {
-            images.push(path);
+    /// What the network says about each image, and where each method has it look.
+    fn ask(&self, views: &[&View]) -> Result<Vec<Answer>> {
+        let (classifier, images) = (&self.session.classifier, self.session.stacked(views));
+        let outcome = Outcome::read(classifier.forward(images.clone()), false)?;
+        let answer = |logits: &[f32]| {
+            let class = self.class.unwrap_or_else(|| predicted(logits));
+            Answer { logits: logits.to_vec(), class, maps: Vec::new() }
+        };
+        let mut answers: Vec<Answer> = outcome.logits.rows().map(answer).collect();
+        let classes: Vec<usize> = answers.iter().map(|answer| answer.class).collect();
+        for name in &self.methods {
+            let layer = self.args.layer.layer();
+            let maps = explain(classifier, images.clone(), name.method(), layer, &classes)?;
+            for (answer, maps) in answers.iter_mut().zip(maps) {
+                answer.maps.push(MethodMaps { method: *name, maps });
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The pictures of an image side by side, its maps as numbers if asked for, and its place on the page.
+    fn write(&mut self, image: &Seen, answer: Answer) -> Result<()> {
+        let Answer { logits, class, maps } = answer;
+        let probabilities = probabilities(&logits);
+        let named = |class: usize| (self.session.config.classes[class].clone(), probabilities[class]);
+        let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
+        ranked.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+        let explanation = Explanation {
+            number: image.number,
+            file: image.file.display().to_string(),
+            image: image.view.picture.clone(),
+            predictions: ranked.iter().take(SHOWN_CLASSES).map(|class| named(*class)).collect(),
+            asked: (class != predicted(&logits)).then(|| named(class)),
+            maps,
+            files: Files::of(image.file, image.number, self.args.raw),
+        };
+        let Explanation { file, maps, files, .. } = &explanation;
+        self.folder.write(&files.overlays, &self.picture(&explanation)?)?;
+        if let Some(raw) = &files.raw {
+            let (label, _) = named(class);
+            let maps = RawMaps::new(file, (class, &label), self.args.layer.layer(), maps);
+            self.folder.write(raw, &serde_json::to_vec(&maps)?)?;
+        }
+        self.page.add(&explanation)
+    }
+
+    /// The image and each method's overlay side by side, as a PNG that says in a comment which is which.
+    fn picture(&self, Explanation { image, file, maps, .. }: &Explanation) -> Result<Vec<u8>> {
+        let image = enlarge(image, PICTURE_SIDE);
+        let mut pictures = vec![image.clone()];
+        for maps in maps {
+            let (map, drawing) = maps.drawn(&self.drawing);
+            pictures.push(overlay(&image, map, &drawing));
+        }
+        let comment = format!("{file}; left to right: {}", left_to_right(&self.methods));
+        png(&side_by_side(&pictures), &comment)
+    }
+
+    /// The network, and the layer if it is not the usual one.
+    fn subtitle(&self) -> String {
+        let network = self.session.config.recipe.title();
+        let at_layer =
+            |method: &MethodName| matches!(method, MethodName::GradCam | MethodName::GradCamPlusPlus);
+        match self.args.layer {
+            LayerName::Features if self.methods.iter().any(at_layer) => {
+                format!("{network}; Grad-CAM at the features before the last stage")
+            }
+            _ => network,
         }
     }
-    Ok(())
+
+    /// Writes the page and says what was done.
+    fn finish(mut self, files: usize) -> Result<()> {
+        let (done, unread) = (self.page.images(), files - self.page.images());
+        ensure!(done > 0, "none of {unread} images could be read");
+        let title = format!("Where {} looks", self.args.run.display());
+        let html = self.page.render(&title, &self.subtitle());
+        self.folder.write(PAGE, html.as_bytes())?;
+        let page = self.folder.path_of(PAGE);
+        terminal::result(&format!(
+            "{done} overlays ({}) and {}",
+            left_to_right(&self.methods),
+            page.display()
+        ))?;
+        ensure!(unread == 0, "{unread} of {files} images could not be read");
+        Ok(())
+    }
 }
 
-fn is_image_name(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    extension.is_some_and(|extension| ["png", "jpg", "jpeg"].contains(&extension.as_str()))
+/// Images that are explained together.
+fn batch_size(session: &Session) -> usize {
+    let side = Inputs::of_recipe(&session.config.recipe).side as usize;
+    (BATCH_PIXELS / (side * side).max(1)).clamp(1, BATCH)
 }
 
-/// Files from different folders may share a name; the number keeps the outputs apart and in order.
-fn output_name(file: &Path, number: usize) -> String {
-    let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem: String = stem.chars().take(LONGEST_STEM).collect();
-    format!("{:04}-{stem}", number + 1)
+/// What stands where in an overlay file.
+fn left_to_right(methods: &[MethodName]) -> String {
+    let names: Vec<&str> =
+        std::iter::once("image").chain(methods.iter().map(|method| method.name())).collect();
+    names.join(", ")
 }
 
-fn write_png(path: &Path, image: &RgbImage) -> Result<()> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    image.write_to(&mut bytes, ImageFormat::Png).context("cannot encode an overlay")?;
-    write_atomically(path, bytes.get_ref())
-}
-
-fn write_raw(path: &Path, map: &AttentionMap) -> Result<()> {
-    write_atomically(path, serde_json::to_string(map)?.as_bytes())
+fn png(image: &RgbImage, comment: &str) -> Result<Vec<u8>> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, image.width(), image.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let written = encoder.add_itxt_chunk("Description".to_owned(), comment.to_owned()).and_then(|()| {
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(image.as_raw())?;
+        writer.finish()
+    });
+    written.context("cannot encode an overlay")?;
+    Ok(file)
 }

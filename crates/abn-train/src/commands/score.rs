@@ -12,7 +12,7 @@ use crate::cli::{ScoreArgs, SplitName, TruthName};
 use crate::datasets::{fingerprint, fingerprint_of_objects};
 use crate::files::write_atomically;
 use crate::interrupt::Interrupt;
-use crate::method::MethodName;
+use crate::method::{MethodName, chosen};
 use crate::report::{ScorePage, render_scores};
 use crate::score::{Examiner, Plan, Scores, Store, table};
 use crate::session::{Session, open_split, plain_loader};
@@ -83,15 +83,7 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
 
 fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {
     let layer = args.layer;
-    let check = |method: &MethodName| method.method().check(&session.classifier, layer.layer());
-    let mut methods = args.methods.clone();
-    if methods.is_empty() {
-        methods =
-            MethodName::value_variants().iter().filter(|method| check(method).is_ok()).copied().collect();
-    }
-    methods.iter().try_for_each(|method| check(method))?;
-    let unique = |(place, method): (usize, &MethodName)| !methods[..place].contains(method);
-    ensure!(methods.iter().enumerate().all(unique), "--methods names a method twice");
+    let methods = chosen(&args.methods, MethodName::value_variants(), &session.classifier, layer.layer())?;
     Ok(Plan {
         weights: session.digest.clone(),
         images: fingerprint(images)?,

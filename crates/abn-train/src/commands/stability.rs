@@ -71,7 +71,7 @@ fn ask(args: &StabilityArgs, configs: &[RunConfig]) -> Result<Ask> {
     let ask = Ask { method, layer: args.layer.layer(), scale };
     for (path, config) in args.runs.iter().zip(configs) {
         check_method(config, &ask).with_context(|| {
-            format!("`{}` cannot be compared by --method {}", path.display(), name_of(&args.method))
+            format!("`{}` cannot be compared by --method {}", path.display(), args.method.name())
         })?;
     }
     Ok(ask)
@@ -93,7 +93,7 @@ fn look_at_all(args: &StabilityArgs, images: &Collection, ask: &Ask, device: &De
 fn print(args: &StabilityArgs, config: &RunConfig, scale: Scale, comparison: &Comparison) -> Result<()> {
     if args.json {
         return terminal::json(&Answer {
-            method: &name_of(&args.method),
+            method: args.method.name(),
             layer: &name_of(&args.layer),
             scale,
             dataset: config.data_title(),
@@ -115,8 +115,8 @@ fn print(args: &StabilityArgs, config: &RunConfig, scale: Scale, comparison: &Co
 /// What was measured, in a line.
 fn headline(args: &StabilityArgs, config: &RunConfig, scale: Scale, comparison: &Comparison) -> String {
     format!(
-        "{} of {} runs on {} {} images of {}; IoU at {} of 255, maps {}",
-        args.method.maps(),
+        "{} maps of {} runs on {} {} images of {}; IoU at {} of 255, maps {}",
+        args.method.title(),
         comparison.runs.len(),
         comparison.images,
         name_of(&args.split),

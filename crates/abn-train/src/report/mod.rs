@@ -10,6 +10,7 @@ mod curves;
 mod explanations;
 mod gallery;
 mod headline;
+mod layer;
 mod page;
 mod picture;
 mod related;
@@ -18,7 +19,7 @@ mod stability;
 
 use maud::{Markup, html};
 
-pub use self::explanations::{Explanation, render_explanations};
+pub use self::explanations::{Explanation, ExplanationPage, Files, MethodMaps};
 pub use self::gallery::Shot;
 pub use self::related::Related;
 pub use self::score::{ScorePage, render_scores};

@@ -9,6 +9,11 @@ const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 
 /// A whole page. All text is escaped where it enters the markup.
 pub(super) fn page(title: &str, subtitle: &str, body: &Markup) -> String {
+    page_with("", title, subtitle, body)
+}
+
+/// A whole page with rules of its own after the common ones.
+pub(super) fn page_with(style: &str, title: &str, subtitle: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -19,7 +24,7 @@ pub(super) fn page(title: &str, subtitle: &str, body: &Markup) -> String {
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 link rel="icon" href="data:,";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }
             body {
                 header {

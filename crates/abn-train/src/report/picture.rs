@@ -41,14 +41,18 @@ impl Picture<'_> {
 
     /// The values the map spans, to be read beside the colour bar.
     pub(super) fn span(&self) -> Option<String> {
-        let map = self.map?;
-        let broken = map.values.iter().filter(|value| !value.is_finite()).count();
-        Some(match map.extent() {
-            None => "map not finite".to_owned(),
-            Some((low, high)) if broken == 0 => format!("map {low:.2} to {high:.2}"),
-            Some((low, high)) => format!("map {low:.2} to {high:.2}, {broken} values not finite"),
-        })
+        self.map.map(|map| format!("map {}", span(map)))
     }
+}
+
+/// The values that a map spans.
+pub(super) fn span(map: &AttentionMap) -> String {
+    let broken = map.values.iter().filter(|value| !value.is_finite()).count();
+    let Some((low, high)) = map.extent() else { return "not finite".to_owned() };
+    // Gradients are small.
+    let places = if low.abs().max(high.abs()) < 0.05 { 4 } else { 2 };
+    let span = format!("{low:.places$} to {high:.places$}");
+    if broken == 0 { span } else { format!("{span}, {broken} values not finite") }
 }
 
 /// The image at a size to look at: small ones enlarged by a whole factor, large ones shrunk to `side`.
@@ -101,18 +105,23 @@ fn data_uri(image: &RgbImage) -> Option<String> {
 
 /// The colour scale with the map values at its ends.
 pub(super) fn color_bar(drawing: &Drawing) -> Markup {
+    match drawing.range {
+        Range::Unit => scale(drawing, ["0", "1"], "map value, the same scale for every image"),
+        Range::PerImage => {
+            let meaning = "value of each map: colours of different images do not compare";
+            scale(drawing, ["lowest", "highest"], meaning)
+        }
+    }
+}
+
+/// The colour scale between its ends.
+pub(super) fn scale(drawing: &Drawing, [low, high]: [&str; 2], meaning: &str) -> Markup {
     let palette = drawing.colors.palette();
     let stops: Vec<String> = palette
         .iter()
         .step_by(15)
         .map(|Rgb([red, green, blue])| format!("rgb({red} {green} {blue})"))
         .collect();
-    let (low, high, meaning) = match drawing.range {
-        Range::Unit => ("0", "1", "map value, the same scale for every image"),
-        Range::PerImage => {
-            ("lowest", "highest", "value of each map: colours of different images do not compare")
-        }
-    };
     html! {
         p.bar {
             span.end { (low) }
@@ -166,6 +175,7 @@ mod tests {
         let span = |values| picture(&image, Some(&AttentionMap::new(1, 2, values).unwrap())).span().unwrap();
         assert_eq!(span(vec![f32::NAN, f32::NAN]), "map not finite");
         assert_eq!(span(vec![0.5, f32::INFINITY]), "map 0.50 to 0.50, 1 values not finite");
+        assert_eq!(span(vec![0.0, 0.0012]), "map 0.0000 to 0.0012");
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub fn csv(images: &[Vec<Row>], classes: &[String], parts: &[String]) -> Result<
     for row in images.iter().flatten() {
         let mut record = vec![
             row.image.to_string(),
-            row.method.name(),
+            row.method.name().to_owned(),
             name(row.label),
             name(row.predicted),
             name(row.class),
