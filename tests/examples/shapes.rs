@@ -15,7 +15,7 @@ fn main() -> Result<()> {
     let folder = PathBuf::from(arguments.next().context("no folder to write to")?);
     let count = arguments.next().context("no number of images")?.parse()?;
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let shapes = DatasetName::Shapes.open(Split::Test, None)?.limit(count);
+    let shapes = DatasetName::Shapes.open(Split::Test, None, None)?.limit(count);
     for index in 0..shapes.samples.len() {
         let sample = shapes.samples.get(index)?;
         let name = format!("{}-{}.png", index + 1, shapes.classes[sample.label]);
