@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn drop_and_increase_by_hand() {
         let confidence = |whole, explained| Confidence { whole, explained };
-        assert_eq!(confidence(0.8, 0.2).drop(), 0.75);
+        close(confidence(0.8, 0.2).drop(), 0.75);
         assert_eq!((confidence(0.5, 0.6).drop(), confidence(0.5, 0.6).increases()), (0.0, true));
         assert!(!confidence(0.5, 0.5).increases());
         assert_eq!(confidence(0.0, 0.0).drop(), 0.0);

@@ -188,7 +188,7 @@ mod tests {
         let html = render_scores(&shown());
         assert!(html.contains("&lt;b&gt;t") && html.contains("a &lt; b") && !html.contains("<b>"));
         assert!(html.contains(r#"<td class="winner certain">50.0"#), "{html}");
-        assert!(html.contains("<td>12.5"));
+        assert!(html.contains(r#"<td class="">12.5"#), "{html}");
         assert!(html.contains("25.0"), "the cascade");
     }
 
