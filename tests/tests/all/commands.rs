@@ -132,7 +132,9 @@ fn models_lists_the_published_costs() {
 #[test]
 fn help_shows_an_example_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["", "train", "eval", "predict", "explain", "score", "stability", "models", "import", "export"] {
+    for command in
+        ["", "train", "eval", "predict", "explain", "score", "stability", "models", "import", "export"]
+    {
         let help = succeeds(folder.path(), &format!("{command} --help")).out;
         assert!(help.contains("Example") && help.contains("abn "), "{help}");
     }
@@ -151,7 +153,8 @@ fn the_command_line_is_frozen() {
         lines.collect::<Vec<_>>().join("\n")
     };
     let mut found = String::new();
-    for command in ["train", "eval", "predict", "explain", "score", "stability", "models", "import", "export"] {
+    for command in ["train", "eval", "predict", "explain", "score", "stability", "models", "import", "export"]
+    {
         found.push_str(&format!("{command}\n{}\n\n", options(command)));
     }
     assert_eq!(found, include_str!("command_line.txt"), "the new form, if it is meant:\n{found}");

@@ -9,16 +9,14 @@ use serde_json::Value;
 use crate::cifar;
 use crate::program::{Said, fails, succeeds};
 
+/// A run of seconds, of images that [`with_run`] makes.
+pub(crate) const TRAIN: &str = "train --dataset cifar10 --data . --arch resnet8 --epochs 1 --batch-size 10";
+
 /// A folder with a run of a small ABN, or of its baseline.
 pub(crate) fn with_run(attention: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     cifar::write(folder.path(), 8);
-    succeeds(
-        folder.path(),
-        &format!(
-            "train --dataset cifar10 --data . --arch resnet8 --attention {attention} --epochs 1 --batch-size 10 --out run"
-        ),
-    );
+    succeeds(folder.path(), &format!("{TRAIN} --attention {attention} --out run"));
     folder
 }
 

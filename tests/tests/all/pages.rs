@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::browser::Browser;
-use crate::explain::{picture, with_run};
+use crate::explain::{TRAIN, picture, with_run};
 use crate::program::succeeds;
 
 /// The `n`-th button of an image.
@@ -112,13 +112,19 @@ fn explanations_are_switched_without_a_script() {
 #[ignore = "needs chromium"]
 fn reports_are_quiet_and_fit_a_phone() {
     let folder = pages();
+    let path = folder.path();
+    succeeds(path, "score run --limit 4 --steps 2 --randomised 2");
+    succeeds(path, &format!("{TRAIN} --attention manet --out other"));
+    succeeds(path, "stability run other --limit 20 --out run");
     let mut browser = Browser::start();
     for (width, phone) in [(390, true), (1200, false)] {
         for scheme in ["light", "dark"] {
             browser.resize(width, 844, phone);
             browser.prefer(scheme);
-            browser.open(&folder.path().join("run/report.html"));
-            check_quiet(&mut browser);
+            for page in ["report.html", "score.html", "stability.html"] {
+                browser.open(&path.join("run").join(page));
+                check_quiet(&mut browser);
+            }
         }
     }
 }
