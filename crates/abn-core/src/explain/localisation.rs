@@ -16,7 +16,9 @@ pub struct Localisation {
     /// Energy-based pointing game (Wang et al. 2020, section 4.3): the share of the map's sum that lies on the object.
     /// A uniform map scores the coverage.
     pub energy: f64,
-    /// Intersection over union of the object and the pixels above the threshold. A uniform map, having none, scores 0.
+    /// Intersection over union of the object and the pixels at or above the threshold, as in CAM's localisation (Zhou et
+    /// al. 2016, section 3.2) but for the mask in place of a box around them. A uniform map, normalised to 0,
+    /// scores 0.
     pub iou: f64,
     /// Area under the ROC curve of the map's values as a score for "object": the probability that a pixel on the object
     /// has a higher value than one beside it, equal values counting half. A uniform map scores 0.5. It is absent where
@@ -65,8 +67,8 @@ fn energy(values: &[f32], mask: &Mask) -> f64 {
 }
 
 fn iou(values: &[f32], mask: &Mask, threshold: f32) -> f64 {
-    let above = values.iter().filter(|value| **value > threshold).count();
-    let common = inside(values, mask).filter(|value| *value > threshold).count();
+    let above = values.iter().filter(|value| **value >= threshold).count();
+    let common = inside(values, mask).filter(|value| *value >= threshold).count();
     let object = mask.inside().iter().filter(|inside| **inside).count();
     common as f64 / (above + object - common) as f64
 }
