@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use abn_core::explain::THRESHOLD;
+use abn_data::Split;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::checkpoint::Which;
@@ -215,6 +216,16 @@ pub enum SplitName {
     Test,
     /// Training images, without augmentation
     Train,
+}
+
+impl SplitName {
+    /// The split that is called so.
+    pub fn split(self) -> Split {
+        match self {
+            Self::Test => Split::Test,
+            Self::Train => Split::Train,
+        }
+    }
 }
 
 /// Arguments of `abn predict`.

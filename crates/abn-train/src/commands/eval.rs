@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::percent;
-use crate::cli::{EvalArgs, SplitName};
+use crate::cli::EvalArgs;
 use crate::evaluate::{Measured, measure};
 use crate::metrics::{MapHealth, Summary};
 use crate::session::{Session, open_split, plain_loader};
@@ -24,10 +24,7 @@ struct Evaluation {
 /// The run or its data set is missing or damaged.
 pub fn run(args: EvalArgs) -> Result<()> {
     let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
-    let split = match args.split {
-        SplitName::Test => Split::Test,
-        SplitName::Train => Split::Train,
-    };
+    let split = args.split.split();
     let mut collection = open_split(&session.config, split, args.data.as_deref(), None)?;
     if let (Split::Train, Some(limit)) = (split, session.config.recipe.limit) {
         collection = collection.limit(limit);

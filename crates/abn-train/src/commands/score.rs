@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use abn_core::explain::Part;
-use abn_data::{Collection, Loader, Split, Truth};
+use abn_data::{Collection, Loader, Truth};
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -68,7 +68,6 @@ pub fn run(args: ScoreArgs) -> Result<Ending> {
 
 /// The images, with the objects in them if they are known.
 fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
-    let split = if args.split == SplitName::Test { Split::Test } else { Split::Train };
     let truth = args.truth.map(|truth| match truth {
         TruthName::Masks => Truth::Masks,
         TruthName::Boxes => Truth::Boxes,
@@ -78,7 +77,7 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
         truth.is_none() || has_choice,
         "--truth is for photographs with masks or boxes beside them: leave it out"
     );
-    Ok(open_split(&session.config, split, args.data.as_deref(), truth)?.limit(args.limit))
+    Ok(open_split(&session.config, args.split.split(), args.data.as_deref(), truth)?.limit(args.limit))
 }
 
 fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use abn_core::attention::MapConfig;
-use abn_data::{Collection, Split};
+use abn_data::Collection;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::cli::{SplitName, StabilityArgs};
+use crate::cli::StabilityArgs;
 use crate::files::write_atomically;
 use crate::heatmap::{Drawing, Range};
 use crate::recipe::RunConfig;
@@ -48,8 +48,7 @@ pub fn run(args: StabilityArgs) -> Result<()> {
     let device = device::open(args.device.as_deref())?;
     let configs = open_configs(&args.runs)?;
     let ask = ask(&args, &configs)?;
-    let split = if args.split == SplitName::Test { Split::Test } else { Split::Train };
-    let images = open_split(&configs[0], split, args.data.as_deref(), None)?.limit(args.limit);
+    let images = open_split(&configs[0], args.split.split(), args.data.as_deref(), None)?.limit(args.limit);
     if let Some(out) = &args.out {
         let failed = || format!("cannot write in `{}`; choose an --out that can be written", out.display());
         fs::create_dir_all(out).with_context(failed)?;
