@@ -69,18 +69,7 @@ const PUBLISHED: [(&str, usize, usize, usize); 5] = [
 
 /// Those networks as ABN and as MANet.
 pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
-    let of = |(arch, batch, size, classes): (&str, usize, usize, usize)| {
-        [Attention::Abn, Attention::Manet].map(|attention| Case {
-            arch: arch.to_owned(),
-            attention,
-            mode,
-            batch,
-            size,
-            classes,
-            threads,
-        })
-    };
-    PUBLISHED.into_iter().flat_map(of).collect()
+    cases(&PUBLISHED, &[(Attention::Abn, mode), (Attention::Manet, mode)], threads)
 }
 
 /// What an explanation costs: the plain forward pass of the network alone, that of its ABN, which has a map, and what
@@ -94,18 +83,18 @@ pub(crate) fn explanations(threads: usize) -> Vec<Case> {
         (Attention::None, Mode::GradCamPlusPlus),
         (Attention::None, Mode::Gradient),
     ];
-    let of = |(arch, batch, size, classes): (&str, usize, usize, usize)| {
-        asked.map(|(attention, mode)| Case {
-            arch: arch.to_owned(),
-            attention,
-            mode,
-            batch,
-            size,
-            classes,
-            threads,
-        })
+    cases(&[PUBLISHED[0], PUBLISHED[3]], &asked, threads)
+}
+
+/// Each network in each of the ways.
+fn cases(networks: &[(&str, usize, usize, usize)], ways: &[(Attention, Mode)], threads: usize) -> Vec<Case> {
+    let of = |&(arch, batch, size, classes): &(&str, usize, usize, usize)| {
+        let arch = arch.to_owned();
+        let case =
+            |&(attention, mode)| Case { arch: arch.clone(), attention, mode, batch, size, classes, threads };
+        ways.iter().map(case).collect::<Vec<_>>()
     };
-    [PUBLISHED[0], PUBLISHED[3]].into_iter().flat_map(of).collect()
+    networks.iter().flat_map(of).collect()
 }
 
 impl Mode {
