@@ -1,14 +1,16 @@
-//! What the developers run: `cargo xtask ci`, `cargo xtask bench`.
+//! What the developers run: `cargo xtask ci`, `cargo xtask bench`, `cargo xtask ablation`.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A program for the terminal.
 
-mod bench;
 mod ci;
+mod program;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask TASK
 
 tasks:
+  ablation the papers' tables, rerun at the scale that the machine allows and set beside what was published;
+           `ablation -h`
   ci       everything that continuous integration checks: format, tests, clippy, docs, the CUDA build's types;
            where there is a Chromium, the pages in it; where ../shared lies beside the project, the tests on real
            data and reference numbers
@@ -18,7 +20,8 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let done = match arguments.next().as_deref() {
         Some("ci") => ci::run().map(|()| ExitCode::SUCCESS),
-        Some("bench") => bench::run(arguments),
+        Some("bench") => program::run("abn-bench", arguments),
+        Some("ablation") => program::run("abn-ablation", arguments),
         Some("-h" | "--help") => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -23,6 +23,11 @@ pub fn for_bookkeeping() -> Result<Device> {
     open(COMPILED.last().copied())
 }
 
+/// Whether that name, or the preferred compiled backend, is the CPU.
+pub fn is_cpu(name: Option<&str>) -> bool {
+    matches!(name.or(COMPILED.first().copied()), Some("flex" | "cpu"))
+}
+
 /// The device of that name, or of the preferred compiled backend. `cuda:1` is the second CUDA device.
 ///
 /// # Errors

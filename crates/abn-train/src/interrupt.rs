@@ -37,6 +37,11 @@ impl Interrupt {
         self.0.load(Ordering::SeqCst)
     }
 
+    /// Asks to stop as Ctrl-C does.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
     /// From here on nothing is left to save: Ctrl-C ends the program at once.
     pub fn end_at_once(&self) {
         self.0.store(true, Ordering::SeqCst);

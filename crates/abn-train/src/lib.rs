@@ -40,6 +40,7 @@ pub mod showcase;
 pub mod stability;
 pub mod terminal;
 pub mod trainer;
+pub mod training;
 pub mod view;
 pub mod weights;
 
@@ -57,8 +58,7 @@ pub fn main() -> ExitCode {
     match dispatch(command) {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
-        // Whoever read our results has seen enough, as in `abn models | head -1`.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::note(&format!("error: {error:#}"));
             ExitCode::FAILURE
@@ -79,9 +79,4 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Export(args) => commands::export::run(args)?,
     }
     Ok(Ending::Finished)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

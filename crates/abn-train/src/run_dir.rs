@@ -12,7 +12,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use crate::files::{is_unfinished, remove_unfinished, write_atomically};
@@ -20,6 +20,11 @@ use crate::recipe::RunConfig;
 
 const CONFIG: &str = "config.json";
 const LOCK: &str = ".lock";
+
+/// Another process is training in that run.
+#[derive(Debug, thiserror::Error)]
+#[error("another process is training in `{}`; wait for it or choose another --out", .0.display())]
+pub struct InUse(PathBuf);
 
 /// An open run.
 #[derive(Debug)]
@@ -177,9 +182,7 @@ fn lock(path: &Path) -> Result<File> {
     })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!("another process is training in `{}`; wait for it or choose another --out", path.display())
-        }
+        Err(TryLockError::WouldBlock) => Err(InUse(path.to_owned()).into()),
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("cannot lock `{}`", path.display()))
         }

@@ -7,7 +7,8 @@ const SLACK: f64 = 1e-9;
 
 /// How values are spread over an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scale {
+pub enum Scale {
+    /// Evenly.
     Linear,
     /// Powers of ten; values of zero or less are gaps.
     Log,

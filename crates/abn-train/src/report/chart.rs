@@ -4,6 +4,8 @@
 //! Colours come from the classes `ink-...` of the style sheet, so the chart follows light and dark mode. The hover
 //! readout is CSS alone: every epoch has an invisible column; the pointer over it shows its line and values.
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
 
 use super::axis::{Axis, Scale};
@@ -21,7 +23,7 @@ const MOST_COLUMNS: usize = 300;
 
 /// How the values of a chart are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub enum Unit {
     /// As they are.
     Number,
     /// Fractions in [0, 1], written as percent.
@@ -76,12 +78,14 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// One line of a chart.
-pub(super) struct Series {
-    pub(super) name: &'static str,
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// In the legend.
+    pub name: Cow<'static, str>,
     /// Class of the style sheet that gives the colour.
-    pub(super) ink: &'static str,
+    pub ink: &'static str,
     /// One value per epoch of the chart; what is absent or not finite is a gap.
-    pub(super) values: Vec<Option<f64>>,
+    pub values: Vec<Option<f64>>,
 }
 
 impl Series {
@@ -91,22 +95,27 @@ impl Series {
 }
 
 /// Lines over the same epochs.
-pub(super) struct Chart {
-    pub(super) title: &'static str,
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// Above it.
+    pub title: Cow<'static, str>,
     /// What is counted from left to right: epochs, unless said otherwise.
-    pub(super) over: &'static str,
-    pub(super) unit: Unit,
-    pub(super) scale: Scale,
+    pub over: &'static str,
+    /// How its values are written.
+    pub unit: Unit,
+    /// How they are spread.
+    pub scale: Scale,
     /// Numbers of the epochs, ascending.
-    pub(super) epochs: Vec<usize>,
-    pub(super) series: Vec<Series>,
+    pub epochs: Vec<usize>,
+    /// The lines.
+    pub series: Vec<Series>,
     /// An epoch to mark with a vertical line.
-    pub(super) best: Option<usize>,
+    pub best: Option<usize>,
 }
 
 impl Chart {
     /// The chart with its title and legend.
-    pub(super) fn figure(&self) -> Markup {
+    pub fn figure(&self) -> Markup {
         html! {
             figure.chart {
                 figcaption {
@@ -285,10 +294,10 @@ mod tests {
     use super::*;
 
     fn chart(epochs: usize, values: Vec<Option<f64>>) -> Chart {
-        let series = vec![Series { name: "test", ink: "ink-test", values }];
+        let series = vec![Series { name: "test".into(), ink: "ink-test", values }];
         let (unit, scale) = (Unit::Number, Scale::Linear);
         Chart {
-            title: "Loss",
+            title: "Loss".into(),
             over: "epoch",
             unit,
             scale,

@@ -93,7 +93,7 @@ fn train_and_test(
 
 fn chart(title: &'static str, unit: Unit, epochs: &[EpochRecord], series: Vec<Series>) -> Chart {
     let epochs = epochs.iter().map(|record| record.epoch).collect();
-    Chart { title, over: "epoch", unit, scale: Scale::Linear, epochs, series, best: None }
+    Chart { title: title.into(), over: "epoch", unit, scale: Scale::Linear, epochs, series, best: None }
 }
 
 fn line(
@@ -102,7 +102,7 @@ fn line(
     epochs: &[EpochRecord],
     value: impl Fn(&EpochRecord) -> Option<f64>,
 ) -> Series {
-    Series { name, ink, values: epochs.iter().map(value).collect() }
+    Series { name: name.into(), ink, values: epochs.iter().map(value).collect() }
 }
 
 /// Steps divide the rate by ten again and again, which only a log axis shows; smooth schedules fall to near zero,
@@ -115,12 +115,12 @@ fn rate_scale(epochs: &[EpochRecord]) -> Scale {
 fn speed(timing: &[EpochTiming]) -> Chart {
     let values = timing.iter().map(|epoch| Some(epoch.images_per_second)).collect();
     Chart {
-        title: "Training speed",
+        title: "Training speed".into(),
         over: "epoch",
         unit: Unit::Count,
         scale: Scale::Linear,
         epochs: timing.iter().map(|epoch| epoch.epoch).collect(),
-        series: vec![Series { name: "images per second", ink: "ink-train", values }],
+        series: vec![Series { name: "images per second".into(), ink: "ink-train", values }],
         best: None,
     }
 }

@@ -22,7 +22,10 @@ const LOSSLESS: u32 = 64;
 const JPEG_QUALITY: u8 = 85;
 
 /// A map as a data URI of a PNG that is transparent to what lies below it, but for values that are not finite.
-pub(super) fn layer(map: &AttentionMap, drawing: &Drawing) -> Result<String> {
+///
+/// # Errors
+/// The map cannot be encoded.
+pub fn layer(map: &AttentionMap, drawing: &Drawing) -> Result<String> {
     let limits = drawing.range.limits(map);
     let longer = map.width.max(map.height).max(1);
     let side = |side: usize| (side * SIDE / longer).max(1);
@@ -63,7 +66,10 @@ fn alphas(drawing: &Drawing) -> Vec<u8> {
 }
 
 /// An image as a data URI, of the size that it has.
-pub(super) fn photograph(image: &RgbImage) -> Result<String> {
+///
+/// # Errors
+/// It has no pixels.
+pub fn photograph(image: &RgbImage) -> Result<String> {
     let mut file = std::io::Cursor::new(Vec::new());
     if is_small(image) {
         image.write_to(&mut file, ImageFormat::Png).context("cannot encode an image")?;
@@ -75,7 +81,7 @@ pub(super) fn photograph(image: &RgbImage) -> Result<String> {
 }
 
 /// Whether an image is so small that its pixels will be seen.
-pub(super) fn is_small(image: &RgbImage) -> bool {
+pub fn is_small(image: &RgbImage) -> bool {
     image.width().max(image.height()) <= LOSSLESS
 }
 

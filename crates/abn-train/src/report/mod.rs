@@ -19,8 +19,13 @@ mod stability;
 
 use maud::{Markup, html};
 
+pub use self::axis::Scale as AxisScale;
+pub use self::chart::{Chart, Series, Unit};
 pub use self::explanations::{Explanation, ExplanationPage, Files, MethodMaps};
 pub use self::gallery::Shot;
+pub use self::layer::{is_small, layer, photograph};
+pub use self::page::page_with;
+pub use self::picture::color_bar;
 pub use self::related::Related;
 pub use self::score::{ScorePage, render_scores};
 pub use self::stability::{Example, StabilityPage, render_stability};

@@ -13,7 +13,7 @@ pub(super) fn page(title: &str, subtitle: &str, body: &Markup) -> String {
 }
 
 /// A whole page with rules of its own after the common ones.
-pub(super) fn page_with(style: &str, title: &str, subtitle: &str, body: &Markup) -> String {
+pub fn page_with(style: &str, title: &str, subtitle: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {

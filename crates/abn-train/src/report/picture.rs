@@ -104,7 +104,7 @@ fn data_uri(image: &RgbImage) -> Option<String> {
 }
 
 /// The colour scale with the map values at its ends.
-pub(super) fn color_bar(drawing: &Drawing) -> Markup {
+pub fn color_bar(drawing: &Drawing) -> Markup {
     match drawing.range {
         Range::Unit => scale(drawing, ["0", "1"], "map value, the same scale for every image"),
         Range::PerImage => {

@@ -192,21 +192,21 @@ fn curve(comparison: &Comparison) -> Chart {
     let same = comparison.curve.iter().map(|point| point.iou).collect();
     let other = comparison.curve.iter().map(|point| point.iou_of_other_images).collect();
     let series = vec![
-        Series { name: "same image", ink: "ink-attention", values: same },
-        Series { name: "different images", ink: "ink-train", values: other },
+        Series { name: "same image".into(), ink: "ink-attention", values: same },
+        Series { name: "different images".into(), ink: "ink-train", values: other },
     ];
     over_thresholds("Mean IoU", Unit::Number, comparison, series)
 }
 
 fn left_out(comparison: &Comparison) -> Chart {
     let empty = comparison.curve.iter().map(|point| Some(point.empty)).collect();
-    let series = vec![Series { name: "neither map reaches it", ink: "ink-spread", values: empty }];
+    let series = vec![Series { name: "neither map reaches it".into(), ink: "ink-spread", values: empty }];
     over_thresholds("Pairs left out", Unit::Percent, comparison, series)
 }
 
 fn over_thresholds(title: &'static str, unit: Unit, comparison: &Comparison, series: Vec<Series>) -> Chart {
     Chart {
-        title,
+        title: title.into(),
         over: "threshold",
         unit,
         scale: AxisScale::Linear,

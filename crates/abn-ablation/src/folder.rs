@@ -1,0 +1,259 @@
+//! The results folder of campaigns, which several processes may share.
+//!
+//! ```text
+//! ablation.json   which scale, which images, which campaigns: what all processes must agree on
+//! runs/NAME/      one folder a run, as `abn train` makes it, with ablation.json: what the tables need of it
+//! logs/NAME.log   what the run said
+//! index.html      the page; a table a campaign in NAME.md and NAME.csv, every run in runs.csv, times in speed.csv
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use abn_train::datasets::DatasetName;
+use abn_train::files::{remove_unfinished, write_atomically};
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::campaign::Name;
+use crate::plan::Run;
+use crate::record::Record;
+use crate::scale::Scale;
+
+/// Version of the layout of the folder.
+const VERSION: u64 = 1;
+const MANIFEST: &str = "ablation.json";
+const LOCK: &str = ".lock";
+
+/// What all processes that share a folder agree on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    version: u64,
+    scale: Scale,
+    /// The data set, if not the scale's.
+    dataset: Option<DatasetName>,
+    /// Fingerprint of the images by data set.
+    images: BTreeMap<String, String>,
+    /// Number of seeds by campaign.
+    campaigns: BTreeMap<Name, usize>,
+}
+
+/// An open results folder.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// The folder at that path, to look into it, whether or not there is one.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Opens the folder for these campaigns, making it if there is none. Returns it with the campaigns that it has
+    /// now, these and earlier ones, and their seeds.
+    ///
+    /// # Errors
+    /// The path is something else, or holds results of another version, scale or other images; or it cannot be written.
+    pub(crate) fn open(
+        path: &Path,
+        scale: Scale,
+        dataset: Option<DatasetName>,
+        images: &BTreeMap<String, String>,
+        campaigns: &[(Name, usize)],
+    ) -> Result<(Self, BTreeMap<Name, usize>)> {
+        let asked = Manifest {
+            version: VERSION,
+            scale,
+            dataset,
+            images: images.clone(),
+            campaigns: campaigns.iter().copied().collect(),
+        };
+        if let Some(manifest) = read(path)? {
+            manifest.refuse(&asked, path)?;
+        }
+        let unwritable =
+            || format!("cannot create `{}`; choose an --out that can be written", path.display());
+        for folder in [path.to_owned(), path.join("runs"), path.join("logs")] {
+            fs::create_dir_all(folder).with_context(unwritable)?;
+        }
+        let folder = Self::at(path.to_owned());
+        let _lock = folder.lock()?;
+        // Under the lock, so that processes started at once do not forget each other's campaigns.
+        let mut manifest = read(path)?.unwrap_or_else(|| asked.clone());
+        manifest.refuse(&asked, path)?;
+        manifest.images.extend(asked.images);
+        manifest.campaigns.extend(asked.campaigns);
+        let known = manifest.campaigns.clone();
+        folder.write(MANIFEST, serde_json::to_string_pretty(&manifest)?.as_bytes())?;
+        remove_unfinished(path)?;
+        Ok((folder, known))
+    }
+
+    /// Waits until no other process writes what all share.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let lock = || -> std::io::Result<File> {
+            let file = File::create(self.path.join(LOCK))?;
+            file.lock()?;
+            Ok(file)
+        };
+        lock().with_context(|| format!("cannot lock `{}`", self.path.display()))
+    }
+
+    /// Path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Folder of a run.
+    pub(crate) fn run(&self, run: &Run) -> PathBuf {
+        self.path.join("runs").join(&run.name)
+    }
+
+    /// Where the run writes what it says.
+    pub(crate) fn log(&self, run: &Run) -> PathBuf {
+        self.path.join("logs").join(format!("{}.log", run.name))
+    }
+
+    /// What a finished run left; `None` if it is not finished.
+    ///
+    /// # Errors
+    /// The record is damaged, or of another recipe.
+    pub(crate) fn record(&self, run: &Run) -> Result<Option<Record>> {
+        Record::read(&self.run(run), &run.recipe)
+    }
+
+    /// Writes a file of the folder, complete or not at all.
+    ///
+    /// # Errors
+    /// The disk is full or the folder not writable.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        write_atomically(&self.file(name), bytes)
+    }
+}
+
+impl Manifest {
+    /// Refuses what cannot stand in the same tables.
+    fn refuse(&self, asked: &Self, path: &Path) -> Result<()> {
+        let path = path.display();
+        ensure!(
+            self.scale == asked.scale,
+            "`{path}` holds results of --scale {}; name it with that scale, or choose another --out",
+            self.scale.name()
+        );
+        let option = |manifest: &Self| {
+            manifest
+                .dataset
+                .map_or("no --dataset".to_owned(), |dataset| format!("--dataset {}", dataset.name()))
+        };
+        ensure!(
+            self.dataset == asked.dataset,
+            "`{path}` holds results with {}, asked for is {}; ask for the same, or choose another --out",
+            option(self),
+            option(asked)
+        );
+        for (dataset, fingerprint) in &asked.images {
+            ensure!(
+                self.images.get(dataset).is_none_or(|known| known == fingerprint),
+                "`{path}` holds results on other images of {dataset} than those that were found now; name the same with \
+                 --data, or choose another --out"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The manifest of a results folder, or `None` if it is still to be made.
+fn read(path: &Path) -> Result<Option<Manifest>> {
+    let file = path.join(MANIFEST);
+    if !file.exists() {
+        ensure!(
+            !path.exists() || path.is_dir(),
+            "`{}` is a file; --out names a folder for the results",
+            path.display()
+        );
+        ensure!(
+            !path.exists() || is_unused(path)?,
+            "`{}` has files in it but no {MANIFEST}: it holds no results of campaigns; nothing was changed, choose another --out",
+            path.display()
+        );
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let unusable = || format!("`{}` cannot be used; choose another --out", file.display());
+    let value: Value = serde_json::from_str(&text).context("not valid JSON").with_context(unusable)?;
+    match value.get("version").and_then(Value::as_u64) {
+        Some(VERSION) => serde_json::from_value(value).map(Some).with_context(unusable),
+        Some(version) => bail!(
+            "`{}` was written by another version of the campaigns (layout {version}, this one reads {VERSION}); choose \
+             another --out",
+            file.display()
+        ),
+        None => Err(anyhow::anyhow!("not the results of campaigns")).with_context(unusable),
+    }
+}
+
+/// Whether there is nothing in it but what a process leaves that was killed before it wrote the manifest.
+fn is_unused(path: &Path) -> Result<bool> {
+    for entry in fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let empty = || fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_none());
+        let ours = name == LOCK
+            || abn_train::files::is_unfinished(&name)
+            || ((name == "runs" || name == "logs") && empty());
+        if !ours {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(fingerprint: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([("shapes".to_owned(), fingerprint.to_owned())])
+    }
+
+    fn open(path: &Path, scale: Scale, fingerprint: &str, campaign: Name) -> Result<BTreeMap<Name, usize>> {
+        Folder::open(path, scale, None, &images(fingerprint), &[(campaign, 2)])
+            .map(|(_, campaigns)| campaigns)
+    }
+
+    #[test]
+    fn a_folder_keeps_its_campaigns_and_refuses_what_does_not_belong() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results");
+        open(&path, Scale::Quick, "a", Name::Loss).unwrap();
+        let campaigns = open(&path, Scale::Quick, "a", Name::Cost).unwrap();
+        assert_eq!(campaigns, BTreeMap::from([(Name::Loss, 2), (Name::Cost, 2)]));
+        let refused = |result: Result<_>| format!("{:#}", result.unwrap_err());
+        assert!(
+            refused(open(&path, Scale::Short, "a", Name::Loss)).contains("holds results of --scale quick")
+        );
+        assert!(refused(open(&path, Scale::Quick, "b", Name::Loss)).contains("other images of shapes"));
+        fs::write(path.join(MANIFEST), r#"{"version": 7}"#).unwrap();
+        assert!(refused(open(&path, Scale::Quick, "a", Name::Loss)).contains("another version"));
+        fs::write(path.join(MANIFEST), "{").unwrap();
+        assert!(refused(open(&path, Scale::Quick, "a", Name::Loss)).contains("not valid JSON"));
+    }
+
+    #[test]
+    fn what_is_no_results_folder_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.tex"), "").unwrap();
+        let error = open(folder.path(), Scale::Quick, "a", Name::Loss).unwrap_err();
+        assert!(format!("{error:#}").contains("holds no results of campaigns"));
+        let error = open(&folder.path().join("thesis.tex"), Scale::Quick, "a", Name::Loss).unwrap_err();
+        assert!(format!("{error:#}").contains("is a file"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,65 @@
+//! The data sets of the campaigns, opened before anything is written.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use abn_data::{Collection, Split};
+use abn_train::datasets::{DatasetName, fingerprint};
+use abn_train::recipe::Recipe;
+use anyhow::{Context, Result};
+
+use crate::campaign::Campaign;
+
+/// A data set.
+pub(crate) struct Images {
+    /// Training images.
+    pub(crate) train: usize,
+    /// The images that the tables are about.
+    pub(crate) test: Collection,
+    fingerprint: String,
+}
+
+/// The data sets that campaigns need, by name.
+pub(crate) struct DataSets(BTreeMap<&'static str, Images>);
+
+impl DataSets {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// One is missing or damaged.
+    pub(crate) fn open(campaigns: &[Campaign], data: Option<&Path>) -> Result<Self> {
+        let mut sets = BTreeMap::new();
+        for recipe in campaigns.iter().flat_map(Campaign::recipes) {
+            if !sets.contains_key(recipe.dataset.name()) {
+                sets.insert(recipe.dataset.name(), open(recipe.dataset, data)?);
+            }
+        }
+        Ok(Self(sets))
+    }
+
+    /// That of a recipe of these campaigns.
+    pub(crate) fn of(&self, recipe: &Recipe) -> Option<&Images> {
+        self.0.get(recipe.dataset.name())
+    }
+
+    /// Fingerprints by name.
+    pub(crate) fn fingerprints(&self) -> BTreeMap<String, String> {
+        self.0.iter().map(|(name, images)| ((*name).to_owned(), images.fingerprint.clone())).collect()
+    }
+}
+
+fn open(dataset: DatasetName, data: Option<&Path>) -> Result<Images> {
+    let folder = dataset.folder(data, None)?;
+    let open = |split| {
+        dataset.open(split, folder.as_deref(), None).with_context(|| {
+            format!(
+                "the data set {} cannot be opened; name its folder with --dataset {0} --data DIR or ABN_DATASETS, or \
+                 choose another --dataset",
+                dataset.name()
+            )
+        })
+    };
+    let (train, test) = (open(Split::Train)?, open(Split::Test)?);
+    let fingerprint = format!("train: {}; test: {}", fingerprint(&train)?, fingerprint(&test)?);
+    Ok(Images { train: train.samples.len(), test, fingerprint })
+}

@@ -1,0 +1,168 @@
+//! The campaigns behind `cargo xtask ablation`: the papers' tables, rerun at the scale that the machine allows, and set
+//! beside what was published.
+//!
+//! A [`campaign`] is a list of rows that derive from one recipe ([`campaigns`], [`scale`]); the [`plan`] is every recipe once. The
+//! [`runner`] trains what is not finished, each run in a process of its own ([`worker`]), which leaves a [`record`] in the
+//! results [`folder`]. A [`table`] is a pure function of records, and the files for readers are functions of tables.
+
+mod campaign;
+mod campaigns;
+mod cli;
+mod folder;
+mod images;
+mod markdown;
+mod numbers;
+mod overview;
+mod page;
+mod plan;
+mod published;
+mod record;
+mod results;
+mod runner;
+mod scale;
+mod speed;
+mod spreadsheet;
+mod statistics;
+mod table;
+mod worker;
+
+use std::process::ExitCode;
+use std::thread;
+
+use abn_train::interrupt::{EXIT_CODE, Interrupt};
+use abn_train::recipe::{Recipe, RunConfig};
+use abn_train::{device, terminal};
+use anyhow::Result;
+use clap::Parser;
+
+use crate::campaign::{Campaign, Name};
+use crate::cli::Cli;
+use crate::folder::Folder;
+use crate::images::DataSets;
+use crate::overview::Overview;
+use crate::plan::Run;
+use crate::results::{Call, PAGE};
+use crate::runner::{Conditions, Failure, WORKER};
+
+fn main() -> ExitCode {
+    let done = match std::env::args().nth(1).as_deref() {
+        Some(WORKER) => worker::main(),
+        _ => campaigns(&Cli::parse()),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::note(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Everything is checked before anything is written.
+fn campaigns(cli: &Cli) -> Result<ExitCode> {
+    let seeds = |name| (name, cli.seeds());
+    let asked: Vec<(Name, usize)> = cli.campaigns().into_iter().map(seeds).collect();
+    let plan = campaigns_of(cli, asked.iter().copied())?;
+    let device = device::open(cli.device.as_deref())?;
+    let sets = DataSets::open(&plan, cli.data.as_deref())?;
+    let runs = runs_of_shard(cli, &plan)?;
+    if cli.list {
+        return list(&Folder::at(cli.out()), &runs);
+    }
+    let (folder, known) = Folder::open(&cli.out(), cli.scale, cli.dataset, &sets.fingerprints(), &asked)?;
+    let mut failures = Vec::new();
+    if !cli.report {
+        let interrupt = Interrupt::listen()?;
+        failures = train(cli, &folder, &sets, runs, &interrupt)?;
+        if interrupt.requested() {
+            terminal::note("stopped; the same command continues");
+            return Ok(ExitCode::from(EXIT_CODE));
+        }
+        interrupt.end_at_once();
+    }
+    // The page is about all campaigns of the folder, also those of earlier calls.
+    let all = campaigns_of(cli, known.into_iter())?;
+    let sets = DataSets::open(&all, cli.data.as_deref())?;
+    let failed = failures.len();
+    let call = Call { scale: cli.scale, command: command(), failures };
+    let tables = results::write(&folder, &all, &sets, &device, call)?;
+    let shown = tables.iter().filter(|table| asked.iter().any(|(name, _)| *name == table.campaign.name));
+    for table in shown {
+        let file = folder.file(&format!("{}.md", table.campaign.name.name()));
+        let open = if table.is_complete() { "" } else { " (not yet complete)" };
+        terminal::result(&format!("table {}{open}", file.display()))?;
+    }
+    terminal::result(&format!("page {}", folder.file(PAGE).display()))?;
+    if failed > 0 {
+        terminal::note(&format!(
+            "{failed} runs failed; their logs lie in `{}`, and the same command tries them again",
+            folder.file("logs").display()
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn campaigns_of(cli: &Cli, names: impl Iterator<Item = (Name, usize)>) -> Result<Vec<Campaign>> {
+    names.map(|(name, seeds)| Campaign::new(name, &cli.setting(seeds))).collect()
+}
+
+/// What was typed.
+fn command() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!("cargo xtask ablation {}", arguments.join(" ")).trim_end().to_owned()
+}
+
+fn runs_of_shard(cli: &Cli, plan: &[Campaign]) -> Result<Vec<Run>> {
+    let runs = plan::runs(plan)?.into_iter().enumerate();
+    let ours = |place: usize| cli.shard.is_none_or(|shard| shard.holds(place));
+    Ok(runs.filter(|(place, _)| ours(*place)).map(|(_, run)| run).collect())
+}
+
+fn list(folder: &Folder, runs: &[Run]) -> Result<ExitCode> {
+    for run in runs {
+        let state = if folder.record(run)?.is_some() { "finished" } else { "to do" };
+        terminal::result(&format!("{state:<8}  {}", folder.run(run).display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Trains what is not finished.
+fn train(
+    cli: &Cli,
+    folder: &Folder,
+    sets: &DataSets,
+    runs: Vec<Run>,
+    interrupt: &Interrupt,
+) -> Result<Vec<Failure>> {
+    let all = runs.len();
+    let mut to_do = Vec::new();
+    for run in runs {
+        if folder.record(&run)?.is_none() {
+            let work = work(&run.recipe, sets)?;
+            to_do.push((run, work));
+        }
+    }
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let usual = if device::is_cpu(cli.device.as_deref()) { cores } else { 1 };
+    let jobs = cli.jobs.unwrap_or(usual).min(to_do.len().max(1));
+    let conditions = Conditions { jobs, data: cli.data.clone(), device: cli.device.clone() };
+    let finished = all - to_do.len();
+    terminal::note(&format!(
+        "{all} runs, {finished} of them finished; {jobs} at once, in `{}`",
+        folder.file("runs").display()
+    ));
+    let overview = Overview::new(finished, &to_do);
+    let runs = to_do.into_iter().map(|(run, _)| run).collect();
+    runner::train(runs, folder, &conditions, interrupt, &overview)
+}
+
+/// Multiply-adds of a run: forward, and as many again for each of the two gradients; forward alone for the test images.
+fn work(recipe: &Recipe, sets: &DataSets) -> Result<f64> {
+    let Some(images) = sets.of(recipe) else { return Ok(0.0) };
+    let config = RunConfig::new(recipe.clone(), images.test.classes.clone())?;
+    let train = recipe.limit.map_or(images.train, |limit| limit.min(images.train));
+    let images = (3 * train + images.test.samples.len()) * recipe.epochs;
+    Ok(config.cost(&device::for_bookkeeping()?).multiply_adds as f64 * images as f64)
+}

@@ -1,0 +1,126 @@
+//! The papers' figures: top-1 errors in percent, as printed, and where they come from.
+
+use serde::Serialize;
+
+/// ABN's paper, as the tables are cited.
+pub(crate) const ABN_1: &str = "ABN, Table 1";
+/// ABN's comparison of networks.
+pub(crate) const ABN_2: &str = "ABN, Table 2";
+/// MANet's channel attention.
+pub(crate) const MANET_1: &str = "MANet, Table 1";
+/// MANet's spatial attention.
+pub(crate) const MANET_2: &str = "MANet, Table 2";
+/// MANet's order of the parts.
+pub(crate) const MANET_3: &str = "MANet, Table 3";
+/// MANet's comparison of networks.
+pub(crate) const MANET_4: &str = "MANet, Table 4";
+/// Why the figures of MANet's Tables 1 to 3 are shown in both placements, and of what they are.
+pub(crate) const FROM_CBAM: &str = "also CBAM's published figure, measured with the module in every block";
+
+/// A figure that was printed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Published {
+    /// Top-1 error in percent.
+    pub(crate) error: f64,
+    /// Network and data set, where they are not those of the row.
+    pub(crate) of: &'static str,
+    /// Paper and table.
+    pub(crate) source: &'static str,
+    /// What to know about it; mostly that it is another paper's.
+    pub(crate) remark: &'static str,
+}
+
+/// ABN, Table 1: top-1 error on CIFAR-100 of g(x), g(x).M(x) and g(x).(1+M(x)).
+pub(crate) const MECHANISM: [(&str, [f64; 3]); 5] = [
+    ("resnet20", [31.47, 30.61, 30.46]),
+    ("resnet32", [30.13, 28.34, 27.91]),
+    ("resnet44", [25.90, 24.83, 25.59]),
+    ("resnet56", [25.61, 24.22, 24.07]),
+    ("resnet110", [24.14, 23.28, 22.82]),
+];
+
+/// A row of ABN's Table 2: a network on a data set, without and with ABN.
+pub(crate) struct Backbone {
+    /// Family, as the table names it.
+    pub(crate) family: &'static str,
+    /// Data set.
+    pub(crate) dataset: &'static str,
+    /// Network and data set, as they are written.
+    pub(crate) of: &'static str,
+    /// The network alone.
+    pub(crate) plain: f64,
+    /// Whether the authors of ABN measured that themselves, or took it from the network's paper.
+    pub(crate) measured: bool,
+    /// With the attention branch.
+    pub(crate) abn: f64,
+}
+
+const fn backbone(
+    family: &'static str,
+    dataset: &'static str,
+    of: &'static str,
+    plain: f64,
+    measured: bool,
+    abn: f64,
+) -> Backbone {
+    Backbone { family, dataset, of, plain, measured, abn }
+}
+
+/// ABN, Table 2, as far as both figures are printed.
+pub(crate) const BACKBONES: [Backbone; 11] = [
+    backbone("ResNet", "cifar10", "ResNet-110, CIFAR-10", 6.43, false, 4.91),
+    backbone("ResNet", "cifar100", "ResNet-110, CIFAR-100", 24.14, true, 22.82),
+    backbone("ResNet", "imagenet", "ResNet-152, ImageNet", 22.19, true, 21.37),
+    backbone("WideResNet", "cifar10", "WRN-28-10, CIFAR-10", 4.00, false, 3.78),
+    backbone("WideResNet", "cifar100", "WRN-28-10, CIFAR-100", 19.25, false, 18.12),
+    backbone("DenseNet", "cifar10", "DenseNet-BC-100-12, CIFAR-10", 4.51, false, 4.17),
+    backbone("DenseNet", "cifar100", "DenseNet-BC-100-12, CIFAR-100", 22.27, false, 21.63),
+    backbone("ResNeXt", "cifar10", "ResNeXt-29 8x64d, CIFAR-10", 3.84, true, 3.80),
+    backbone("ResNeXt", "cifar100", "ResNeXt-29 8x64d, CIFAR-100", 18.32, true, 17.70),
+    backbone("SENet", "imagenet", "SE-ResNet-152, ImageNet", 21.57, false, 20.77),
+    backbone("VGG", "imagenet", "VGG-16 with batch norm, ImageNet", 26.24, true, 25.55),
+];
+
+/// MANet, Tables 1 to 3: ResNet-50 on ImageNet.
+pub(crate) mod module {
+    /// The network alone.
+    pub(crate) const BASELINE: f64 = 24.56;
+    /// Average pooling.
+    pub(crate) const AVERAGE: f64 = 23.14;
+    /// Maximum pooling.
+    pub(crate) const MAXIMUM: f64 = 23.20;
+    /// Both.
+    pub(crate) const BOTH: f64 = 22.80;
+    /// Mean and maximum over channels, 3x3.
+    pub(crate) const POOL_3: f64 = 22.68;
+    /// Mean and maximum over channels, 7x7.
+    pub(crate) const POOL_7: f64 = 22.66;
+    /// 1x1 convolution, 3x3.
+    pub(crate) const CONV_3: f64 = 22.96;
+    /// 1x1 convolution, 7x7.
+    pub(crate) const CONV_7: f64 = 22.90;
+    /// Spatial, then channel.
+    pub(crate) const SPATIAL_FIRST: f64 = 22.78;
+    /// Both at once.
+    pub(crate) const PARALLEL: f64 = 22.95;
+}
+
+/// MANet, Table 4: top-1 error on ImageNet of the original, SENet, ABN and MANet.
+pub(crate) const NETWORKS: [(&str, [f64; 4]); 3] = [
+    ("resnet50", [24.56, 23.14, 23.14, 22.66]),
+    ("resnet101", [22.38, 22.35, 22.11, 21.84]),
+    ("resnet152", [22.24, 21.57, 21.82, 21.95]),
+];
+
+/// Which of [`NETWORKS`] are known from another paper.
+pub(crate) fn remark_on_network(network: &str, column: usize) -> &'static str {
+    match (network, column) {
+        ("resnet50", 0) => "also CBAM's published figure",
+        ("resnet50" | "resnet101", 1) => "also CBAM's published figure for SENet",
+        ("resnet152", 1) => "also the figure of SENet in ABN, Table 2",
+        ("resnet50", 3) => "also CBAM's published figure for CBAM in every block",
+        ("resnet101", 0) => "CBAM's paper has 23.38, one digit apart",
+        (_, 2) => "ABN's own code page has other figures: 23.1, 21.8 and 21.4 for depths 50, 101 and 152",
+        _ => "",
+    }
+}

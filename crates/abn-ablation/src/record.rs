@@ -1,0 +1,150 @@
+//! What a finished run leaves for the tables: `ablation.json` in its folder, written last.
+
+use std::fs;
+use std::path::Path;
+
+use abn_core::attention::MapConfig;
+use abn_core::explain::{AttentionMap, Layer, Method};
+use abn_data::Collection;
+use abn_train::checkpoint::Which;
+use abn_train::metrics::Results;
+use abn_train::recipe::{Recipe, RunConfig};
+use abn_train::run_dir::RunDir;
+use abn_train::session::Session;
+use abn_train::stability::{Ask, Scale, Seen, look};
+use anyhow::{Context, Result, ensure};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// Version of the layout of the file.
+const VERSION: u32 = 1;
+const FILE: &str = "ablation.json";
+/// Images that are shown under every variant.
+const SHOWN: usize = 6;
+/// Test images among which they are chosen.
+const LOOKED_AT: usize = 48;
+
+/// What the tables need of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    version: u32,
+    /// What was to be trained; batches may have been smaller, if there are fewer images.
+    recipe: Recipe,
+    /// Figures of the last and of the best epoch.
+    pub(crate) results: Results,
+    /// Trainable parameters.
+    pub(crate) parameters: usize,
+    /// Multiply-adds of an image.
+    pub(crate) multiply_adds: u64,
+    /// How the images are explained: by the trained map, or by Grad-CAM where there is none.
+    pub(crate) trained_maps: bool,
+    /// What the last weights say of a few test images, the same ones for every run.
+    pub(crate) looks: Vec<Look>,
+}
+
+/// What a run says of an image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Look {
+    /// Index in the test split.
+    pub(crate) image: usize,
+    /// Class that is predicted.
+    pub(crate) predicted: usize,
+    height: usize,
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl Look {
+    /// Where it looks; `None` if the file holds no map.
+    pub(crate) fn map(&self) -> Option<AttentionMap> {
+        AttentionMap::new(self.height, self.width, self.values.clone()).ok()
+    }
+}
+
+impl Record {
+    /// Writes the record of a run whose training is done.
+    ///
+    /// # Errors
+    /// A checkpoint or a sample cannot be read, or the file not be written.
+    pub(crate) fn write(
+        run: &RunDir,
+        recipe: &Recipe,
+        config: &RunConfig,
+        results: Results,
+        test: &Collection,
+        device: &Device,
+    ) -> Result<()> {
+        let session = Session::open(run.path(), Which::Latest, device.clone())?;
+        let cost = config.cost(device);
+        let record = Self {
+            version: VERSION,
+            recipe: recipe.clone(),
+            results,
+            parameters: cost.parameters,
+            multiply_adds: cost.multiply_adds,
+            trained_maps: config.model.attention.is_some(),
+            looks: looks(&session, test)?,
+        };
+        run.write_json(FILE, &record)
+    }
+
+    /// The record of the run in that folder; `None` if the run is not finished.
+    ///
+    /// # Errors
+    /// The file is damaged, of another version, or of another recipe than that one.
+    pub(crate) fn read(run: &Path, recipe: &Recipe) -> Result<Option<Self>> {
+        let file = run.join(FILE);
+        if !file.exists() {
+            return Ok(None);
+        }
+        let read = || -> Result<Self> {
+            let record: Self = serde_json::from_str(&fs::read_to_string(&file)?)?;
+            ensure!(record.version == VERSION, "written by another version (layout {})", record.version);
+            ensure!(record.recipe == *recipe, "of another recipe than its folder's name says");
+            Ok(record)
+        };
+        read().map(Some).with_context(|| {
+            format!("`{}` cannot be used; move its folder away, and the run is trained again", file.display())
+        })
+    }
+}
+
+/// The last weights on the shown images. Maps without an upper end and Grad-CAM's are normalised.
+fn looks(session: &Session, test: &Collection) -> Result<Vec<Look>> {
+    let attention = session.config.model.attention.as_ref();
+    let method = if attention.is_some() { Method::Attention } else { Method::GradCam };
+    let bounded = attention.is_some_and(|attention| attention.map != MapConfig::LogSum);
+    let scale = if bounded { Scale::Raw } else { Scale::PerImage };
+    let ask = Ask { method, layer: Layer::Refined, scale };
+    let name = session.run.path().display().to_string();
+    let seen = look(&name, session, &test.clone().limit(LOOKED_AT), &ask, 0, |_| ())?;
+    Ok(shown(&seen.labels).into_iter().map(|image| of(&seen, image)).collect())
+}
+
+fn of(seen: &Seen, image: usize) -> Look {
+    let AttentionMap { height, width, values } = seen.maps[image].clone();
+    Look { image, predicted: seen.predicted[image], height, width, values }
+}
+
+/// The first image of every class in their order, and then others until there are enough.
+fn shown(labels: &[usize]) -> Vec<usize> {
+    let is_first = |image: &usize| !labels[..*image].contains(&labels[*image]);
+    let (first, others): (Vec<usize>, Vec<usize>) = (0..labels.len()).partition(is_first);
+    let mut shown: Vec<usize> = first.into_iter().chain(others).take(SHOWN).collect();
+    shown.sort_unstable();
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_different_classes_are_shown() {
+        assert_eq!(shown(&[3, 3, 1, 3, 0, 1, 2, 5, 4, 9]), [0, 2, 4, 6, 7, 8]);
+        assert_eq!(shown(&[1, 1, 1, 0, 1, 1, 1, 1]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(shown(&[7]), [0]);
+    }
+}

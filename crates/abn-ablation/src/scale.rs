@@ -1,0 +1,93 @@
+//! How much a campaign is given: its images, its epochs, and the networks that fit them.
+
+use abn_core::backbone::Architecture;
+use abn_train::architectures;
+use abn_train::datasets::DatasetName;
+use abn_train::recipe::Recipe;
+use abn_train::schedule::Schedule;
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Training images of the quick scale.
+const QUICK_IMAGES: usize = 480;
+/// Epochs of the quick scale.
+const QUICK_EPOCHS: usize = 2;
+/// Epochs of the short scale.
+const SHORT_EPOCHS: usize = 6;
+
+/// How much a campaign is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scale {
+    /// Minutes: a few hundred built-in images, the smallest networks. Shows that everything runs; its figures mean nothing
+    Quick,
+    /// Hours: all images of CIFAR-10, small networks, 6 epochs
+    Short,
+    /// Days to weeks: the networks, images, epochs and schedules of the papers
+    Paper,
+}
+
+impl Scale {
+    /// The name as typed and stored.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Short => "short",
+            Self::Paper => "paper",
+        }
+    }
+
+    /// Seeds unless said otherwise.
+    pub(crate) fn seeds(self) -> usize {
+        match self {
+            Self::Quick => 2,
+            Self::Short | Self::Paper => 3,
+        }
+    }
+
+    /// The data set unless said otherwise; `published` is the papers'.
+    pub(crate) fn dataset(self, published: DatasetName) -> DatasetName {
+        match self {
+            Self::Quick => DatasetName::Shapes,
+            Self::Short => DatasetName::Cifar10,
+            Self::Paper => published,
+        }
+    }
+
+    /// The network without attention that most campaigns vary.
+    pub(crate) fn network(self, dataset: DatasetName) -> &'static str {
+        match self {
+            _ if dataset.has_photographs() => self.pick("resnet18", "resnet18", "resnet50"),
+            _ => self.pick("resnet8", "resnet20", "resnet110"),
+        }
+    }
+
+    /// The value of this scale.
+    pub(crate) fn pick<T>(self, quick: T, short: T, paper: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Short => short,
+            Self::Paper => paper,
+        }
+    }
+
+    /// The recipe of a network without attention, from which every run of a campaign derives.
+    ///
+    /// # Errors
+    /// There is no network of that name.
+    pub(crate) fn recipe(self, dataset: DatasetName, architecture: &str) -> Result<Recipe> {
+        let Architecture { name, network, .. } = architectures::parse(architecture)?;
+        let epochs = self.pick(Some(QUICK_EPOCHS), Some(SHORT_EPOCHS), None);
+        let recipe = Recipe::of(dataset, epochs).for_family(network.family, epochs);
+        let recipe = Recipe { architecture: name, attention: None, ..recipe };
+        Ok(match self {
+            Self::Quick => {
+                Recipe { limit: Some(QUICK_IMAGES), schedule: Schedule::Cosine, batch_size: 32, ..recipe }
+            }
+            // A few epochs have no place for the steps of a few hundred.
+            Self::Short => Recipe { schedule: Schedule::Cosine, ..recipe },
+            Self::Paper => recipe,
+        })
+    }
+}

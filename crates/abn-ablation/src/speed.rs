@@ -1,0 +1,119 @@
+//! How fast the networks of a campaign train and answer: measured by turns in this process, when no run is trained
+//! beside it, and kept, because a time is not to be had a second time.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use abn_core::{Classifier, Output, loss};
+use abn_train::inputs::Inputs;
+use abn_train::recipe::{Recipe, RunConfig};
+use abn_train::sgd::Sgd;
+use anyhow::Result;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Repetitions, of which the median counts.
+const REPETITIONS: usize = 5;
+/// Images a batch, or fewer if the recipe trains on smaller ones.
+const BATCH: usize = 32;
+/// Of the steps that are timed: so small that the weights stay where they are.
+const RATE: f64 = 1e-6;
+
+/// Images a second.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Speed {
+    /// Forward, backward and a step of gradient descent.
+    pub(crate) training: f64,
+    /// Logits and, where there is a branch, the map.
+    pub(crate) inference: f64,
+}
+
+/// Measures each of those networks by turns, so that what disturbs the machine meets all of them.
+///
+/// # Errors
+/// A recipe names no network.
+pub(crate) fn measure(
+    networks: &[(String, Recipe)],
+    classes: usize,
+    device: &Device,
+) -> Result<BTreeMap<String, Speed>> {
+    let mut workloads = Vec::new();
+    for (name, recipe) in networks {
+        workloads.push((name.clone(), Workload::new(recipe, classes, device)?, Vec::new()));
+    }
+    for (_, workload, _) in &mut workloads {
+        workload.train();
+        workload.infer();
+    }
+    for _ in 0..REPETITIONS {
+        for (_, workload, seconds) in &mut workloads {
+            seconds.push((timed(|| workload.train()), timed(|| workload.infer())));
+        }
+    }
+    let speed = |(name, workload, seconds): (String, Workload, Vec<(f64, f64)>)| {
+        let images = workload.images.dims()[0] as f64;
+        let training = images / median(seconds.iter().map(|(training, _)| *training).collect());
+        (
+            name,
+            Speed {
+                training,
+                inference: images / median(seconds.iter().map(|(_, inference)| *inference).collect()),
+            },
+        )
+    };
+    Ok(workloads.into_iter().map(speed).collect())
+}
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let started = Instant::now();
+    work();
+    started.elapsed().as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A network and a batch of random images.
+struct Workload {
+    weight: f64,
+    sgd: Sgd,
+    training: Classifier,
+    inference: Classifier,
+    images: Tensor<4>,
+    labels: Tensor<1, Int>,
+}
+
+impl Workload {
+    fn new(recipe: &Recipe, classes: usize, device: &Device) -> Result<Self> {
+        let config = RunConfig::new(recipe.clone(), (0..classes).map(|class| class.to_string()).collect())?;
+        let (batch, side) = (BATCH.min(recipe.batch_size), Inputs::of_recipe(recipe).side as usize);
+        let training = device.clone().autodiff();
+        let labels: Vec<i64> = (0..batch).map(|index| (index % classes.max(1)) as i64).collect();
+        Ok(Self {
+            weight: recipe.attention_weight(),
+            sgd: Sgd::new(recipe.sgd),
+            training: config.model.init_seeded(recipe.seed, &training),
+            inference: config.model.init_seeded(recipe.seed, device),
+            images: Tensor::random([batch, 3, side, side], Distribution::Normal(0.0, 1.0), device),
+            labels: Tensor::from_ints(labels.as_slice(), &training),
+        })
+    }
+
+    fn train(&mut self) {
+        let output = self.training.forward(Tensor::from_inner(self.images.clone()));
+        let objective = loss::loss(&output, self.labels.clone(), self.weight);
+        let gradients = GradientsParams::from_grads(objective.clone().backward(), &self.training);
+        self.training = self.sgd.step(RATE, self.training.clone(), gradients);
+        objective.into_data();
+    }
+
+    fn infer(&self) {
+        let Output { logits, attention } = self.inference.forward(self.images.clone());
+        logits.into_data();
+        attention.map(|attention| attention.map.into_data());
+    }
+}

@@ -1,0 +1,162 @@
+//! Tables for programs: CSV, a header line and one line a row.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use crate::speed::Speed;
+use crate::table::{Finished, Line, Section, Table};
+
+/// A line a row of the table. Errors are in percent; what is not known is empty.
+///
+/// # Errors
+/// The lines cannot be put together.
+pub(crate) fn rows(table: &Table) -> Result<Vec<u8>> {
+    let header = [
+        "group",
+        "row",
+        "architecture",
+        "runs",
+        "planned",
+        "top1_error",
+        "spread",
+        "difference",
+        "low",
+        "high",
+        "published_error",
+        "published_difference",
+        "published_of",
+        "source",
+        "remark",
+        "verdict",
+        "parameters",
+        "multiply_adds",
+        "pointing",
+        "iou_with_best",
+        "iou_of_pairs",
+        "iou_low",
+        "iou_high",
+        "iou_of_other_images",
+        "rank_correlation",
+        "left_out",
+    ];
+    let lines =
+        table.sections.iter().flat_map(|section| section.lines.iter().map(move |line| row(section, line)));
+    written(&header, lines)
+}
+
+fn row(section: &Section, line: &Line) -> Vec<String> {
+    let Line { error, difference, published, stability, .. } = line;
+    let interval = difference.and_then(|difference| difference.interval);
+    let cost = line.cost();
+    let pairs = stability.and_then(|stability| stability.pairs);
+    let text = |text: Option<&'static str>| text.unwrap_or_default().to_owned();
+    vec![
+        section.title.clone(),
+        line.name.clone(),
+        line.architecture.clone(),
+        line.runs.len().to_string(),
+        line.planned.to_string(),
+        number(error.map(|error| error.mean)),
+        number(error.and_then(|error| error.spread)),
+        number(difference.map(|difference| difference.mean)),
+        number(interval.map(|(low, _)| low)),
+        number(interval.map(|(_, high)| high)),
+        number(published.map(|published| published.error)),
+        number(line.published_difference),
+        text(published.map(|published| published.of)),
+        text(published.map(|published| published.source)),
+        text(published.map(|published| published.remark)),
+        text(line.verdict.map(|verdict| verdict.name())),
+        cost.map_or_else(String::new, |(parameters, _)| parameters.to_string()),
+        cost.map_or_else(String::new, |(_, multiply_adds)| multiply_adds.to_string()),
+        number(line.pointing.map(|pointing| pointing.mean)),
+        number(stability.and_then(|stability| stability.with_best)),
+        number(pairs.map(|(mean, _, _)| mean)),
+        number(pairs.map(|(_, low, _)| low)),
+        number(pairs.map(|(_, _, high)| high)),
+        number(stability.and_then(|stability| stability.other_images)),
+        number(stability.and_then(|stability| stability.rank_correlation)),
+        number(stability.map(|stability| stability.empty)),
+    ]
+}
+
+/// A line a run of every table; a run that several campaigns share is in each of them.
+///
+/// # Errors
+/// The lines cannot be put together.
+pub(crate) fn runs(tables: &[Table]) -> Result<Vec<u8>> {
+    let header = [
+        "campaign",
+        "group",
+        "row",
+        "run",
+        "seed",
+        "learning_rate",
+        "epochs",
+        "top1_error",
+        "best_epoch",
+        "best_top1_error",
+        "test_loss",
+        "test_images",
+        "parameters",
+        "multiply_adds",
+    ];
+    let mut lines = Vec::new();
+    for table in tables {
+        for section in &table.sections {
+            for line in &section.lines {
+                lines.extend(line.runs.iter().map(|finished| run(table, section, line, finished)));
+            }
+        }
+    }
+    written(&header, lines.into_iter())
+}
+
+fn run(table: &Table, section: &Section, line: &Line, run: &Finished) -> Vec<String> {
+    let results = &run.record.results;
+    let error = |top1: f64| number(Some(100.0 * (1.0 - top1)));
+    vec![
+        table.campaign.name.name().to_owned(),
+        section.title.clone(),
+        line.name.clone(),
+        run.name.clone(),
+        run.seed.to_string(),
+        run.learning_rate.to_string(),
+        results.epochs.to_string(),
+        error(results.last.top1),
+        results.best_epoch.to_string(),
+        error(results.best.top1),
+        results.last.loss.to_string(),
+        results.last.images.to_string(),
+        run.record.parameters.to_string(),
+        run.record.multiply_adds.to_string(),
+    ]
+}
+
+/// A line a network: images a second.
+///
+/// # Errors
+/// The lines cannot be put together.
+pub(crate) fn speeds(speeds: &BTreeMap<String, Speed>) -> Result<Vec<u8>> {
+    let line = |(name, speed): (&String, &Speed)| {
+        vec![name.clone(), format!("{:.1}", speed.training), format!("{:.1}", speed.inference)]
+    };
+    written(&["run", "training", "inference"], speeds.iter().map(line))
+}
+
+/// Up to six digits after the point, which tell images of any test set apart.
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| {
+        format!("{:.6}", value).trim_end_matches('0').trim_end_matches('.').to_owned()
+    })
+}
+
+fn written(header: &[&str], lines: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header)?;
+    for line in lines {
+        writer.write_record(line)?;
+    }
+    writer.into_inner().context("cannot write a table")
+}

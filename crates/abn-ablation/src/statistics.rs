@@ -1,0 +1,115 @@
+//! Means of few runs and how sure they are: Student's t, because with a handful of seeds nothing can be resampled.
+
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// Confidence of the intervals.
+const CONFIDENCE: f64 = 0.95;
+
+/// The mean of some runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Estimate {
+    /// Number of runs.
+    pub(crate) runs: usize,
+    /// Their mean.
+    pub(crate) mean: f64,
+    /// Their standard deviation (n - 1); absent for a single run.
+    pub(crate) spread: Option<f64>,
+}
+
+/// How far a mean is from the baseline's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Difference {
+    /// This mean minus the baseline's.
+    pub(crate) mean: f64,
+    /// 95 % interval by Welch's t, which allows the two spreads to differ; absent where one of them is unknown.
+    pub(crate) interval: Option<(f64, f64)>,
+}
+
+impl Estimate {
+    /// The estimate of those values; `None` without any.
+    pub(crate) fn of(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let runs = values.len();
+        let mean = values.iter().sum::<f64>() / runs as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let spread = (runs > 1).then(|| (squares / (runs - 1) as f64).sqrt());
+        Some(Self { runs, mean, spread })
+    }
+
+    /// This mean minus the baseline's, with its interval (Welch 1947; degrees of freedom by Satterthwaite).
+    pub(crate) fn minus(&self, baseline: &Self) -> Difference {
+        let mean = self.mean - baseline.mean;
+        let variance = |estimate: &Self| Some(estimate.spread?.powi(2) / estimate.runs as f64);
+        let interval = variance(self).zip(variance(baseline)).map(|(ours, theirs)| {
+            let reach = (ours + theirs).sqrt() * quantile(freedom(ours, self.runs, theirs, baseline.runs));
+            // Runs that are all the same leave nothing to doubt.
+            let reach = if ours + theirs == 0.0 { 0.0 } else { reach };
+            (mean - reach, mean + reach)
+        });
+        Difference { mean, interval }
+    }
+}
+
+impl Difference {
+    /// Whether the interval holds nothing but one sign; `None` where there is no interval.
+    pub(crate) fn is_certain(&self) -> Option<bool> {
+        self.interval.map(|(low, high)| low > 0.0 || high < 0.0)
+    }
+}
+
+fn freedom(ours: f64, runs: usize, theirs: f64, baseline_runs: usize) -> f64 {
+    let part = |variance: f64, runs: usize| variance.powi(2) / (runs - 1) as f64;
+    (ours + theirs).powi(2) / (part(ours, runs) + part(theirs, baseline_runs))
+}
+
+/// Where the middle 95 % of Student's t end.
+fn quantile(freedom: f64) -> f64 {
+    let distribution = StudentsT::new(0.0, 1.0, freedom);
+    distribution.map_or(f64::INFINITY, |t| t.inverse_cdf(1.0 - (1.0 - CONFIDENCE) / 2.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(values: &[f64]) -> Estimate {
+        Estimate::of(values).unwrap()
+    }
+
+    #[test]
+    fn means_and_spreads_by_hand() {
+        assert_eq!(Estimate::of(&[]), None);
+        assert_eq!(estimate(&[4.0]), Estimate { runs: 1, mean: 4.0, spread: None });
+        assert_eq!(estimate(&[1.0, 3.0]), Estimate { runs: 2, mean: 2.0, spread: Some(2.0_f64.sqrt()) });
+    }
+
+    /// Two of 3 runs with variances 1 and 1: standard error sqrt(2/3), 4 degrees of freedom, t = 2.776445.
+    #[test]
+    fn the_interval_is_welchs() {
+        let difference = estimate(&[4.0, 5.0, 6.0]).minus(&estimate(&[1.0, 2.0, 3.0]));
+        let (low, high) = difference.interval.unwrap();
+        let reach = 2.776_445 * (2.0_f64 / 3.0).sqrt();
+        assert!((low - (3.0 - reach)).abs() < 1e-5 && (high - (3.0 + reach)).abs() < 1e-5, "{low} {high}");
+        assert_eq!(difference.is_certain(), Some(true));
+    }
+
+    /// Variances 4 / 2 and 1 / 4: freedom (2.25)^2 / (4 + 0.0625 / 3) = 1.2590, between t = 12.71 and 4.30.
+    #[test]
+    fn unequal_spreads_cost_freedom() {
+        let freedom = freedom(2.0, 2, 0.25, 4);
+        assert!((freedom - 1.2591).abs() < 1e-3, "{freedom}");
+        assert!((4.3..12.7).contains(&quantile(freedom)));
+    }
+
+    #[test]
+    fn a_single_run_has_no_interval_and_equal_runs_no_doubt() {
+        assert_eq!(estimate(&[1.0]).minus(&estimate(&[2.0, 3.0])).interval, None);
+        let certain = estimate(&[1.0, 1.0]).minus(&estimate(&[2.0, 2.0]));
+        assert_eq!((certain.mean, certain.interval), (-1.0, Some((-1.0, -1.0))));
+        let same = estimate(&[2.0, 2.0]).minus(&estimate(&[2.0, 2.0]));
+        assert_eq!(same.is_certain(), Some(false));
+    }
+}

@@ -1,0 +1,203 @@
+//! The figures of a campaign: a pure function of what its runs left.
+
+use abn_train::metrics::EpochRecord;
+use serde::Serialize;
+
+use crate::campaign::{Campaign, Group, Row};
+use crate::published::Published;
+use crate::record::Record;
+use crate::statistics::{Difference, Estimate};
+
+/// A finished run.
+#[derive(Debug, Clone)]
+pub(crate) struct Finished {
+    /// Name of its folder.
+    pub(crate) name: String,
+    /// Its seed.
+    pub(crate) seed: u64,
+    /// Learning rate of its first epoch.
+    pub(crate) learning_rate: f64,
+    /// What it left.
+    pub(crate) record: Record,
+    /// Its epochs.
+    pub(crate) epochs: Vec<EpochRecord>,
+}
+
+/// How alike the maps of a row's runs are.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Stability {
+    /// Runs compared.
+    pub(crate) runs: usize,
+    /// Test images.
+    pub(crate) images: usize,
+    /// Mean IoU of the other runs with the most accurate one: the paper's figure.
+    pub(crate) with_best: Option<f64>,
+    /// Mean IoU of all pairs with its 95 % interval over images.
+    pub(crate) pairs: Option<(f64, f64, f64)>,
+    /// Mean IoU of the maps of different images: what the runs share whatever they look at.
+    pub(crate) other_images: Option<f64>,
+    /// Mean rank correlation of all pairs: stability without a threshold.
+    pub(crate) rank_correlation: Option<f64>,
+    /// Share of the pairs of maps of which neither reaches the threshold; they have no IoU.
+    pub(crate) empty: f64,
+}
+
+/// The table of a campaign.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    /// What it is about.
+    pub(crate) campaign: Campaign,
+    /// In the order of the campaign's groups.
+    pub(crate) sections: Vec<Section>,
+}
+
+/// The figures of a group.
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    /// What its lines have in common.
+    pub(crate) title: String,
+    /// The baseline first.
+    pub(crate) lines: Vec<Line>,
+}
+
+/// The figures of a row. Errors are top-1 errors of the last epoch on the test images, in percent.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    /// What sets it apart.
+    pub(crate) name: String,
+    /// Its network.
+    pub(crate) architecture: String,
+    /// Runs that it is to have.
+    pub(crate) planned: usize,
+    /// Those that are finished.
+    pub(crate) runs: Vec<Finished>,
+    /// Mean error.
+    pub(crate) error: Option<Estimate>,
+    /// To the baseline; absent for the baseline itself.
+    pub(crate) difference: Option<Difference>,
+    /// Share of the images in which the map's maximum lies on the object, in percent, where objects are known.
+    pub(crate) pointing: Option<Estimate>,
+    /// How alike the maps of its runs are, where that is asked.
+    pub(crate) stability: Option<Stability>,
+    /// The paper's figure.
+    pub(crate) published: Option<Published>,
+    /// The paper's difference to its baseline.
+    pub(crate) published_difference: Option<f64>,
+    /// What ours says of the paper's.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// Whether a difference points where the published one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// The interval holds nothing but the published sign.
+    Same,
+    /// The interval holds nothing but the other sign.
+    Opposite,
+    /// The interval holds zero.
+    Undecided,
+}
+
+impl Verdict {
+    /// In words.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same direction",
+            Self::Opposite => "opposite direction",
+            Self::Undecided => "undecided",
+        }
+    }
+
+    /// `None` without an interval, or where the published difference has no direction.
+    fn of(ours: &Difference, published: f64) -> Option<Self> {
+        Some(match ours.is_certain()? {
+            _ if published == 0.0 => return None,
+            false => Self::Undecided,
+            true if ours.mean * published > 0.0 => Self::Same,
+            true => Self::Opposite,
+        })
+    }
+}
+
+impl Table {
+    /// The table of a campaign, from the finished runs of each of its rows (in their order, group after group) and how
+    /// alike their maps are.
+    pub(crate) fn new(campaign: Campaign, rows: Vec<(Vec<Finished>, Option<Stability>)>) -> Self {
+        let mut rows = rows.into_iter();
+        let section = |group: &Group| Section { title: group.title.clone(), lines: lines(group, &mut rows) };
+        let sections = campaign.groups.iter().map(section).collect();
+        Self { campaign, sections }
+    }
+
+    /// Its lines, section after section.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.sections.iter().flat_map(|section| &section.lines)
+    }
+
+    /// Whether all its runs are finished.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.lines().all(|line| line.runs.len() == line.planned)
+    }
+}
+
+fn lines(group: &Group, rows: &mut impl Iterator<Item = (Vec<Finished>, Option<Stability>)>) -> Vec<Line> {
+    let lines = group.rows.iter().map(|row| {
+        let (runs, stability) = rows.next().unwrap_or_default();
+        line(row, runs, stability)
+    });
+    let mut lines: Vec<Line> = lines.collect();
+    if let Some((baseline, others)) = lines.split_first_mut() {
+        for line in others {
+            compare(line, baseline);
+        }
+    }
+    lines
+}
+
+fn line(row: &Row, runs: Vec<Finished>, stability: Option<Stability>) -> Line {
+    let error = |run: &Finished| 100.0 * (1.0 - run.record.results.last.top1);
+    let errors: Vec<f64> = runs.iter().map(error).collect();
+    let pointing = |run: &Finished| Some(100.0 * run.record.results.pointing?.trained);
+    let pointing: Vec<f64> = runs.iter().filter_map(pointing).collect();
+    Line {
+        name: row.name.clone(),
+        architecture: row.recipes.first().map(|recipe| recipe.architecture.clone()).unwrap_or_default(),
+        planned: row.recipes.len(),
+        runs,
+        error: Estimate::of(&errors),
+        difference: None,
+        pointing: Estimate::of(&pointing),
+        stability,
+        published: row.published,
+        published_difference: None,
+        verdict: None,
+    }
+}
+
+fn compare(line: &mut Line, baseline: &Line) {
+    line.difference = line.error.zip(baseline.error).map(|(ours, theirs)| ours.minus(&theirs));
+    // Hundredths, as printed: the difference of two doubles has more digits than the paper.
+    let published = line.published.zip(baseline.published);
+    line.published_difference =
+        published.map(|(ours, theirs)| ((ours.error - theirs.error) * 100.0).round() / 100.0);
+    let both = line.difference.zip(line.published_difference);
+    line.verdict = both.and_then(|(ours, published)| Verdict::of(&ours, published));
+}
+
+impl Line {
+    /// Parameters and multiply-adds of an image; `None` while no run is finished.
+    pub(crate) fn cost(&self) -> Option<(usize, u64)> {
+        self.runs.first().map(|run| (run.record.parameters, run.record.multiply_adds))
+    }
+
+    /// Mean test error of every epoch that all its finished runs have, in percent.
+    pub(crate) fn curve(&self) -> Vec<f64> {
+        let epochs = self.runs.iter().map(|run| run.epochs.len()).min().unwrap_or(0);
+        let error = |epoch: usize| {
+            let errors = self.runs.iter().map(|run| 100.0 * (1.0 - run.epochs[epoch].test.top1));
+            errors.sum::<f64>() / self.runs.len() as f64
+        };
+        (0..epochs).map(error).collect()
+    }
+}
