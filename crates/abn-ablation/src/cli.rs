@@ -13,6 +13,7 @@ use crate::scale::Scale;
 #[derive(Debug, Parser)]
 #[command(
     name = "abn-ablation",
+    version,
     bin_name = "cargo xtask ablation",
     after_help = "Examples:\n  \
         cargo xtask ablation                                            every campaign, in minutes, on built-in images\n  \

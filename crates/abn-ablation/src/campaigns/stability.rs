@@ -39,8 +39,8 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         title: "Stability of the maps",
         question: "Do several trainings look at the same places? The first group changes the learning rate with the seed, as \
             the paper does; the second changes the seed alone, and so tells what the rates add.",
-        source: "MANet, section 5.3.1, figure 6: six trainings with rates drawn from [0.05, 0.11]; the paper shows bars \
-            without numbers, so there is none to stand beside ours.",
+        source: "MANet, section 5.3.1: six trainings with rates drawn from [0.05, 0.11]; its result is a figure, and its text \
+            gives no number that could stand beside ours.",
         groups: vec![
             Group::new(title("six learning rates"), networks.iter().map(with_rates).collect()),
             Group::new(title("six seeds, one rate"), networks.iter().map(with_seeds).collect()),

@@ -60,7 +60,9 @@ fn chance(lines: &[Line]) -> Option<f64> {
 }
 
 fn alike(stability: Option<&Stability>) -> Markup {
-    let value = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.3}"));
+    let value = |value: Option<f64>| {
+        value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.3}").replace('-', "−"))
+    };
     html! {
         @match stability {
             Some(stability) => {
