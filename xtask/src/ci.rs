@@ -19,7 +19,11 @@ pub(crate) fn run() -> Result<()> {
     cargo(&root, "doc --workspace --no-deps", &[("RUSTDOCFLAGS", "--deny warnings")])?;
     sanitized(&root)?;
     // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
-    cargo(&root, "check -p abn-train --no-default-features --features cuda", &[("DOCS_RS", "1")])?;
+    cargo(
+        &root,
+        "check -p abn-train -p abn-ablation --no-default-features --features cuda",
+        &[("DOCS_RS", "1")],
+    )?;
     if has_browser() {
         cargo(&root, &format!("test --workspace -- --ignored {PAGES}"), &[])?;
     } else {

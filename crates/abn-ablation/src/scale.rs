@@ -91,3 +91,28 @@ impl Scale {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_paper_scale_is_the_published_schedule() {
+        let cifar = Scale::Paper.recipe(DatasetName::Cifar100, "resnet110").unwrap();
+        assert_eq!((cifar.epochs, cifar.batch_size, cifar.learning_rate), (300, 128, 0.1));
+        assert_eq!(cifar.schedule, Schedule::Milestones(vec![150, 225]));
+        let wide = Scale::Paper.recipe(DatasetName::Cifar10, "wrn-28-10").unwrap();
+        assert_eq!((wide.epochs, wide.gamma, wide.sgd.weight_decay), (200, 0.2, 5e-4));
+        let imagenet = Scale::Paper.recipe(DatasetName::Imagenet, "resnet50").unwrap();
+        assert_eq!((imagenet.epochs, imagenet.batch_size), (90, 256));
+        assert_eq!(imagenet.schedule, Schedule::Step(30));
+    }
+
+    /// What the committed results of this scale were trained with.
+    #[test]
+    fn the_short_scale_sees_all_images_six_times() {
+        let short = Scale::Short.recipe(DatasetName::Cifar10, "resnet20").unwrap();
+        assert_eq!((short.epochs, short.batch_size, short.limit), (6, 128, None));
+        assert_eq!((short.learning_rate, short.schedule), (0.1, Schedule::Cosine));
+    }
+}
