@@ -1,4 +1,5 @@
 //! Campaigns as they are run: by several processes, and killed at random moments, they end with the same tables.
+#![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
 use std::fs;
 use std::path::Path;
