@@ -47,7 +47,7 @@ use crate::runner::{Conditions, Failure, WORKER};
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
         Some(WORKER) => worker::main(),
-        _ => campaigns(&Cli::parse()),
+        _ => run(&Cli::parse()),
     };
     match done {
         Ok(code) => code,
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 }
 
 /// Everything is checked before anything is written.
-fn campaigns(cli: &Cli) -> Result<ExitCode> {
+fn run(cli: &Cli) -> Result<ExitCode> {
     let seeds = |name| (name, cli.seeds());
     let asked: Vec<(Name, usize)> = cli.campaigns().into_iter().map(seeds).collect();
     let plan = campaigns_of(cli, asked.iter().copied())?;
