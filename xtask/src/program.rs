@@ -8,13 +8,21 @@ use anyhow::{Context, Result};
 /// among them is cargo's.
 pub(crate) fn run(package: &str, arguments: impl Iterator<Item = String>) -> Result<ExitCode> {
     let (features, arguments) = apart(arguments);
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "--package", package])
-        .args(features)
-        .arg("--")
-        .args(arguments)
-        .status()
-        .context("cannot start cargo")?;
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--package", package]).args(features).arg("--").args(arguments);
+    become_it(command)
+}
+
+/// This process becomes the other, as cargo's does after it: signals to it reach the program.
+#[cfg(unix)]
+fn become_it(mut command: Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(command.exec()).context("cannot start cargo")
+}
+
+#[cfg(not(unix))]
+fn become_it(mut command: Command) -> Result<ExitCode> {
+    let status = command.status().context("cannot start cargo")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -6,6 +6,7 @@ use abn_train::datasets::DatasetName;
 use clap::{Parser, ValueEnum};
 
 use crate::campaign::{Name, Setting};
+use crate::folder::MOST_SEEDS;
 use crate::plan::Shard;
 use crate::scale::Scale;
 
@@ -52,7 +53,7 @@ pub(crate) struct Cli {
     /// Folder for the results [default: runs/ablation/SCALE, or runs/ablation/SCALE-DATASET]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Train nothing: write page and tables of what is finished
+    /// Train nothing: write page and tables of what is finished, of the campaigns named or else of all that there are
     #[arg(long, conflicts_with_all = ["shard", "jobs"])]
     pub(crate) report: bool,
     /// Train nothing: list the runs, one a line, with what is finished
@@ -72,6 +73,11 @@ impl Cli {
         Name::value_variants().iter().filter(asked).copied().collect()
     }
 
+    /// Whether no campaign was named.
+    pub(crate) fn names_none(&self) -> bool {
+        self.campaigns.is_empty()
+    }
+
     /// Trainings of each row.
     pub(crate) fn seeds(&self) -> usize {
         self.seeds.unwrap_or_else(|| self.scale.seeds())
@@ -89,7 +95,7 @@ impl Cli {
 }
 
 fn seeds(text: &str) -> Result<usize, String> {
-    let seeds = text.parse().ok().filter(|seeds| (1..=1000).contains(seeds));
+    let seeds = text.parse().ok().filter(|seeds| (1..=MOST_SEEDS).contains(seeds));
     seeds.ok_or_else(|| "a row needs at least one training: not a number from 1 to 1000".to_owned())
 }
 

@@ -3,16 +3,19 @@
 //! ```text
 //! ablation.json   which scale, which images, which campaigns: what all processes must agree on
 //! runs/NAME/      one folder a run, as `abn train` makes it, with ablation.json: what the tables need of it
-//! logs/NAME.log   what the run said
+//! logs/NAME.log   what the run said; NAME.failed says why it failed, if it did
 //! index.html      the page; a table a campaign in NAME.md and NAME.csv, every run in runs.csv, times in speed.csv
 //! ```
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use abn_train::datasets::DatasetName;
-use abn_train::files::{remove_unfinished, write_atomically};
+use abn_train::files::{is_unfinished, remove_unfinished, write_atomically};
+use abn_train::recipe::VERSION as RECIPES;
+use abn_train::terminal;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,12 +29,18 @@ use crate::scale::Scale;
 const VERSION: u64 = 1;
 const MANIFEST: &str = "ablation.json";
 const LOCK: &str = ".lock";
+/// Locked, shared, by every process that trains.
+const TRAINING: &str = ".training";
+/// More seeds than anyone trains.
+pub(crate) const MOST_SEEDS: usize = 1000;
 
 /// What all processes that share a folder agree on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     version: u64,
+    /// Version of the recipes, which the names of the runs are made of.
+    recipes: u32,
     scale: Scale,
     /// The data set, if not the scale's.
     dataset: Option<DatasetName>,
@@ -53,27 +62,14 @@ impl Folder {
         Self { path }
     }
 
-    /// Opens the folder for these campaigns, making it if there is none. Returns it with the campaigns that it has
-    /// now, these and earlier ones, and their seeds.
+    /// Opens the folder for what is asked of it, making it if there is none; it keeps earlier campaigns, and of each the
+    /// larger number of seeds.
     ///
     /// # Errors
     /// The path is something else, or holds results of another version, scale or other images; or it cannot be written.
-    pub(crate) fn open(
-        path: &Path,
-        scale: Scale,
-        dataset: Option<DatasetName>,
-        images: &BTreeMap<String, String>,
-        campaigns: &[(Name, usize)],
-    ) -> Result<(Self, BTreeMap<Name, usize>)> {
-        let asked = Manifest {
-            version: VERSION,
-            scale,
-            dataset,
-            images: images.clone(),
-            campaigns: campaigns.iter().copied().collect(),
-        };
-        if let Some(manifest) = read(path)? {
-            manifest.refuse(&asked, path)?;
+    pub(crate) fn open(path: &Path, asked: &Manifest) -> Result<Self> {
+        if let Some(manifest) = Manifest::read(path)? {
+            manifest.refuse(asked, path)?;
         }
         let unwritable =
             || format!("cannot create `{}`; choose an --out that can be written", path.display());
@@ -83,14 +79,21 @@ impl Folder {
         let folder = Self::at(path.to_owned());
         let _lock = folder.lock()?;
         // Under the lock, so that processes started at once do not forget each other's campaigns.
-        let mut manifest = read(path)?.unwrap_or_else(|| asked.clone());
-        manifest.refuse(&asked, path)?;
-        manifest.images.extend(asked.images);
-        manifest.campaigns.extend(asked.campaigns);
-        let known = manifest.campaigns.clone();
+        let mut manifest = Manifest::read(path)?.unwrap_or_else(|| asked.clone());
+        manifest.refuse(asked, path)?;
+        manifest.images.extend(asked.images.clone());
+        manifest.add(&asked.campaigns);
         folder.write(MANIFEST, serde_json::to_string_pretty(&manifest)?.as_bytes())?;
         remove_unfinished(path)?;
-        Ok((folder, known))
+        Ok(folder)
+    }
+
+    /// The campaigns that it has now, with their seeds.
+    ///
+    /// # Errors
+    /// The manifest is damaged.
+    pub(crate) fn campaigns(&self) -> Result<BTreeMap<Name, usize>> {
+        Ok(Manifest::read(&self.path)?.map(|manifest| manifest.campaigns).unwrap_or_default())
     }
 
     /// Waits until no other process writes what all share.
@@ -98,12 +101,58 @@ impl Folder {
     /// # Errors
     /// The folder cannot be written.
     pub(crate) fn lock(&self) -> Result<File> {
-        let lock = || -> std::io::Result<File> {
+        let lock = || -> io::Result<File> {
             let file = File::create(self.path.join(LOCK))?;
-            file.lock()?;
+            if file.try_lock().is_err() {
+                terminal::note("waiting for another process to write its tables");
+                file.lock()?;
+            }
             Ok(file)
         };
         lock().with_context(|| format!("cannot lock `{}`", self.path.display()))
+    }
+
+    /// Says, for as long as the file is open, that this process trains in the folder.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn train(&self) -> Result<File> {
+        let lock = || -> io::Result<File> {
+            let file = File::create(self.path.join(TRAINING))?;
+            file.lock_shared()?;
+            Ok(file)
+        };
+        lock().with_context(|| format!("cannot lock `{}`", self.path.display()))
+    }
+
+    /// Keeps others from training in the folder for as long as the file is open; `None` if one does.
+    pub(crate) fn alone(&self) -> Option<File> {
+        let file = File::create(self.path.join(TRAINING)).ok()?;
+        file.try_lock().is_ok().then_some(file)
+    }
+
+    /// Remembers why a run failed, or that it did not.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn remember(&self, run: &Run, cause: Option<&str>) -> Result<()> {
+        let file = self.failure(run);
+        match cause {
+            Some(cause) => write_atomically(&file, cause.as_bytes()),
+            None if file.exists() => {
+                fs::remove_file(&file).with_context(|| format!("cannot remove `{}`", file.display()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Why the run failed when it was last tried; `None` if it did not.
+    pub(crate) fn cause(&self, run: &Run) -> Option<String> {
+        fs::read_to_string(self.failure(run)).ok()
+    }
+
+    fn failure(&self, run: &Run) -> PathBuf {
+        self.path.join("logs").join(format!("{}.failed", run.name))
     }
 
     /// Path of a file in it.
@@ -139,9 +188,38 @@ impl Folder {
 }
 
 impl Manifest {
+    /// What a call asks for.
+    pub(crate) fn new(
+        setting: (Scale, Option<DatasetName>),
+        images: BTreeMap<String, String>,
+        campaigns: BTreeMap<Name, usize>,
+    ) -> Self {
+        let (scale, dataset) = setting;
+        Self { version: VERSION, recipes: RECIPES, scale, dataset, images, campaigns }
+    }
+
+    /// The campaigns, with their seeds.
+    pub(crate) fn into_campaigns(self) -> BTreeMap<Name, usize> {
+        self.campaigns
+    }
+
+    /// Adds campaigns to those that there are, of each the larger number of seeds.
+    fn add(&mut self, campaigns: &BTreeMap<Name, usize>) {
+        for (name, seeds) in campaigns {
+            let known = self.campaigns.entry(*name).or_default();
+            *known = (*known).max(*seeds);
+        }
+    }
+
     /// Refuses what cannot stand in the same tables.
     fn refuse(&self, asked: &Self, path: &Path) -> Result<()> {
         let path = path.display();
+        ensure!(
+            self.recipes == asked.recipes,
+            "`{path}` holds runs of another version of abn (recipes {}, this one has {}); choose another --out",
+            self.recipes,
+            asked.recipes
+        );
         ensure!(
             self.scale == asked.scale,
             "`{path}` holds results of --scale {}; name it with that scale, or choose another --out",
@@ -167,35 +245,50 @@ impl Manifest {
         }
         Ok(())
     }
-}
 
-/// The manifest of a results folder, or `None` if it is still to be made.
-fn read(path: &Path) -> Result<Option<Manifest>> {
-    let file = path.join(MANIFEST);
-    if !file.exists() {
+    /// The manifest of a results folder, or `None` if it is still to be made.
+    ///
+    /// # Errors
+    /// The folder is something else, or its manifest is damaged or of another version.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+        let file = path.join(MANIFEST);
         ensure!(
             !path.exists() || path.is_dir(),
             "`{}` is a file; --out names a folder for the results",
             path.display()
         );
-        ensure!(
-            !path.exists() || is_unused(path)?,
-            "`{}` has files in it but no {MANIFEST}: it holds no results of campaigns; nothing was changed, choose another --out",
-            path.display()
-        );
-        return Ok(None);
+        let unused = !path.exists() || is_unused(path)?;
+        // Another process may have made it after that look.
+        if !file.exists() {
+            ensure!(
+                unused,
+                "`{}` has files in it but no {MANIFEST}: it holds no results of campaigns; nothing was changed, choose \
+                 another --out",
+                path.display()
+            );
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        Self::parse(&text)
+            .map(Some)
+            .with_context(|| format!("`{}` cannot be used; choose another --out", file.display()))
     }
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    let unusable = || format!("`{}` cannot be used; choose another --out", file.display());
-    let value: Value = serde_json::from_str(&text).context("not valid JSON").with_context(unusable)?;
-    match value.get("version").and_then(Value::as_u64) {
-        Some(VERSION) => serde_json::from_value(value).map(Some).with_context(unusable),
-        Some(version) => bail!(
-            "`{}` was written by another version of the campaigns (layout {version}, this one reads {VERSION}); choose \
-             another --out",
-            file.display()
-        ),
-        None => Err(anyhow::anyhow!("not the results of campaigns")).with_context(unusable),
+
+    fn parse(text: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(text).context("not valid JSON")?;
+        match value.get("version").and_then(Value::as_u64) {
+            Some(VERSION) => {}
+            Some(version) => bail!(
+                "written by another version of the campaigns (layout {version}, this one reads {VERSION})"
+            ),
+            None => bail!("not the results of campaigns"),
+        }
+        let manifest: Self = serde_json::from_value(value)?;
+        ensure!(
+            manifest.campaigns.values().all(|seeds| (1..=MOST_SEEDS).contains(seeds)),
+            "a campaign has a number of seeds beyond {MOST_SEEDS}"
+        );
+        Ok(manifest)
     }
 }
 
@@ -206,7 +299,8 @@ fn is_unused(path: &Path) -> Result<bool> {
         let name = entry.file_name();
         let empty = || fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_none());
         let ours = name == LOCK
-            || abn_train::files::is_unfinished(&name)
+            || name == TRAINING
+            || is_unfinished(&name)
             || ((name == "runs" || name == "logs") && empty());
         if !ours {
             return Ok(false);
@@ -224,8 +318,8 @@ mod tests {
     }
 
     fn open(path: &Path, scale: Scale, fingerprint: &str, campaign: Name) -> Result<BTreeMap<Name, usize>> {
-        Folder::open(path, scale, None, &images(fingerprint), &[(campaign, 2)])
-            .map(|(_, campaigns)| campaigns)
+        let asked = Manifest::new((scale, None), images(fingerprint), BTreeMap::from([(campaign, 2)]));
+        Folder::open(path, &asked)?.campaigns()
     }
 
     #[test]
@@ -235,11 +329,21 @@ mod tests {
         open(&path, Scale::Quick, "a", Name::Loss).unwrap();
         let campaigns = open(&path, Scale::Quick, "a", Name::Cost).unwrap();
         assert_eq!(campaigns, BTreeMap::from([(Name::Loss, 2), (Name::Cost, 2)]));
+        let fewer = Manifest::new((Scale::Quick, None), images("a"), BTreeMap::from([(Name::Loss, 1)]));
+        assert_eq!(
+            Folder::open(&path, &fewer).unwrap().campaigns().unwrap(),
+            campaigns,
+            "fewer seeds forget none"
+        );
         let refused = |result: Result<_>| format!("{:#}", result.unwrap_err());
         assert!(
             refused(open(&path, Scale::Short, "a", Name::Loss)).contains("holds results of --scale quick")
         );
         assert!(refused(open(&path, Scale::Quick, "b", Name::Loss)).contains("other images of shapes"));
+        let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
+        let hostile = text.replace(r#""loss": 2"#, r#""loss": 18446744073709551615"#);
+        fs::write(path.join(MANIFEST), hostile).unwrap();
+        assert!(refused(open(&path, Scale::Quick, "a", Name::Loss)).contains("beyond 1000"));
         fs::write(path.join(MANIFEST), r#"{"version": 7}"#).unwrap();
         assert!(refused(open(&path, Scale::Quick, "a", Name::Loss)).contains("another version"));
         fs::write(path.join(MANIFEST), "{").unwrap();

@@ -28,13 +28,20 @@ impl DataSets {
     /// # Errors
     /// One is missing or damaged.
     pub(crate) fn open(campaigns: &[Campaign], data: Option<&Path>) -> Result<Self> {
-        let mut sets = BTreeMap::new();
+        Self(BTreeMap::new()).with(campaigns, data)
+    }
+
+    /// These and those of more campaigns.
+    ///
+    /// # Errors
+    /// One is missing or damaged.
+    pub(crate) fn with(mut self, campaigns: &[Campaign], data: Option<&Path>) -> Result<Self> {
         for recipe in campaigns.iter().flat_map(Campaign::recipes) {
-            if !sets.contains_key(recipe.dataset.name()) {
-                sets.insert(recipe.dataset.name(), open(recipe.dataset, data)?);
+            if !self.0.contains_key(recipe.dataset.name()) {
+                self.0.insert(recipe.dataset.name(), open(recipe.dataset, data)?);
             }
         }
-        Ok(Self(sets))
+        Ok(self)
     }
 
     /// That of a recipe of these campaigns.

@@ -26,23 +26,24 @@ mod statistics;
 mod table;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::thread;
 
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
 use abn_train::recipe::{Recipe, RunConfig};
 use abn_train::{device, terminal};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 
 use crate::campaign::{Campaign, Name};
 use crate::cli::Cli;
-use crate::folder::Folder;
+use crate::folder::{Folder, Manifest};
 use crate::images::DataSets;
 use crate::overview::Overview;
 use crate::plan::Run;
 use crate::results::{Call, PAGE};
-use crate::runner::{Conditions, Failure, WORKER};
+use crate::runner::{Conditions, WORKER};
 
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
@@ -61,42 +62,43 @@ fn main() -> ExitCode {
 
 /// Everything is checked before anything is written.
 fn run(cli: &Cli) -> Result<ExitCode> {
-    let seeds = |name| (name, cli.seeds());
-    let asked: Vec<(Name, usize)> = cli.campaigns().into_iter().map(seeds).collect();
-    let plan = campaigns_of(cli, asked.iter().copied())?;
+    let out = cli.out();
+    let known = Manifest::read(&out)?.map(Manifest::into_campaigns).unwrap_or_default();
+    let asked = asked(cli, &known)?;
+    let plan = campaigns_of(cli, &asked)?;
     let device = device::open(cli.device.as_deref())?;
-    let sets = DataSets::open(&plan, cli.data.as_deref())?;
-    let runs = runs_of_shard(cli, &plan)?;
     if cli.list {
-        return list(&Folder::at(cli.out()), &runs);
+        return list(&Folder::at(out), &runs_of_shard(cli, &plan)?);
     }
-    let (folder, known) = Folder::open(&cli.out(), cli.scale, cli.dataset, &sets.fingerprints(), &asked)?;
-    let mut failures = Vec::new();
+    // The tables are about all campaigns of the folder, so their images have to be the same ones, too.
+    let sets =
+        DataSets::open(&plan, cli.data.as_deref())?.with(&campaigns_of(cli, &known)?, cli.data.as_deref())?;
+    let manifest = Manifest::new((cli.scale, cli.dataset), sets.fingerprints(), asked.clone());
+    let folder = Folder::open(&out, &manifest)?;
+    let mut failures = 0;
     if !cli.report {
         let interrupt = Interrupt::listen()?;
-        failures = train(cli, &folder, &sets, runs, &interrupt)?;
+        failures = train(cli, &folder, &sets, runs_of_shard(cli, &plan)?, &interrupt)?;
         if interrupt.requested() {
             terminal::note("stopped; the same command continues");
             return Ok(ExitCode::from(EXIT_CODE));
         }
         interrupt.end_at_once();
     }
-    // The page is about all campaigns of the folder, also those of earlier calls.
-    let all = campaigns_of(cli, known.into_iter())?;
-    let sets = DataSets::open(&all, cli.data.as_deref())?;
-    let failed = failures.len();
-    let call = Call { scale: cli.scale, command: command(), failures };
-    let tables = results::write(&folder, &all, &sets, &device, call)?;
-    let shown = tables.iter().filter(|table| asked.iter().any(|(name, _)| *name == table.campaign.name));
-    for table in shown {
+    let call =
+        Call { scale: cli.scale, command: command(), device: device::name(cli.device.as_deref()).to_owned() };
+    // Another process may have brought campaigns since.
+    let campaigns = |folder: &Folder| campaigns_of(cli, &folder.campaigns()?);
+    let tables = results::write(&folder, campaigns, sets, cli.data.as_deref(), &device, call)?;
+    for table in tables.iter().filter(|table| asked.contains_key(&table.campaign.name)) {
         let file = folder.file(&format!("{}.md", table.campaign.name.name()));
         let open = if table.is_complete() { "" } else { " (not yet complete)" };
         terminal::result(&format!("table {}{open}", file.display()))?;
     }
     terminal::result(&format!("page {}", folder.file(PAGE).display()))?;
-    if failed > 0 {
+    if failures > 0 {
         terminal::note(&format!(
-            "{failed} runs failed; their logs lie in `{}`, and the same command tries them again",
+            "{failures} of the runs failed; their logs lie in `{}`, and the same command tries them again",
             folder.file("logs").display()
         ));
         return Ok(ExitCode::FAILURE);
@@ -104,8 +106,21 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn campaigns_of(cli: &Cli, names: impl Iterator<Item = (Name, usize)>) -> Result<Vec<Campaign>> {
-    names.map(|(name, seeds)| Campaign::new(name, &cli.setting(seeds))).collect()
+/// The campaigns asked for with their seeds; a report without names is about those that there are.
+fn asked(cli: &Cli, known: &BTreeMap<Name, usize>) -> Result<BTreeMap<Name, usize>> {
+    if cli.report && cli.names_none() {
+        ensure!(
+            !known.is_empty(),
+            "`{}` holds no results yet; the same command without --report makes them",
+            cli.out().display()
+        );
+        return Ok(known.clone());
+    }
+    Ok(cli.campaigns().into_iter().map(|name| (name, cli.seeds())).collect())
+}
+
+fn campaigns_of(cli: &Cli, names: &BTreeMap<Name, usize>) -> Result<Vec<Campaign>> {
+    names.iter().map(|(name, seeds)| Campaign::new(*name, &cli.setting(*seeds))).collect()
 }
 
 /// What was typed.
@@ -122,40 +137,52 @@ fn runs_of_shard(cli: &Cli, plan: &[Campaign]) -> Result<Vec<Run>> {
 
 fn list(folder: &Folder, runs: &[Run]) -> Result<ExitCode> {
     for run in runs {
-        let state = if folder.record(run)?.is_some() { "finished" } else { "to do" };
+        let state = match folder.record(run) {
+            Ok(Some(_)) => "finished",
+            Ok(None) if folder.cause(run).is_some() => "failed",
+            Ok(None) => "to do",
+            Err(_) => "damaged",
+        };
         terminal::result(&format!("{state:<8}  {}", folder.run(run).display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Trains what is not finished.
+/// Trains what is not finished; returns how many runs failed.
 fn train(
     cli: &Cli,
     folder: &Folder,
     sets: &DataSets,
     runs: Vec<Run>,
     interrupt: &Interrupt,
-) -> Result<Vec<Failure>> {
+) -> Result<usize> {
     let all = runs.len();
-    let mut to_do = Vec::new();
+    let (mut to_do, mut damaged) = (Vec::new(), 0);
     for run in runs {
-        if folder.record(&run)?.is_none() {
-            let work = work(&run.recipe, sets)?;
-            to_do.push((run, work));
+        match folder.record(&run) {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let work = work(&run.recipe, sets)?;
+                to_do.push((run, work));
+            }
+            Err(error) => {
+                terminal::note(&format!("{}: FAILED: {error:#}", run.name));
+                damaged += 1;
+            }
         }
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let usual = if device::is_cpu(cli.device.as_deref()) { cores } else { 1 };
-    let jobs = cli.jobs.unwrap_or(usual).min(to_do.len().max(1));
-    let conditions = Conditions { jobs, data: cli.data.clone(), device: cli.device.clone() };
-    let finished = all - to_do.len();
+    let on_cpu = device::is_cpu(cli.device.as_deref());
+    let jobs = cli.jobs.unwrap_or(if on_cpu { cores } else { 1 }).min(to_do.len().max(1));
+    let conditions = Conditions { jobs, on_cpu, data: cli.data.clone(), device: cli.device.clone() };
+    let finished = all - to_do.len() - damaged;
     terminal::note(&format!(
         "{all} runs, {finished} of them finished; {jobs} at once, in `{}`",
         folder.file("runs").display()
     ));
-    let overview = Overview::new(finished, &to_do);
+    let overview = Overview::new(all - to_do.len(), &to_do);
     let runs = to_do.into_iter().map(|(run, _)| run).collect();
-    runner::train(runs, folder, &conditions, interrupt, &overview)
+    Ok(damaged + runner::train(runs, folder, &conditions, interrupt, &overview)?)
 }
 
 /// Multiply-adds of a run: forward, and as many again for each of the two gradients; forward alone for the test images.

@@ -88,6 +88,7 @@ impl Overview {
 
     /// A run came to its end, with that record.
     pub(crate) fn finished(&self, run: &Run, record: Option<&Record>) {
+        self.progress(run, run.recipe.epochs);
         let error = record.map_or(f64::NAN, |record| 100.0 * (1.0 - record.results.last.top1));
         self.ends(run, &format!("top-1 error {error:.2} %"));
     }
@@ -105,6 +106,11 @@ impl Overview {
         }
     }
 
+    /// A line that stays.
+    pub(crate) fn note(&self, text: &str) {
+        self.bars.suspend(|| terminal::note(text));
+    }
+
     /// All runs have ended.
     pub(crate) fn end(&self) {
         self.total.finish_and_clear();
@@ -118,7 +124,7 @@ impl Overview {
         let mut seconds = 0.0;
         if let Some(running) = state.running.remove(&run.name) {
             seconds = running.started.elapsed().as_secs_f64();
-            state.done += work * (1.0 - running.resumed_at);
+            state.done += work * (running.share - running.resumed_at).max(0.0);
             running.bar.finish_and_clear();
         }
         let all = state.before + self.work.len();
@@ -132,7 +138,7 @@ impl Overview {
             line = format!("{line}; {} to do, ETA {left}", self.work.len() - state.ended);
         }
         self.refresh(&state);
-        self.bars.suspend(|| terminal::note(&line));
+        self.note(&line);
     }
 
     fn refresh(&self, state: &State) {

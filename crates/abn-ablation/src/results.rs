@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use abn_core::explain::{Layer, Method, THRESHOLD};
 use abn_train::checkpoint::Which;
@@ -12,9 +13,10 @@ use abn_train::session::Session;
 use abn_train::stability::{Ask, Comparison, Scale as MapScale, compare, look};
 use abn_train::terminal;
 use abn_train::trainer::METRICS;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use burn::tensor::Device;
 use image::RgbImage;
+use serde::de::DeserializeOwned;
 
 use crate::campaign::{Campaign, Name, Row};
 use crate::folder::Folder;
@@ -32,6 +34,7 @@ pub(crate) const PAGE: &str = "index.html";
 /// Test images on which maps are compared.
 const COMPARED: usize = 500;
 const SPEED: &str = "speed.json";
+const STABILITY: &str = "stability.json";
 
 /// What the page says about the call.
 pub(crate) struct Call {
@@ -39,91 +42,162 @@ pub(crate) struct Call {
     pub(crate) scale: Scale,
     /// What was typed.
     pub(crate) command: String,
-    /// What failed in it.
-    pub(crate) failures: Vec<Failure>,
+    /// Where speeds are measured.
+    pub(crate) device: String,
 }
 
-/// Writes the page and the tables of all campaigns of the folder. Returns the tables.
+/// Writes the page and the tables of all `campaigns` that the folder has by then. Returns the tables.
 ///
 /// # Errors
-/// A finished run is damaged, a sample cannot be read, or the folder not be written.
+/// A checkpoint or a sample cannot be read, or the folder not be written.
 pub(crate) fn write(
     folder: &Folder,
-    campaigns: &[Campaign],
-    sets: &DataSets,
+    campaigns: impl Fn(&Folder) -> Result<Vec<Campaign>>,
+    sets: DataSets,
+    data: Option<&Path>,
     device: &Device,
     call: Call,
 ) -> Result<Vec<Table>> {
     // Whoever comes later sees what the earlier ones finished, so the last one writes the whole tables.
     let _lock = folder.lock()?;
+    let campaigns = campaigns(folder)?;
+    let mut work = Work { folder, sets: sets.with(&campaigns, data)?, device, failures: Vec::new() };
     let mut parts = Vec::new();
-    for campaign in campaigns {
-        let table = table(folder, campaign, sets, device)?;
+    for campaign in &campaigns {
+        let table = work.table(campaign)?;
         let name = campaign.name.name();
         folder.write(&format!("{name}.md"), markdown::table(&table, call.scale).as_bytes())?;
         folder.write(&format!("{name}.csv"), &spreadsheet::rows(&table)?)?;
-        let (images, classes) = shown(&table, sets)?;
+        let (images, classes) = work.shown(&table)?;
         parts.push(Part { table, images, classes });
     }
     let tables: Vec<Table> = parts.iter().map(|part| part.table.clone()).collect();
     folder.write("runs.csv", &spreadsheet::runs(&tables)?)?;
-    let speeds = speeds(folder, &tables, sets, device)?;
-    folder.write("speed.csv", &spreadsheet::speeds(&speeds)?)?;
-    let Call { scale, command, failures } = call;
+    let speeds = work.speeds(&tables, &call.device)?;
+    folder.write("speed.csv", &spreadsheet::speeds(&tables, &speeds, &call.device)?)?;
+    let (Call { scale, command, .. }, failures) = (call, work.failures);
     folder.write(PAGE, render(&Page { scale, command, parts, speeds, failures })?.as_bytes())?;
     Ok(tables)
 }
 
-fn table(folder: &Folder, campaign: &Campaign, sets: &DataSets, device: &Device) -> Result<Table> {
-    let rows: Vec<&Row> = campaign.rows().collect();
-    let mut figures = Vec::new();
-    let compared = campaign.name == Name::Stability;
-    let bar = terminal::counter("comparing", if compared { rows.len() } else { 0 });
-    for row in rows {
-        let finished = finished(folder, row)?;
-        let stability = match compared {
-            true => stability(folder, row, &finished, sets, device)?,
-            false => None,
-        };
-        figures.push((finished, stability));
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(Table::new(campaign.clone(), figures))
+/// What the tables are made with.
+struct Work<'a> {
+    folder: &'a Folder,
+    sets: DataSets,
+    device: &'a Device,
+    /// Runs that failed, or whose files are damaged.
+    failures: Vec<Failure>,
 }
 
-/// The finished runs of a row.
-fn finished(folder: &Folder, row: &Row) -> Result<Vec<Finished>> {
-    let mut finished = Vec::new();
-    for recipe in &row.recipes {
-        let run = Run::of(recipe)?;
-        let Some(record) = folder.record(&run)? else { continue };
-        let epochs: Vec<EpochRecord> = RunDir::open(&folder.run(&run))?.0.read_lines(METRICS)?;
-        let Recipe { seed, learning_rate, .. } = *recipe;
-        finished.push(Finished { name: run.name, seed, learning_rate, record, epochs });
+impl Work<'_> {
+    fn table(&mut self, campaign: &Campaign) -> Result<Table> {
+        let rows: Vec<&Row> = campaign.rows().collect();
+        let mut figures = Vec::new();
+        let compared = campaign.name == Name::Stability;
+        let bar = terminal::counter("comparing", if compared { rows.len() } else { 0 });
+        for row in rows {
+            let finished = self.finished(row)?;
+            let stability = if compared { self.stability(row, &finished)? } else { None };
+            figures.push((finished, stability));
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(Table::new(campaign.clone(), figures))
     }
-    Ok(finished)
-}
 
-/// How alike the trained maps of the last weights of a row's runs are; `None` for fewer than two.
-fn stability(
-    folder: &Folder,
-    row: &Row,
-    finished: &[Finished],
-    sets: &DataSets,
-    device: &Device,
-) -> Result<Option<Stability>> {
-    let images = row.recipes.first().and_then(|recipe| sets.of(recipe));
-    let Some(images) = images.filter(|_| finished.len() > 1) else { return Ok(None) };
-    let test = images.test.clone().limit(COMPARED);
-    let ask = Ask { method: Method::Attention, layer: Layer::Refined, scale: MapScale::Raw };
-    let mut seen = Vec::new();
-    for run in finished {
-        let path = folder.file("runs").join(&run.name);
-        let session = Session::open(&path, Which::Latest, device.clone())?;
-        seen.push(look(&run.name, &session, &test, &ask, 1, |_| ())?);
+    /// The finished runs of a row; what failed is kept for the page.
+    fn finished(&mut self, row: &Row) -> Result<Vec<Finished>> {
+        let mut finished = Vec::new();
+        for recipe in &row.recipes {
+            let run = Run::of(recipe)?;
+            let cause = match self.finished_run(&run) {
+                Ok(Some(done)) => {
+                    finished.push(done);
+                    continue;
+                }
+                Ok(None) => self.folder.cause(&run),
+                Err(error) => Some(format!("{error:#}")),
+            };
+            // Campaigns share runs.
+            if let Some(cause) =
+                cause.filter(|_| !self.failures.iter().any(|failure| failure.name == run.name))
+            {
+                self.failures.push(Failure { name: run.name, cause });
+            }
+        }
+        Ok(finished)
     }
-    Ok(Some(figures(&compare(&seen, &test.classes, THRESHOLD, || ()))))
+
+    fn finished_run(&self, run: &Run) -> Result<Option<Finished>> {
+        let Some(record) = self.folder.record(run)? else { return Ok(None) };
+        let epochs: Vec<EpochRecord> = RunDir::open(&self.folder.run(run))?.0.read_lines(METRICS)?;
+        let Recipe { seed, learning_rate, .. } = run.recipe;
+        Ok(Some(Finished { name: run.name.clone(), seed, learning_rate, record, epochs }))
+    }
+
+    /// How alike the trained maps of the last weights of a row's runs are; `None` for fewer than two. It is kept: a
+    /// finished run does not change.
+    fn stability(&self, row: &Row, finished: &[Finished]) -> Result<Option<Stability>> {
+        let images = row.recipes.first().and_then(|recipe| self.sets.of(recipe));
+        let Some(images) = images.filter(|_| finished.len() > 1) else { return Ok(None) };
+        let names: Vec<&str> = finished.iter().map(|run| run.name.as_str()).collect();
+        let mut known: BTreeMap<String, Stability> = self.kept(STABILITY);
+        if let Some(stability) = known.get(&names.join(" ")) {
+            return Ok(Some(*stability));
+        }
+        let test = images.test.clone().limit(COMPARED);
+        let ask = Ask { method: Method::Attention, layer: Layer::Refined, scale: MapScale::Raw };
+        let mut seen = Vec::new();
+        for name in &names {
+            let path = self.folder.file("runs").join(name);
+            let session = Session::open(&path, Which::Latest, self.device.clone())?;
+            seen.push(look(name, &session, &test, &ask, 1, |_| ())?);
+        }
+        let stability = figures(&compare(&seen, &test.classes, THRESHOLD, || ()));
+        known.insert(names.join(" "), stability);
+        self.folder.write(STABILITY, &serde_json::to_vec_pretty(&known)?)?;
+        Ok(Some(stability))
+    }
+
+    /// What an earlier call left in that file; nothing if it cannot be read, for it can be made again.
+    fn kept<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+        let bytes = fs::read(self.folder.file(name)).ok();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// The images that the runs of a table looked at, as their networks saw them, and the names of the classes.
+    fn shown(&self, table: &Table) -> Result<(Vec<Shown>, Vec<String>)> {
+        let recipe = table.campaign.rows().find_map(|row| row.recipes.first());
+        let images = recipe.and_then(|recipe| Some((recipe, self.sets.of(recipe)?)));
+        let Some((recipe, images)) = images else { return Ok((Vec::new(), Vec::new())) };
+        let run = table.lines().find_map(|line| line.runs.first());
+        let looks = run.map(|run| &run.record.looks[..]).unwrap_or_default();
+        // A record may come from anywhere.
+        let there = looks.iter().filter(|look| look.image < images.test.samples.len());
+        let shown = there.map(|look| picture(images, recipe, look.image)).collect::<Result<_>>()?;
+        Ok((shown, images.test.classes.clone()))
+    }
+
+    /// The speeds on that device, by the name of a run: of the campaign of costs, as soon as its runs are finished and
+    /// no process trains in the folder.
+    fn speeds(&self, tables: &[Table], device: &str) -> Result<BTreeMap<String, Speed>> {
+        let mut known: BTreeMap<String, BTreeMap<String, Speed>> = self.kept(SPEED);
+        let speeds = known.entry(device.to_owned()).or_default();
+        let cost = tables.iter().find(|table| table.campaign.name == Name::Cost && table.is_complete());
+        let recipes =
+            cost.iter().flat_map(|table| table.campaign.rows()).filter_map(|row| row.recipes.first());
+        let named =
+            recipes.map(|recipe| Ok((Run::of(recipe)?.name, recipe.clone()))).collect::<Result<Vec<_>>>()?;
+        let missing: Vec<(String, Recipe)> =
+            named.into_iter().filter(|(name, _)| !speeds.contains_key(name)).collect();
+        let images = missing.first().and_then(|(_, recipe)| self.sets.of(recipe));
+        if let Some((images, _alone)) = images.zip(self.folder.alone()) {
+            terminal::note("measuring how fast the networks are");
+            speeds.extend(speed::measure(&missing, images.test.classes.len(), self.device)?);
+            self.folder.write(SPEED, &serde_json::to_vec_pretty(&known)?)?;
+        }
+        Ok(known.remove(device).unwrap_or_default())
+    }
 }
 
 fn figures(comparison: &Comparison) -> Stability {
@@ -139,46 +213,8 @@ fn figures(comparison: &Comparison) -> Stability {
     }
 }
 
-/// The images that the runs of a table looked at, as their networks saw them, and the names of the classes.
-fn shown(table: &Table, sets: &DataSets) -> Result<(Vec<Shown>, Vec<String>)> {
-    let recipe = table.campaign.rows().find_map(|row| row.recipes.first());
-    let images = recipe.and_then(|recipe| Some((recipe, sets.of(recipe)?)));
-    let Some((recipe, images)) = images else { return Ok((Vec::new(), Vec::new())) };
-    let run = table.lines().find_map(|line| line.runs.first());
-    let looks = run.map(|run| &run.record.looks[..]).unwrap_or_default();
-    let picture = |index: usize| picture(images, recipe, index);
-    let shown = looks.iter().map(|look| picture(look.image)).collect::<Result<_>>()?;
-    Ok((shown, images.test.classes.clone()))
-}
-
 fn picture(images: &Images, recipe: &Recipe, index: usize) -> Result<Shown> {
-    let sample =
-        images.test.samples.get(index).context("a run looked at an image that the data set does not have")?;
+    let sample = images.test.samples.get(index)?;
     let picture: RgbImage = recipe.eval_transform().fixed(sample.image)?;
     Ok(Shown { index, picture, label: sample.label })
-}
-
-/// The speeds that are known, with those of the campaign of costs as soon as its runs are finished: then nothing is
-/// trained beside the measurement.
-fn speeds(
-    folder: &Folder,
-    tables: &[Table],
-    sets: &DataSets,
-    device: &Device,
-) -> Result<BTreeMap<String, Speed>> {
-    let known = fs::read(folder.file(SPEED)).ok();
-    let known = known.and_then(|bytes| serde_json::from_slice::<BTreeMap<String, Speed>>(&bytes).ok());
-    let mut speeds = known.unwrap_or_default();
-    let cost = tables.iter().find(|table| table.campaign.name == Name::Cost && table.is_complete());
-    let recipes = cost.iter().flat_map(|table| table.campaign.rows()).filter_map(|row| row.recipes.first());
-    let named =
-        recipes.map(|recipe| Ok((Run::of(recipe)?.name, recipe.clone()))).collect::<Result<Vec<_>>>()?;
-    let missing: Vec<(String, Recipe)> =
-        named.into_iter().filter(|(name, _)| !speeds.contains_key(name)).collect();
-    if let Some(images) = missing.first().and_then(|(_, recipe)| sets.of(recipe)) {
-        terminal::note("measuring how fast the networks are");
-        speeds.extend(speed::measure(&missing, images.test.classes.len(), device)?);
-        folder.write(SPEED, &serde_json::to_vec_pretty(&speeds)?)?;
-    }
-    Ok(speeds)
 }

@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
+use abn_train::run_dir::in_use;
 use abn_train::trainer::METRICS;
 use anyhow::{Context, Result};
 
@@ -28,13 +30,15 @@ const INTERVAL: Duration = Duration::from_millis(200);
 pub(crate) struct Conditions {
     /// Runs at once.
     pub(crate) jobs: usize,
+    /// Whether they compute with the threads that load images, too.
+    pub(crate) on_cpu: bool,
     /// Folder of the data set, if not the usual one.
     pub(crate) data: Option<PathBuf>,
     /// Where they are trained.
     pub(crate) device: Option<String>,
 }
 
-/// A run that did not come to its end.
+/// A run that did not come to its end, as the page lists it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// Which.
@@ -50,43 +54,61 @@ enum End {
     Failed(String),
 }
 
-/// Trains those runs. A run that fails does not stop the others. Returns what failed.
+/// Trains those runs. A run that fails does not stop the others. Returns how many failed.
 ///
 /// # Errors
-/// A process cannot be started at all.
+/// The folder cannot be written.
 pub(crate) fn train(
     runs: Vec<Run>,
     folder: &Folder,
     conditions: &Conditions,
     interrupt: &Interrupt,
     overview: &Overview,
-) -> Result<Vec<Failure>> {
+) -> Result<usize> {
+    let _training = folder.train()?;
     let queue = Mutex::new(VecDeque::from(runs));
-    let failures = Mutex::new(Vec::new());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    let slot = || -> Result<()> {
+    let queue = || queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let failed = AtomicUsize::new(0);
+    let slot = || {
         while !interrupt.requested() {
-            let Some(run) = next() else { return Ok(()) };
+            let next = queue().pop_front();
+            let Some(run) = next else { return };
+            if in_use(&folder.run(&run)) {
+                // Another process trains it; there may be others to do meanwhile.
+                queue().push_back(run);
+                thread::sleep(INTERVAL);
+                continue;
+            }
             overview.begins(&run, epochs_done(folder, &run));
-            match do_one(&run, folder, conditions, interrupt, overview)? {
-                End::Finished => overview.finished(&run, folder.record(&run).ok().flatten().as_ref()),
-                End::Interrupted => overview.stopped(&run),
-                End::Failed(cause) => {
-                    overview.failed(&run, &cause);
-                    let failure = Failure { name: run.name, cause };
-                    failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
-                }
+            let end = do_one(&run, folder, conditions, interrupt, overview);
+            if !ended(&run, end, folder, overview) {
+                failed.fetch_add(1, Ordering::Relaxed);
             }
         }
-        Ok(())
     };
-    let ended: Vec<Result<()>> = thread::scope(|scope| {
-        let slots: Vec<_> = (0..conditions.jobs).map(|_| scope.spawn(slot)).collect();
-        slots.into_iter().filter_map(|slot| slot.join().ok()).collect()
+    thread::scope(|scope| {
+        for _ in 0..conditions.jobs {
+            scope.spawn(slot);
+        }
     });
     overview.end();
-    ended.into_iter().collect::<Result<()>>()?;
-    Ok(failures.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(failed.into_inner())
+}
+
+/// Shows how a run ended, and remembers why it failed; `false` if it did.
+fn ended(run: &Run, end: Result<End>, folder: &Folder, overview: &Overview) -> bool {
+    match end.unwrap_or_else(|error| End::Failed(format!("{error:#}"))) {
+        End::Finished => overview.finished(run, folder.record(run).ok().flatten().as_ref()),
+        End::Interrupted => overview.stopped(run),
+        End::Failed(cause) => {
+            overview.failed(run, &cause);
+            if let Err(error) = folder.remember(run, Some(&cause)) {
+                overview.note(&format!("{error:#}"));
+            }
+            return false;
+        }
+    }
+    true
 }
 
 /// One run from its start to the end of its process.
@@ -97,6 +119,11 @@ fn do_one(
     interrupt: &Interrupt,
     overview: &Overview,
 ) -> Result<End> {
+    folder.remember(run, None)?;
+    if folder.record(run)?.is_some() {
+        // Another process finished it.
+        return Ok(End::Finished);
+    }
     let mut child = start(run, folder, conditions)?;
     let mut input = child.stdin.take();
     let status = loop {
@@ -113,14 +140,17 @@ fn do_one(
     drop(input);
     Ok(match status.code() {
         Some(0) => End::Finished,
-        Some(code) if code == i32::from(EXIT_CODE) => End::Interrupted,
+        Some(code) if code == i32::from(EXIT_CODE) && interrupt.requested() => End::Interrupted,
+        Some(code) if code == i32::from(EXIT_CODE) => {
+            End::Failed("it was asked to stop by somebody else; it continues where it was".to_owned())
+        }
         Some(_) => End::Failed(last_words(folder, run)),
         None => End::Failed(format!("ended by a signal ({status}); was there enough memory?")),
     })
 }
 
 fn start(run: &Run, folder: &Folder, conditions: &Conditions) -> Result<Child> {
-    let program = std::env::current_exe().context("cannot find this program")?;
+    let program = program().context("cannot find this program")?;
     let log = folder.log(run);
     let log = File::create(&log).with_context(|| format!("cannot write `{}`", log.display()))?;
     let threads = thread::available_parallelism().map_or(1, usize::from).div_ceil(conditions.jobs);
@@ -135,7 +165,8 @@ fn start(run: &Run, folder: &Folder, conditions: &Conditions) -> Result<Child> {
         run: folder.run(run),
         data: conditions.data.clone(),
         device: conditions.device.clone(),
-        workers: threads.min(2),
+        // A GPU waits for photographs if nothing else does.
+        workers: if conditions.on_cpu { threads.min(2) } else { threads },
     };
     if let Some(input) = &mut child.stdin {
         // A worker that ended already says why in its log.
@@ -144,15 +175,42 @@ fn start(run: &Run, folder: &Folder, conditions: &Conditions) -> Result<Child> {
     Ok(child)
 }
 
+/// This program, on Linux also after a build has put another one in its place.
+fn program() -> io::Result<PathBuf> {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() }
+}
+
 /// Epochs of the run that are done.
 fn epochs_done(folder: &Folder, run: &Run) -> usize {
     let metrics = fs::read(folder.run(run).join(METRICS)).unwrap_or_default();
     metrics.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// The last line of the log, which says why it failed.
+/// Why it failed, of what it said.
 fn last_words(folder: &Folder, run: &Run) -> String {
-    let log = fs::read_to_string(folder.log(run)).unwrap_or_default();
-    let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it left no message");
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+    cause(&fs::read_to_string(folder.log(run)).unwrap_or_default())
+}
+
+/// The last error in a log, or the message of a panic, or else its last line.
+fn cause(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let error = lines.iter().rev().find_map(|line| line.strip_prefix("error: "));
+    let panic = || lines.windows(2).rev().find(|pair| pair[0].contains("panicked at")).map(|pair| pair[1]);
+    error.or_else(panic).or(lines.last().copied()).unwrap_or("it left no message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_found_among_what_a_run_said() {
+        assert_eq!(cause("epoch 1/2\nerror: the disk is full\n  a: 1 in the run"), "the disk is full");
+        let panic =
+            "thread 'main' panicked at src/main.rs:3:5:\nout of memory\nnote: run with `RUST_BACKTRACE=1`\n";
+        assert_eq!(cause(panic), "out of memory");
+        assert_eq!(cause("epoch 1/2\n\n"), "epoch 1/2");
+        assert_eq!(cause(""), "it left no message");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
+use crate::campaign::Name;
 use crate::speed::Speed;
 use crate::table::{Finished, Line, Section, Table};
 
@@ -134,15 +135,21 @@ fn run(table: &Table, section: &Section, line: &Line, run: &Finished) -> Vec<Str
     ]
 }
 
-/// A line a network: images a second.
+/// A line a row of the campaign of costs: images a second on that device, as far as they are known.
 ///
 /// # Errors
 /// The lines cannot be put together.
-pub(crate) fn speeds(speeds: &BTreeMap<String, Speed>) -> Result<Vec<u8>> {
-    let line = |(name, speed): (&String, &Speed)| {
-        vec![name.clone(), format!("{:.1}", speed.training), format!("{:.1}", speed.inference)]
+pub(crate) fn speeds(tables: &[Table], speeds: &BTreeMap<String, Speed>, device: &str) -> Result<Vec<u8>> {
+    let header = ["run", "row", "architecture", "device", "training", "inference"];
+    let cost = tables.iter().filter(|table| table.campaign.name == Name::Cost);
+    let line = |line: &Line| {
+        let run = line.runs.iter().find(|run| speeds.contains_key(&run.name))?;
+        let Speed { training, inference } = speeds.get(&run.name)?;
+        let (name, architecture) = (line.name.clone(), line.architecture.clone());
+        let speeds = [format!("{training:.1}"), format!("{inference:.1}")];
+        Some([run.name.clone(), name, architecture, device.to_owned()].into_iter().chain(speeds).collect())
     };
-    written(&["run", "training", "inference"], speeds.iter().map(line))
+    written(&header, cost.flat_map(Table::lines).filter_map(line))
 }
 
 /// Up to six digits after the point, which tell images of any test set apart.

@@ -1,7 +1,7 @@
 //! The figures of a campaign: a pure function of what its runs left.
 
 use abn_train::metrics::EpochRecord;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Campaign, Group, Row};
 use crate::published::Published;
@@ -24,13 +24,14 @@ pub(crate) struct Finished {
 }
 
 /// How alike the maps of a row's runs are.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Stability {
     /// Runs compared.
     pub(crate) runs: usize,
     /// Test images.
     pub(crate) images: usize,
-    /// Mean IoU of the other runs with the most accurate one: the paper's figure.
+    /// Mean IoU of the other runs with the one most accurate on these images: the paper's figure.
     pub(crate) with_best: Option<f64>,
     /// Mean IoU of all pairs with its 95 % interval over images.
     pub(crate) pairs: Option<(f64, f64, f64)>,
@@ -83,13 +84,12 @@ pub(crate) struct Line {
     pub(crate) published: Option<Published>,
     /// The paper's difference to its baseline.
     pub(crate) published_difference: Option<f64>,
-    /// What ours says of the paper's.
+    /// What ours says of the paper's, once all runs of both are finished.
     pub(crate) verdict: Option<Verdict>,
 }
 
 /// Whether a difference points where the published one does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The interval holds nothing but the published sign.
     Same,
@@ -137,7 +137,7 @@ impl Table {
 
     /// Whether all its runs are finished.
     pub(crate) fn is_complete(&self) -> bool {
-        self.lines().all(|line| line.runs.len() == line.planned)
+        self.lines().all(Line::is_complete)
     }
 }
 
@@ -181,11 +181,18 @@ fn compare(line: &mut Line, baseline: &Line) {
     let published = line.published.zip(baseline.published);
     line.published_difference =
         published.map(|(ours, theirs)| ((ours.error - theirs.error) * 100.0).round() / 100.0);
-    let both = line.difference.zip(line.published_difference);
+    // Runs that are still to come, or that failed, may be the ones that speak against it.
+    let complete = line.is_complete() && baseline.is_complete();
+    let both = line.difference.zip(line.published_difference).filter(|_| complete);
     line.verdict = both.and_then(|(ours, published)| Verdict::of(&ours, published));
 }
 
 impl Line {
+    /// Whether all its runs are finished.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.runs.len() == self.planned
+    }
+
     /// Parameters and multiply-adds of an image; `None` while no run is finished.
     pub(crate) fn cost(&self) -> Option<(usize, u64)> {
         self.runs.first().map(|run| (run.record.parameters, run.record.multiply_adds))

@@ -60,8 +60,7 @@ pub(crate) fn main() -> Result<ExitCode> {
 /// Trains the run and writes its record; `false` if it was asked to stop before.
 fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
     let device = device::open(job.device.as_deref())?;
-    let existing = RunDir::existing_config(&job.run)?;
-    let images = Images::open(&job.recipe, job.data.as_deref(), existing.as_ref())?;
+    let images = Images::open(&job.recipe, job.data.as_deref(), None)?;
     let config = images.describe(images.fit_batch(job.recipe.clone(), true)?)?;
     config.check_parameters(&device)?;
     let Some(run) = open(&job.run, &config, interrupt)? else { return Ok(false) };

@@ -120,8 +120,36 @@ fn a_failed_run_is_reported_and_stops_no_other() {
     let output = ablation(&out, &CAMPAIGN).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains(&format!("{name}: FAILED")) && message.contains("1 runs failed"), "{message}");
+    assert!(
+        message.contains(&format!("{name}: FAILED")) && message.contains("1 of the runs failed"),
+        "{message}"
+    );
     let table = fs::read_to_string(out.join("loss.md")).unwrap();
     assert_eq!(table.matches("| 0 of 1 |").count(), 1, "{table}");
+    // A later call, also of another process, still knows of it, until the run succeeds.
+    finished(ablation(&out, &["--report"]));
     assert!(fs::read_to_string(out.join("index.html")).unwrap().contains(&*name));
+    fs::remove_file(first).unwrap();
+    finished(ablation(&out, &CAMPAIGN));
+    assert!(!fs::read_to_string(out.join("index.html")).unwrap().contains("failed"));
+}
+
+#[test]
+fn damaged_files_are_named_and_stop_no_other_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("results");
+    finished(ablation(&out, &CAMPAIGN));
+    let runs: Vec<_> = fs::read_dir(out.join("runs")).unwrap().map(|run| run.unwrap().path()).collect();
+    let record = fs::read_to_string(runs[0].join("ablation.json")).unwrap();
+    fs::write(runs[0].join("ablation.json"), &record[..record.len() / 2]).unwrap();
+    fs::write(runs[1].join("metrics.jsonl"), "{").unwrap();
+    // An image that the data set does not have.
+    let record = fs::read_to_string(runs[2].join("ablation.json")).unwrap();
+    fs::write(runs[2].join("ablation.json"), record.replacen("\"image\": ", "\"image\": 99999", 6)).unwrap();
+    let output = ablation(&out, &CAMPAIGN).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("move its folder away"), "{message}");
+    let table = fs::read_to_string(out.join("loss.md")).unwrap();
+    assert_eq!(table.matches("| 0 of 1 |").count(), 2, "{table}");
 }

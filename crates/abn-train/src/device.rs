@@ -23,9 +23,14 @@ pub fn for_bookkeeping() -> Result<Device> {
     open(COMPILED.last().copied())
 }
 
-/// Whether that name, or the preferred compiled backend, is the CPU.
-pub fn is_cpu(name: Option<&str>) -> bool {
-    matches!(name.or(COMPILED.first().copied()), Some("flex" | "cpu"))
+/// That name, or else the preferred compiled backend's.
+pub fn name(asked: Option<&str>) -> &str {
+    asked.or(COMPILED.first().copied()).unwrap_or_default()
+}
+
+/// Whether the device of that name, or the preferred one, is the CPU.
+pub fn is_cpu(asked: Option<&str>) -> bool {
+    matches!(name(asked), "flex" | "cpu")
 }
 
 /// The device of that name, or of the preferred compiled backend. `cuda:1` is the second CUDA device.

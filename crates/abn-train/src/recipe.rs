@@ -18,7 +18,7 @@ use crate::schedule::Schedule;
 use crate::sgd::SgdConfig;
 
 /// Version of the layout of `config.json`.
-const VERSION: u32 = 2;
+pub const VERSION: u32 = 2;
 /// More epochs than anyone trains, few enough that no count of batches overflows.
 const MOST_EPOCHS: usize = 1_000_000;
 /// The longest side to which a step of a transform may bring an image.

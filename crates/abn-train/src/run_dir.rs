@@ -48,8 +48,13 @@ impl RunDir {
             "`{}` is a file; --out names a folder for the run",
             path.display()
         );
+        // Another process may have made the run after the first look.
+        let unused = !path.exists() || is_unused(path)?;
+        if !unused && path.join(CONFIG).exists() {
+            return read_config(path).map(Some);
+        }
         ensure!(
-            !path.exists() || is_unused(path)?,
+            unused,
             "`{}` has files in it but is not a run (no {CONFIG}); nothing was changed, choose another --out",
             path.display()
         );
@@ -148,6 +153,12 @@ impl RunDir {
             format!("`{}` is damaged; restore it or train into another --out", path.display())
         })
     }
+}
+
+/// Whether some process is training in the run at that path.
+pub fn in_use(path: &Path) -> bool {
+    let file = File::open(path.join(LOCK));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 /// Folder of the checkpoints of the run in that folder, which need not exist yet.

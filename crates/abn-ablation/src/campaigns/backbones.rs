@@ -50,7 +50,7 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         name: Name::Backbones,
         title: "ABN on other networks",
         question: "Does the branch help whatever network it stands in?",
-        source: "ABN, Table 2: the published networks of each family, one training each. Where the figure of the network \
+        source: "ABN, Table 2: the table names families alone, the networks are those of the authors' code; no spread is printed. Where the figure of the network \
             alone is not marked as theirs, it is from the network's own paper and not from the same code.",
         groups: networks(setting.scale, dataset).into_iter().map(group).collect::<Result<_>>()?,
     })
@@ -59,7 +59,8 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
 /// The figures for the data set of that name, or else for CIFAR-100 or ImageNet.
 fn published(family: &str, dataset: DatasetName) -> [Option<Published>; 2] {
     let of = |name: &str| BACKBONES.iter().find(|row| row.family == family && row.dataset == name);
-    let Some(row) = of(dataset.name()).or_else(|| of("cifar100")).or_else(|| of("imagenet")) else {
+    let usual = if dataset.has_photographs() { "imagenet" } else { "cifar100" };
+    let Some(row) = of(dataset.name()).or_else(|| of(usual)) else {
         return [None, None];
     };
     let published = |error, remark| Some(Published { error, of: row.of, source: ABN_2, remark });

@@ -36,7 +36,7 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         name: Name::Networks,
         title: "Original, SENet, ABN, MANet",
         question: "Which kind of attention helps the same network most?",
-        source: "MANet, Table 4: ImageNet, 90 epochs, one training each; on ResNet-152 MANet is behind SENet and ABN.",
+        source: "MANet, Table 4: ImageNet, 90 epochs; no spread is printed. On ResNet-152 MANet is behind SENet and ABN.",
         groups: depths.iter().map(group).collect::<Result<_>>()?,
     })
 }

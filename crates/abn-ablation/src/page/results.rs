@@ -154,7 +154,9 @@ fn verdict(line: &Line) -> Markup {
             Some(verdict @ Verdict::Opposite) => span.higher { "✗ " (verdict.name()) },
             Some(verdict) => span.small { (verdict.name()) },
             None if line.published_difference.is_none() => (NONE),
-            None if line.difference.is_some() => span.small { "no interval" },
+            None if line.is_complete() && line.difference.is_some_and(|it| it.interval.is_none()) => {
+                span.small { "no interval" }
+            }
             None => span.small { "not yet" },
         }
     }
@@ -168,6 +170,6 @@ fn notes(section: &Section, printed: Option<&Printed>) -> Markup {
                 p.note.remark { @if let Some(mark) = printed.mark(remark) { sup { (mark) } " " } (remark) }
             }
         }
-        @if alone { p.note.remark { "One seed: no interval." } }
+        @if alone { p.note.remark { "No interval: of a single run, or of runs that all end the same." } }
     }
 }
