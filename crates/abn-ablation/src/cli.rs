@@ -74,7 +74,7 @@ impl Cli {
     }
 
     /// Whether no campaign was named.
-    pub(crate) fn names_none(&self) -> bool {
+    pub(crate) fn names_no_campaign(&self) -> bool {
         self.campaigns.is_empty()
     }
 

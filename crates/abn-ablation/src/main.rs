@@ -108,7 +108,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
 
 /// The campaigns asked for with their seeds; a report without names is about those that there are.
 fn asked(cli: &Cli, known: &BTreeMap<Name, usize>) -> Result<BTreeMap<Name, usize>> {
-    if cli.report && cli.names_none() {
+    if cli.report && cli.names_no_campaign() {
         ensure!(
             !known.is_empty(),
             "`{}` holds no results yet; the same command without --report makes them",
