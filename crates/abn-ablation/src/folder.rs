@@ -102,7 +102,7 @@ impl Folder {
     /// The folder cannot be written.
     pub(crate) fn lock(&self) -> Result<File> {
         let lock = || -> io::Result<File> {
-            let file = File::create(self.path.join(LOCK))?;
+            let file = self.lockable(LOCK)?;
             if file.try_lock().is_err() {
                 terminal::note("waiting for another process to write its tables");
                 file.lock()?;
@@ -118,7 +118,7 @@ impl Folder {
     /// The folder cannot be written.
     pub(crate) fn train(&self) -> Result<File> {
         let lock = || -> io::Result<File> {
-            let file = File::create(self.path.join(TRAINING))?;
+            let file = self.lockable(TRAINING)?;
             file.lock_shared()?;
             Ok(file)
         };
@@ -127,8 +127,14 @@ impl Folder {
 
     /// Keeps others from training in the folder for as long as the file is open; `None` if one does.
     pub(crate) fn alone(&self) -> Option<File> {
-        let file = File::create(self.path.join(TRAINING)).ok()?;
+        let file = self.lockable(TRAINING).ok()?;
         file.try_lock().is_ok().then_some(file)
+    }
+
+    /// A file to lock. Network file systems share a lock only on what is open for reading, and lock exclusively only what
+    /// is open for writing.
+    fn lockable(&self, name: &str) -> io::Result<File> {
+        File::options().read(true).write(true).create(true).truncate(false).open(self.path.join(name))
     }
 
     /// Remembers why a run failed, or that it did not.

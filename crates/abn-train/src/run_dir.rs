@@ -157,7 +157,8 @@ impl RunDir {
 
 /// Whether some process is training in the run at that path.
 pub fn in_use(path: &Path) -> bool {
-    let file = File::open(path.join(LOCK));
+    // Network file systems lock exclusively only what is open for writing.
+    let file = File::options().write(true).open(path.join(LOCK));
     file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
