@@ -11,6 +11,7 @@ use indicatif::{FormattedDuration, MultiProgress, ProgressBar, ProgressDrawTarge
 
 use crate::plan::Run;
 use crate::record::Record;
+use crate::table::error;
 
 /// The state of all runs, shared by the threads that train them.
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Overview {
     /// A run came to its end, with that record.
     pub(crate) fn finished(&self, run: &Run, record: Option<&Record>) {
         self.progress(run, run.recipe.epochs);
-        let error = record.map_or(f64::NAN, |record| 100.0 * (1.0 - record.results.last.top1));
+        let error = record.map_or(f64::NAN, |record| error(&record.results.last));
         self.ends(run, &format!("top-1 error {error:.2} %"));
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::campaign::Name;
 use crate::speed::Speed;
-use crate::table::{Finished, Line, Section, Table};
+use crate::table::{Finished, Line, Section, Table, error};
 
 /// A line a row of the table. Errors are in percent; what is not known is empty.
 ///
@@ -116,7 +116,6 @@ pub(crate) fn runs(tables: &[Table]) -> Result<Vec<u8>> {
 
 fn run(table: &Table, section: &Section, line: &Line, run: &Finished) -> Vec<String> {
     let results = &run.record.results;
-    let error = |top1: f64| number(Some(100.0 * (1.0 - top1)));
     vec![
         table.campaign.name.name().to_owned(),
         section.title.clone(),
@@ -125,9 +124,9 @@ fn run(table: &Table, section: &Section, line: &Line, run: &Finished) -> Vec<Str
         run.seed.to_string(),
         run.learning_rate.to_string(),
         results.epochs.to_string(),
-        error(results.last.top1),
+        number(Some(error(&results.last))),
         results.best_epoch.to_string(),
-        error(results.best.top1),
+        number(Some(error(&results.best))),
         results.last.loss.to_string(),
         results.last.images.to_string(),
         run.record.parameters.to_string(),

@@ -1,6 +1,6 @@
 //! The figures of a campaign: a pure function of what its runs left.
 
-use abn_train::metrics::EpochRecord;
+use abn_train::metrics::{EpochRecord, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Campaign, Group, Row};
@@ -41,6 +41,11 @@ pub(crate) struct Stability {
     pub(crate) rank_correlation: Option<f64>,
     /// Share of the pairs of maps of which neither reaches the threshold; they have no IoU.
     pub(crate) empty: f64,
+}
+
+/// Top-1 error in percent.
+pub(crate) fn error(summary: &Summary) -> f64 {
+    100.0 * (1.0 - summary.top1)
 }
 
 /// The table of a campaign.
@@ -156,8 +161,7 @@ fn lines(group: &Group, rows: &mut impl Iterator<Item = (Vec<Finished>, Option<S
 }
 
 fn line(row: &Row, runs: Vec<Finished>, stability: Option<Stability>) -> Line {
-    let error = |run: &Finished| 100.0 * (1.0 - run.record.results.last.top1);
-    let errors: Vec<f64> = runs.iter().map(error).collect();
+    let errors: Vec<f64> = runs.iter().map(|run| error(&run.record.results.last)).collect();
     let pointing = |run: &Finished| Some(100.0 * run.record.results.pointing?.trained);
     let pointing: Vec<f64> = runs.iter().filter_map(pointing).collect();
     Line {
@@ -202,7 +206,7 @@ impl Line {
     pub(crate) fn curve(&self) -> Vec<f64> {
         let epochs = self.runs.iter().map(|run| run.epochs.len()).min().unwrap_or(0);
         let error = |epoch: usize| {
-            let errors = self.runs.iter().map(|run| 100.0 * (1.0 - run.epochs[epoch].test.top1));
+            let errors = self.runs.iter().map(|run| self::error(&run.epochs[epoch].test));
             errors.sum::<f64>() / self.runs.len() as f64
         };
         (0..epochs).map(error).collect()

@@ -2,9 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::runs::error;
 use crate::statistics::Difference;
-use crate::table::{Line, Section};
+use crate::table::{Line, Section, error};
 
 /// Size of a drawing in its own units, which are about pixels.
 const WIDTH: f64 = 208.0;

@@ -1,15 +1,9 @@
 //! Every finished run of a campaign, with the way to its report.
 
-use abn_train::metrics::Summary;
 use maud::{Markup, html};
 
 use crate::numbers::{counted, trimmed};
-use crate::table::{Finished, Line, Section};
-
-/// Top-1 error in percent.
-pub(super) fn error(summary: &Summary) -> f64 {
-    100.0 * (1.0 - summary.top1)
-}
+use crate::table::{Finished, Line, Section, error};
 
 /// A row that names the group of those after it.
 pub(super) fn group(title: &str, columns: usize) -> Markup {
