@@ -7,10 +7,10 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// A campaign of six short runs.
-const CAMPAIGN: [&str; 3] = ["loss", "--seeds", "1"];
+/// A campaign of eight short runs, two of them with parameters that are never trained.
+const CAMPAIGN: [&str; 3] = ["mechanism", "--seeds", "1"];
 /// Files that do not depend on how often, and by whom, a campaign was worked at.
-const TABLES: [&str; 3] = ["loss.md", "loss.csv", "runs.csv"];
+const TABLES: [&str; 3] = ["mechanism.md", "mechanism.csv", "runs.csv"];
 
 fn ablation(out: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_abn-ablation"));
@@ -68,7 +68,7 @@ fn shards_and_kills_change_nothing() {
 
     // What is finished is not done again.
     let again = finished(ablation(&killed, &CAMPAIGN));
-    assert!(String::from_utf8_lossy(&again.stderr).contains("6 runs, 6 of them finished"));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("8 runs, 8 of them finished"));
 }
 
 #[track_caller]
@@ -111,7 +111,7 @@ fn a_failed_run_is_reported_and_stops_no_other() {
     let out = folder.path().join("results");
     let listed = finished(ablation(&out, &[&CAMPAIGN[..], &["--list"]].concat()));
     let listed = String::from_utf8(listed.stdout).unwrap();
-    assert!(!out.exists() && listed.lines().count() == 6, "{listed}");
+    assert!(!out.exists() && listed.lines().count() == 8, "{listed}");
     // A file stands where the first run's folder has to be made.
     let first = Path::new(listed.lines().next().unwrap().split_whitespace().last().unwrap());
     let name = first.file_name().unwrap().to_string_lossy();
@@ -124,7 +124,7 @@ fn a_failed_run_is_reported_and_stops_no_other() {
         message.contains(&format!("{name}: FAILED")) && message.contains("1 of the runs failed"),
         "{message}"
     );
-    let table = fs::read_to_string(out.join("loss.md")).unwrap();
+    let table = fs::read_to_string(out.join("mechanism.md")).unwrap();
     assert_eq!(table.matches("| 0 of 1 |").count(), 1, "{table}");
     // A later call, also of another process, still knows of it, until the run succeeds.
     finished(ablation(&out, &["--report"]));
@@ -150,6 +150,6 @@ fn damaged_files_are_named_and_stop_no_other_run() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
     assert!(message.contains("move its folder away"), "{message}");
-    let table = fs::read_to_string(out.join("loss.md")).unwrap();
+    let table = fs::read_to_string(out.join("mechanism.md")).unwrap();
     assert_eq!(table.matches("| 0 of 1 |").count(), 2, "{table}");
 }
