@@ -42,8 +42,8 @@ use crate::folder::{Folder, Manifest};
 use crate::images::DataSets;
 use crate::overview::Overview;
 use crate::plan::Run;
-use crate::results::{Call, PAGE};
-use crate::runner::{Conditions, WORKER};
+use crate::results::{Call, PAGE, Written};
+use crate::runner::{Conditions, Failure, WORKER};
 
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
@@ -75,10 +75,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         DataSets::open(&plan, cli.data.as_deref())?.with(&campaigns_of(cli, &known)?, cli.data.as_deref())?;
     let manifest = Manifest::new((cli.scale, cli.dataset), sets.fingerprints(), asked.clone());
     let folder = Folder::open(&out, &manifest)?;
-    let mut failures = 0;
+    let mut failed = 0;
     if !cli.report {
         let interrupt = Interrupt::listen()?;
-        failures = train(cli, &folder, &sets, runs_of_shard(cli, &plan)?, &interrupt)?;
+        failed = train(cli, &folder, &sets, runs_of_shard(cli, &plan)?, &interrupt)?;
         if interrupt.requested() {
             terminal::note("stopped; the same command continues");
             return Ok(ExitCode::from(EXIT_CODE));
@@ -89,21 +89,32 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Call { scale: cli.scale, command: command(), device: device::name(cli.device.as_deref()).to_owned() };
     // Another process may have brought campaigns since.
     let campaigns = |folder: &Folder| campaigns_of(cli, &folder.campaigns()?);
-    let tables = results::write(&folder, campaigns, sets, cli.data.as_deref(), &device, call)?;
+    let Written { tables, damaged } =
+        results::write(&folder, campaigns, sets, cli.data.as_deref(), &device, call)?;
     for table in tables.iter().filter(|table| asked.contains_key(&table.campaign.name)) {
         let file = folder.file(&format!("{}.md", table.campaign.name.name()));
         let open = if table.is_complete() { "" } else { " (not yet complete)" };
         terminal::result(&format!("table {}{open}", file.display()))?;
     }
     terminal::result(&format!("page {}", folder.file(PAGE).display()))?;
-    if failures > 0 {
+    if failed > 0 {
         terminal::note(&format!(
-            "{failures} of the runs failed; their logs lie in `{}`, and the same command tries them again",
+            "{failed} of the runs failed; their logs lie in `{}`, and the same command tries them again",
             folder.file("logs").display()
         ));
-        return Ok(ExitCode::FAILURE);
     }
-    Ok(ExitCode::SUCCESS)
+    for Failure { name, cause } in &damaged {
+        terminal::note(&format!("{name}: {cause}"));
+    }
+    if !damaged.is_empty() {
+        terminal::note(&format!(
+            "{} of the finished runs cannot be used as they are; restore their files, or move their folders out of `{}`, \
+             and the same command trains them again",
+            damaged.len(),
+            folder.file("runs").display()
+        ));
+    }
+    Ok(if failed == 0 && damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The campaigns asked for with their seeds; a report without names is about those that there are.
@@ -157,32 +168,28 @@ fn train(
     interrupt: &Interrupt,
 ) -> Result<usize> {
     let all = runs.len();
-    let (mut to_do, mut damaged) = (Vec::new(), 0);
+    let (mut finished, mut to_do) = (0, Vec::new());
     for run in runs {
         match folder.record(&run) {
-            Ok(Some(_)) => {}
+            Ok(Some(_)) => finished += 1,
             Ok(None) => {
                 let work = work(&run.recipe, sets)?;
                 to_do.push((run, work));
             }
-            Err(error) => {
-                terminal::note(&format!("{}: FAILED: {error:#}", run.name));
-                damaged += 1;
-            }
+            Err(error) => terminal::note(&format!("{}: {error:#}", run.name)),
         }
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let on_cpu = device::is_cpu(cli.device.as_deref());
     let jobs = cli.jobs.unwrap_or(if on_cpu { cores } else { 1 }).min(to_do.len().max(1));
     let conditions = Conditions { jobs, on_cpu, data: cli.data.clone(), device: cli.device.clone() };
-    let finished = all - to_do.len() - damaged;
     terminal::note(&format!(
         "{all} runs, {finished} of them finished; {jobs} at once, in `{}`",
         folder.file("runs").display()
     ));
     let overview = Overview::new(all - to_do.len(), &to_do);
     let runs = to_do.into_iter().map(|(run, _)| run).collect();
-    Ok(damaged + runner::train(runs, folder, &conditions, interrupt, &overview)?)
+    runner::train(runs, folder, &conditions, interrupt, &overview)
 }
 
 /// Multiply-adds of a run: forward, and as many again for each of the two gradients; forward alone for the test images.

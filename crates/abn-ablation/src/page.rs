@@ -42,7 +42,9 @@ pub(crate) struct Page {
     /// How fast the networks are, by the name of a run.
     pub(crate) speeds: BTreeMap<String, Speed>,
     /// Runs that did not come to their end.
-    pub(crate) failures: Vec<Failure>,
+    pub(crate) failed: Vec<Failure>,
+    /// Finished runs with files that cannot be used.
+    pub(crate) damaged: Vec<Failure>,
 }
 
 /// A campaign and the images that its variants are shown on.
@@ -108,7 +110,8 @@ fn overview(page: &Page) -> Markup {
                      nothing about the methods."
                 }
             }
-            @if !page.failures.is_empty() { (failures(&page.failures)) }
+            (failures(&page.failed, "failed; the same command tries again:"))
+            (failures(&page.damaged, "cannot be used as they are; moved away, they are trained again:"))
             nav.contents aria-label="Campaigns" {
                 @for part in &page.parts {
                     a href={ "#" (part.table.campaign.name.name()) } { (part.table.campaign.title) }
@@ -122,11 +125,14 @@ fn overview(page: &Page) -> Markup {
     }
 }
 
-fn failures(failures: &[Failure]) -> Markup {
+/// Runs with something in common; nothing if there are none.
+fn failures(failures: &[Failure], common: &str) -> Markup {
     html! {
-        div.notice {
-            p { (counted(failures.len(), "run")) " failed; the same command tries again:" }
-            ul { @for failure in failures { li { code { (failure.name) } " " (failure.cause) } } }
+        @if !failures.is_empty() {
+            div.notice {
+                p { (counted(failures.len(), "run")) " " (common) }
+                ul { @for failure in failures { li { code { (failure.name) } " " (failure.cause) } } }
+            }
         }
     }
 }

@@ -105,9 +105,7 @@ impl Record {
             ensure!(record.recipe == *recipe, "of another recipe than its folder's name says");
             Ok(record)
         };
-        read().map(Some).with_context(|| {
-            format!("`{}` cannot be used; move its folder away, and the run is trained again", file.display())
-        })
+        read().map(Some).with_context(|| format!("`{}` cannot be used", file.display()))
     }
 }
 

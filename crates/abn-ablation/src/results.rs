@@ -46,10 +46,18 @@ pub(crate) struct Call {
     pub(crate) device: String,
 }
 
-/// Writes the page and the tables of all `campaigns` that the folder has by then. Returns the tables.
+/// What was written, and what kept something from being in it.
+pub(crate) struct Written {
+    /// The tables of all campaigns.
+    pub(crate) tables: Vec<Table>,
+    /// Finished runs with files that cannot be used.
+    pub(crate) damaged: Vec<Failure>,
+}
+
+/// Writes the page and the tables of all `campaigns` that the folder has by then.
 ///
 /// # Errors
-/// A checkpoint or a sample cannot be read, or the folder not be written.
+/// A sample cannot be read, or the folder not be written.
 pub(crate) fn write(
     folder: &Folder,
     campaigns: impl Fn(&Folder) -> Result<Vec<Campaign>>,
@@ -57,11 +65,12 @@ pub(crate) fn write(
     data: Option<&Path>,
     device: &Device,
     call: Call,
-) -> Result<Vec<Table>> {
+) -> Result<Written> {
     // Whoever comes later sees what the earlier ones finished, so the last one writes the whole tables.
     let _lock = folder.lock()?;
     let campaigns = campaigns(folder)?;
-    let mut work = Work { folder, sets: sets.with(&campaigns, data)?, device, failures: Vec::new() };
+    let sets = sets.with(&campaigns, data)?;
+    let mut work = Work { folder, sets, device, failed: Vec::new(), damaged: Vec::new() };
     let mut parts = Vec::new();
     for campaign in &campaigns {
         let table = work.table(campaign)?;
@@ -75,9 +84,11 @@ pub(crate) fn write(
     folder.write("runs.csv", &spreadsheet::runs(&tables)?)?;
     let speeds = work.speeds(&tables, &call.device)?;
     folder.write("speed.csv", &spreadsheet::speeds(&tables, &speeds, &call.device)?)?;
-    let (Call { scale, command, .. }, failures) = (call, work.failures);
-    folder.write(PAGE, render(&Page { scale, command, parts, speeds, failures })?.as_bytes())?;
-    Ok(tables)
+    let Call { scale, command, .. } = call;
+    let Work { failed, damaged, .. } = work;
+    let page = Page { scale, command, parts, speeds, failed, damaged };
+    folder.write(PAGE, render(&page)?.as_bytes())?;
+    Ok(Written { tables, damaged: page.damaged })
 }
 
 /// What the tables are made with.
@@ -85,8 +96,10 @@ struct Work<'a> {
     folder: &'a Folder,
     sets: DataSets,
     device: &'a Device,
-    /// Runs that failed, or whose files are damaged.
-    failures: Vec<Failure>,
+    /// Runs that did not come to their end.
+    failed: Vec<Failure>,
+    /// Finished runs with files that cannot be used.
+    damaged: Vec<Failure>,
 }
 
 impl Work<'_> {
@@ -105,24 +118,18 @@ impl Work<'_> {
         Ok(Table::new(campaign.clone(), figures))
     }
 
-    /// The finished runs of a row; what failed is kept for the page.
+    /// The finished runs of a row; those that failed and those that cannot be used are noted.
     fn finished(&mut self, row: &Row) -> Result<Vec<Finished>> {
         let mut finished = Vec::new();
         for recipe in &row.recipes {
             let run = Run::of(recipe)?;
-            let cause = match self.finished_run(&run) {
-                Ok(Some(done)) => {
-                    finished.push(done);
-                    continue;
+            match self.finished_run(&run) {
+                Ok(Some(done)) => finished.push(done),
+                Ok(None) => {
+                    let cause = self.folder.cause(&run);
+                    cause.into_iter().for_each(|cause| note(&mut self.failed, &run.name, cause));
                 }
-                Ok(None) => self.folder.cause(&run),
-                Err(error) => Some(format!("{error:#}")),
-            };
-            // Campaigns share runs.
-            if let Some(cause) =
-                cause.filter(|_| !self.failures.iter().any(|failure| failure.name == run.name))
-            {
-                self.failures.push(Failure { name: run.name, cause });
+                Err(error) => note(&mut self.damaged, &run.name, format!("{error:#}")),
             }
         }
         Ok(finished)
@@ -135,9 +142,9 @@ impl Work<'_> {
         Ok(Some(Finished { name: run.name.clone(), seed, learning_rate, record, epochs }))
     }
 
-    /// How alike the trained maps of the last weights of a row's runs are; `None` for fewer than two. It is kept: a
-    /// finished run does not change.
-    fn stability(&self, row: &Row, finished: &[Finished]) -> Result<Option<Stability>> {
+    /// How alike the trained maps of the last weights of a row's runs are; `None` for fewer than two, or if one cannot be
+    /// read. It is kept: a finished run does not change.
+    fn stability(&mut self, row: &Row, finished: &[Finished]) -> Result<Option<Stability>> {
         let images = row.recipes.first().and_then(|recipe| self.sets.of(recipe));
         let Some(images) = images.filter(|_| finished.len() > 1) else { return Ok(None) };
         let names: Vec<&str> = finished.iter().map(|run| run.name.as_str()).collect();
@@ -150,8 +157,13 @@ impl Work<'_> {
         let mut seen = Vec::new();
         for name in &names {
             let path = self.folder.file("runs").join(name);
-            let session = Session::open(&path, Which::Latest, self.device.clone())?;
-            seen.push(look(name, &session, &test, &ask, 1, |_| ())?);
+            match Session::open(&path, Which::Latest, self.device.clone()) {
+                Ok(session) => seen.push(look(name, &session, &test, &ask, 1, |_| ())?),
+                Err(error) => note(&mut self.damaged, name, format!("{error:#}")),
+            }
+        }
+        if seen.len() < names.len() {
+            return Ok(None);
         }
         let stability = figures(&compare(&seen, &test.classes, THRESHOLD, || ()));
         known.insert(names.join(" "), stability);
@@ -197,6 +209,13 @@ impl Work<'_> {
             self.folder.write(SPEED, &serde_json::to_vec_pretty(&known)?)?;
         }
         Ok(known.remove(device).unwrap_or_default())
+    }
+}
+
+/// Notes a run once: campaigns share runs.
+fn note(failures: &mut Vec<Failure>, name: &str, cause: String) {
+    if failures.iter().all(|failure| failure.name != name) {
+        failures.push(Failure { name: name.to_owned(), cause });
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Conditions {
     pub(crate) device: Option<String>,
 }
 
-/// A run that did not come to its end, as the page lists it.
+/// A run that did not come to its end, or cannot be used, as the page lists it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// Which.

@@ -149,7 +149,7 @@ fn damaged_files_are_named_and_stop_no_other_run() {
     let output = ablation(&out, &CAMPAIGN).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("move its folder away"), "{message}");
+    assert!(message.contains("2 of the finished runs cannot be used"), "{message}");
     let table = fs::read_to_string(out.join("mechanism.md")).unwrap();
     assert_eq!(table.matches("| 0 of 1 |").count(), 2, "{table}");
 }

@@ -134,7 +134,8 @@ fn page() -> Page {
         command: "cargo xtask ablation --data 'a<b'".to_owned(),
         parts: vec![mechanism(), cost()],
         speeds: BTreeMap::from([("plain-1".to_owned(), Speed { training: 1234.5, inference: 45.67 })]),
-        failures: vec![Failure { name: "broken".to_owned(), cause: "out of <memory>".to_owned() }],
+        failed: vec![Failure { name: "broken".to_owned(), cause: "out of <memory>".to_owned() }],
+        damaged: vec![Failure { name: "torn".to_owned(), cause: "no checksum".to_owned() }],
     }
 }
 
@@ -245,7 +246,9 @@ fn the_overview_counts_and_judges_not() {
     );
     assert!(html.contains("<section class=\"campaign\" id=\"mechanism\""));
     assert!(html.contains("nothing about the methods") && html.contains("<code>broken</code>"));
-    let calm = render(&Page { scale: Scale::Short, failures: vec![], ..page() }).unwrap();
+    assert!(between(&html, "cannot be used", "</div>").contains("<code>torn</code> no checksum"));
+    let calm = Page { scale: Scale::Short, failed: vec![], damaged: vec![], ..page() };
+    let calm = render(&calm).unwrap();
     assert!(!calm.contains("class=\"notice\""));
 }
 
