@@ -33,7 +33,7 @@ pub(crate) struct Speed {
 /// Measures each of those networks by turns, so that what disturbs the machine meets all of them.
 ///
 /// # Errors
-/// A recipe names no network.
+/// A recipe names no network, or the device fails.
 pub(crate) fn measure(
     networks: &[(String, Recipe)],
     classes: usize,
@@ -47,9 +47,10 @@ pub(crate) fn measure(
         workload.train();
         workload.infer();
     }
+    device.sync()?;
     for _ in 0..REPETITIONS {
         for (_, workload, seconds) in &mut workloads {
-            seconds.push((timed(|| workload.train()), timed(|| workload.infer())));
+            seconds.push((timed(device, || workload.train())?, timed(device, || workload.infer())?));
         }
     }
     let speed = |(name, workload, seconds): (String, Workload, Vec<(f64, f64)>)| {
@@ -66,10 +67,12 @@ pub(crate) fn measure(
     Ok(workloads.into_iter().map(speed).collect())
 }
 
-fn timed(work: impl FnOnce()) -> f64 {
+/// Seconds until the work is done: a GPU takes it on without waiting, and fused operations wait for somebody to ask.
+fn timed(device: &Device, work: impl FnOnce()) -> Result<f64> {
     let started = Instant::now();
     work();
-    started.elapsed().as_secs_f64()
+    device.sync()?;
+    Ok(started.elapsed().as_secs_f64())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -106,9 +109,8 @@ impl Workload {
     fn train(&mut self) {
         let output = self.training.forward(Tensor::from_inner(self.images.clone()));
         let objective = loss::loss(&output, self.labels.clone(), self.weight);
-        let gradients = GradientsParams::from_grads(objective.clone().backward(), &self.training);
+        let gradients = GradientsParams::from_grads(objective.backward(), &self.training);
         self.training = self.sgd.step(RATE, self.training.clone(), gradients);
-        objective.into_data();
     }
 
     fn infer(&self) {
