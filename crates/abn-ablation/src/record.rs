@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use abn_core::attention::MapConfig;
+use abn_core::attention::{AttentionConfig, MapConfig};
 use abn_core::explain::{AttentionMap, Layer, Method};
+use abn_core::mechanism::Mechanism;
 use abn_data::Collection;
 use abn_train::checkpoint::Which;
 use abn_train::metrics::Results;
@@ -84,7 +85,7 @@ impl Record {
             results,
             parameters: cost.parameters,
             multiply_adds: cost.multiply_adds,
-            trained_maps: config.model.attention.is_some(),
+            trained_maps: trained_map(config).is_some(),
             looks: looks(&session, test)?,
         };
         run.write_json(FILE, &record)
@@ -109,9 +110,14 @@ impl Record {
     }
 }
 
+/// The attention whose map is trained: nothing flows back to one that weighs nothing.
+fn trained_map(config: &RunConfig) -> Option<&AttentionConfig> {
+    config.model.attention.as_ref().filter(|attention| attention.mechanism != Mechanism::Identity)
+}
+
 /// The last weights on the shown images. Maps without an upper end and Grad-CAM's are normalised.
 fn looks(session: &Session, test: &Collection) -> Result<Vec<Look>> {
-    let attention = session.config.model.attention.as_ref();
+    let attention = trained_map(&session.config);
     let method = if attention.is_some() { Method::Attention } else { Method::GradCam };
     let bounded = attention.is_some_and(|attention| attention.map != MapConfig::LogSum);
     let scale = if bounded { Scale::Raw } else { Scale::PerImage };

@@ -163,7 +163,7 @@ fn lines(group: &Group, rows: &mut impl Iterator<Item = (Vec<Finished>, Option<S
 fn line(row: &Row, runs: Vec<Finished>, stability: Option<Stability>) -> Line {
     let errors: Vec<f64> = runs.iter().map(|run| error(&run.record.results.last)).collect();
     let pointing = |run: &Finished| Some(100.0 * run.record.results.pointing?.trained);
-    let pointing: Vec<f64> = runs.iter().filter_map(pointing).collect();
+    let pointing: Vec<f64> = runs.iter().filter(|run| run.record.trained_maps).filter_map(pointing).collect();
     Line {
         name: row.name.clone(),
         architecture: row.recipes.first().map(|recipe| recipe.architecture.clone()).unwrap_or_default(),

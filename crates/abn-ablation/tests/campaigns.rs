@@ -41,11 +41,22 @@ fn results_of_runs(out: &Path) -> Vec<(String, String)> {
     results
 }
 
+/// Only a map that weighs the features is trained, and shown as the run's own.
+#[track_caller]
+fn check_maps(out: &Path) {
+    for (name, record) in results_of_runs(out) {
+        let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+        let mechanism = record["recipe"]["attention"]["mechanism"].as_str();
+        assert_eq!(record["trained_maps"], matches!(mechanism, Some("multiply" | "residual")), "{name}");
+    }
+}
+
 #[test]
 fn shards_and_kills_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let [whole, shards, killed] = ["whole", "shards", "killed"].map(|name| folder.path().join(name));
     finished(ablation(&whole, &CAMPAIGN));
+    check_maps(&whole);
 
     let shard =
         |shard: &&str| ablation(&shards, &[&CAMPAIGN[..], &["--shard", shard, "--jobs", "1"]].concat());

@@ -41,8 +41,8 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         name: Name::Mechanism,
         title: "What the map does to the features",
         question: "Does re-weighting the features by the attention map help, and is it better to multiply (M.F) or to \
-            strengthen only ((1+M).F)? The second row trains the branch beside the network without using its map: \
-            what it gains comes from the second loss alone.",
+            strengthen only ((1+M).F)? The second row trains the branch beside the network without using its map, \
+            from which the map learns nothing: what the row gains comes from the second loss alone.",
         source: "ABN, Table 1: CIFAR-100, 300 epochs; no spread is printed. The plain g(x) of its last row is the baseline \
             of its Table 2, so it is the network without the branch.",
         groups: networks.iter().map(group).collect::<Result<_>>()?,
