@@ -27,8 +27,8 @@ pub(super) fn looks(part: &Part, pictures: &mut Pictures) -> Result<Markup> {
             p.note {
                 "Test images under the map of each variant's first finished run; a cross marks a wrong prediction."
                 @if grad_cam {
-                    " A network without a trained map is explained by Grad-CAM. That, and SENet's trained map, which has no upper \
-                     end, are drawn from their lowest to their highest value."
+                    " A network without a trained map is explained by Grad-CAM. That, and a trained map without an upper end, as \
+                     ABN's on SENet has none, are drawn from their lowest to their highest value."
                 }
             }
             (color_bar(&Drawing::default()))
