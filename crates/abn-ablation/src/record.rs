@@ -5,7 +5,6 @@ use std::path::Path;
 
 use abn_core::attention::{AttentionConfig, MapConfig};
 use abn_core::explain::{AttentionMap, Layer, Method};
-use abn_core::mechanism::Mechanism;
 use abn_data::Collection;
 use abn_train::checkpoint::Which;
 use abn_train::metrics::Results;
@@ -110,9 +109,9 @@ impl Record {
     }
 }
 
-/// The attention whose map is trained: nothing flows back to one that weighs nothing.
+/// The attention whose map is trained.
 fn trained_map(config: &RunConfig) -> Option<&AttentionConfig> {
-    config.model.attention.as_ref().filter(|attention| attention.mechanism != Mechanism::Identity)
+    config.model.attention.as_ref().filter(|attention| attention.trains_map())
 }
 
 /// The last weights on the shown images. Maps without an upper end and Grad-CAM's are normalised.

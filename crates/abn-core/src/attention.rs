@@ -101,6 +101,12 @@ impl AttentionConfig {
         Ok(())
     }
 
+    /// Whether the map learns anything. Nothing flows back to one that weighs nothing, so its convolution stays as it was
+    /// drawn; a sum of class maps has no weights of its own, and these learn from the branch's loss.
+    pub fn trains_map(&self) -> bool {
+        self.mechanism != Mechanism::Identity || self.map == MapConfig::LogSum
+    }
+
     /// A fresh branch for that network.
     pub fn init(&self, network: &NetworkConfig, classes: usize, device: &Device) -> AttentionBranch {
         let stage = network.branch_stage();

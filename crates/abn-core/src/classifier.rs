@@ -138,7 +138,9 @@ mod tests {
     use burn::tensor::Int;
 
     use super::*;
+    use crate::attention::MapConfig;
     use crate::backbone::Architecture;
+    use crate::loss::loss;
 
     /// Counts the parameters that nobody has looked at yet.
     struct Undrawn(usize);
@@ -188,6 +190,28 @@ mod tests {
         let unweighted = network.perceive(network.network.extract(images.clone()));
         assert_eq!(logits(blind.clone()), logits(unweighted));
         assert_ne!(logits(blind), logits(network.forward(images).logits), "the network's own map weights");
+    }
+
+    #[test]
+    fn only_a_map_that_weighs_something_is_trained() {
+        let device = Device::flex().autodiff();
+        let network = Architecture::parse("resnet8").unwrap().network;
+        for mechanism in [Mechanism::Identity, Mechanism::Multiply, Mechanism::Residual] {
+            for map in [MapConfig::Sigmoid { kernel: 3 }, MapConfig::LogSum] {
+                let attention = AttentionConfig { mechanism, map, ..AttentionConfig::abn() };
+                let trains_map = attention.trains_map();
+                let config =
+                    ClassifierConfig { network: network.clone(), attention: Some(attention), classes: 3 };
+                let classifier = config.init_seeded(2, &device);
+                let output = classifier.forward(Tensor::ones([2, 3, 8, 8], &device));
+                let labels = Tensor::<1, Int>::from_ints([0, 2], &device);
+                let gradients = loss(&output, labels, 1.0).backward();
+                let branch = classifier.branch.unwrap();
+                // The convolution that the map comes from.
+                let last = branch.map.as_ref().unwrap_or(&branch.class_maps);
+                assert_eq!(last.conv.weight.grad(&gradients).is_some(), trains_map, "{mechanism:?} {map:?}");
+            }
+        }
     }
 
     #[test]

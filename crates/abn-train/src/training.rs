@@ -152,6 +152,12 @@ fn announce(config: &RunConfig, run: &RunDir, loaders: &Loaders, trainer: &Train
         "run in `{}`; figures are training/test, * the best so far",
         run.path().display()
     ));
+    if recipe.attention.as_ref().is_some_and(|attention| !attention.trains_map()) {
+        terminal::note(
+            "attention.mechanism is identity: the branch is trained, but not its map, which weighs nothing; `abn explain` \
+             has other methods",
+        );
+    }
     let progress = trainer.progress();
     if progress.epoch == recipe.epochs {
         terminal::note("all its epochs are done; to train on, start another run from it with --init");
