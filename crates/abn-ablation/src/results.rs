@@ -10,10 +10,10 @@ use abn_train::metrics::EpochRecord;
 use abn_train::recipe::Recipe;
 use abn_train::run_dir::RunDir;
 use abn_train::session::Session;
-use abn_train::stability::{Ask, Comparison, Scale as MapScale, compare, look};
+use abn_train::stability::{Ask, Comparison, Scale as MapScale, Seen, compare, look};
 use abn_train::terminal;
 use abn_train::trainer::METRICS;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use image::RgbImage;
 use serde::de::DeserializeOwned;
@@ -138,6 +138,8 @@ impl Work<'_> {
     fn finished_run(&self, run: &Run) -> Result<Option<Finished>> {
         let Some(record) = self.folder.record(run)? else { return Ok(None) };
         let epochs: Vec<EpochRecord> = RunDir::open(&self.folder.run(run))?.0.read_lines(METRICS)?;
+        let (found, trained) = (epochs.len(), record.results.epochs);
+        ensure!(found == trained, "`{METRICS}` has {found} epochs of {trained}");
         let Recipe { seed, learning_rate, .. } = run.recipe;
         Ok(Some(Finished { name: run.name.clone(), seed, learning_rate, record, epochs }))
     }
@@ -154,17 +156,19 @@ impl Work<'_> {
         }
         let test = images.test.clone().limit(COMPARED);
         let ask = Ask { method: Method::Attention, layer: Layer::Refined, scale: MapScale::Raw };
-        let mut seen = Vec::new();
+        let mut sessions = Vec::new();
         for name in &names {
             let path = self.folder.file("runs").join(name);
             match Session::open(&path, Which::Latest, self.device.clone()) {
-                Ok(session) => seen.push(look(name, &session, &test, &ask, 1, |_| ())?),
+                Ok(session) => sessions.push((name, session)),
                 Err(error) => note(&mut self.damaged, name, format!("{error:#}")),
             }
         }
-        if seen.len() < names.len() {
+        if sessions.len() < names.len() {
             return Ok(None);
         }
+        let looked = sessions.iter().map(|(name, session)| look(name, session, &test, &ask, 1, |_| ()));
+        let seen: Vec<Seen> = looked.collect::<Result<_>>()?;
         let stability = figures(&compare(&seen, &test.classes, THRESHOLD, || ()));
         known.insert(names.join(" "), stability);
         self.folder.write(STABILITY, &serde_json::to_vec_pretty(&known)?)?;

@@ -142,11 +142,11 @@ pub(crate) fn speeds(tables: &[Table], speeds: &BTreeMap<String, Speed>, device:
     let header = ["run", "row", "architecture", "device", "training", "inference"];
     let cost = tables.iter().filter(|table| table.campaign.name == Name::Cost);
     let line = |line: &Line| {
-        let run = line.runs.iter().find(|run| speeds.contains_key(&run.name))?;
-        let Speed { training, inference } = speeds.get(&run.name)?;
+        let known = |run: &Finished| Some((run.name.clone(), *speeds.get(&run.name)?));
+        let (run, Speed { training, inference }) = line.runs.iter().find_map(known)?;
         let (name, architecture) = (line.name.clone(), line.architecture.clone());
         let speeds = [format!("{training:.1}"), format!("{inference:.1}")];
-        Some([run.name.clone(), name, architecture, device.to_owned()].into_iter().chain(speeds).collect())
+        Some([run, name, architecture, device.to_owned()].into_iter().chain(speeds).collect())
     };
     written(&header, cost.flat_map(Table::lines).filter_map(line))
 }

@@ -154,13 +154,14 @@ fn damaged_files_are_named_and_stop_no_other_run() {
     let record = fs::read_to_string(runs[0].join("ablation.json")).unwrap();
     fs::write(runs[0].join("ablation.json"), &record[..record.len() / 2]).unwrap();
     fs::write(runs[1].join("metrics.jsonl"), "{").unwrap();
+    fs::write(runs[3].join("metrics.jsonl"), "").unwrap();
     // An image that the data set does not have.
     let record = fs::read_to_string(runs[2].join("ablation.json")).unwrap();
     fs::write(runs[2].join("ablation.json"), record.replacen("\"image\": ", "\"image\": 99999", 6)).unwrap();
     let output = ablation(&out, &CAMPAIGN).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.contains("2 of the finished runs cannot be used"), "{message}");
+    assert!(message.contains("3 of the finished runs cannot be used"), "{message}");
     let table = fs::read_to_string(out.join("mechanism.md")).unwrap();
-    assert_eq!(table.matches("| 0 of 1 |").count(), 2, "{table}");
+    assert_eq!(table.matches("| 0 of 1 |").count(), 3, "{table}");
 }

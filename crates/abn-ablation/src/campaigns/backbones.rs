@@ -50,8 +50,9 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         name: Name::Backbones,
         title: "ABN on other networks",
         question: "Does the branch help whatever network it stands in?",
-        source: "ABN, Table 2: the table names families alone, the networks are those of the authors' code; no spread is printed. Where the figure of the network \
-            alone is not marked as theirs, it is from the network's own paper and not from the same code.",
+        source: "ABN, Table 2: the table names families alone, the networks are those of the authors' code; no spread is \
+            printed. Where the figure of the network alone is not marked as theirs, it is from the network's own paper and \
+            not from the same code.",
         groups: networks(setting.scale, dataset).into_iter().map(group).collect::<Result<_>>()?,
     })
 }

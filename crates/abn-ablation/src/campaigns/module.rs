@@ -10,28 +10,27 @@ use anyhow::Result;
 
 use super::with;
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
-use crate::published::{
-    FROM_CBAM, FROM_CBAM_RECALLED, MANET_1, MANET_2, MANET_3, Published, RECALLED, module,
-};
+use crate::published::module::{self, Figure};
+use crate::published::{MANET_1, MANET_2, MANET_3, Published};
 
 /// What the papers' module is compared by.
 const SOURCE: &str = "ResNet-50 on ImageNet, 90 epochs; no spread is printed. Where CBAM's published figures are known, \
     MANet's are the same.";
 
-/// A variant of the module, or the network without it, and its published error.
+/// A variant of the module, or the network without it, and its published figure.
 struct Variant {
     name: &'static str,
     module: Option<MixedAttentionConfig>,
-    error: f64,
+    figure: Figure,
 }
 
-fn variant(name: &'static str, module: MixedAttentionConfig, error: f64) -> Variant {
-    Variant { name, module: Some(module), error }
+fn variant(name: &'static str, module: MixedAttentionConfig, figure: Figure) -> Variant {
+    Variant { name, module: Some(module), figure }
 }
 
 /// The network without any module.
 fn none() -> Variant {
-    Variant { name: "no module", module: None, error: module::BASELINE }
+    Variant { name: "no module", module: None, figure: module::BASELINE }
 }
 
 fn channel_only(pools: Pools) -> MixedAttentionConfig {
@@ -139,10 +138,6 @@ fn as_measured(module: MixedAttentionConfig) -> MixedAttentionConfig {
 }
 
 fn published(variant: &Variant, source: &'static str) -> Published {
-    let remark = match variant.module {
-        None => "also CBAM's published figure",
-        Some(_) if RECALLED.contains(&variant.error) => FROM_CBAM_RECALLED,
-        Some(_) => FROM_CBAM,
-    };
-    Published { error: variant.error, of: "ResNet-50, ImageNet", source, remark }
+    let Figure { error, remark } = variant.figure;
+    Published { error, of: "ResNet-50, ImageNet", source, remark }
 }
