@@ -12,7 +12,9 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let folder = arguments.next().context("no folder to write to")?;
     for file in arguments {
-        let name = file.file_stem().with_context(|| format!("{} has no name", file.display()))?;
+        let name = file
+            .file_stem()
+            .with_context(|| format!("{} has no name", file.display()))?;
         abn_data::read_image(&file)?.save(folder.join(name).with_extension("png"))?;
     }
     Ok(())

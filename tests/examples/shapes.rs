@@ -14,12 +14,18 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().context("no folder to write to")?);
     let count = arguments.next().context("no number of images")?.parse()?;
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let shapes = DatasetName::Shapes.open(Split::Test, None, None)?.limit(count);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    let shapes = DatasetName::Shapes
+        .open(Split::Test, None, None)?
+        .limit(count);
     for index in 0..shapes.samples.len() {
         let sample = shapes.samples.get(index)?;
         let name = format!("{}-{}.png", index + 1, shapes.classes[sample.label]);
-        sample.image.save(folder.join(name)).context("cannot write an image")?;
+        sample
+            .image
+            .save(folder.join(name))
+            .context("cannot write an image")?;
     }
     Ok(())
 }

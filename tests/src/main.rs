@@ -1,4 +1,5 @@
-//! The program `abn` under a name of its own, because cargo shows tests only the programs of their own package.
+//! The program `abn` under a name of its own, because cargo shows tests only the programs of their
+//! own package.
 
 use std::process::ExitCode;
 

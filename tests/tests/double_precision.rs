@@ -1,5 +1,5 @@
-//! Whole networks against the reference in double precision: outputs, gradients, and everything after four steps
-//! of SGD, to within rounding of the last digits that the fixtures hold.
+//! Whole networks against the reference in double precision: outputs, gradients, and everything
+//! after four steps of SGD, to within rounding of the last digits that the fixtures hold.
 //!
 //! A test binary of its own, because Burn's choice of floats holds for a whole process.
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
@@ -30,12 +30,19 @@ use zoo::{Foreign, foreign};
 /// The fixtures' norms, means and probes have nine digits.
 const STORED: f64 = 2e-8;
 /// Rounding of double precision through a whole network, its gradient and four steps.
-const ROUNDING: Tolerance = Tolerance { abs: 1e-9, rel_l2: 1e-9 };
+const ROUNDING: Tolerance = Tolerance {
+    abs: 1e-9,
+    rel_l2: 1e-9,
+};
 
 /// Every float from here on is in double precision.
 fn configure() {
     static CONFIGURED: Once = Once::new();
-    CONFIGURED.call_once(|| Device::flex().configure((FloatDType::F64, IntDType::I64)).unwrap());
+    CONFIGURED.call_once(|| {
+        Device::flex()
+            .configure((FloatDType::F64, IntDType::I64))
+            .unwrap()
+    });
 }
 
 /// The cases in double precision.
@@ -98,7 +105,10 @@ fn check_foreign_gradients(network: &Foreign) {
     let found = gradients_of(&model, &gradients);
     let rows = network.json["gradients"].as_object().unwrap();
     assert_eq!(found.len(), rows.len(), "{}", network.name());
-    let total = l2(&rows.values().map(|row| number(&row[0])).collect::<Vec<f64>>());
+    let total = l2(&rows
+        .values()
+        .map(|row| number(&row[0]))
+        .collect::<Vec<f64>>());
     for (ours, mut values) in found {
         let name = network.theirs(&name_of(&ours, &network.config.network));
         if name.ends_with("SpatialGate.spatial.conv.weight") {
@@ -107,11 +117,21 @@ fn check_foreign_gradients(network: &Foreign) {
             values.rotate_left(plane);
         }
         let direction = formula(0, &format!("probe/{name}"), values.len(), 8);
-        let along: f64 = values.iter().zip(direction).map(|(value, probe)| value * f64::from(probe)).sum();
-        for (found, truth) in [l2(&values), along].into_iter().zip([0, 1].map(|at| number(&rows[&name][at])))
+        let along: f64 = values
+            .iter()
+            .zip(direction)
+            .map(|(value, probe)| value * f64::from(probe))
+            .sum();
+        for (found, truth) in [l2(&values), along]
+            .into_iter()
+            .zip([0, 1].map(|at| number(&rows[&name][at])))
         {
             let off = (found - truth).abs();
-            assert!(off <= ROUNDING.abs * total, "{}: gradient of {name} off by {off:e}", network.name());
+            assert!(
+                off <= ROUNDING.abs * total,
+                "{}: gradient of {name} off by {off:e}",
+                network.name()
+            );
         }
     }
 }
@@ -124,7 +144,11 @@ fn check_training(case: &Case, run: &str) -> State {
     assert_eq!(losses.len(), expected.len());
     for (step, (loss, truth)) in losses.iter().zip(expected).enumerate() {
         let off = (loss - number(truth)).abs();
-        assert!(off <= ROUNDING.abs, "{} {run} loss {step}: off by {off:e}", case.folder);
+        assert!(
+            off <= ROUNDING.abs,
+            "{} {run} loss {step}: off by {off:e}",
+            case.folder
+        );
     }
     check_parameters(case, reference, &after);
     check_buffers(case, reference, &after);
@@ -133,23 +157,35 @@ fn check_training(case: &Case, run: &str) -> State {
 
 /// The tensor of a PyTorch name.
 fn tensor<'a>(case: &Case, state: &'a State, name: &str) -> (&'a String, &'a TensorData) {
-    state.iter().find(|(ours, _)| case.name(ours) == name).unwrap_or_else(|| panic!("{name}"))
+    state
+        .iter()
+        .find(|(ours, _)| case.name(ours) == name)
+        .unwrap_or_else(|| panic!("{name}"))
 }
 
 /// Rows of a table without those of tensors that the reference never uses.
 fn used<'a>(case: &Case, table: &'a Value) -> Vec<(&'a String, &'a Value)> {
     let unused = |name: &str| case.unused_parameters() > 0 && name.starts_with("bn_att.");
-    table.as_object().unwrap().iter().filter(|(name, _)| !unused(name)).collect()
+    table
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(name, _)| !unused(name))
+        .collect()
 }
 
 #[track_caller]
 fn check_parameters(case: &Case, reference: &Value, after: &State) {
     let rows = used(case, &reference["parameters_after_f64"]);
-    assert_eq!(rows.len(), after.keys().filter(|name| !is_buffer(name)).count());
+    assert_eq!(
+        rows.len(),
+        after.keys().filter(|name| !is_buffer(name)).count()
+    );
     let total = number(&reference["total_delta_l2"]);
     for (name, row) in rows {
         let (ours, data) = tensor(case, after, name);
-        let (new, old): (Vec<f64>, Vec<f64>) = (data.iter().collect(), case.weights[ours].iter().collect());
+        let (new, old): (Vec<f64>, Vec<f64>) =
+            (data.iter().collect(), case.weights[ours].iter().collect());
         let change: Vec<f64> = new.iter().zip(&old).map(|(new, old)| new - old).collect();
         let mean = new.iter().sum::<f64>() / new.len() as f64;
         let check = |what: &str, found: f64, scale: f64| {
@@ -171,10 +207,17 @@ fn check_parameters(case: &Case, reference: &Value, after: &State) {
 #[track_caller]
 fn check_buffers(case: &Case, reference: &Value, after: &State) {
     let rows = used(case, &reference["buffers_after_f64"]);
-    assert_eq!(rows.len(), after.keys().filter(|name| is_buffer(name)).count());
+    assert_eq!(
+        rows.len(),
+        after.keys().filter(|name| is_buffer(name)).count()
+    );
     for (name, row) in rows {
         let found: Vec<f64> = tensor(case, after, name).1.iter().collect();
         let (found, truth) = (l2(&found), number(&row["l2"]));
-        assert!((found - truth).abs() <= STORED * truth, "{}: {name}: {found} not {truth}", case.folder);
+        assert!(
+            (found - truth).abs() <= STORED * truth,
+            "{}: {name}: {found} not {truth}",
+            case.folder
+        );
     }
 }

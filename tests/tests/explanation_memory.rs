@@ -24,7 +24,8 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// Batches of a round. At its peak one call holds some 4 MB, most of it for the gradient.
 const BATCHES: usize = 8;
-/// What a later round may hold beyond an earlier one: a few entries of tables that grow by doubling.
+/// What a later round may hold beyond an earlier one: a few entries of tables that grow by
+/// doubling.
 const SLACK: usize = 64 << 10;
 
 /// A fresh network explains some batches in every way; returns the bytes in use afterwards.
@@ -49,11 +50,19 @@ fn round(config: &ClassifierConfig) -> usize {
 fn memory_does_not_grow() {
     let _alone = alone();
     let network = Architecture::parse("resnet8").unwrap().network;
-    let config = ClassifierConfig { network, attention: Some(AttentionConfig::manet()), classes: 4 };
+    let config = ClassifierConfig {
+        network,
+        attention: Some(AttentionConfig::manet()),
+        classes: 4,
+    };
     // Threads, buffers and the autodiff server come to stay in the first round.
     let first = round(&config);
     let later = (0..3).map(|_| round(&config)).max().unwrap();
-    assert!(later <= first + SLACK, "{} bytes more than after the first round", later - first);
+    assert!(
+        later <= first + SLACK,
+        "{} bytes more than after the first round",
+        later - first
+    );
 }
 
 /// Where the real data sets lie: `ABN_DATASETS`, or datasets/ of the workspace.
@@ -68,11 +77,18 @@ fn ten_thousand_images_explained_by_every_method_hold_no_more_than_one_thousand(
     let _alone = alone();
     let device = Device::flex();
     let network = Architecture::parse("resnet20").unwrap().network;
-    let config = ClassifierConfig { network, attention: Some(AttentionConfig::manet()), classes: 10 };
+    let config = ClassifierConfig {
+        network,
+        attention: Some(AttentionConfig::manet()),
+        classes: 10,
+    };
     let network = config.init_seeded(1, &device);
     let loader = Loader {
         dataset: cifar10(&datasets(), Split::Test).unwrap().samples,
-        transform: Transform { steps: vec![], normalization: Normalization::CIFAR },
+        transform: Transform {
+            steps: vec![],
+            normalization: Normalization::CIFAR,
+        },
         batch_size: 100,
         workers: 0,
         seed: 0,
@@ -85,8 +101,18 @@ fn ten_thousand_images_explained_by_every_method_hold_no_more_than_one_thousand(
         let pixels = TensorData::new(batch.pixels.clone(), [batch.len(), 3, 32, 32]);
         let pixels = Tensor::from_data(pixels, &device);
         for method in Method::ALL {
-            let maps = explain(&network, pixels.clone(), method, Layer::Refined, &batch.labels).unwrap();
-            assert!(maps.iter().all(|map| map.normalized.values.iter().all(|value| value.is_finite())));
+            let maps = explain(
+                &network,
+                pixels.clone(),
+                method,
+                Layer::Refined,
+                &batch.labels,
+            )
+            .unwrap();
+            assert!(
+                maps.iter()
+                    .all(|map| map.normalized.values.iter().all(|value| value.is_finite()))
+            );
         }
         images += batch.len();
         drop((batch, pixels));
@@ -96,5 +122,9 @@ fn ten_thousand_images_explained_by_every_method_hold_no_more_than_one_thousand(
         }
     }
     assert_eq!(images, 10_000);
-    assert!(latest <= early + SLACK, "{} bytes more than after the first thousand", latest - early);
+    assert!(
+        latest <= early + SLACK,
+        "{} bytes more than after the first thousand",
+        latest - early
+    );
 }

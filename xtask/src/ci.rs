@@ -1,4 +1,5 @@
-//! The checks of continuous integration, the quick ones first. All need no GPU and no network but the registry.
+//! The checks of continuous integration, the quick ones first. All need no GPU and no network but
+//! the registry.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,8 +16,16 @@ pub(crate) fn run() -> Result<()> {
     cargo(&root, "fmt --all --check", &[])?;
     // The README's test command, as typed there.
     cargo(&root, "test --workspace", &[])?;
-    cargo(&root, "clippy --workspace --all-targets -- --deny warnings", &[])?;
-    cargo(&root, "doc --workspace --no-deps", &[("RUSTDOCFLAGS", "--deny warnings")])?;
+    cargo(
+        &root,
+        "clippy --workspace --all-targets -- --deny warnings",
+        &[],
+    )?;
+    cargo(
+        &root,
+        "doc --workspace --no-deps",
+        &[("RUSTDOCFLAGS", "--deny warnings")],
+    )?;
     sanitized(&root)?;
     // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
     cargo(
@@ -25,45 +34,76 @@ pub(crate) fn run() -> Result<()> {
         &[("DOCS_RS", "1")],
     )?;
     if has_browser() {
-        cargo(&root, &format!("test --workspace -- --ignored {PAGES}"), &[])?;
+        cargo(
+            &root,
+            &format!("test --workspace -- --ignored {PAGES}"),
+            &[],
+        )?;
     } else {
         println!("ci: no {} here, so the pages are not opened", BROWSERS[0]);
     }
     let shared = root.join("../shared");
     if shared.is_dir() {
         unpack(&root, &shared)?;
-        cargo(&root, &format!("test --workspace -- --ignored --skip {PAGES}"), &[])?;
+        cargo(
+            &root,
+            &format!("test --workspace -- --ignored --skip {PAGES}"),
+            &[],
+        )?;
     } else {
-        println!("ci: no {} here, so the tests on real data are left out", shared.display());
+        println!(
+            "ci: no {} here, so the tests on real data are left out",
+            shared.display()
+        );
     }
     println!("ci: all checks passed");
     Ok(())
 }
 
 fn has_browser() -> bool {
-    BROWSERS.iter().any(|name| Command::new(name).arg("--version").output().is_ok())
+    BROWSERS
+        .iter()
+        .any(|name| Command::new(name).arg("--version").output().is_ok())
 }
 
-/// The kernels hold all `unsafe` code of the workspace: their tests run again under the address sanitizer, with
-/// every instruction set of the machine. Where the compiler has no sanitizer for its host, this is left out.
+/// The kernels hold all `unsafe` code of the workspace: their tests run again under the address
+/// sanitizer, with every instruction set of the machine. Where the compiler has no sanitizer for
+/// its host, this is left out.
 fn sanitized(root: &Path) -> Result<()> {
-    let version = Command::new("rustc").arg("-vV").output().context("cannot start rustc")?;
+    let version = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("cannot start rustc")?;
     let version = String::from_utf8_lossy(&version.stdout);
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc tells no host")?;
+    let host = version
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .context("rustc tells no host")?;
     if host != "x86_64-unknown-linux-gnu" {
         println!("ci: the address sanitizer is not run on {host}");
         return Ok(());
     }
     let arguments = format!(
-        "test -p abn-kernels --no-default-features --target {host} --target-dir target/sanitized --tests"
+        "test -p abn-kernels --no-default-features --target {host} --target-dir target/sanitized \
+         --tests"
     );
     // The stable compiler has the sanitizer, but takes the option only like this.
-    cargo(root, &arguments, &[("RUSTC_BOOTSTRAP", "1"), ("RUSTFLAGS", "-Zsanitizer=address")])
+    cargo(
+        root,
+        &arguments,
+        &[
+            ("RUSTC_BOOTSTRAP", "1"),
+            ("RUSTFLAGS", "-Zsanitizer=address"),
+        ],
+    )
 }
 
 fn root() -> Result<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().map(Path::to_owned).context("the package of xtask lies in the workspace")
+    package
+        .parent()
+        .map(Path::to_owned)
+        .context("the package of xtask lies in the workspace")
 }
 
 fn cargo(root: &Path, arguments: &str, variables: &[(&str, &str)]) -> Result<()> {

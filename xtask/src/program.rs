@@ -4,12 +4,16 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 
-/// Compiles a package and runs its program with these arguments; its exit status is ours. `--features LIST` anywhere
-/// among them is cargo's.
+/// Compiles a package and runs its program with these arguments; its exit status is ours.
+/// `--features LIST` anywhere among them is cargo's.
 pub(crate) fn run(package: &str, arguments: impl Iterator<Item = String>) -> Result<ExitCode> {
     let (features, arguments) = apart(arguments);
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--package", package]).args(features).arg("--").args(arguments);
+    command
+        .args(["run", "--package", package])
+        .args(features)
+        .arg("--")
+        .args(arguments);
     become_it(command)
 }
 
@@ -56,7 +60,13 @@ mod tests {
             texts(apart("order --features cuda --jobs 2")),
             ("--features cuda".into(), "order --jobs 2".into())
         );
-        assert_eq!(texts(apart("--features=cuda order")), ("--features=cuda".into(), "order".into()));
-        assert_eq!(texts(apart("order --features")), ("--features".into(), "order".into()));
+        assert_eq!(
+            texts(apart("--features=cuda order")),
+            ("--features=cuda".into(), "order".into())
+        );
+        assert_eq!(
+            texts(apart("order --features")),
+            ("--features".into(), "order".into())
+        );
     }
 }

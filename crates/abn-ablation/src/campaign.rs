@@ -1,4 +1,5 @@
-//! What a campaign is: groups of rows, each a recipe for every seed, with the figure that was published for it.
+//! What a campaign is: groups of rows, each a recipe for every seed, with the figure that was
+//! published for it.
 
 use abn_train::datasets::DatasetName;
 use abn_train::recipe::Recipe;
@@ -125,8 +126,8 @@ impl Campaign {
         self.groups.iter().flat_map(|group| &group.rows)
     }
 
-    /// All its recipes: those of the first seed of every row, then those of the second, so that an unfinished campaign
-    /// has something of every row.
+    /// All its recipes: those of the first seed of every row, then those of the second, so that an
+    /// unfinished campaign has something of every row.
     pub(crate) fn recipes(&self) -> impl Iterator<Item = &Recipe> {
         let most = self.rows().map(|row| row.recipes.len()).max().unwrap_or(0);
         (0..most).flat_map(|seed| self.rows().filter_map(move |row| row.recipes.get(seed)))
@@ -136,15 +137,25 @@ impl Campaign {
 impl Group {
     /// Rows that have that in common.
     pub(crate) fn new(title: impl Into<String>, rows: Vec<Row>) -> Self {
-        Self { title: title.into(), rows }
+        Self {
+            title: title.into(),
+            rows,
+        }
     }
 }
 
 impl Row {
     /// A recipe with the seeds 1, 2, 3, ...
     pub(crate) fn new(name: impl Into<String>, recipe: &Recipe, seeds: usize) -> Self {
-        let seeded = |seed| Recipe { seed, ..recipe.clone() };
-        Self { name: name.into(), recipes: (1..=seeds as u64).map(seeded).collect(), published: None }
+        let seeded = |seed| Recipe {
+            seed,
+            ..recipe.clone()
+        };
+        Self {
+            name: name.into(),
+            recipes: (1..=seeds as u64).map(seeded).collect(),
+            published: None,
+        }
     }
 
     /// The same row with what was published for it, if anything was.
@@ -156,6 +167,7 @@ impl Row {
 impl Setting {
     /// The data set where the papers used that one.
     pub(crate) fn dataset(&self, published: DatasetName) -> DatasetName {
-        self.dataset.unwrap_or_else(|| self.scale.dataset(published))
+        self.dataset
+            .unwrap_or_else(|| self.scale.dataset(published))
     }
 }

@@ -62,17 +62,22 @@ impl Folder {
         Self { path }
     }
 
-    /// Opens the folder for what is asked of it, making it if there is none; it keeps earlier campaigns, and of each the
-    /// larger number of seeds.
+    /// Opens the folder for what is asked of it, making it if there is none; it keeps earlier
+    /// campaigns, and of each the larger number of seeds.
     ///
     /// # Errors
-    /// The path is something else, or holds results of another version, scale or other images; or it cannot be written.
+    /// The path is something else, or holds results of another version, scale or other images; or
+    /// it cannot be written.
     pub(crate) fn open(path: &Path, asked: &Manifest) -> Result<Self> {
         if let Some(manifest) = Manifest::read(path)? {
             manifest.refuse(asked, path)?;
         }
-        let unwritable =
-            || format!("cannot create `{}`; choose an --out that can be written", path.display());
+        let unwritable = || {
+            format!(
+                "cannot create `{}`; choose an --out that can be written",
+                path.display()
+            )
+        };
         for folder in [path.to_owned(), path.join("runs"), path.join("logs")] {
             fs::create_dir_all(folder).with_context(unwritable)?;
         }
@@ -83,7 +88,10 @@ impl Folder {
         manifest.refuse(asked, path)?;
         manifest.images.extend(asked.images.clone());
         manifest.add(&asked.campaigns);
-        folder.write(MANIFEST, serde_json::to_string_pretty(&manifest)?.as_bytes())?;
+        folder.write(
+            MANIFEST,
+            serde_json::to_string_pretty(&manifest)?.as_bytes(),
+        )?;
         remove_unfinished(path)?;
         Ok(folder)
     }
@@ -93,7 +101,9 @@ impl Folder {
     /// # Errors
     /// The manifest is damaged.
     pub(crate) fn campaigns(&self) -> Result<BTreeMap<Name, usize>> {
-        Ok(Manifest::read(&self.path)?.map(|manifest| manifest.campaigns).unwrap_or_default())
+        Ok(Manifest::read(&self.path)?
+            .map(|manifest| manifest.campaigns)
+            .unwrap_or_default())
     }
 
     /// Waits until no other process writes what all share.
@@ -125,16 +135,22 @@ impl Folder {
         lock().with_context(|| format!("cannot lock `{}`", self.path.display()))
     }
 
-    /// Keeps others from training in the folder for as long as the file is open; `None` if one does.
+    /// Keeps others from training in the folder for as long as the file is open; `None` if one
+    /// does.
     pub(crate) fn alone(&self) -> Option<File> {
         let file = self.lockable(TRAINING).ok()?;
         file.try_lock().is_ok().then_some(file)
     }
 
-    /// A file to lock. Network file systems share a lock only on what is open for reading, and lock exclusively only what
-    /// is open for writing.
+    /// A file to lock. Network file systems share a lock only on what is open for reading, and lock
+    /// exclusively only what is open for writing.
     fn lockable(&self, name: &str) -> io::Result<File> {
-        File::options().read(true).write(true).create(true).truncate(false).open(self.path.join(name))
+        File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.path.join(name))
     }
 
     /// Remembers why a run failed, or that it did not.
@@ -145,9 +161,8 @@ impl Folder {
         let file = self.failure(run);
         match cause {
             Some(cause) => write_atomically(&file, cause.as_bytes()),
-            None if file.exists() => {
-                fs::remove_file(&file).with_context(|| format!("cannot remove `{}`", file.display()))
-            }
+            None if file.exists() => fs::remove_file(&file)
+                .with_context(|| format!("cannot remove `{}`", file.display())),
             None => Ok(()),
         }
     }
@@ -201,7 +216,14 @@ impl Manifest {
         campaigns: BTreeMap<Name, usize>,
     ) -> Self {
         let (scale, dataset) = setting;
-        Self { version: VERSION, recipes: RECIPES, scale, dataset, images, campaigns }
+        Self {
+            version: VERSION,
+            recipes: RECIPES,
+            scale,
+            dataset,
+            images,
+            campaigns,
+        }
     }
 
     /// The campaigns, with their seeds.
@@ -222,31 +244,38 @@ impl Manifest {
         let path = path.display();
         ensure!(
             self.recipes == asked.recipes,
-            "`{path}` holds runs of another version of abn (recipes {}, this one has {}); choose another --out",
+            "`{path}` holds runs of another version of abn (recipes {}, this one has {}); choose \
+             another --out",
             self.recipes,
             asked.recipes
         );
         ensure!(
             self.scale == asked.scale,
-            "`{path}` holds results of --scale {}; name it with that scale, or choose another --out",
+            "`{path}` holds results of --scale {}; name it with that scale, or choose another \
+             --out",
             self.scale.name()
         );
         let option = |manifest: &Self| {
             manifest
                 .dataset
-                .map_or("no --dataset".to_owned(), |dataset| format!("--dataset {}", dataset.name()))
+                .map_or("no --dataset".to_owned(), |dataset| {
+                    format!("--dataset {}", dataset.name())
+                })
         };
         ensure!(
             self.dataset == asked.dataset,
-            "`{path}` holds results with {}, asked for is {}; ask for the same, or choose another --out",
+            "`{path}` holds results with {}, asked for is {}; ask for the same, or choose another \
+             --out",
             option(self),
             option(asked)
         );
         for (dataset, fingerprint) in &asked.images {
             ensure!(
-                self.images.get(dataset).is_none_or(|known| known == fingerprint),
-                "`{path}` holds results on other images of {dataset} than those that were found now; name the same with \
-                 --data, or choose another --out"
+                self.images
+                    .get(dataset)
+                    .is_none_or(|known| known == fingerprint),
+                "`{path}` holds results on other images of {dataset} than those that were found \
+                 now; name the same with --data, or choose another --out"
             );
         }
         Ok(())
@@ -268,13 +297,14 @@ impl Manifest {
         if !file.exists() {
             ensure!(
                 unused,
-                "`{}` has files in it but no {MANIFEST}: it holds no results of campaigns; nothing was changed, choose \
-                 another --out",
+                "`{}` has files in it but no {MANIFEST}: it holds no results of campaigns; nothing \
+                 was changed, choose another --out",
                 path.display()
             );
             return Ok(None);
         }
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        let text = fs::read_to_string(&file)
+            .with_context(|| format!("cannot read `{}`", file.display()))?;
         Self::parse(&text)
             .map(Some)
             .with_context(|| format!("`{}` cannot be used; choose another --out", file.display()))
@@ -285,20 +315,25 @@ impl Manifest {
         match value.get("version").and_then(Value::as_u64) {
             Some(VERSION) => {}
             Some(version) => bail!(
-                "written by another version of the campaigns (layout {version}, this one reads {VERSION})"
+                "written by another version of the campaigns (layout {version}, this one reads \
+                 {VERSION})"
             ),
             None => bail!("not the results of campaigns"),
         }
         let manifest: Self = serde_json::from_value(value)?;
         ensure!(
-            manifest.campaigns.values().all(|seeds| (1..=MOST_SEEDS).contains(seeds)),
+            manifest
+                .campaigns
+                .values()
+                .all(|seeds| (1..=MOST_SEEDS).contains(seeds)),
             "a campaign has a number of seeds beyond {MOST_SEEDS}"
         );
         Ok(manifest)
     }
 }
 
-/// Whether there is nothing in it but what a process leaves that was killed before it wrote the manifest.
+/// Whether there is nothing in it but what a process leaves that was killed before it wrote the
+/// manifest.
 fn is_unused(path: &Path) -> Result<bool> {
     for entry in fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))? {
         let entry = entry?;
@@ -323,8 +358,17 @@ mod tests {
         BTreeMap::from([("shapes".to_owned(), fingerprint.to_owned())])
     }
 
-    fn open(path: &Path, scale: Scale, fingerprint: &str, campaign: Name) -> Result<BTreeMap<Name, usize>> {
-        let asked = Manifest::new((scale, None), images(fingerprint), BTreeMap::from([(campaign, 2)]));
+    fn open(
+        path: &Path,
+        scale: Scale,
+        fingerprint: &str,
+        campaign: Name,
+    ) -> Result<BTreeMap<Name, usize>> {
+        let asked = Manifest::new(
+            (scale, None),
+            images(fingerprint),
+            BTreeMap::from([(campaign, 2)]),
+        );
         Folder::open(path, &asked)?.campaigns()
     }
 
@@ -334,8 +378,15 @@ mod tests {
         let path = folder.path().join("results");
         open(&path, Scale::Quick, "a", Name::Loss).unwrap();
         let campaigns = open(&path, Scale::Quick, "a", Name::Cost).unwrap();
-        assert_eq!(campaigns, BTreeMap::from([(Name::Loss, 2), (Name::Cost, 2)]));
-        let fewer = Manifest::new((Scale::Quick, None), images("a"), BTreeMap::from([(Name::Loss, 1)]));
+        assert_eq!(
+            campaigns,
+            BTreeMap::from([(Name::Loss, 2), (Name::Cost, 2)])
+        );
+        let fewer = Manifest::new(
+            (Scale::Quick, None),
+            images("a"),
+            BTreeMap::from([(Name::Loss, 1)]),
+        );
         assert_eq!(
             Folder::open(&path, &fewer).unwrap().campaigns().unwrap(),
             campaigns,
@@ -343,9 +394,12 @@ mod tests {
         );
         let refused = |result: Result<_>| format!("{:#}", result.unwrap_err());
         assert!(
-            refused(open(&path, Scale::Short, "a", Name::Loss)).contains("holds results of --scale quick")
+            refused(open(&path, Scale::Short, "a", Name::Loss))
+                .contains("holds results of --scale quick")
         );
-        assert!(refused(open(&path, Scale::Quick, "b", Name::Loss)).contains("other images of shapes"));
+        assert!(
+            refused(open(&path, Scale::Quick, "b", Name::Loss)).contains("other images of shapes")
+        );
         let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
         let hostile = text.replace(r#""loss": 2"#, r#""loss": 18446744073709551615"#);
         fs::write(path.join(MANIFEST), hostile).unwrap();
@@ -362,7 +416,13 @@ mod tests {
         fs::write(folder.path().join("thesis.tex"), "").unwrap();
         let error = open(folder.path(), Scale::Quick, "a", Name::Loss).unwrap_err();
         assert!(format!("{error:#}").contains("holds no results of campaigns"));
-        let error = open(&folder.path().join("thesis.tex"), Scale::Quick, "a", Name::Loss).unwrap_err();
+        let error = open(
+            &folder.path().join("thesis.tex"),
+            Scale::Quick,
+            "a",
+            Name::Loss,
+        )
+        .unwrap_err();
         assert!(format!("{error:#}").contains("is a file"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -38,7 +38,8 @@ impl DataSets {
     pub(crate) fn with(mut self, campaigns: &[Campaign], data: Option<&Path>) -> Result<Self> {
         for recipe in campaigns.iter().flat_map(Campaign::recipes) {
             if !self.0.contains_key(recipe.dataset.name()) {
-                self.0.insert(recipe.dataset.name(), open(recipe.dataset, data)?);
+                self.0
+                    .insert(recipe.dataset.name(), open(recipe.dataset, data)?);
             }
         }
         Ok(self)
@@ -51,7 +52,10 @@ impl DataSets {
 
     /// Fingerprints by name.
     pub(crate) fn fingerprints(&self) -> BTreeMap<String, String> {
-        self.0.iter().map(|(name, images)| ((*name).to_owned(), images.fingerprint.clone())).collect()
+        self.0
+            .iter()
+            .map(|(name, images)| ((*name).to_owned(), images.fingerprint.clone()))
+            .collect()
     }
 }
 
@@ -60,13 +64,21 @@ fn open(dataset: DatasetName, data: Option<&Path>) -> Result<Images> {
     let open = |split| {
         dataset.open(split, folder.as_deref(), None).with_context(|| {
             format!(
-                "the data set {} cannot be opened; name its folder with --dataset {0} --data DIR or ABN_DATASETS, or \
-                 choose another --dataset",
+                "the data set {} cannot be opened; name its folder with --dataset {0} --data DIR \
+                 or ABN_DATASETS, or choose another --dataset",
                 dataset.name()
             )
         })
     };
     let (train, test) = (open(Split::Train)?, open(Split::Test)?);
-    let fingerprint = format!("train: {}; test: {}", fingerprint(&train)?, fingerprint(&test)?);
-    Ok(Images { train: train.samples.len(), test, fingerprint })
+    let fingerprint = format!(
+        "train: {}; test: {}",
+        fingerprint(&train)?,
+        fingerprint(&test)?
+    );
+    Ok(Images {
+        train: train.samples.len(),
+        test,
+        fingerprint,
+    })
 }

@@ -1,9 +1,10 @@
-//! The campaigns behind `cargo xtask ablation`: the papers' tables, rerun at the scale that the machine allows, and set
-//! beside what was published.
+//! The campaigns behind `cargo xtask ablation`: the papers' tables, rerun at the scale that the
+//! machine allows, and set beside what was published.
 //!
-//! A [`campaign`] is a list of rows that derive from one recipe ([`campaigns`], [`scale`]); the [`plan`] is every recipe once. The
-//! [`runner`] trains what is not finished, each run in a process of its own ([`worker`]), which leaves a [`record`] in the
-//! results [`folder`]. A [`table`] is a pure function of records, and the files for readers are functions of tables.
+//! A [`campaign`] is a list of rows that derive from one recipe ([`campaigns`], [`scale`]); the
+//! [`plan`] is every recipe once. The [`runner`] trains what is not finished, each run in a process
+//! of its own ([`worker`]), which leaves a [`record`] in the results [`folder`]. A [`table`] is a
+//! pure function of records, and the files for readers are functions of tables.
 
 mod campaign;
 mod campaigns;
@@ -63,16 +64,19 @@ fn main() -> ExitCode {
 /// Everything is checked before anything is written.
 fn run(cli: &Cli) -> Result<ExitCode> {
     let out = cli.out();
-    let known = Manifest::read(&out)?.map(Manifest::into_campaigns).unwrap_or_default();
+    let known = Manifest::read(&out)?
+        .map(Manifest::into_campaigns)
+        .unwrap_or_default();
     let asked = asked(cli, &known)?;
     let plan = campaigns_of(cli, &asked)?;
     let device = device::open(cli.device.as_deref())?;
     if cli.list {
         return list(&Folder::at(out), &runs_of_shard(cli, &plan)?);
     }
-    // The tables are about all campaigns of the folder, so their images have to be the same ones, too.
-    let sets =
-        DataSets::open(&plan, cli.data.as_deref())?.with(&campaigns_of(cli, &known)?, cli.data.as_deref())?;
+    // The tables are about all campaigns of the folder, so their images have to be the same ones,
+    // too.
+    let sets = DataSets::open(&plan, cli.data.as_deref())?
+        .with(&campaigns_of(cli, &known)?, cli.data.as_deref())?;
     let manifest = Manifest::new((cli.scale, cli.dataset), sets.fingerprints(), asked.clone());
     let folder = Folder::open(&out, &manifest)?;
     let mut failed = 0;
@@ -85,21 +89,32 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         }
         interrupt.end_at_once();
     }
-    let call =
-        Call { scale: cli.scale, command: command(), device: device::name(cli.device.as_deref()).to_owned() };
+    let call = Call {
+        scale: cli.scale,
+        command: command(),
+        device: device::name(cli.device.as_deref()).to_owned(),
+    };
     // Another process may have brought campaigns since.
     let campaigns = |folder: &Folder| campaigns_of(cli, &folder.campaigns()?);
     let Written { tables, damaged } =
         results::write(&folder, campaigns, sets, cli.data.as_deref(), &device, call)?;
-    for table in tables.iter().filter(|table| asked.contains_key(&table.campaign.name)) {
+    for table in tables
+        .iter()
+        .filter(|table| asked.contains_key(&table.campaign.name))
+    {
         let file = folder.file(&format!("{}.md", table.campaign.name.name()));
-        let open = if table.is_complete() { "" } else { " (not yet complete)" };
+        let open = if table.is_complete() {
+            ""
+        } else {
+            " (not yet complete)"
+        };
         terminal::result(&format!("table {}{open}", file.display()))?;
     }
     terminal::result(&format!("page {}", folder.file(PAGE).display()))?;
     if failed > 0 {
         terminal::note(&format!(
-            "{failed} of the runs failed; their logs lie in `{}`, and the same command tries them again",
+            "{failed} of the runs failed; their logs lie in `{}`, and the same command tries them \
+             again",
             folder.file("logs").display()
         ));
     }
@@ -108,13 +123,17 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     }
     if !damaged.is_empty() {
         terminal::note(&format!(
-            "{} of the finished runs cannot be used as they are; restore their files, or move their folders out of `{}`, \
-             and the same command trains them again",
+            "{} of the finished runs cannot be used as they are; restore their files, or move \
+             their folders out of `{}`, and the same command trains them again",
             damaged.len(),
             folder.file("runs").display()
         ));
     }
-    Ok(if failed == 0 && damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 && damaged.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The campaigns asked for with their seeds; a report without names is about those that there are.
@@ -127,23 +146,35 @@ fn asked(cli: &Cli, known: &BTreeMap<Name, usize>) -> Result<BTreeMap<Name, usiz
         );
         return Ok(known.clone());
     }
-    Ok(cli.campaigns().into_iter().map(|name| (name, cli.seeds())).collect())
+    Ok(cli
+        .campaigns()
+        .into_iter()
+        .map(|name| (name, cli.seeds()))
+        .collect())
 }
 
 fn campaigns_of(cli: &Cli, names: &BTreeMap<Name, usize>) -> Result<Vec<Campaign>> {
-    names.iter().map(|(name, seeds)| Campaign::new(*name, &cli.setting(*seeds))).collect()
+    names
+        .iter()
+        .map(|(name, seeds)| Campaign::new(*name, &cli.setting(*seeds)))
+        .collect()
 }
 
 /// What was typed.
 fn command() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    format!("cargo xtask ablation {}", arguments.join(" ")).trim_end().to_owned()
+    format!("cargo xtask ablation {}", arguments.join(" "))
+        .trim_end()
+        .to_owned()
 }
 
 fn runs_of_shard(cli: &Cli, plan: &[Campaign]) -> Result<Vec<Run>> {
     let runs = plan::runs(plan)?.into_iter().enumerate();
     let ours = |place: usize| cli.shard.is_none_or(|shard| shard.holds(place));
-    Ok(runs.filter(|(place, _)| ours(*place)).map(|(_, run)| run).collect())
+    Ok(runs
+        .filter(|(place, _)| ours(*place))
+        .map(|(_, run)| run)
+        .collect())
 }
 
 fn list(folder: &Folder, runs: &[Run]) -> Result<ExitCode> {
@@ -181,8 +212,16 @@ fn train(
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let on_cpu = device::is_cpu(cli.device.as_deref());
-    let jobs = cli.jobs.unwrap_or(if on_cpu { cores } else { 1 }).min(to_do.len().max(1));
-    let conditions = Conditions { jobs, on_cpu, data: cli.data.clone(), device: cli.device.clone() };
+    let jobs = cli
+        .jobs
+        .unwrap_or(if on_cpu { cores } else { 1 })
+        .min(to_do.len().max(1));
+    let conditions = Conditions {
+        jobs,
+        on_cpu,
+        data: cli.data.clone(),
+        device: cli.device.clone(),
+    };
     terminal::note(&format!(
         "{all} runs, {finished} of them finished; {jobs} at once, in `{}`",
         folder.file("runs").display()
@@ -192,11 +231,16 @@ fn train(
     runner::train(runs, folder, &conditions, interrupt, &overview)
 }
 
-/// Multiply-adds of a run: forward, and as many again for each of the two gradients; forward alone for the test images.
+/// Multiply-adds of a run: forward, and as many again for each of the two gradients; forward alone
+/// for the test images.
 fn work(recipe: &Recipe, sets: &DataSets) -> Result<f64> {
-    let Some(images) = sets.of(recipe) else { return Ok(0.0) };
+    let Some(images) = sets.of(recipe) else {
+        return Ok(0.0);
+    };
     let config = RunConfig::new(recipe.clone(), images.test.classes.clone())?;
-    let train = recipe.limit.map_or(images.train, |limit| limit.min(images.train));
+    let train = recipe
+        .limit
+        .map_or(images.train, |limit| limit.min(images.train));
     let images = (3 * train + images.test.samples.len()) * recipe.epochs;
     Ok(config.cost(&device::for_bookkeeping()?).multiply_adds as f64 * images as f64)
 }

@@ -28,8 +28,9 @@ pub(crate) fn table(table: &Table, scale: Scale) -> String {
 
 /// What the columns mean.
 const READING: &str = "\nTop-1 errors of the last epoch on the test images, in percent: mean ± standard deviation over the \
-    runs. Differences are to the first row, in points, with a 95 % interval by Welch's t; several comparisons are not \
-    corrected for. A published difference of another network or data set is a direction, not a number to meet.\n";
+    runs. Differences are to the first row, in points, with a 95 % interval by Welch's t; several \
+    comparisons are not corrected for. A published difference of another network or data set is a \
+    direction, not a number to meet.\n";
 
 /// A column: its heading, and what a row says in it.
 type Column = (&'static str, fn(&Line) -> String);
@@ -39,62 +40,103 @@ fn columns(section: &Section) -> Vec<Column> {
     let mut columns: Vec<Column> = vec![
         ("", |line| line.name.clone()),
         ("runs", runs),
-        ("top-1 error", |line| line.error.as_ref().map_or_else(none, estimate)),
-        ("difference", |line| line.difference.as_ref().map_or_else(none, difference)),
+        ("top-1 error", |line| {
+            line.error.as_ref().map_or_else(none, estimate)
+        }),
+        ("difference", |line| {
+            line.difference.as_ref().map_or_else(none, difference)
+        }),
     ];
     if any(|line| line.published.is_some()) {
         columns.push(("published", published));
-        columns.push(("its difference", |line| line.published_difference.map_or_else(none, signed)));
-        columns
-            .push(("ours says", |line| line.verdict.map_or_else(none, |verdict| verdict.name().to_owned())));
+        columns.push(("its difference", |line| {
+            line.published_difference.map_or_else(none, signed)
+        }));
+        columns.push(("ours says", |line| {
+            line.verdict
+                .map_or_else(none, |verdict| verdict.name().to_owned())
+        }));
     }
     if any(|line| line.pointing.is_some()) {
-        columns.push(("map finds object, %", |line| line.pointing.as_ref().map_or_else(none, estimate)));
+        columns.push(("map finds object, %", |line| {
+            line.pointing.as_ref().map_or_else(none, estimate)
+        }));
     }
     if any(|line| line.stability.is_some()) {
-        columns.push(("IoU with best", |line| of(line.stability.and_then(|stability| stability.with_best))));
+        columns.push(("IoU with best", |line| {
+            of(line.stability.and_then(|stability| stability.with_best))
+        }));
         columns.push(("IoU of pairs", pairs));
         columns.push(("of other images", |line| {
             of(line.stability.and_then(|stability| stability.other_images))
         }));
-        columns
-            .push(("rank corr.", |line| of(line.stability.and_then(|stability| stability.rank_correlation))));
+        columns.push(("rank corr.", |line| {
+            of(line
+                .stability
+                .and_then(|stability| stability.rank_correlation))
+        }));
         columns.push(("left out", |line| {
-            line.stability.map_or_else(none, |stability| format!("{:.1} %", 100.0 * stability.empty))
+            line.stability.map_or_else(none, |stability| {
+                format!("{:.1} %", 100.0 * stability.empty)
+            })
         }));
     }
     columns.push(("parameters", |line| {
-        line.cost().map_or_else(none, |(parameters, _)| millions(parameters as f64))
+        line.cost()
+            .map_or_else(none, |(parameters, _)| millions(parameters as f64))
     }));
-    columns.push(("multiply-adds", |line| line.cost().map_or_else(none, |(_, adds)| millions(adds as f64))));
+    columns.push(("multiply-adds", |line| {
+        line.cost()
+            .map_or_else(none, |(_, adds)| millions(adds as f64))
+    }));
     columns
 }
 
 fn rows(section: &Section) -> String {
     let columns = columns(section);
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(columns.iter().map(|(heading, _)| (*heading).to_owned()).collect());
+    let mut text = line(
+        columns
+            .iter()
+            .map(|(heading, _)| (*heading).to_owned())
+            .collect(),
+    );
     text.push_str(&line(columns.iter().map(|_| "---".to_owned()).collect()));
     for row in &section.lines {
-        text.push_str(&line(columns.iter().map(|(_, cell)| cell(row).replace('|', "\\|")).collect()));
+        text.push_str(&line(
+            columns
+                .iter()
+                .map(|(_, cell)| cell(row).replace('|', "\\|"))
+                .collect(),
+        ));
     }
     text
 }
 
-/// What is to know about the published figures: of which network they are, and that they are another paper's.
+/// What is to know about the published figures: of which network they are, and that they are
+/// another paper's.
 fn remarks(section: &Section) -> String {
     let mut text = String::new();
     for line in &section.lines {
-        let Some(published) = &line.published else { continue };
-        let remark =
-            if published.remark.is_empty() { String::new() } else { format!("; {}", published.remark) };
+        let Some(published) = &line.published else {
+            continue;
+        };
+        let remark = if published.remark.is_empty() {
+            String::new()
+        } else {
+            format!("; {}", published.remark)
+        };
         let _ = writeln!(
             text,
             "- {}: {:.2} is of {} ({}){remark}",
             line.name, published.error, published.of, published.source
         );
     }
-    if text.is_empty() { text } else { format!("\nPublished figures:\n\n{text}") }
+    if text.is_empty() {
+        text
+    } else {
+        format!("\nPublished figures:\n\n{text}")
+    }
 }
 
 fn none() -> String {
@@ -109,12 +151,15 @@ fn runs(line: &Line) -> String {
 }
 
 fn published(line: &Line) -> String {
-    line.published.map_or_else(none, |published| format!("{:.2}", published.error))
+    line.published
+        .map_or_else(none, |published| format!("{:.2}", published.error))
 }
 
 fn pairs(line: &Line) -> String {
     let pairs = line.stability.and_then(|stability| stability.pairs);
-    pairs.map_or_else(none, |(mean, low, high)| format!("{mean:.3} ({low:.3} to {high:.3})"))
+    pairs.map_or_else(none, |(mean, low, high)| {
+        format!("{mean:.3} ({low:.3} to {high:.3})")
+    })
 }
 
 fn of(value: Option<f64>) -> String {
@@ -139,8 +184,17 @@ mod tests {
 
     #[test]
     fn a_difference_has_its_interval_if_there_is_one() {
-        let known = Difference { mean: -1.0, interval: Some((-1.5, 0.25)) };
+        let known = Difference {
+            mean: -1.0,
+            interval: Some((-1.5, 0.25)),
+        };
         assert_eq!(difference(&known), "−1.00 (−1.50 to +0.25)");
-        assert_eq!(difference(&Difference { mean: 0.614, interval: None }), "+0.61");
+        assert_eq!(
+            difference(&Difference {
+                mean: 0.614,
+                interval: None
+            }),
+            "+0.61"
+        );
     }
 }

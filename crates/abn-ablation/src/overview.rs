@@ -1,5 +1,5 @@
-//! What is done, what runs, what is to do, and how long it takes: on a terminal a bar and a line for every run, through
-//! a pipe a line for every run that ends.
+//! What is done, what runs, what is to do, and how long it takes: on a terminal a bar and a line
+//! for every run, through a pipe a line for every run that ends.
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -48,7 +48,8 @@ struct Running {
 }
 
 impl Overview {
-    /// An overview of the runs to do, each with its work in multiply-adds, beside so many that are finished.
+    /// An overview of the runs to do, each with its work in multiply-adds, beside so many that are
+    /// finished.
     pub(crate) fn new(before: usize, to_do: &[(Run, f64)]) -> Self {
         let target = match std::io::stderr().is_terminal() {
             true => ProgressDrawTarget::stderr(),
@@ -57,9 +58,22 @@ impl Overview {
         let bars = MultiProgress::with_draw_target(target);
         let total = bars.add(ProgressBar::new((before + to_do.len()) as u64));
         total.set_style(style("{bar:32.cyan/dim} {pos}/{len} runs  {msg}"));
-        let work: BTreeMap<String, f64> = to_do.iter().map(|(run, work)| (run.name.clone(), *work)).collect();
-        let state = State { before, to_do: work.values().sum(), ..State::default() };
-        let overview = Self { bars, total, work, started: Instant::now(), state: Mutex::new(state) };
+        let work: BTreeMap<String, f64> = to_do
+            .iter()
+            .map(|(run, work)| (run.name.clone(), *work))
+            .collect();
+        let state = State {
+            before,
+            to_do: work.values().sum(),
+            ..State::default()
+        };
+        let overview = Self {
+            bars,
+            total,
+            work,
+            started: Instant::now(),
+            state: Mutex::new(state),
+        };
         overview.refresh(&overview.state());
         overview
     }
@@ -71,7 +85,12 @@ impl Overview {
         bar.set_position(epochs as u64);
         bar.set_message(run.name.clone());
         let share = share(run, epochs);
-        let running = Running { bar, started: Instant::now(), resumed_at: share, share };
+        let running = Running {
+            bar,
+            started: Instant::now(),
+            resumed_at: share,
+            share,
+        };
         let mut state = self.state();
         state.running.insert(run.name.clone(), running);
         self.refresh(&state);
@@ -135,8 +154,14 @@ impl Overview {
             run.name,
             width = all.to_string().len()
         );
-        if let Some(left) = self.time_left(&state).filter(|_| state.ended < self.work.len()) {
-            line = format!("{line}; {} to do, ETA {left}", self.work.len() - state.ended);
+        if let Some(left) = self
+            .time_left(&state)
+            .filter(|_| state.ended < self.work.len())
+        {
+            line = format!(
+                "{line}; {} to do, ETA {left}",
+                self.work.len() - state.ended
+            );
         }
         self.refresh(&state);
         self.note(&line);
@@ -158,9 +183,15 @@ impl Overview {
     /// Time until all is done, by the work of this process so far.
     fn time_left(&self, state: &State) -> Option<FormattedDuration> {
         let work = |(name, running): (&String, &Running), from: f64| {
-            self.work.get(name).map_or(0.0, |work| work * (running.share - from).max(0.0))
+            self.work
+                .get(name)
+                .map_or(0.0, |work| work * (running.share - from).max(0.0))
         };
-        let since: f64 = state.running.iter().map(|entry| work(entry, entry.1.resumed_at)).sum();
+        let since: f64 = state
+            .running
+            .iter()
+            .map(|entry| work(entry, entry.1.resumed_at))
+            .sum();
         let ever: f64 = state.running.iter().map(|entry| work(entry, 0.0)).sum();
         let done = state.done + since;
         let seconds = self.started.elapsed().as_secs_f64() * (state.to_do - ever) / done;

@@ -1,7 +1,9 @@
-//! The page of the campaigns: what was asked, what came out beside what was published, and where the variants look.
+//! The page of the campaigns: what was asked, what came out beside what was published, and where
+//! the variants look.
 //!
-//! A pure function from tables to one HTML file without scripts, in the frame of the trainer's other pages. Photographs
-//! and maps are embedded once, however many groups and campaigns show them ([`pictures`]).
+//! A pure function from tables to one HTML file without scripts, in the frame of the trainer's
+//! other pages. Photographs and maps are embedded once, however many groups and campaigns show them
+//! ([`pictures`]).
 
 mod costs;
 mod curves;
@@ -75,7 +77,10 @@ pub(crate) struct Shown {
 /// An image has no pixels, a map cannot be encoded, or a recipe cannot be described in JSON.
 pub(crate) fn render(page: &Page) -> Result<String> {
     let mut pictures = Pictures::default();
-    let sections = page.parts.iter().map(|part| section(part, &page.speeds, &mut pictures));
+    let sections = page
+        .parts
+        .iter()
+        .map(|part| section(part, &page.speeds, &mut pictures));
     let sections: Vec<Markup> = sections.collect::<Result<_>>()?;
     let body = html! {
         (overview(page))
@@ -87,10 +92,17 @@ pub(crate) fn render(page: &Page) -> Result<String> {
 }
 
 fn subtitle(page: &Page) -> Result<String> {
-    let campaigns: Vec<_> = page.parts.iter().map(|part| part.table.campaign.clone()).collect();
+    let campaigns: Vec<_> = page
+        .parts
+        .iter()
+        .map(|part| part.table.campaign.clone())
+        .collect();
     // Campaigns share runs: each counts once.
     let lines = page.parts.iter().flat_map(|part| part.table.lines());
-    let finished: BTreeSet<&str> = lines.flat_map(|line| &line.runs).map(|run| run.name.as_str()).collect();
+    let finished: BTreeSet<&str> = lines
+        .flat_map(|line| &line.runs)
+        .map(|run| run.name.as_str())
+        .collect();
     Ok(format!(
         "Scale {} · {} · {} of {} runs finished",
         page.scale.name(),
@@ -106,8 +118,8 @@ fn overview(page: &Page) -> Markup {
         section.overview aria-label="Overview" {
             @if page.scale == Scale::Quick {
                 p.notice {
-                    "The quick scale shows that everything runs: a few hundred images, two epochs. Its figures say \
-                     nothing about the methods."
+                    "The quick scale shows that everything runs: a few hundred images, two epochs. \
+                     Its figures say nothing about the methods."
                 }
             }
             (failures(&page.failed, "failed; the same command tries again:"))
@@ -142,30 +154,54 @@ fn outcome(table: &Table) -> String {
     if table.lines().all(|line| line.runs.is_empty()) {
         return "no run finished yet".to_owned();
     }
-    let published: Vec<&Line> = table.lines().filter(|line| line.published_difference.is_some()).collect();
+    let published: Vec<&Line> = table
+        .lines()
+        .filter(|line| line.published_difference.is_some())
+        .collect();
     if published.is_empty() {
-        let intervals: Vec<bool> =
-            table.lines().filter_map(|line| line.difference.as_ref()?.is_certain()).collect();
+        let intervals: Vec<bool> = table
+            .lines()
+            .filter_map(|line| line.difference.as_ref()?.is_certain())
+            .collect();
         let certain = intervals.iter().filter(|certain| **certain).count();
         return match intervals.len() {
             0 => "no published differences".to_owned(),
-            all => format!("no published differences; {certain} of our {all} have an interval without zero"),
+            all => format!(
+                "no published differences; {certain} of our {all} have an interval without zero"
+            ),
         };
     }
-    let count = |verdict| published.iter().filter(|line| line.verdict == verdict).count();
+    let count = |verdict| {
+        published
+            .iter()
+            .filter(|line| line.verdict == verdict)
+            .count()
+    };
     let kinds = [
         (Some(Verdict::Same), "in the same direction"),
         (Some(Verdict::Opposite), "in the opposite direction"),
         (Some(Verdict::Undecided), "undecided"),
         (None, "not yet comparable"),
     ];
-    let counts = kinds.into_iter().map(|(verdict, name)| (count(verdict), name));
-    let counts: Vec<String> =
-        counts.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
-    format!("{}: {}", counted(published.len(), "published difference"), counts.join(", "))
+    let counts = kinds
+        .into_iter()
+        .map(|(verdict, name)| (count(verdict), name));
+    let counts: Vec<String> = counts
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect();
+    format!(
+        "{}: {}",
+        counted(published.len(), "published difference"),
+        counts.join(", ")
+    )
 }
 
-fn section(part: &Part, speeds: &BTreeMap<String, Speed>, pictures: &mut Pictures) -> Result<Markup> {
+fn section(
+    part: &Part,
+    speeds: &BTreeMap<String, Speed>,
+    pictures: &mut Pictures,
+) -> Result<Markup> {
     let Table { campaign, sections } = &part.table;
     let (name, looks) = (campaign.name.name(), looks::looks(part, pictures)?);
     Ok(html! {

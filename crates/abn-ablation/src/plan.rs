@@ -1,5 +1,5 @@
-//! Which runs the campaigns need: each recipe once, whichever campaigns share it, in an order that every process agrees
-//! on.
+//! Which runs the campaigns need: each recipe once, whichever campaigns share it, in an order that
+//! every process agrees on.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -31,13 +31,19 @@ impl Run {
     pub(crate) fn of(recipe: &Recipe) -> Result<Self> {
         let text = serde_json::to_vec(recipe).context("this run cannot be described in JSON")?;
         let digest = &sha256(&text)[..DIGITS];
-        let Recipe { architecture, seed, .. } = recipe;
+        let Recipe {
+            architecture, seed, ..
+        } = recipe;
         let branch = recipe.attention_name();
-        Ok(Self { name: format!("{architecture}-{branch}-s{seed}-{digest}"), recipe: recipe.clone() })
+        Ok(Self {
+            name: format!("{architecture}-{branch}-s{seed}-{digest}"),
+            recipe: recipe.clone(),
+        })
     }
 }
 
-/// The runs of those campaigns without repetition: of every campaign the first seed of every row before the second.
+/// The runs of those campaigns without repetition: of every campaign the first seed of every row
+/// before the second.
 ///
 /// # Errors
 /// A recipe cannot be described in JSON.
@@ -73,8 +79,9 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts =
-            text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        let parts = text
+            .split_once('/')
+            .and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
         parts
             .filter(|(index, count): &(usize, NonZeroUsize)| (1..=count.get()).contains(index))
             .map(|(index, count)| Self { index, count })
@@ -91,15 +98,26 @@ mod tests {
     use crate::scale::Scale;
 
     fn campaigns(names: &[Name], scale: Scale) -> Vec<Campaign> {
-        let setting = Setting { scale, dataset: None, seeds: 2 };
-        names.iter().map(|name| Campaign::new(*name, &setting).unwrap()).collect()
+        let setting = Setting {
+            scale,
+            dataset: None,
+            seeds: 2,
+        };
+        names
+            .iter()
+            .map(|name| Campaign::new(*name, &setting).unwrap())
+            .collect()
     }
 
     #[test]
     fn every_campaign_has_runs_at_every_scale() {
         for scale in Scale::value_variants() {
             for campaign in campaigns(Name::value_variants(), *scale) {
-                assert!(campaign.groups.iter().all(|group| group.rows.len() >= 2), "{}", campaign.title);
+                assert!(
+                    campaign.groups.iter().all(|group| group.rows.len() >= 2),
+                    "{}",
+                    campaign.title
+                );
                 assert!(campaign.recipes().count() >= 8, "{}", campaign.title);
             }
         }
@@ -122,7 +140,10 @@ mod tests {
 
     #[test]
     fn shards_are_a_partition() {
-        let shards: Vec<Shard> = ["1/3", "2/3", "3/3"].iter().map(|text| text.parse().unwrap()).collect();
+        let shards: Vec<Shard> = ["1/3", "2/3", "3/3"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
         for place in 0..20 {
             assert_eq!(shards.iter().filter(|shard| shard.holds(place)).count(), 1);
         }

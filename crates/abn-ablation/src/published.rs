@@ -59,23 +59,107 @@ const fn backbone(
     measured: bool,
     abn: f64,
 ) -> Backbone {
-    Backbone { family, dataset, of, plain, measured, abn }
+    Backbone {
+        family,
+        dataset,
+        of,
+        plain,
+        measured,
+        abn,
+    }
 }
 
-/// ABN, Table 2, as far as both figures are printed and the data set is known here (SVHN is not). The table names families
-/// alone; depths and widths are those of the authors' code and text.
+/// ABN, Table 2, as far as both figures are printed and the data set is known here (SVHN is not).
+/// The table names families alone; depths and widths are those of the authors' code and text.
 pub(crate) const BACKBONES: [Backbone; 11] = [
-    backbone("ResNet", "cifar10", "ResNet-110, CIFAR-10", 6.43, false, 4.91),
-    backbone("ResNet", "cifar100", "ResNet-110, CIFAR-100", 24.14, true, 22.82),
-    backbone("ResNet", "imagenet", "ResNet-152, ImageNet", 22.19, true, 21.37),
-    backbone("WideResNet", "cifar10", "WRN-28-10, CIFAR-10", 4.00, false, 3.78),
-    backbone("WideResNet", "cifar100", "WRN-28-10, CIFAR-100", 19.25, false, 18.12),
-    backbone("DenseNet", "cifar10", "DenseNet-BC-100-12, CIFAR-10", 4.51, false, 4.17),
-    backbone("DenseNet", "cifar100", "DenseNet-BC-100-12, CIFAR-100", 22.27, false, 21.63),
-    backbone("ResNeXt", "cifar10", "ResNeXt-29 8x64d, CIFAR-10", 3.84, true, 3.80),
-    backbone("ResNeXt", "cifar100", "ResNeXt-29 8x64d, CIFAR-100", 18.32, true, 17.70),
-    backbone("SENet", "imagenet", "SE-ResNet-152, ImageNet", 21.57, false, 20.77),
-    backbone("VGG", "imagenet", "VGG-16 with batch norm, ImageNet", 26.24, true, 25.55),
+    backbone(
+        "ResNet",
+        "cifar10",
+        "ResNet-110, CIFAR-10",
+        6.43,
+        false,
+        4.91,
+    ),
+    backbone(
+        "ResNet",
+        "cifar100",
+        "ResNet-110, CIFAR-100",
+        24.14,
+        true,
+        22.82,
+    ),
+    backbone(
+        "ResNet",
+        "imagenet",
+        "ResNet-152, ImageNet",
+        22.19,
+        true,
+        21.37,
+    ),
+    backbone(
+        "WideResNet",
+        "cifar10",
+        "WRN-28-10, CIFAR-10",
+        4.00,
+        false,
+        3.78,
+    ),
+    backbone(
+        "WideResNet",
+        "cifar100",
+        "WRN-28-10, CIFAR-100",
+        19.25,
+        false,
+        18.12,
+    ),
+    backbone(
+        "DenseNet",
+        "cifar10",
+        "DenseNet-BC-100-12, CIFAR-10",
+        4.51,
+        false,
+        4.17,
+    ),
+    backbone(
+        "DenseNet",
+        "cifar100",
+        "DenseNet-BC-100-12, CIFAR-100",
+        22.27,
+        false,
+        21.63,
+    ),
+    backbone(
+        "ResNeXt",
+        "cifar10",
+        "ResNeXt-29 8x64d, CIFAR-10",
+        3.84,
+        true,
+        3.80,
+    ),
+    backbone(
+        "ResNeXt",
+        "cifar100",
+        "ResNeXt-29 8x64d, CIFAR-100",
+        18.32,
+        true,
+        17.70,
+    ),
+    backbone(
+        "SENet",
+        "imagenet",
+        "SE-ResNet-152, ImageNet",
+        21.57,
+        false,
+        20.77,
+    ),
+    backbone(
+        "VGG",
+        "imagenet",
+        "VGG-16 with batch norm, ImageNet",
+        26.24,
+        true,
+        25.55,
+    ),
 ];
 
 /// MANet, Tables 1 to 3: ResNet-50 on ImageNet. All figures are CBAM's, too.
@@ -91,19 +175,26 @@ pub(crate) mod module {
 
     /// CBAM's paper has it.
     const fn known(error: f64) -> Figure {
-        Figure { error, remark: "also CBAM's published figure, measured with the module in every block" }
+        Figure {
+            error,
+            remark: "also CBAM's published figure, measured with the module in every block",
+        }
     }
 
     /// CBAM's paper was not read again for it.
     const fn recalled(error: f64) -> Figure {
         Figure {
             error,
-            remark: "also CBAM's figure as it is remembered (not checked), measured with the module in every block",
+            remark: "also CBAM's figure as it is remembered (not checked), measured with the \
+                     module in every block",
         }
     }
 
     /// The network alone.
-    pub(crate) const BASELINE: Figure = Figure { error: 24.56, remark: "also CBAM's published figure" };
+    pub(crate) const BASELINE: Figure = Figure {
+        error: 24.56,
+        remark: "also CBAM's published figure",
+    };
     /// Average pooling.
     pub(crate) const AVERAGE: Figure = known(23.14);
     /// Maximum pooling.
@@ -139,7 +230,9 @@ pub(crate) fn remark_on_network(network: &str, column: usize) -> &'static str {
         ("resnet152", 1) => "also the figure of SENet in ABN, Table 2",
         ("resnet50", 3) => "also CBAM's published figure for CBAM in every block",
         ("resnet101", 0) => "CBAM's paper has 23.38, one digit apart",
-        (_, 2) => "ABN's own code page has other figures: 23.1, 21.8 and 21.4 for depths 50, 101 and 152",
+        (_, 2) => {
+            "ABN's own code page has other figures: 23.1, 21.8 and 21.4 for depths 50, 101 and 152"
+        }
         _ => "",
     }
 }

@@ -101,34 +101,75 @@ impl Record {
         }
         let read = || -> Result<Self> {
             let record: Self = serde_json::from_str(&fs::read_to_string(&file)?)?;
-            ensure!(record.version == VERSION, "written by another version (layout {})", record.version);
-            ensure!(record.recipe == *recipe, "of another recipe than its folder's name says");
+            ensure!(
+                record.version == VERSION,
+                "written by another version (layout {})",
+                record.version
+            );
+            ensure!(
+                record.recipe == *recipe,
+                "of another recipe than its folder's name says"
+            );
             Ok(record)
         };
-        read().map(Some).with_context(|| format!("`{}` cannot be used", file.display()))
+        read()
+            .map(Some)
+            .with_context(|| format!("`{}` cannot be used", file.display()))
     }
 }
 
 /// The attention whose map is trained.
 fn trained_map(config: &RunConfig) -> Option<&AttentionConfig> {
-    config.model.attention.as_ref().filter(|attention| attention.trains_map())
+    config
+        .model
+        .attention
+        .as_ref()
+        .filter(|attention| attention.trains_map())
 }
 
 /// The last weights on the shown images. Maps without an upper end and Grad-CAM's are normalised.
 fn looks(session: &Session, test: &Collection) -> Result<Vec<Look>> {
     let attention = trained_map(&session.config);
-    let method = if attention.is_some() { Method::Attention } else { Method::GradCam };
+    let method = if attention.is_some() {
+        Method::Attention
+    } else {
+        Method::GradCam
+    };
     let bounded = attention.is_some_and(|attention| attention.map != MapConfig::LogSum);
     let scale = if bounded { Scale::Raw } else { Scale::PerImage };
-    let ask = Ask { method, layer: Layer::Refined, scale };
+    let ask = Ask {
+        method,
+        layer: Layer::Refined,
+        scale,
+    };
     let name = session.run.path().display().to_string();
-    let seen = look(&name, session, &test.clone().limit(LOOKED_AT), &ask, 0, |_| ())?;
-    Ok(shown(&seen.labels).into_iter().map(|image| of(&seen, image)).collect())
+    let seen = look(
+        &name,
+        session,
+        &test.clone().limit(LOOKED_AT),
+        &ask,
+        0,
+        |_| (),
+    )?;
+    Ok(shown(&seen.labels)
+        .into_iter()
+        .map(|image| of(&seen, image))
+        .collect())
 }
 
 fn of(seen: &Seen, image: usize) -> Look {
-    let AttentionMap { height, width, values } = seen.maps[image].clone();
-    Look { image, predicted: seen.predicted[image], height, width, values }
+    let AttentionMap {
+        height,
+        width,
+        values,
+    } = seen.maps[image].clone();
+    Look {
+        image,
+        predicted: seen.predicted[image],
+        height,
+        width,
+        values,
+    }
 }
 
 /// The first image of every class in their order, and then others until there are enough.

@@ -66,29 +66,58 @@ pub(crate) fn write(
     device: &Device,
     call: Call,
 ) -> Result<Written> {
-    // Whoever comes later sees what the earlier ones finished, so the last one writes the whole tables.
+    // Whoever comes later sees what the earlier ones finished, so the last one writes the whole
+    // tables.
     let _lock = folder.lock()?;
     let campaigns = campaigns(folder)?;
     let sets = sets.with(&campaigns, data)?;
-    let mut work = Work { folder, sets, device, failed: Vec::new(), damaged: Vec::new() };
+    let mut work = Work {
+        folder,
+        sets,
+        device,
+        failed: Vec::new(),
+        damaged: Vec::new(),
+    };
     let mut parts = Vec::new();
     for campaign in &campaigns {
         let table = work.table(campaign)?;
         let name = campaign.name.name();
-        folder.write(&format!("{name}.md"), markdown::table(&table, call.scale).as_bytes())?;
+        folder.write(
+            &format!("{name}.md"),
+            markdown::table(&table, call.scale).as_bytes(),
+        )?;
         folder.write(&format!("{name}.csv"), &spreadsheet::rows(&table)?)?;
         let (images, classes) = work.shown(&table)?;
-        parts.push(Part { table, images, classes });
+        parts.push(Part {
+            table,
+            images,
+            classes,
+        });
     }
     let tables: Vec<Table> = parts.iter().map(|part| part.table.clone()).collect();
     folder.write("runs.csv", &spreadsheet::runs(&tables)?)?;
     let speeds = work.speeds(&tables, &call.device)?;
-    folder.write("speed.csv", &spreadsheet::speeds(&tables, &speeds, &call.device)?)?;
+    folder.write(
+        "speed.csv",
+        &spreadsheet::speeds(&tables, &speeds, &call.device)?,
+    )?;
     let Call { scale, command, .. } = call;
-    let Work { failed, damaged, .. } = work;
-    let page = Page { scale, command, parts, speeds, failed, damaged };
+    let Work {
+        failed, damaged, ..
+    } = work;
+    let page = Page {
+        scale,
+        command,
+        parts,
+        speeds,
+        failed,
+        damaged,
+    };
     folder.write(PAGE, render(&page)?.as_bytes())?;
-    Ok(Written { tables, damaged: page.damaged })
+    Ok(Written {
+        tables,
+        damaged: page.damaged,
+    })
 }
 
 /// What the tables are made with.
@@ -110,7 +139,11 @@ impl Work<'_> {
         let bar = terminal::counter("comparing", if compared { rows.len() } else { 0 });
         for row in rows {
             let finished = self.finished(row)?;
-            let stability = if compared { self.stability(row, &finished)? } else { None };
+            let stability = if compared {
+                self.stability(row, &finished)?
+            } else {
+                None
+            };
             figures.push((finished, stability));
             bar.inc(1);
         }
@@ -127,7 +160,9 @@ impl Work<'_> {
                 Ok(Some(done)) => finished.push(done),
                 Ok(None) => {
                     let cause = self.folder.cause(&run);
-                    cause.into_iter().for_each(|cause| note(&mut self.failed, &run.name, cause));
+                    cause
+                        .into_iter()
+                        .for_each(|cause| note(&mut self.failed, &run.name, cause));
                 }
                 Err(error) => note(&mut self.damaged, &run.name, format!("{error:#}")),
             }
@@ -136,26 +171,48 @@ impl Work<'_> {
     }
 
     fn finished_run(&self, run: &Run) -> Result<Option<Finished>> {
-        let Some(record) = self.folder.record(run)? else { return Ok(None) };
-        let epochs: Vec<EpochRecord> = RunDir::open(&self.folder.run(run))?.0.read_lines(METRICS)?;
+        let Some(record) = self.folder.record(run)? else {
+            return Ok(None);
+        };
+        let epochs: Vec<EpochRecord> =
+            RunDir::open(&self.folder.run(run))?.0.read_lines(METRICS)?;
         let (found, trained) = (epochs.len(), record.results.epochs);
-        ensure!(found == trained, "`{METRICS}` has {found} epochs of {trained}");
-        let Recipe { seed, learning_rate, .. } = run.recipe;
-        Ok(Some(Finished { name: run.name.clone(), seed, learning_rate, record, epochs }))
+        ensure!(
+            found == trained,
+            "`{METRICS}` has {found} epochs of {trained}"
+        );
+        let Recipe {
+            seed,
+            learning_rate,
+            ..
+        } = run.recipe;
+        Ok(Some(Finished {
+            name: run.name.clone(),
+            seed,
+            learning_rate,
+            record,
+            epochs,
+        }))
     }
 
-    /// How alike the trained maps of the last weights of a row's runs are; `None` for fewer than two, or if one cannot be
-    /// read. It is kept: a finished run does not change.
+    /// How alike the trained maps of the last weights of a row's runs are; `None` for fewer than
+    /// two, or if one cannot be read. It is kept: a finished run does not change.
     fn stability(&mut self, row: &Row, finished: &[Finished]) -> Result<Option<Stability>> {
         let images = row.recipes.first().and_then(|recipe| self.sets.of(recipe));
-        let Some(images) = images.filter(|_| finished.len() > 1) else { return Ok(None) };
+        let Some(images) = images.filter(|_| finished.len() > 1) else {
+            return Ok(None);
+        };
         let names: Vec<&str> = finished.iter().map(|run| run.name.as_str()).collect();
         let mut known: BTreeMap<String, Stability> = self.kept(STABILITY);
         if let Some(stability) = known.get(&names.join(" ")) {
             return Ok(Some(*stability));
         }
         let test = images.test.clone().limit(COMPARED);
-        let ask = Ask { method: Method::Attention, layer: Layer::Refined, scale: MapScale::Raw };
+        let ask = Ask {
+            method: Method::Attention,
+            layer: Layer::Refined,
+            scale: MapScale::Raw,
+        };
         let mut sessions = Vec::new();
         for name in &names {
             let path = self.folder.file("runs").join(name);
@@ -167,50 +224,75 @@ impl Work<'_> {
         if sessions.len() < names.len() {
             return Ok(None);
         }
-        let looked = sessions.iter().map(|(name, session)| look(name, session, &test, &ask, 1, |_| ()));
+        let looked = sessions
+            .iter()
+            .map(|(name, session)| look(name, session, &test, &ask, 1, |_| ()));
         let seen: Vec<Seen> = looked.collect::<Result<_>>()?;
         let stability = figures(&compare(&seen, &test.classes, THRESHOLD, || ()));
         known.insert(names.join(" "), stability);
-        self.folder.write(STABILITY, &serde_json::to_vec_pretty(&known)?)?;
+        self.folder
+            .write(STABILITY, &serde_json::to_vec_pretty(&known)?)?;
         Ok(Some(stability))
     }
 
-    /// What an earlier call left in that file; nothing if it cannot be read, for it can be made again.
+    /// What an earlier call left in that file; nothing if it cannot be read, for it can be made
+    /// again.
     fn kept<T: DeserializeOwned + Default>(&self, name: &str) -> T {
         let bytes = fs::read(self.folder.file(name)).ok();
-        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        bytes
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
     }
 
-    /// The images that the runs of a table looked at, as their networks saw them, and the names of the classes.
+    /// The images that the runs of a table looked at, as their networks saw them, and the names of
+    /// the classes.
     fn shown(&self, table: &Table) -> Result<(Vec<Shown>, Vec<String>)> {
         let recipe = table.campaign.rows().find_map(|row| row.recipes.first());
         let images = recipe.and_then(|recipe| Some((recipe, self.sets.of(recipe)?)));
-        let Some((recipe, images)) = images else { return Ok((Vec::new(), Vec::new())) };
+        let Some((recipe, images)) = images else {
+            return Ok((Vec::new(), Vec::new()));
+        };
         let run = table.lines().find_map(|line| line.runs.first());
         let looks = run.map(|run| &run.record.looks[..]).unwrap_or_default();
         // A record may come from anywhere.
-        let there = looks.iter().filter(|look| look.image < images.test.samples.len());
-        let shown = there.map(|look| picture(images, recipe, look.image)).collect::<Result<_>>()?;
+        let there = looks
+            .iter()
+            .filter(|look| look.image < images.test.samples.len());
+        let shown = there
+            .map(|look| picture(images, recipe, look.image))
+            .collect::<Result<_>>()?;
         Ok((shown, images.test.classes.clone()))
     }
 
-    /// The speeds on that device, by the name of a run: of the campaign of costs, as soon as its runs are finished and
-    /// no process trains in the folder.
+    /// The speeds on that device, by the name of a run: of the campaign of costs, as soon as its
+    /// runs are finished and no process trains in the folder.
     fn speeds(&self, tables: &[Table], device: &str) -> Result<BTreeMap<String, Speed>> {
         let mut known: BTreeMap<String, BTreeMap<String, Speed>> = self.kept(SPEED);
         let speeds = known.entry(device.to_owned()).or_default();
-        let cost = tables.iter().find(|table| table.campaign.name == Name::Cost && table.is_complete());
-        let recipes =
-            cost.iter().flat_map(|table| table.campaign.rows()).filter_map(|row| row.recipes.first());
-        let named =
-            recipes.map(|recipe| Ok((Run::of(recipe)?.name, recipe.clone()))).collect::<Result<Vec<_>>>()?;
-        let missing: Vec<(String, Recipe)> =
-            named.into_iter().filter(|(name, _)| !speeds.contains_key(name)).collect();
+        let cost = tables
+            .iter()
+            .find(|table| table.campaign.name == Name::Cost && table.is_complete());
+        let recipes = cost
+            .iter()
+            .flat_map(|table| table.campaign.rows())
+            .filter_map(|row| row.recipes.first());
+        let named = recipes
+            .map(|recipe| Ok((Run::of(recipe)?.name, recipe.clone())))
+            .collect::<Result<Vec<_>>>()?;
+        let missing: Vec<(String, Recipe)> = named
+            .into_iter()
+            .filter(|(name, _)| !speeds.contains_key(name))
+            .collect();
         let images = missing.first().and_then(|(_, recipe)| self.sets.of(recipe));
         if let Some((images, _alone)) = images.zip(self.folder.alone()) {
             terminal::note("measuring how fast the networks are");
-            speeds.extend(speed::measure(&missing, images.test.classes.len(), self.device)?);
-            self.folder.write(SPEED, &serde_json::to_vec_pretty(&known)?)?;
+            speeds.extend(speed::measure(
+                &missing,
+                images.test.classes.len(),
+                self.device,
+            )?);
+            self.folder
+                .write(SPEED, &serde_json::to_vec_pretty(&known)?)?;
         }
         Ok(known.remove(device).unwrap_or_default())
     }
@@ -219,7 +301,10 @@ impl Work<'_> {
 /// Notes a run once: campaigns share runs.
 fn note(failures: &mut Vec<Failure>, name: &str, cause: String) {
     if failures.iter().all(|failure| failure.name != name) {
-        failures.push(Failure { name: name.to_owned(), cause });
+        failures.push(Failure {
+            name: name.to_owned(),
+            cause,
+        });
     }
 }
 
@@ -229,7 +314,9 @@ fn figures(comparison: &Comparison) -> Stability {
         runs: comparison.runs.len(),
         images: comparison.images,
         with_best: comparison.iou_with_best.map(|iou| iou.mean),
-        pairs: comparison.iou_over_images.map(|iou| (iou.mean, iou.low, iou.high)),
+        pairs: comparison
+            .iou_over_images
+            .map(|iou| (iou.mean, iou.low, iou.high)),
         other_images: comparison.iou_of_other_images,
         rank_correlation: comparison.rank_correlation.map(|rank| rank.mean),
         empty: comparison.empty as f64 / pairs.max(1) as f64,
@@ -239,5 +326,9 @@ fn figures(comparison: &Comparison) -> Stability {
 fn picture(images: &Images, recipe: &Recipe, index: usize) -> Result<Shown> {
     let sample = images.test.samples.get(index)?;
     let picture: RgbImage = recipe.eval_transform().fixed(sample.image)?;
-    Ok(Shown { index, picture, label: sample.label })
+    Ok(Shown {
+        index,
+        picture,
+        label: sample.label,
+    })
 }

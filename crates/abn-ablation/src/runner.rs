@@ -141,11 +141,13 @@ fn do_one(
     Ok(match status.code() {
         Some(0) => End::Finished,
         Some(code) if code == i32::from(EXIT_CODE) && interrupt.requested() => End::Interrupted,
-        Some(code) if code == i32::from(EXIT_CODE) => {
-            End::Failed("it was asked to stop by somebody else; it continues where it was".to_owned())
-        }
+        Some(code) if code == i32::from(EXIT_CODE) => End::Failed(
+            "it was asked to stop by somebody else; it continues where it was".to_owned(),
+        ),
         Some(_) => End::Failed(last_words(folder, run)),
-        None => End::Failed(format!("ended by a signal ({status}); was there enough memory?")),
+        None => End::Failed(format!(
+            "ended by a signal ({status}); was there enough memory?"
+        )),
     })
 }
 
@@ -153,9 +155,15 @@ fn start(run: &Run, folder: &Folder, conditions: &Conditions) -> Result<Child> {
     let program = program().context("cannot find this program")?;
     let log = folder.log(run);
     let log = File::create(&log).with_context(|| format!("cannot write `{}`", log.display()))?;
-    let threads = thread::available_parallelism().map_or(1, usize::from).div_ceil(conditions.jobs);
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .div_ceil(conditions.jobs);
     let mut command = Command::new(program);
-    command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
+    command
+        .arg(WORKER)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log);
     if std::env::var_os("RAYON_NUM_THREADS").is_none() {
         command.env("RAYON_NUM_THREADS", threads.to_string());
     }
@@ -166,7 +174,11 @@ fn start(run: &Run, folder: &Folder, conditions: &Conditions) -> Result<Child> {
         data: conditions.data.clone(),
         device: conditions.device.clone(),
         // A GPU waits for photographs if nothing else does.
-        workers: if conditions.on_cpu { threads.min(2) } else { threads },
+        workers: if conditions.on_cpu {
+            threads.min(2)
+        } else {
+            threads
+        },
     };
     if let Some(input) = &mut child.stdin {
         // A worker that ended already says why in its log.
@@ -178,7 +190,11 @@ fn start(run: &Run, folder: &Folder, conditions: &Conditions) -> Result<Child> {
 /// This program, on Linux also after a build has put another one in its place.
 fn program() -> io::Result<PathBuf> {
     let own = Path::new("/proc/self/exe");
-    if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() }
+    if own.exists() {
+        Ok(own.to_owned())
+    } else {
+        std::env::current_exe()
+    }
 }
 
 /// Epochs of the run that are done.
@@ -194,10 +210,27 @@ fn last_words(folder: &Folder, run: &Run) -> String {
 
 /// The last error in a log, or the message of a panic, or else its last line.
 fn cause(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let error = lines.iter().rev().find_map(|line| line.strip_prefix("error: "));
-    let panic = || lines.windows(2).rev().find(|pair| pair[0].contains("panicked at")).map(|pair| pair[1]);
-    error.or_else(panic).or(lines.last().copied()).unwrap_or("it left no message").to_owned()
+    let lines: Vec<&str> = log
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let error = lines
+        .iter()
+        .rev()
+        .find_map(|line| line.strip_prefix("error: "));
+    let panic = || {
+        lines
+            .windows(2)
+            .rev()
+            .find(|pair| pair[0].contains("panicked at"))
+            .map(|pair| pair[1])
+    };
+    error
+        .or_else(panic)
+        .or(lines.last().copied())
+        .unwrap_or("it left no message")
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -206,9 +239,11 @@ mod tests {
 
     #[test]
     fn the_cause_is_found_among_what_a_run_said() {
-        assert_eq!(cause("epoch 1/2\nerror: the disk is full\n  a: 1 in the run"), "the disk is full");
-        let panic =
-            "thread 'main' panicked at src/main.rs:3:5:\nout of memory\nnote: run with `RUST_BACKTRACE=1`\n";
+        assert_eq!(
+            cause("epoch 1/2\nerror: the disk is full\n  a: 1 in the run"),
+            "the disk is full"
+        );
+        let panic = "thread 'main' panicked at src/main.rs:3:5:\nout of memory\nnote: run with `RUST_BACKTRACE=1`\n";
         assert_eq!(cause(panic), "out of memory");
         assert_eq!(cause("epoch 1/2\n\n"), "epoch 1/2");
         assert_eq!(cause(""), "it left no message");

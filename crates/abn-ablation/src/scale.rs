@@ -20,7 +20,8 @@ const SHORT_EPOCHS: usize = 6;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Scale {
-    /// Minutes: a few hundred built-in images, the smallest networks. Shows that everything runs; its figures mean nothing
+    /// Minutes: a few hundred built-in images, the smallest networks. Shows that everything runs;
+    /// its figures mean nothing
     Quick,
     /// Hours: all images of CIFAR-10, small networks, 6 epochs
     Short,
@@ -80,13 +81,23 @@ impl Scale {
         let Architecture { name, network, .. } = architectures::parse(architecture)?;
         let epochs = self.pick(Some(QUICK_EPOCHS), Some(SHORT_EPOCHS), None);
         let recipe = Recipe::of(dataset, epochs).for_family(network.family, epochs);
-        let recipe = Recipe { architecture: name, attention: None, ..recipe };
+        let recipe = Recipe {
+            architecture: name,
+            attention: None,
+            ..recipe
+        };
         Ok(match self {
-            Self::Quick => {
-                Recipe { limit: Some(QUICK_IMAGES), schedule: Schedule::Cosine, batch_size: 32, ..recipe }
-            }
+            Self::Quick => Recipe {
+                limit: Some(QUICK_IMAGES),
+                schedule: Schedule::Cosine,
+                batch_size: 32,
+                ..recipe
+            },
             // A few epochs have no place for the steps of a few hundred.
-            Self::Short => Recipe { schedule: Schedule::Cosine, ..recipe },
+            Self::Short => Recipe {
+                schedule: Schedule::Cosine,
+                ..recipe
+            },
             Self::Paper => recipe,
         })
     }
@@ -98,12 +109,24 @@ mod tests {
 
     #[test]
     fn the_paper_scale_is_the_published_schedule() {
-        let cifar = Scale::Paper.recipe(DatasetName::Cifar100, "resnet110").unwrap();
-        assert_eq!((cifar.epochs, cifar.batch_size, cifar.learning_rate), (300, 128, 0.1));
+        let cifar = Scale::Paper
+            .recipe(DatasetName::Cifar100, "resnet110")
+            .unwrap();
+        assert_eq!(
+            (cifar.epochs, cifar.batch_size, cifar.learning_rate),
+            (300, 128, 0.1)
+        );
         assert_eq!(cifar.schedule, Schedule::Milestones(vec![150, 225]));
-        let wide = Scale::Paper.recipe(DatasetName::Cifar10, "wrn-28-10").unwrap();
-        assert_eq!((wide.epochs, wide.gamma, wide.sgd.weight_decay), (200, 0.2, 5e-4));
-        let imagenet = Scale::Paper.recipe(DatasetName::Imagenet, "resnet50").unwrap();
+        let wide = Scale::Paper
+            .recipe(DatasetName::Cifar10, "wrn-28-10")
+            .unwrap();
+        assert_eq!(
+            (wide.epochs, wide.gamma, wide.sgd.weight_decay),
+            (200, 0.2, 5e-4)
+        );
+        let imagenet = Scale::Paper
+            .recipe(DatasetName::Imagenet, "resnet50")
+            .unwrap();
         assert_eq!((imagenet.epochs, imagenet.batch_size), (90, 256));
         assert_eq!(imagenet.schedule, Schedule::Step(30));
     }
@@ -111,8 +134,16 @@ mod tests {
     /// What the committed results of this scale were trained with.
     #[test]
     fn the_short_scale_sees_all_images_six_times() {
-        let short = Scale::Short.recipe(DatasetName::Cifar10, "resnet20").unwrap();
-        assert_eq!((short.epochs, short.batch_size, short.limit), (6, 128, None));
-        assert_eq!((short.learning_rate, short.schedule), (0.1, Schedule::Cosine));
+        let short = Scale::Short
+            .recipe(DatasetName::Cifar10, "resnet20")
+            .unwrap();
+        assert_eq!(
+            (short.epochs, short.batch_size, short.limit),
+            (6, 128, None)
+        );
+        assert_eq!(
+            (short.learning_rate, short.schedule),
+            (0.1, Schedule::Cosine)
+        );
     }
 }

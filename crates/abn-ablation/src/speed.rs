@@ -1,5 +1,5 @@
-//! How fast the networks of a campaign train and answer: measured by turns in this process, when no run is trained
-//! beside it, and kept, because a time is not to be had a second time.
+//! How fast the networks of a campaign train and answer: measured by turns in this process, when no
+//! run is trained beside it, and kept, because a time is not to be had a second time.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -41,7 +41,11 @@ pub(crate) fn measure(
 ) -> Result<BTreeMap<String, Speed>> {
     let mut workloads = Vec::new();
     for (name, recipe) in networks {
-        workloads.push((name.clone(), Workload::new(recipe, classes, device)?, Vec::new()));
+        workloads.push((
+            name.clone(),
+            Workload::new(recipe, classes, device)?,
+            Vec::new(),
+        ));
     }
     for (_, workload, _) in &mut workloads {
         workload.train();
@@ -50,7 +54,10 @@ pub(crate) fn measure(
     device.sync()?;
     for _ in 0..REPETITIONS {
         for (_, workload, seconds) in &mut workloads {
-            seconds.push((timed(device, || workload.train())?, timed(device, || workload.infer())?));
+            seconds.push((
+                timed(device, || workload.train())?,
+                timed(device, || workload.infer())?,
+            ));
         }
     }
     let speed = |(name, workload, seconds): (String, Workload, Vec<(f64, f64)>)| {
@@ -60,14 +67,16 @@ pub(crate) fn measure(
             name,
             Speed {
                 training,
-                inference: images / median(seconds.iter().map(|(_, inference)| *inference).collect()),
+                inference: images
+                    / median(seconds.iter().map(|(_, inference)| *inference).collect()),
             },
         )
     };
     Ok(workloads.into_iter().map(speed).collect())
 }
 
-/// Seconds until the work is done: a GPU takes it on without waiting, and fused operations wait for somebody to ask.
+/// Seconds until the work is done: a GPU takes it on without waiting, and fused operations wait for
+/// somebody to ask.
 fn timed(device: &Device, work: impl FnOnce()) -> Result<f64> {
     let started = Instant::now();
     work();
@@ -92,22 +101,36 @@ struct Workload {
 
 impl Workload {
     fn new(recipe: &Recipe, classes: usize, device: &Device) -> Result<Self> {
-        let config = RunConfig::new(recipe.clone(), (0..classes).map(|class| class.to_string()).collect())?;
-        let (batch, side) = (BATCH.min(recipe.batch_size), Inputs::of_recipe(recipe).side as usize);
+        let config = RunConfig::new(
+            recipe.clone(),
+            (0..classes).map(|class| class.to_string()).collect(),
+        )?;
+        let (batch, side) = (
+            BATCH.min(recipe.batch_size),
+            Inputs::of_recipe(recipe).side as usize,
+        );
         let training = device.clone().autodiff();
-        let labels: Vec<i64> = (0..batch).map(|index| (index % classes.max(1)) as i64).collect();
+        let labels: Vec<i64> = (0..batch)
+            .map(|index| (index % classes.max(1)) as i64)
+            .collect();
         Ok(Self {
             weight: recipe.attention_weight(),
             sgd: Sgd::new(recipe.sgd),
             training: config.model.init_seeded(recipe.seed, &training),
             inference: config.model.init_seeded(recipe.seed, device),
-            images: Tensor::random([batch, 3, side, side], Distribution::Normal(0.0, 1.0), device),
+            images: Tensor::random(
+                [batch, 3, side, side],
+                Distribution::Normal(0.0, 1.0),
+                device,
+            ),
             labels: Tensor::from_ints(labels.as_slice(), &training),
         })
     }
 
     fn train(&mut self) {
-        let output = self.training.forward(Tensor::from_inner(self.images.clone()));
+        let output = self
+            .training
+            .forward(Tensor::from_inner(self.images.clone()));
         let objective = loss::loss(&output, self.labels.clone(), self.weight);
         let gradients = GradientsParams::from_grads(objective.backward(), &self.training);
         self.training = self.sgd.step(RATE, self.training.clone(), gradients);

@@ -41,13 +41,21 @@ pub(crate) fn rows(table: &Table) -> Result<Vec<u8>> {
         "rank_correlation",
         "left_out",
     ];
-    let lines =
-        table.sections.iter().flat_map(|section| section.lines.iter().map(move |line| row(section, line)));
+    let lines = table
+        .sections
+        .iter()
+        .flat_map(|section| section.lines.iter().map(move |line| row(section, line)));
     written(&header, lines)
 }
 
 fn row(section: &Section, line: &Line) -> Vec<String> {
-    let Line { error, difference, published, stability, .. } = line;
+    let Line {
+        error,
+        difference,
+        published,
+        stability,
+        ..
+    } = line;
     let interval = difference.and_then(|difference| difference.interval);
     let cost = line.cost();
     let pairs = stability.and_then(|stability| stability.pairs);
@@ -107,7 +115,11 @@ pub(crate) fn runs(tables: &[Table]) -> Result<Vec<u8>> {
     for table in tables {
         for section in &table.sections {
             for line in &section.lines {
-                lines.extend(line.runs.iter().map(|finished| run(table, section, line, finished)));
+                lines.extend(
+                    line.runs
+                        .iter()
+                        .map(|finished| run(table, section, line, finished)),
+                );
             }
         }
     }
@@ -138,15 +150,39 @@ fn run(table: &Table, section: &Section, line: &Line, run: &Finished) -> Vec<Str
 ///
 /// # Errors
 /// The lines cannot be put together.
-pub(crate) fn speeds(tables: &[Table], speeds: &BTreeMap<String, Speed>, device: &str) -> Result<Vec<u8>> {
-    let header = ["run", "row", "architecture", "device", "training", "inference"];
-    let cost = tables.iter().filter(|table| table.campaign.name == Name::Cost);
+pub(crate) fn speeds(
+    tables: &[Table],
+    speeds: &BTreeMap<String, Speed>,
+    device: &str,
+) -> Result<Vec<u8>> {
+    let header = [
+        "run",
+        "row",
+        "architecture",
+        "device",
+        "training",
+        "inference",
+    ];
+    let cost = tables
+        .iter()
+        .filter(|table| table.campaign.name == Name::Cost);
     let line = |line: &Line| {
         let known = |run: &Finished| Some((run.name.clone(), *speeds.get(&run.name)?));
-        let (run, Speed { training, inference }) = line.runs.iter().find_map(known)?;
+        let (
+            run,
+            Speed {
+                training,
+                inference,
+            },
+        ) = line.runs.iter().find_map(known)?;
         let (name, architecture) = (line.name.clone(), line.architecture.clone());
         let speeds = [format!("{training:.1}"), format!("{inference:.1}")];
-        Some([run, name, architecture, device.to_owned()].into_iter().chain(speeds).collect())
+        Some(
+            [run, name, architecture, device.to_owned()]
+                .into_iter()
+                .chain(speeds)
+                .collect(),
+        )
     };
     written(&header, cost.flat_map(Table::lines).filter_map(line))
 }
@@ -154,7 +190,10 @@ pub(crate) fn speeds(tables: &[Table], speeds: &BTreeMap<String, Speed>, device:
 /// Up to six digits after the point, which tell images of any test set apart.
 fn number(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| {
-        format!("{:.6}", value).trim_end_matches('0').trim_end_matches('.').to_owned()
+        format!("{:.6}", value)
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
     })
 }
 

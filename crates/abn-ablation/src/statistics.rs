@@ -1,4 +1,5 @@
-//! Means of few runs and how sure they are: Student's t, because with a handful of seeds nothing can be resampled.
+//! Means of few runs and how sure they are: Student's t, because with a handful of seeds nothing
+//! can be resampled.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -21,8 +22,8 @@ pub(crate) struct Estimate {
 pub(crate) struct Difference {
     /// This mean minus the baseline's.
     pub(crate) mean: f64,
-    /// 95 % interval by Welch's t, which allows the two spreads to differ; absent where one of them is unknown, or both are
-    /// zero.
+    /// 95 % interval by Welch's t, which allows the two spreads to differ; absent where one of them
+    /// is unknown, or both are zero.
     pub(crate) interval: Option<(f64, f64)>,
 }
 
@@ -39,14 +40,19 @@ impl Estimate {
         Some(Self { runs, mean, spread })
     }
 
-    /// This mean minus the baseline's, with its interval (Welch 1947; degrees of freedom by Satterthwaite).
+    /// This mean minus the baseline's, with its interval (Welch 1947; degrees of freedom by
+    /// Satterthwaite).
     pub(crate) fn minus(&self, baseline: &Self) -> Difference {
         let mean = self.mean - baseline.mean;
         let variance = |estimate: &Self| Some(estimate.spread?.powi(2) / estimate.runs as f64);
-        // A few runs that all end the same on a few hundred images are a coincidence, not certainty.
-        let known = variance(self).zip(variance(baseline)).filter(|(ours, theirs)| ours + theirs > 0.0);
+        // A few runs that all end the same on a few hundred images are a coincidence, not
+        // certainty.
+        let known = variance(self)
+            .zip(variance(baseline))
+            .filter(|(ours, theirs)| ours + theirs > 0.0);
         let interval = known.map(|(ours, theirs)| {
-            let reach = (ours + theirs).sqrt() * quantile(freedom(ours, self.runs, theirs, baseline.runs));
+            let reach =
+                (ours + theirs).sqrt() * quantile(freedom(ours, self.runs, theirs, baseline.runs));
             (mean - reach, mean + reach)
         });
         Difference { mean, interval }
@@ -68,7 +74,9 @@ fn freedom(ours: f64, runs: usize, theirs: f64, baseline_runs: usize) -> f64 {
 /// Where the middle 95 % of Student's t end.
 fn quantile(freedom: f64) -> f64 {
     let distribution = StudentsT::new(0.0, 1.0, freedom);
-    distribution.map_or(f64::INFINITY, |t| t.inverse_cdf(1.0 - (1.0 - CONFIDENCE) / 2.0))
+    distribution.map_or(f64::INFINITY, |t| {
+        t.inverse_cdf(1.0 - (1.0 - CONFIDENCE) / 2.0)
+    })
 }
 
 #[cfg(test)]
@@ -82,21 +90,40 @@ mod tests {
     #[test]
     fn means_and_spreads_by_hand() {
         assert_eq!(Estimate::of(&[]), None);
-        assert_eq!(estimate(&[4.0]), Estimate { runs: 1, mean: 4.0, spread: None });
-        assert_eq!(estimate(&[1.0, 3.0]), Estimate { runs: 2, mean: 2.0, spread: Some(2.0_f64.sqrt()) });
+        assert_eq!(
+            estimate(&[4.0]),
+            Estimate {
+                runs: 1,
+                mean: 4.0,
+                spread: None
+            }
+        );
+        assert_eq!(
+            estimate(&[1.0, 3.0]),
+            Estimate {
+                runs: 2,
+                mean: 2.0,
+                spread: Some(2.0_f64.sqrt())
+            }
+        );
     }
 
-    /// Two of 3 runs with variances 1 and 1: standard error sqrt(2/3), 4 degrees of freedom, t = 2.776445.
+    /// Two of 3 runs with variances 1 and 1: standard error sqrt(2/3), 4 degrees of freedom, t =
+    /// 2.776445.
     #[test]
     fn the_interval_is_welchs() {
         let difference = estimate(&[4.0, 5.0, 6.0]).minus(&estimate(&[1.0, 2.0, 3.0]));
         let (low, high) = difference.interval.unwrap();
         let reach = 2.776_445 * (2.0_f64 / 3.0).sqrt();
-        assert!((low - (3.0 - reach)).abs() < 1e-5 && (high - (3.0 + reach)).abs() < 1e-5, "{low} {high}");
+        assert!(
+            (low - (3.0 - reach)).abs() < 1e-5 && (high - (3.0 + reach)).abs() < 1e-5,
+            "{low} {high}"
+        );
         assert_eq!(difference.is_certain(), Some(true));
     }
 
-    /// Variances 4 / 2 and 1 / 4: freedom (2.25)^2 / (4 + 0.0625 / 3) = 1.2590, between t = 12.71 and 4.30.
+    /// Variances 4 / 2 and 1 / 4: freedom (2.25)^2 / (4 + 0.0625 / 3) = 1.2590, between t = 12.71
+    /// and 4.30.
     #[test]
     fn unequal_spreads_cost_freedom() {
         let freedom = freedom(2.0, 2, 0.25, 4);
@@ -106,9 +133,15 @@ mod tests {
 
     #[test]
     fn a_single_run_has_no_interval_and_equal_runs_no_certainty() {
-        assert_eq!(estimate(&[1.0]).minus(&estimate(&[2.0, 3.0])).interval, None);
+        assert_eq!(
+            estimate(&[1.0]).minus(&estimate(&[2.0, 3.0])).interval,
+            None
+        );
         let tied = estimate(&[1.0, 1.0]).minus(&estimate(&[2.0, 2.0]));
-        assert_eq!((tied.mean, tied.interval, tied.is_certain()), (-1.0, None, None));
+        assert_eq!(
+            (tied.mean, tied.interval, tied.is_certain()),
+            (-1.0, None, None)
+        );
         let half = estimate(&[1.0, 1.0]).minus(&estimate(&[2.0, 3.0]));
         assert_eq!(half.is_certain(), Some(false));
     }

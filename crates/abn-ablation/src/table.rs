@@ -81,7 +81,8 @@ pub(crate) struct Line {
     pub(crate) error: Option<Estimate>,
     /// To the baseline; absent for the baseline itself.
     pub(crate) difference: Option<Difference>,
-    /// Share of the images in which the map's maximum lies on the object, in percent, where objects are known.
+    /// Share of the images in which the map's maximum lies on the object, in percent, where objects
+    /// are known.
     pub(crate) pointing: Option<Estimate>,
     /// How alike the maps of its runs are, where that is asked.
     pub(crate) stability: Option<Stability>,
@@ -126,11 +127,14 @@ impl Verdict {
 }
 
 impl Table {
-    /// The table of a campaign, from the finished runs of each of its rows (in their order, group after group) and how
-    /// alike their maps are.
+    /// The table of a campaign, from the finished runs of each of its rows (in their order, group
+    /// after group) and how alike their maps are.
     pub(crate) fn new(campaign: Campaign, rows: Vec<(Vec<Finished>, Option<Stability>)>) -> Self {
         let mut rows = rows.into_iter();
-        let section = |group: &Group| Section { title: group.title.clone(), lines: lines(group, &mut rows) };
+        let section = |group: &Group| Section {
+            title: group.title.clone(),
+            lines: lines(group, &mut rows),
+        };
         let sections = campaign.groups.iter().map(section).collect();
         Self { campaign, sections }
     }
@@ -146,7 +150,10 @@ impl Table {
     }
 }
 
-fn lines(group: &Group, rows: &mut impl Iterator<Item = (Vec<Finished>, Option<Stability>)>) -> Vec<Line> {
+fn lines(
+    group: &Group,
+    rows: &mut impl Iterator<Item = (Vec<Finished>, Option<Stability>)>,
+) -> Vec<Line> {
     let lines = group.rows.iter().map(|row| {
         let (runs, stability) = rows.next().unwrap_or_default();
         line(row, runs, stability)
@@ -161,12 +168,23 @@ fn lines(group: &Group, rows: &mut impl Iterator<Item = (Vec<Finished>, Option<S
 }
 
 fn line(row: &Row, runs: Vec<Finished>, stability: Option<Stability>) -> Line {
-    let errors: Vec<f64> = runs.iter().map(|run| error(&run.record.results.last)).collect();
+    let errors: Vec<f64> = runs
+        .iter()
+        .map(|run| error(&run.record.results.last))
+        .collect();
     let pointing = |run: &Finished| Some(100.0 * run.record.results.pointing?.trained);
-    let pointing: Vec<f64> = runs.iter().filter(|run| run.record.trained_maps).filter_map(pointing).collect();
+    let pointing: Vec<f64> = runs
+        .iter()
+        .filter(|run| run.record.trained_maps)
+        .filter_map(pointing)
+        .collect();
     Line {
         name: row.name.clone(),
-        architecture: row.recipes.first().map(|recipe| recipe.architecture.clone()).unwrap_or_default(),
+        architecture: row
+            .recipes
+            .first()
+            .map(|recipe| recipe.architecture.clone())
+            .unwrap_or_default(),
         planned: row.recipes.len(),
         runs,
         error: Estimate::of(&errors),
@@ -180,14 +198,20 @@ fn line(row: &Row, runs: Vec<Finished>, stability: Option<Stability>) -> Line {
 }
 
 fn compare(line: &mut Line, baseline: &Line) {
-    line.difference = line.error.zip(baseline.error).map(|(ours, theirs)| ours.minus(&theirs));
+    line.difference = line
+        .error
+        .zip(baseline.error)
+        .map(|(ours, theirs)| ours.minus(&theirs));
     // Hundredths, as printed: the difference of two doubles has more digits than the paper.
     let published = line.published.zip(baseline.published);
     line.published_difference =
         published.map(|(ours, theirs)| ((ours.error - theirs.error) * 100.0).round() / 100.0);
     // Runs that are still to come, or that failed, may be the ones that speak against it.
     let complete = line.is_complete() && baseline.is_complete();
-    let both = line.difference.zip(line.published_difference).filter(|_| complete);
+    let both = line
+        .difference
+        .zip(line.published_difference)
+        .filter(|_| complete);
     line.verdict = both.and_then(|(ours, published)| Verdict::of(&ours, published));
 }
 
@@ -199,14 +223,24 @@ impl Line {
 
     /// Parameters and multiply-adds of an image; `None` while no run is finished.
     pub(crate) fn cost(&self) -> Option<(usize, u64)> {
-        self.runs.first().map(|run| (run.record.parameters, run.record.multiply_adds))
+        self.runs
+            .first()
+            .map(|run| (run.record.parameters, run.record.multiply_adds))
     }
 
     /// Mean test error of every epoch that all its finished runs have, in percent.
     pub(crate) fn curve(&self) -> Vec<f64> {
-        let epochs = self.runs.iter().map(|run| run.epochs.len()).min().unwrap_or(0);
+        let epochs = self
+            .runs
+            .iter()
+            .map(|run| run.epochs.len())
+            .min()
+            .unwrap_or(0);
         let error = |epoch: usize| {
-            let errors = self.runs.iter().map(|run| self::error(&run.epochs[epoch].test));
+            let errors = self
+                .runs
+                .iter()
+                .map(|run| self::error(&run.epochs[epoch].test));
             errors.sum::<f64>() / self.runs.len() as f64
         };
         (0..epochs).map(error).collect()

@@ -1,7 +1,7 @@
 //! One run in a process of its own, so that what goes wrong in it ends it alone.
 //!
-//! The job comes as a line on stdin. The end of stdin asks the worker to save and stop: it comes when the parent wants
-//! that, and also when the parent was killed.
+//! The job comes as a line on stdin. The end of stdin asks the worker to save and stop: it comes
+//! when the parent wants that, and also when the parent was killed.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -44,8 +44,8 @@ pub(crate) struct Job {
 pub(crate) fn main() -> Result<ExitCode> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    let job: Job =
-        serde_json::from_str(&line).context("a worker is started by `cargo xtask ablation` alone")?;
+    let job: Job = serde_json::from_str(&line)
+        .context("a worker is started by `cargo xtask ablation` alone")?;
     let interrupt = Interrupt::listen()?;
     let asked = interrupt.clone();
     thread::spawn(move || {
@@ -54,7 +54,11 @@ pub(crate) fn main() -> Result<ExitCode> {
         asked.request();
     });
     let finished = work(&job, &interrupt)?;
-    Ok(if finished { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CODE) })
+    Ok(if finished {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_CODE)
+    })
 }
 
 /// Trains the run and writes its record; `false` if it was asked to stop before.
@@ -63,15 +67,30 @@ fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
     let images = Images::open(&job.recipe, job.data.as_deref(), None)?;
     let config = images.describe(images.fit_batch(job.recipe.clone(), true)?)?;
     config.check_parameters(&device)?;
-    let Some(run) = open(&job.run, &config, interrupt)? else { return Ok(false) };
+    let Some(run) = open(&job.run, &config, interrupt)? else {
+        return Ok(false);
+    };
     // Another process may have finished it while this one waited.
     if Record::read(&job.run, &job.recipe)?.is_some() {
         return Ok(true);
     }
     let start = initial::start(&config, &job.run, &device)?;
-    let how = How { workers: job.workers, ..How::default() };
-    let results = train(&config, &run, &images, start, device.clone(), interrupt, how)?;
-    let Some(results) = results else { return Ok(false) };
+    let how = How {
+        workers: job.workers,
+        ..How::default()
+    };
+    let results = train(
+        &config,
+        &run,
+        &images,
+        start,
+        device.clone(),
+        interrupt,
+        how,
+    )?;
+    let Some(results) = results else {
+        return Ok(false);
+    };
     Record::write(&run, &job.recipe, &config, results, &images.test, &device)?;
     Ok(true)
 }

@@ -69,11 +69,15 @@ const PUBLISHED: [(&str, usize, usize, usize); 5] = [
 
 /// Those networks as ABN and as MANet.
 pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
-    cases(&PUBLISHED, &[(Attention::Abn, mode), (Attention::Manet, mode)], threads)
+    cases(
+        &PUBLISHED,
+        &[(Attention::Abn, mode), (Attention::Manet, mode)],
+        threads,
+    )
 }
 
-/// What an explanation costs: the plain forward pass of the network alone, that of its ABN, which has a map, and what
-/// else there is to ask the network alone.
+/// What an explanation costs: the plain forward pass of the network alone, that of its ABN, which
+/// has a map, and what else there is to ask the network alone.
 pub(crate) fn explanations(threads: usize) -> Vec<Case> {
     let asked = [
         (Attention::None, Mode::Infer),
@@ -87,11 +91,22 @@ pub(crate) fn explanations(threads: usize) -> Vec<Case> {
 }
 
 /// Each network in each of the ways.
-fn cases(networks: &[(&str, usize, usize, usize)], ways: &[(Attention, Mode)], threads: usize) -> Vec<Case> {
+fn cases(
+    networks: &[(&str, usize, usize, usize)],
+    ways: &[(Attention, Mode)],
+    threads: usize,
+) -> Vec<Case> {
     let of = |&(arch, batch, size, classes): &(&str, usize, usize, usize)| {
         let arch = arch.to_owned();
-        let case =
-            |&(attention, mode)| Case { arch: arch.clone(), attention, mode, batch, size, classes, threads };
+        let case = |&(attention, mode)| Case {
+            arch: arch.clone(),
+            attention,
+            mode,
+            batch,
+            size,
+            classes,
+            threads,
+        };
         ways.iter().map(case).collect::<Vec<_>>()
     };
     networks.iter().flat_map(of).collect()
@@ -122,12 +137,17 @@ impl Case {
             Attention::Abn => Some(architecture.abn()),
             Attention::Manet => Some(AttentionConfig::manet()),
         };
-        Ok(ClassifierConfig { network: architecture.network, attention, classes: self.classes })
+        Ok(ClassifierConfig {
+            network: architecture.network,
+            attention,
+            classes: self.classes,
+        })
     }
 
-    /// Floating point operations for one image: two for every multiply-add of convolutions and linear layers, and
-    /// in training three times as many, for the gradients by weights and by inputs cost as much each. Of an
-    /// explanation those of its first forward pass alone are counted.
+    /// Floating point operations for one image: two for every multiply-add of convolutions and
+    /// linear layers, and in training three times as many, for the gradients by weights and by
+    /// inputs cost as much each. Of an explanation those of its first forward pass alone are
+    /// counted.
     pub(crate) fn operations(&self) -> Result<f64> {
         let passes = match self.mode {
             Mode::Train => 3,
@@ -155,9 +175,20 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { arch, attention, mode, batch, size, threads, .. } = self;
+        let Self {
+            arch,
+            attention,
+            mode,
+            batch,
+            size,
+            threads,
+            ..
+        } = self;
         let s = if *threads == 1 { "" } else { "s" };
-        write!(f, "{mode} {arch} {attention} batch {batch} {size}x{size} {threads} thread{s}")
+        write!(
+            f,
+            "{mode} {arch} {attention} batch {batch} {size}x{size} {threads} thread{s}"
+        )
     }
 }
 

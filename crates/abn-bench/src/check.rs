@@ -1,5 +1,5 @@
-//! Whether the peer is the same network: the same weights must give the same logits and map for the same images,
-//! and a few steps of training the same losses.
+//! Whether the peer is the same network: the same weights must give the same logits and map for the
+//! same images, and a few steps of training the same losses.
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ pub(crate) const STEPS: usize = 3;
 const IMAGES: usize = 8;
 /// Largest difference that rounding explains, of the largest value.
 const TOLERANCE: f32 = 1e-3;
-/// The same of losses. Rounding grows with every step of SGD: PyTorch's in its two layouts differ as much.
+/// The same of losses. Rounding grows with every step of SGD: PyTorch's in its two layouts differ
+/// as much.
 const LOSS_TOLERANCE: f32 = 1e-2;
 
 /// What a network says to a batch of images.
@@ -34,15 +35,22 @@ pub(crate) struct Answers {
 /// # Errors
 /// They, or the losses, differ by more than rounding, or a process failed.
 pub(crate) fn compare(ours: &Engine, peer: &Engine, case: &Case) -> Result<f32> {
-    let small = Case { mode: Mode::Train, batch: IMAGES, ..case.clone() };
+    let small = Case {
+        mode: Mode::Train,
+        batch: IMAGES,
+        ..case.clone()
+    };
     let file = tempfile::NamedTempFile::new().context("no place for the weights to compare")?;
     let request = format!("check {}", file.path().display());
     // Ours writes the file, so it is asked first.
     let answers: Answers = Worker::start(ours, &small)?.ask(&request)?;
     let peers: Answers = Worker::start(peer, &small)?.ask(&request)?;
-    answers
-        .compare(&peers)
-        .with_context(|| format!("PyTorch's {} {} is another network", case.arch, case.attention))
+    answers.compare(&peers).with_context(|| {
+        format!(
+            "PyTorch's {} {} is another network",
+            case.arch, case.attention
+        )
+    })
 }
 
 impl Answers {
@@ -55,8 +63,8 @@ impl Answers {
         let worst = logits.max(attention).max(map);
         ensure!(
             worst <= TOLERANCE && losses <= LOSS_TOLERANCE,
-            "of the largest value, logits differ by {logits:.1e}, attention logits by {attention:.1e}, maps by \
-             {map:.1e}, losses by {losses:.1e}"
+            "of the largest value, logits differ by {logits:.1e}, attention logits by \
+             {attention:.1e}, maps by {map:.1e}, losses by {losses:.1e}"
         );
         Ok(worst)
     }
@@ -64,10 +72,25 @@ impl Answers {
 
 /// The largest difference, relative to the largest value or to `scale`.
 fn difference(ours: &[f32], theirs: &[f32], scale: f32) -> Result<f32> {
-    ensure!(ours.len() == theirs.len(), "{} numbers here, {} in PyTorch", ours.len(), theirs.len());
-    let scale = ours.iter().fold(scale.max(f32::MIN_POSITIVE), |scale, value| scale.max(value.abs()));
+    ensure!(
+        ours.len() == theirs.len(),
+        "{} numbers here, {} in PyTorch",
+        ours.len(),
+        theirs.len()
+    );
+    let scale = ours
+        .iter()
+        .fold(scale.max(f32::MIN_POSITIVE), |scale, value| {
+            scale.max(value.abs())
+        });
     let differences = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / scale);
-    let worst = differences.fold(0.0, |worst, off| if off > worst || off.is_nan() { off } else { worst });
+    let worst = differences.fold(0.0, |worst, off| {
+        if off > worst || off.is_nan() {
+            off
+        } else {
+            worst
+        }
+    });
     ensure!(worst.is_finite(), "a number is not finite");
     Ok(worst)
 }
@@ -83,7 +106,11 @@ mod tests {
         assert_eq!(difference(&ours, &[100.0, 1.0], 0.0).unwrap(), 0.02);
         assert_eq!(difference(&ours, &[100.0, 1.0], 200.0).unwrap(), 0.01);
         assert_eq!(difference(&[], &[], 0.0).unwrap(), 0.0);
-        for wrong in [vec![100.0], vec![f32::NAN, -1.0], vec![100.0, f32::INFINITY]] {
+        for wrong in [
+            vec![100.0],
+            vec![f32::NAN, -1.0],
+            vec![100.0, f32::INFINITY],
+        ] {
             assert!(difference(&ours, &wrong, 0.0).is_err(), "{wrong:?}");
         }
     }

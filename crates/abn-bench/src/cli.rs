@@ -19,7 +19,8 @@ use crate::report::Format;
         cargo xtask bench train --peer                           every network, by turns with PyTorch's\n  \
         cargo xtask bench infer --peer --python env/bin/python   with a PyTorch that is there\n  \
         cargo xtask bench growth --markdown                      by batch, threads and size of the images\n\n\
-        The table goes to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 wrong usage."
+        The table goes to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 \
+        wrong usage."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -34,7 +35,8 @@ pub(crate) enum Command {
     Infer(Options),
     /// ABN-ResNet-20 by batch, threads and size of the images
     Growth(Options),
-    /// Explanation: the attention map of a forward pass beside CAM, Grad-CAM and gradients, which cost more
+    /// Explanation: the attention map of a forward pass beside CAM, Grad-CAM and gradients, which
+    /// cost more
     Explain(Options),
     /// One network in a process of its own
     #[command(hide = true)]
@@ -49,11 +51,12 @@ pub(crate) struct Options {
     /// Measure the same networks in plain PyTorch, by turns with ours
     #[arg(long)]
     pub(crate) peer: bool,
-    /// A Python with torch, numpy and safetensors, instead of the one that is made under target/peer once (some
-    /// minutes and gigabytes)
+    /// A Python with torch, numpy and safetensors, instead of the one that is made under
+    /// target/peer once (some minutes and gigabytes)
     #[arg(long, value_name = "PATH", requires = "peer")]
     pub(crate) python: Option<PathBuf>,
-    /// Only what has this text in its description, such as `resnet20`, `manet` or `batch 64`; of several, any
+    /// Only what has this text in its description, such as `resnet20`, `manet` or `batch 64`; of
+    /// several, any
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
     /// Threads of both; all that the machine has if left out
@@ -84,8 +87,11 @@ impl Options {
     /// Ends the program where there is no peer to measure.
     pub(crate) fn refuse_peer(&self) {
         if self.peer {
-            let message = "--peer is for train and infer: explanations are compared with each other";
-            Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+            let message =
+                "--peer is for train and infer: explanations are compared with each other";
+            Cli::command()
+                .error(ErrorKind::ArgumentConflict, message)
+                .exit();
         }
     }
 
@@ -113,8 +119,13 @@ impl Options {
         };
         let chosen: Vec<Case> = cases.into_iter().filter(asked).collect();
         if chosen.is_empty() {
-            let message = format!("nothing has the text of --only; there is:\n  {}", names.join("\n  "));
-            Cli::command().error(ErrorKind::ValueValidation, message).exit();
+            let message = format!(
+                "nothing has the text of --only; there is:\n  {}",
+                names.join("\n  ")
+            );
+            Cli::command()
+                .error(ErrorKind::ValueValidation, message)
+                .exit();
         }
         chosen
     }
@@ -122,12 +133,18 @@ impl Options {
 
 fn parse_threads(text: &str) -> Result<usize, String> {
     let most = machine::threads();
-    let threads = text.parse().ok().filter(|threads| (1..=most).contains(threads));
+    let threads = text
+        .parse()
+        .ok()
+        .filter(|threads| (1..=most).contains(threads));
     threads.ok_or_else(|| format!("this machine runs 1 to {most}"))
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {
-    let seconds = text.parse().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| (0.01..=3600.0).contains(seconds));
     seconds.ok_or_else(|| "not a number from 0.01 to 3600".to_owned())
 }
 

@@ -9,7 +9,11 @@ const PIXELS: usize = 64 * 32 * 32;
 
 /// Batches of small images on one thread and on all, then larger and fewer images.
 pub(crate) fn cases(threads: usize) -> Vec<Case> {
-    let counts = if threads == 1 { vec![1] } else { vec![1, threads] };
+    let counts = if threads == 1 {
+        vec![1]
+    } else {
+        vec![1, threads]
+    };
     [Mode::Train, Mode::Infer]
         .into_iter()
         .flat_map(|mode| {
@@ -22,10 +26,13 @@ pub(crate) fn cases(threads: usize) -> Vec<Case> {
                 classes: 10,
                 threads,
             };
-            let by_batch = counts.iter().flat_map(move |count| BATCHES.map(|batch| case(batch, 32, *count)));
+            let by_batch = counts
+                .iter()
+                .flat_map(move |count| BATCHES.map(|batch| case(batch, 32, *count)));
             // The first size is among the batches.
             let larger = SIZES.into_iter().skip(1);
-            let by_size = larger.map(move |size| case((PIXELS / (size * size)).max(1), size, threads));
+            let by_size =
+                larger.map(move |size| case((PIXELS / (size * size)).max(1), size, threads));
             by_batch.chain(by_size).collect::<Vec<_>>()
         })
         .collect()

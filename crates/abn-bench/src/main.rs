@@ -1,10 +1,10 @@
-//! The benchmark behind `cargo xtask bench`: how many images a second the networks learn from and answer, alone or
-//! beside the same networks in plain PyTorch.
+//! The benchmark behind `cargo xtask bench`: how many images a second the networks learn from and
+//! answer, alone or beside the same networks in plain PyTorch.
 //!
-//! Every network runs in processes of its own, ours ([`worker`]) and PyTorch's (`peer/`), which do one repetition
-//! each time they are asked to ([`process`]). So both are measured by turns in the same call ([`measure`]), and
-//! peak memory is that of one network. Before anything is timed, both train the same weights on the same images
-//! and must give the same numbers ([`check`]).
+//! Every network runs in processes of its own, ours ([`worker`]) and PyTorch's (`peer/`), which do
+//! one repetition each time they are asked to ([`process`]). So both are measured by turns in the
+//! same call ([`measure`]), and peak memory is that of one network. Before anything is timed, both
+//! train the same weights on the same images and must give the same numbers ([`check`]).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A program for the terminal.
 
 mod case;

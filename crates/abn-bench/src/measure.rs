@@ -1,4 +1,5 @@
-//! Measuring: every engine's process of a network warms up, then they work by turns, and medians count.
+//! Measuring: every engine's process of a network warms up, then they work by turns, and medians
+//! count.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,12 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
             100.0 * share
         );
     }
-    let mut bench = Bench { engines, options, libraries: vec![], differences: BTreeMap::new() };
+    let mut bench = Bench {
+        engines,
+        options,
+        libraries: vec![],
+        differences: BTreeMap::new(),
+    };
     let mut peaks = bench.peaks(cases)?;
     let mut rows = Vec::new();
     let mut failures = 0;
@@ -49,7 +55,10 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
         date: machine::today(),
         command: command(),
         processor: machine::processor(),
-        in_use: [in_use, machine::share_in_use()].into_iter().flatten().reduce(f64::max),
+        in_use: [in_use, machine::share_in_use()]
+            .into_iter()
+            .flatten()
+            .reduce(f64::max),
         libraries: bench.libraries,
         repetitions: options.repetitions(),
         seconds: options.seconds(),
@@ -61,9 +70,19 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
 
 /// This call, as it is typed.
 fn command() -> String {
-    let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+    let quoted = |word: String| {
+        if word.contains(' ') {
+            format!("'{word}'")
+        } else {
+            word
+        }
+    };
     let words = std::env::args().skip(1).map(quoted);
-    ["cargo xtask bench".to_owned()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+    ["cargo xtask bench".to_owned()]
+        .into_iter()
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn engines(options: &Options) -> Result<Vec<Engine>> {
@@ -73,7 +92,10 @@ fn engines(options: &Options) -> Result<Vec<Engine>> {
             Some(python) => python.clone(),
             None => python::environment()?,
         };
-        let peer = |layout| Engine::Peer { python: python.clone(), layout };
+        let peer = |layout| Engine::Peer {
+            python: python.clone(),
+            layout,
+        };
         engines.extend([Layout::Nchw, Layout::ChannelsLast].map(peer));
     }
     Ok(engines)
@@ -101,7 +123,12 @@ impl Bench<'_> {
             for engine in self.engines.iter().take(2) {
                 for (what, operations) in engine.peaks(threads)? {
                     let engine = engine.library().to_owned();
-                    peaks.push(Peak { threads, engine, what, operations_per_second: operations });
+                    peaks.push(Peak {
+                        threads,
+                        engine,
+                        what,
+                        operations_per_second: operations,
+                    });
                 }
             }
         }
@@ -113,14 +140,26 @@ impl Bench<'_> {
         let mut workers = self.workers(case)?;
         let parameters = workers[0].ready.parameters;
         ensure!(
-            workers.iter().all(|worker| worker.ready.parameters == parameters),
+            workers
+                .iter()
+                .all(|worker| worker.ready.parameters == parameters),
             "the networks have different numbers of parameters"
         );
         let mut speeds = self.by_turns(&mut workers)?;
         let ours = speeds.remove(0);
         let layouts = self.engines.iter().filter_map(Engine::layout);
-        let peers = layouts.zip(speeds).map(|(layout, speed)| Peer { layout, speed }).collect();
-        Ok(Row { case: case.clone(), parameters, operations: case.operations()?, ours, peers, difference })
+        let peers = layouts
+            .zip(speeds)
+            .map(|(layout, speed)| Peer { layout, speed })
+            .collect();
+        Ok(Row {
+            case: case.clone(),
+            parameters,
+            operations: case.operations()?,
+            ours,
+            peers,
+            difference,
+        })
     }
 
     /// A process of each engine, warm.
@@ -130,7 +169,10 @@ impl Bench<'_> {
             let mut worker = Worker::start(engine, case)?;
             let Ready { engine, empty, .. } = &worker.ready;
             if !self.libraries.iter().any(|known| known.name == *engine) {
-                self.libraries.push(Library { name: engine.clone(), memory: *empty });
+                self.libraries.push(Library {
+                    name: engine.clone(),
+                    memory: *empty,
+                });
             }
             worker.ask::<()>(&format!("warm {}", self.options.seconds()))?;
             workers.push(worker);
@@ -148,12 +190,16 @@ impl Bench<'_> {
             }
         }
         let pairs = workers.iter_mut().zip(rates);
-        pairs.map(|(worker, rates)| Ok(Speed::new(rates, worker.ask("memory")?))).collect()
+        pairs
+            .map(|(worker, rates)| Ok(Speed::new(rates, worker.ask("memory")?)))
+            .collect()
     }
 
     /// How far the peer's numbers are from ours, if there is a peer.
     fn difference(&mut self, case: &Case) -> Result<Option<f32>> {
-        let [ours, peer, ..] = self.engines.as_slice() else { return Ok(None) };
+        let [ours, peer, ..] = self.engines.as_slice() else {
+            return Ok(None);
+        };
         let network = format!("{} {} {}", case.arch, case.attention, case.size);
         if let Some(known) = self.differences.get(&network) {
             return Ok(Some(*known));

@@ -1,7 +1,7 @@
 //! What the machine can do at most, measured: a large matrix product and two convolutions.
 //!
-//! A library's matrix product is not always the fastest thing that the machine does, so convolutions that are good
-//! to compute stand beside it, and the fastest of all counts.
+//! A library's matrix product is not always the fastest thing that the machine does, so
+//! convolutions that are good to compute stand beside it, and the fastest of all counts.
 
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,13 @@ const TIME: Duration = Duration::from_millis(1500);
 /// Stdout is closed.
 pub(crate) fn run() -> Result<()> {
     let device = Device::flex();
-    let mut peaks = vec![("matrix product 2048x2048x2048".to_owned(), product(2048, &device))];
+    let mut peaks = vec![(
+        "matrix product 2048x2048x2048".to_owned(),
+        product(2048, &device),
+    )];
     for (batch, channels, side) in [(16, 512, 7), (64, 64, 16)] {
-        let name = format!("3x3 convolution {channels} to {channels} at {side}x{side}, batch {batch}");
+        let name =
+            format!("3x3 convolution {channels} to {channels} at {side}x{side}, batch {batch}");
         peaks.push((name, convolution(batch, channels, side, &device)));
     }
     println!("{}", serde_json::to_string(&peaks)?);
@@ -40,9 +44,12 @@ fn convolution(batch: usize, channels: usize, side: usize, device: &Device) -> f
     let images = random([batch, channels, side, side]);
     let weight = random([channels, channels, 3, 3]);
     let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
-    best(2.0 * (batch * channels * side * side * channels * 9) as f64, || {
-        conv2d(images.clone(), weight.clone(), None, options.clone()).into_data();
-    })
+    best(
+        2.0 * (batch * channels * side * side * channels * 9) as f64,
+        || {
+            conv2d(images.clone(), weight.clone(), None, options.clone()).into_data();
+        },
+    )
 }
 
 /// The highest rate of a number of operations, after a run to warm up.

@@ -60,7 +60,9 @@ impl Engine {
         let mut command = match self {
             // On Linux this very program, even if it is compiled anew meanwhile.
             Self::Ours if cfg!(target_os = "linux") => Command::new("/proc/self/exe"),
-            Self::Ours => Command::new(std::env::current_exe().context("cannot find this program")?),
+            Self::Ours => {
+                Command::new(std::env::current_exe().context("cannot find this program")?)
+            }
             Self::Peer { python, .. } => {
                 let mut command = Command::new(python);
                 command.arg(crate::python::folder().join("peer.py"));
@@ -99,7 +101,8 @@ impl Engine {
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.library())?;
-        self.layout().map_or(Ok(()), |layout| write!(f, " {layout}"))
+        self.layout()
+            .map_or(Ok(()), |layout| write!(f, " {layout}"))
     }
 }
 
@@ -147,7 +150,12 @@ impl Process {
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let input = child.stdin.take().context("a pipe to the process")?;
         let output = BufReader::new(child.stdout.take().context("a pipe from the process")?);
-        Ok(Self { name, child, input, output })
+        Ok(Self {
+            name,
+            child,
+            input,
+            output,
+        })
     }
 
     fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {

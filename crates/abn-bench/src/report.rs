@@ -20,7 +20,8 @@ pub(crate) struct Report {
     pub(crate) date: String,
     pub(crate) command: String,
     pub(crate) processor: String,
-    /// Share of it that other processes used before or after the measurements, where the system tells.
+    /// Share of it that other processes used before or after the measurements, where the system
+    /// tells.
     pub(crate) in_use: Option<f64>,
     pub(crate) libraries: Vec<Library>,
     pub(crate) repetitions: u32,
@@ -99,18 +100,36 @@ impl Speed {
 impl Row {
     /// The peer in its faster layout.
     fn peer(&self) -> Option<&Peer> {
-        let faster = |a: &&Peer, b: &&Peer| a.speed.images_per_second.total_cmp(&b.speed.images_per_second);
+        let faster = |a: &&Peer, b: &&Peer| {
+            a.speed
+                .images_per_second
+                .total_cmp(&b.speed.images_per_second)
+        };
         self.peers.iter().max_by(faster)
     }
 
     /// One line for those who wait.
     pub(crate) fn summary(&self) -> String {
         let range = |name: &str, speed: &Speed| {
-            let Speed { images_per_second, lowest, highest, .. } = speed;
-            format!("{name} {} ({} to {})", rate(*images_per_second), rate(*lowest), rate(*highest))
+            let Speed {
+                images_per_second,
+                lowest,
+                highest,
+                ..
+            } = speed;
+            format!(
+                "{name} {} ({} to {})",
+                rate(*images_per_second),
+                rate(*lowest),
+                rate(*highest)
+            )
         };
         let mut parts = vec![range("images/s: abn", &self.ours)];
-        parts.extend(self.peers.iter().map(|peer| range(&format!("PyTorch {}", peer.layout), &peer.speed)));
+        parts.extend(
+            self.peers
+                .iter()
+                .map(|peer| range(&format!("PyTorch {}", peer.layout), &peer.speed)),
+        );
         parts.join(", ")
     }
 }
@@ -126,43 +145,80 @@ impl Report {
             Format::Text => self.told(&self.sentences().join("\n"), Table::text),
             Format::Markdown => {
                 let command = format!("```sh\n{}\n```", self.command);
-                self.told(&format!("{command}\n\n{}", self.sentences().join(" ")), Table::markdown)
+                self.told(
+                    &format!("{command}\n\n{}", self.sentences().join(" ")),
+                    Table::markdown,
+                )
             }
         })
     }
 
     fn told(&self, introduction: &str, print: impl Fn(&Table) -> String) -> String {
         if self.rows.iter().any(|row| row.case.mode.method().is_some()) {
-            return format!("{introduction}\n\nExplanation:\n\n{}", print(&self.explanations()));
+            return format!(
+                "{introduction}\n\nExplanation:\n\n{}",
+                print(&self.explanations())
+            );
         }
-        let tables = [(Mode::Train, "Training"), (Mode::Infer, "Inference")].into_iter().filter_map(
-            |(mode, title)| {
-                let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.mode == mode).collect();
+        let tables = [(Mode::Train, "Training"), (Mode::Infer, "Inference")]
+            .into_iter()
+            .filter_map(|(mode, title)| {
+                let rows: Vec<&Row> = self
+                    .rows
+                    .iter()
+                    .filter(|row| row.case.mode == mode)
+                    .collect();
                 (!rows.is_empty()).then(|| format!("\n\n{title}:\n\n{}", print(&self.table(&rows))))
-            },
-        );
+            });
         introduction.to_owned() + &tables.collect::<String>()
     }
 
     /// What the numbers depend on.
     fn sentences(&self) -> Vec<String> {
-        let Self { date, processor, repetitions, seconds, .. } = self;
-        let mut sentences =
-            vec![format!("{date}, {processor}, medians of {repetitions} repetitions of {seconds} s.")];
+        let Self {
+            date,
+            processor,
+            repetitions,
+            seconds,
+            ..
+        } = self;
+        let mut sentences = vec![format!(
+            "{date}, {processor}, medians of {repetitions} repetitions of {seconds} s."
+        )];
         if let Some(share) = self.in_use {
-            sentences.push(format!("Other processes used {:.0} % of the machine.", 100.0 * share));
+            sentences.push(format!(
+                "Other processes used {:.0} % of the machine.",
+                100.0 * share
+            ));
         }
-        for Library { name, memory: empty } in &self.libraries {
-            sentences.push(format!("{name} takes {} before it has a network.", memory(*empty)));
+        for Library {
+            name,
+            memory: empty,
+        } in &self.libraries
+        {
+            sentences.push(format!(
+                "{name} takes {} before it has a network.",
+                memory(*empty)
+            ));
         }
-        for Peak { threads, engine, what, operations_per_second } in self.best_peaks() {
+        for Peak {
+            threads,
+            engine,
+            what,
+            operations_per_second,
+        } in self.best_peaks()
+        {
             let s = if *threads == 1 { "" } else { "s" };
             let rate = operations_per_second / 1e9;
-            sentences.push(format!("Peak on {threads} thread{s}: {rate:.0} GFLOP/s ({engine}, {what})."));
+            sentences.push(format!(
+                "Peak on {threads} thread{s}: {rate:.0} GFLOP/s ({engine}, {what})."
+            ));
         }
         let differences = self.rows.iter().filter_map(|row| row.difference);
         if let Some(worst) = differences.reduce(f32::max) {
-            sentences.push(format!("Logits and maps of both agree to {worst:.0e} of the largest value."));
+            sentences.push(format!(
+                "Logits and maps of both agree to {worst:.0e} of the largest value."
+            ));
         }
         sentences
     }
@@ -172,7 +228,9 @@ impl Report {
         let mut best: Vec<&Peak> = Vec::new();
         for peak in &self.peaks {
             match best.iter_mut().find(|other| other.threads == peak.threads) {
-                Some(other) if peak.operations_per_second > other.operations_per_second => *other = peak,
+                Some(other) if peak.operations_per_second > other.operations_per_second => {
+                    *other = peak
+                }
                 Some(_) => {}
                 None => best.push(peak),
             }
@@ -182,9 +240,24 @@ impl Report {
 
     fn table(&self, rows: &[&Row]) -> Table {
         let peered = rows.iter().any(|row| !row.peers.is_empty());
-        let mut head = vec!["network", "attention", "batch", "size", "threads", "images/s"];
+        let mut head = vec![
+            "network",
+            "attention",
+            "batch",
+            "size",
+            "threads",
+            "images/s",
+        ];
         head.extend(if peered {
-            vec!["PyTorch's", "its layout", "ratio", "memory", "PyTorch's", "of peak", "PyTorch's"]
+            vec![
+                "PyTorch's",
+                "its layout",
+                "ratio",
+                "memory",
+                "PyTorch's",
+                "of peak",
+                "PyTorch's",
+            ]
         } else {
             vec!["memory", "of peak"]
         });
@@ -196,17 +269,36 @@ impl Report {
 
     /// What each explanation costs beside the plain forward pass of the same network.
     fn explanations(&self) -> Table {
-        let head =
-            ["network", "asked for", "batch", "size", "threads", "images/s", "forward passes", "memory"];
+        let head = [
+            "network",
+            "asked for",
+            "batch",
+            "size",
+            "threads",
+            "images/s",
+            "forward passes",
+            "memory",
+        ];
         let plain = |row: &Row| {
             let is_plain = |other: &&Row| {
                 (&other.case.arch, other.case.attention, other.case.mode)
                     == (&row.case.arch, Attention::None, Mode::Infer)
             };
-            self.rows.iter().find(is_plain).map(|plain| plain.ours.images_per_second)
+            self.rows
+                .iter()
+                .find(is_plain)
+                .map(|plain| plain.ours.images_per_second)
         };
         let cells = |row: &Row| {
-            let Case { arch, attention, mode, batch, size, threads, .. } = &row.case;
+            let Case {
+                arch,
+                attention,
+                mode,
+                batch,
+                size,
+                threads,
+                ..
+            } = &row.case;
             let asked = match (attention, mode) {
                 (Attention::None, Mode::Infer) => "class".to_owned(),
                 (attention, Mode::Infer) => format!("class and map of {attention}"),
@@ -220,12 +312,25 @@ impl Report {
             cells.extend([rate(own), passes, memory(row.ours.peak_memory)]);
             cells
         };
-        Table { head: head.map(str::to_owned).to_vec(), rows: self.rows.iter().map(cells).collect() }
+        Table {
+            head: head.map(str::to_owned).to_vec(),
+            rows: self.rows.iter().map(cells).collect(),
+        }
     }
 
     fn cells(&self, row: &Row) -> Vec<String> {
-        let Case { arch, attention, batch, size, threads, .. } = &row.case;
-        let best = self.best_peaks().into_iter().find(|peak| peak.threads == *threads);
+        let Case {
+            arch,
+            attention,
+            batch,
+            size,
+            threads,
+            ..
+        } = &row.case;
+        let best = self
+            .best_peaks()
+            .into_iter()
+            .find(|peak| peak.threads == *threads);
         let of_peak = |speed: &Speed| {
             best.map_or_else(String::new, |peak| {
                 let share = row.operations * speed.images_per_second / peak.operations_per_second;
@@ -284,9 +389,17 @@ impl Table {
         let width = |column: usize| lines().map(|cells| cells[column].len()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
         let line = |cells: &Vec<String>| {
-            let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-                if column < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-            });
+            let padded = cells
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, width))| {
+                    if column < 2 {
+                        format!("{cell:<width$}")
+                    } else {
+                        format!("{cell:>width$}")
+                    }
+                });
             padded.collect::<Vec<_>>().join("  ")
         };
         lines().map(line).collect::<Vec<_>>().join("\n")
@@ -297,7 +410,11 @@ impl Table {
         let line = |cells: &Vec<String>| format!("| {} |", cells.join(" | "));
         let rule = format!("|---|---|{}", "---:|".repeat(self.head.len() - 2));
         let rows = self.rows.iter().map(line);
-        [line(&self.head), rule].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+        [line(&self.head), rule]
+            .into_iter()
+            .chain(rows)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -327,7 +444,10 @@ mod tests {
             command: "cargo xtask bench train --peer".to_owned(),
             processor: "a processor".to_owned(),
             in_use: Some(0.01),
-            libraries: vec![Library { name: "PyTorch 2".to_owned(), memory: Some(400 << 20) }],
+            libraries: vec![Library {
+                name: "PyTorch 2".to_owned(),
+                memory: Some(400 << 20),
+            }],
             repetitions: 3,
             seconds: 1.5,
             peaks: vec![peak("a product", 1e11), peak("a convolution", 2e11)],
@@ -337,8 +457,14 @@ mod tests {
                 operations: 1e8,
                 ours: speed(&[300.0, 100.0, 200.0], 512 << 20),
                 peers: vec![
-                    Peer { layout: Layout::Nchw, speed: speed(&[400.0], 1 << 30) },
-                    Peer { layout: Layout::ChannelsLast, speed: speed(&[500.0, 300.0], 1 << 30) },
+                    Peer {
+                        layout: Layout::Nchw,
+                        speed: speed(&[400.0], 1 << 30),
+                    },
+                    Peer {
+                        layout: Layout::ChannelsLast,
+                        speed: speed(&[500.0, 300.0], 1 << 30),
+                    },
                 ],
                 difference: Some(2e-6),
             }],
@@ -349,7 +475,11 @@ mod tests {
     fn medians() {
         let median = |rates: &[f64]| Speed::new(rates.to_vec(), None).images_per_second;
         assert_eq!(
-            [median(&[3.0]), median(&[3.0, 1.0, 2.0]), median(&[4.0, 1.0, 2.0, 3.0])],
+            [
+                median(&[3.0]),
+                median(&[3.0, 1.0, 2.0]),
+                median(&[4.0, 1.0, 2.0, 3.0])
+            ],
             [3.0, 2.0, 2.5]
         );
     }
@@ -358,9 +488,19 @@ mod tests {
     fn explanations_are_counted_in_forward_passes_of_the_network_alone() {
         let Report { rows, .. } = report();
         let row = |attention, mode, images_per_second: f64| {
-            let case = Case { attention, mode, ..rows[0].case.clone() };
+            let case = Case {
+                attention,
+                mode,
+                ..rows[0].case.clone()
+            };
             let ours = Speed::new(vec![images_per_second], None);
-            Row { case, ours, peers: vec![], difference: None, ..report().rows.remove(0) }
+            Row {
+                case,
+                ours,
+                peers: vec![],
+                difference: None,
+                ..report().rows.remove(0)
+            }
         };
         let rows = vec![
             row(Attention::None, Mode::Infer, 400.0),

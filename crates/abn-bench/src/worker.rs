@@ -1,4 +1,5 @@
-//! Our side: a process with one network, which answers every line on stdin by one line of JSON on stdout.
+//! Our side: a process with one network, which answers every line on stdin by one line of JSON on
+//! stdout.
 //!
 //! | line | does | answer |
 //! |---|---|---|
@@ -34,7 +35,10 @@ const SEED: u64 = 0;
 /// Of the steps of SGD. Small, so that rounding does not grow into another training within a check.
 const RATE: f64 = 1e-4;
 /// The momentum of all recipes, and the weight decay of most.
-const SGD: SgdConfig = SgdConfig { momentum: 0.9, weight_decay: 1e-4 };
+const SGD: SgdConfig = SgdConfig {
+    momentum: 0.9,
+    weight_decay: 1e-4,
+};
 
 /// Runs until stdin ends.
 ///
@@ -43,8 +47,15 @@ const SGD: SgdConfig = SgdConfig { momentum: 0.9, weight_decay: 1e-4 };
 pub(crate) fn run(case: &Case) -> Result<()> {
     let empty = machine::peak_memory();
     let mut workload = Workload::new(case)?;
-    let parameters = case.config()?.cost([case.size; 2], &Device::flex()).parameters;
-    answer(&Ready { engine: machine::version(), empty, parameters })?;
+    let parameters = case
+        .config()?
+        .cost([case.size; 2], &Device::flex())
+        .parameters;
+    answer(&Ready {
+        engine: machine::version(),
+        empty,
+        parameters,
+    })?;
     let mut steps = 1;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -88,12 +99,23 @@ impl Workload {
         };
         let config = case.config()?;
         let model = config.init_seeded(SEED, &device);
-        let images =
-            Tensor::random([case.batch, 3, case.size, case.size], Distribution::Normal(0.0, 1.0), &device);
+        let images = Tensor::random(
+            [case.batch, 3, case.size, case.size],
+            Distribution::Normal(0.0, 1.0),
+            &device,
+        );
         let classes: Vec<usize> = (0..case.batch).map(|index| index % case.classes).collect();
         let labels: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
         let labels = Tensor::from_ints(labels.as_slice(), &device);
-        Ok(Self { config, mode: case.mode, model, sgd: Sgd::new(SGD), images, labels, classes })
+        Ok(Self {
+            config,
+            mode: case.mode,
+            model,
+            sgd: Sgd::new(SGD),
+            images,
+            labels,
+            classes,
+        })
     }
 
     /// One batch, until its numbers are on the host.
@@ -109,7 +131,13 @@ impl Workload {
             }
             mode => {
                 let method = mode.method().expect("the other modes explain");
-                let maps = explain(&self.model, self.images.clone(), method, Layer::Refined, &self.classes);
+                let maps = explain(
+                    &self.model,
+                    self.images.clone(),
+                    method,
+                    Layer::Refined,
+                    &self.classes,
+                );
                 maps.expect("the networks have every method");
             }
         }
@@ -117,7 +145,11 @@ impl Workload {
 
     /// A step of the trainer; gives the loss before it.
     fn train(&mut self) -> f32 {
-        let weight = self.config.attention.as_ref().map_or(0.0, |attention| attention.loss_weight);
+        let weight = self
+            .config
+            .attention
+            .as_ref()
+            .map_or(0.0, |attention| attention.loss_weight);
         let output = self.model.forward(self.images.clone());
         let objective = loss::loss(&output, self.labels.clone(), weight);
         let value = objective.clone().into_scalar::<f32>();
@@ -145,10 +177,14 @@ impl Workload {
             self.step();
         }
         let seconds = started.elapsed().as_secs_f64();
-        Repetition { images: steps * self.images.dims()[0], seconds }
+        Repetition {
+            images: steps * self.images.dims()[0],
+            seconds,
+        }
     }
 
-    /// Leaves the weights, under PyTorch's names, and the images in a file; then looks at the images and trains.
+    /// Leaves the weights, under PyTorch's names, and the images in a file; then looks at the
+    /// images and trains.
     fn check(&mut self, file: &Path) -> Result<Answers> {
         let mut tensors = to_pytorch(&self.config, &state_of(&self.model));
         tensors.insert("images".to_owned(), self.images.clone().into_data());
@@ -159,7 +195,12 @@ impl Workload {
             None => (vec![], vec![]),
         };
         let losses = (0..STEPS).map(|_| self.train()).collect();
-        Ok(Answers { logits: values(logits), attention, map, losses })
+        Ok(Answers {
+            logits: values(logits),
+            attention,
+            map,
+            losses,
+        })
     }
 }
 

@@ -8,15 +8,21 @@ use serde_json::Value;
 
 /// Sends the requests to a worker with a small network; gives its answers.
 fn ask(mode: &str, requests: &str) -> Vec<Value> {
-    let case =
-        format!("worker --arch resnet8 --attention manet --mode {mode} --batch 2 --size 8 --classes 3");
+    let case = format!(
+        "worker --arch resnet8 --attention manet --mode {mode} --batch 2 --size 8 --classes 3"
+    );
     let mut child = Command::new(env!("CARGO_BIN_EXE_abn-bench"))
         .args(case.split(' '))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(requests.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(requests.as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
     String::from_utf8(output.stdout)
@@ -30,7 +36,9 @@ fn ask(mode: &str, requests: &str) -> Vec<Value> {
 fn every_request_is_answered_by_a_line() {
     for mode in ["train", "infer"] {
         let answers = ask(mode, "warm 0.01\ngo\nmemory\n");
-        let [ready, warm, repetition, _memory] = answers.as_slice() else { panic!("{answers:?}") };
+        let [ready, warm, repetition, _memory] = answers.as_slice() else {
+            panic!("{answers:?}")
+        };
         assert!(ready["parameters"].as_u64().unwrap() > 70_000, "{ready}");
         assert!(warm.is_null());
         let images = repetition["images"].as_u64().unwrap();
@@ -47,9 +55,26 @@ fn a_check_leaves_what_the_peer_needs() {
     let file = folder.path().join("weights.safetensors");
     let answers = ask("train", &format!("check {}\n", file.display()));
     let count = |name: &str| answers[1][name].as_array().unwrap().len();
-    assert_eq!([count("logits"), count("attention"), count("map"), count("losses")], [6, 6, 2 * 4 * 4, 3]);
+    assert_eq!(
+        [
+            count("logits"),
+            count("attention"),
+            count("map"),
+            count("losses")
+        ],
+        [6, 6, 2 * 4 * 4, 3]
+    );
     let weights = std::fs::read(file).unwrap();
-    for name in ["images", "att_layer3.0.conv1.weight", "mixed.spatial.conv.weight"] {
-        assert!(weights.windows(name.len()).any(|bytes| bytes == name.as_bytes()), "{name}");
+    for name in [
+        "images",
+        "att_layer3.0.conv1.weight",
+        "mixed.spatial.conv.weight",
+    ] {
+        assert!(
+            weights
+                .windows(name.len())
+                .any(|bytes| bytes == name.as_bytes()),
+            "{name}"
+        );
     }
 }

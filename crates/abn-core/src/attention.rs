@@ -1,5 +1,5 @@
-//! The attention branch (ABN section 3.1): its own copy of the last stage, class maps, attention logits and the
-//! attention map.
+//! The attention branch (ABN section 3.1): its own copy of the last stage, class maps, attention
+//! logits and the attention map.
 //!
 //! ```text
 //! F --[mixed]--> stage, stride 1 --norm--> 1x1 conv to K, norm, relu --+--> 1x1 conv K to K --GAP--> logits [B, K]
@@ -8,8 +8,9 @@
 //!
 //! SENet's branch sums log(1 + a) over the K maps instead of the last convolution and the sigmoid.
 //!
-//! The layers are those of the official code, whose networks the published figures come from: it has a batch
-//! norm after the stage, after the class convolution and before the sigmoid that the paper does not draw.
+//! The layers are those of the official code, whose networks the published figures come from: it
+//! has a batch norm after the stage, after the class convolution and before the sigmoid that the
+//! paper does not draw.
 
 use std::fmt;
 
@@ -34,8 +35,8 @@ const LARGEST_KERNEL: usize = 31;
 pub struct AttentionConfig {
     /// MANet's module at the input of the branch.
     pub mixed: Option<MixedAttentionConfig>,
-    /// Whether the branch has its own copy of the last stage. Without it, it is the lightweight reading of
-    /// MANet's section 3.1.3.
+    /// Whether the branch has its own copy of the last stage. Without it, it is the lightweight
+    /// reading of MANet's section 3.1.3.
     pub stage: bool,
     /// Batch norm after the stage; the reference's ResNeXt declares one and does not use it.
     pub norm: bool,
@@ -43,7 +44,8 @@ pub struct AttentionConfig {
     pub map: MapConfig,
     /// How the map acts on the features.
     pub mechanism: Mechanism,
-    /// Weight of the branch's own loss: 1 in ABN; MANet's section 3.3 names only the perception loss.
+    /// Weight of the branch's own loss: 1 in ABN; MANet's section 3.3 names only the perception
+    /// loss.
     pub loss_weight: f64,
 }
 
@@ -61,8 +63,8 @@ pub enum MapConfig {
 }
 
 impl AttentionConfig {
-    /// ABN as its authors' code has it for most families; [`Architecture::abn`](crate::backbone::Architecture::abn)
-    /// knows the others.
+    /// ABN as its authors' code has it for most families;
+    /// [`Architecture::abn`](crate::backbone::Architecture::abn) knows the others.
     pub fn abn() -> Self {
         Self {
             mixed: None,
@@ -74,8 +76,9 @@ impl AttentionConfig {
         }
     }
 
-    /// MANet: the mixed attention module refines the branch's input; the map convolution is 1x1 as in its text.
-    /// That the residual stage stays and the branch keeps its loss is our reading of what the paper leaves open.
+    /// MANet: the mixed attention module refines the branch's input; the map convolution is 1x1 as
+    /// in its text. That the residual stage stays and the branch keeps its loss is our reading of
+    /// what the paper leaves open.
     pub fn manet() -> Self {
         Self {
             mixed: Some(MixedAttentionConfig::default()),
@@ -87,7 +90,8 @@ impl AttentionConfig {
     /// Refuses what no network can be built of; a configuration may come from a file.
     ///
     /// # Errors
-    /// A kernel is even or too large, the reduction is 0, or the weight of the loss is negative or not finite.
+    /// A kernel is even or too large, the reduction is 0, or the weight of the loss is negative or
+    /// not finite.
     pub fn check(&self) -> Result<(), InvalidAttention> {
         if let MapConfig::Sigmoid { kernel } = self.map {
             check_kernel(kernel)?;
@@ -96,24 +100,37 @@ impl AttentionConfig {
             mixed.check()?;
         }
         if !(0.0..=1e6).contains(&self.loss_weight) {
-            return Err(InvalidAttention("the weight of the attention loss must be between 0 and 1e6"));
+            return Err(InvalidAttention(
+                "the weight of the attention loss must be between 0 and 1e6",
+            ));
         }
         Ok(())
     }
 
-    /// Whether the map learns anything. Nothing flows back to one that weighs nothing, so its convolution stays as it was
-    /// drawn; a sum of class maps has no weights of its own, and these learn from the branch's loss.
+    /// Whether the map learns anything. Nothing flows back to one that weighs nothing, so its
+    /// convolution stays as it was drawn; a sum of class maps has no weights of its own, and these
+    /// learn from the branch's loss.
     pub fn trains_map(&self) -> bool {
         self.mechanism != Mechanism::Identity || self.map == MapConfig::LogSum
     }
 
     /// A fresh branch for that network.
-    pub fn init(&self, network: &NetworkConfig, classes: usize, device: &Device) -> AttentionBranch {
+    pub fn init(
+        &self,
+        network: &NetworkConfig,
+        classes: usize,
+        device: &Device,
+    ) -> AttentionBranch {
         let stage = network.branch_stage();
         let channels = self.channels(&stage);
-        let map = self.map_conv(classes).map(|shape| ConvNorm::new(shape, device));
+        let map = self
+            .map_conv(classes)
+            .map(|shape| ConvNorm::new(shape, device));
         AttentionBranch {
-            mixed: self.mixed.as_ref().map(|mixed| mixed.init(stage.inputs, device)),
+            mixed: self
+                .mixed
+                .as_ref()
+                .map(|mixed| mixed.init(stage.inputs, device)),
             stage: self.stage.then(|| stage.init(device)),
             norm: self.norm.then(|| BatchNorm::new(channels, device)),
             class_maps: ConvNorm::new(ConvShape::new(channels, classes, 1), device),
@@ -124,7 +141,11 @@ impl AttentionConfig {
 
     /// Channels that enter the class convolution.
     pub(crate) fn channels(&self, stage: &StageConfig) -> usize {
-        if self.stage { stage.outputs() } else { stage.inputs }
+        if self.stage {
+            stage.outputs()
+        } else {
+            stage.inputs
+        }
     }
 
     /// The convolution of the class maps to the attention map, if it is one.
@@ -178,7 +199,8 @@ pub struct AttentionBranch {
     pub class_maps: ConvNorm,
     /// 1x1 convolution between class maps, pooled to the logits.
     pub logits: Conv2d,
-    /// Convolution of the class maps to the attention map; the sum of their logarithms where absent.
+    /// Convolution of the class maps to the attention map; the sum of their logarithms where
+    /// absent.
     pub map: Option<ConvNorm>,
 }
 
@@ -219,16 +241,51 @@ mod tests {
         assert!(AttentionConfig::abn().check().is_ok() && manet().check().is_ok());
         for kernel in [0, 2, 33, usize::MAX] {
             let map = MapConfig::Sigmoid { kernel };
-            assert!(AttentionConfig { map, ..manet() }.check().is_err(), "{kernel}");
+            assert!(
+                AttentionConfig { map, ..manet() }.check().is_err(),
+                "{kernel}"
+            );
         }
         for loss_weight in [-1.0, f64::NAN, f64::INFINITY] {
-            assert!(AttentionConfig { loss_weight, ..manet() }.check().is_err(), "{loss_weight}");
+            assert!(
+                AttentionConfig {
+                    loss_weight,
+                    ..manet()
+                }
+                .check()
+                .is_err(),
+                "{loss_weight}"
+            );
         }
-        let mixed = MixedAttentionConfig { reduction: 0, ..MixedAttentionConfig::default() };
-        assert!(AttentionConfig { mixed: Some(mixed), ..manet() }.check().is_err());
-        let spatial =
-            MixedAttentionConfig::default().spatial.map(|spatial| SpatialConfig { kernel: 8, ..spatial });
-        let mixed = MixedAttentionConfig { spatial, ..MixedAttentionConfig::default() };
-        assert!(AttentionConfig { mixed: Some(mixed), ..manet() }.check().is_err());
+        let mixed = MixedAttentionConfig {
+            reduction: 0,
+            ..MixedAttentionConfig::default()
+        };
+        assert!(
+            AttentionConfig {
+                mixed: Some(mixed),
+                ..manet()
+            }
+            .check()
+            .is_err()
+        );
+        let spatial = MixedAttentionConfig::default()
+            .spatial
+            .map(|spatial| SpatialConfig {
+                kernel: 8,
+                ..spatial
+            });
+        let mixed = MixedAttentionConfig {
+            spatial,
+            ..MixedAttentionConfig::default()
+        };
+        assert!(
+            AttentionConfig {
+                mixed: Some(mixed),
+                ..manet()
+            }
+            .check()
+            .is_err()
+        );
     }
 }

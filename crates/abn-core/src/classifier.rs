@@ -32,9 +32,9 @@ impl ClassifierConfig {
         }
     }
 
-    /// A classifier whose weights are all drawn now, from that seed, in the order in which a forward pass meets
-    /// them: the same seed gives the same weights on the same backend. The backend's generator is global, so
-    /// nothing else may draw meanwhile.
+    /// A classifier whose weights are all drawn now, from that seed, in the order in which a
+    /// forward pass meets them: the same seed gives the same weights on the same backend. The
+    /// backend's generator is global, so nothing else may draw meanwhile.
     pub fn init_seeded(&self, seed: u64, device: &Device) -> Classifier {
         let classifier = self.init(device);
         device.seed(seed);
@@ -64,11 +64,18 @@ pub struct Classifier {
 }
 
 impl Classifier {
-    /// Draws what is not drawn yet. Burn draws a parameter when it is first looked at, and its `materialize`
-    /// does not look.
+    /// Draws what is not drawn yet. Burn draws a parameter when it is first looked at, and its
+    /// `materialize` does not look.
     fn draw(&self) {
-        let Network { stem, stages, norm, head } = &self.network;
-        let (last, extractor) = stages.split_last().expect("a network has at least one stage");
+        let Network {
+            stem,
+            stages,
+            norm,
+            head,
+        } = &self.network;
+        let (last, extractor) = stages
+            .split_last()
+            .expect("a network has at least one stage");
         draw(stem);
         extractor.iter().for_each(draw);
         draw(&self.branch);
@@ -78,21 +85,27 @@ impl Classifier {
     }
 
     /// # Shapes
-    /// Images `[B, 3, H, W]`, any H and W, to logits `[B, K]` and, with a branch, attention logits `[B, K]` and
-    /// map `[B, 1, h, w]`.
+    /// Images `[B, 3, H, W]`, any H and W, to logits `[B, K]` and, with a branch, attention logits
+    /// `[B, K]` and map `[B, 1, h, w]`.
     ///
     /// # Panics
-    /// H or W is below [`NetworkConfig::smallest_side`]: 4 for DenseNet, 32 for VGG, 1 for the others.
+    /// H or W is below [`NetworkConfig::smallest_side`]: 4 for DenseNet, 32 for VGG, 1 for the
+    /// others.
     pub fn forward(&self, images: Tensor<4>) -> Output {
         let (attended, attention) = self.reweigh(self.network.extract(images));
-        Output { logits: self.perceive(attended), attention }
+        Output {
+            logits: self.perceive(attended),
+            attention,
+        }
     }
 
-    /// The prediction under a map from outside in place of the branch's own, by the same mechanism: what the network
-    /// says when it is told where to look (Mitsuhara et al. 2019). `None` for a baseline, which has no place for a map.
+    /// The prediction under a map from outside in place of the branch's own, by the same mechanism:
+    /// what the network says when it is told where to look (Mitsuhara et al. 2019). `None` for a
+    /// baseline, which has no place for a map.
     ///
     /// # Shapes
-    /// `images` `[B, 3, H, W]`, `map` `[B, 1, h, w]` of the size of the branch's map; logits `[B, K]`.
+    /// `images` `[B, 3, H, W]`, `map` `[B, 1, h, w]` of the size of the branch's map; logits `[B,
+    /// K]`.
     ///
     /// # Panics
     /// As [`forward`](Self::forward), or the map is of another size.
@@ -107,7 +120,10 @@ impl Classifier {
     /// # Shapes
     /// `[B, C, h, w]` to the same.
     pub(crate) fn reweigh(&self, features: Tensor<4>) -> (Tensor<4>, Option<AttentionOutput>) {
-        let attention = self.branch.as_ref().map(|branch| branch.forward(features.clone()));
+        let attention = self
+            .branch
+            .as_ref()
+            .map(|branch| branch.forward(features.clone()));
         let attended = match &attention {
             Some(attention) => self.attend(features, attention.map.clone()),
             None => features,
@@ -159,7 +175,12 @@ mod tests {
 
     fn classifier(attention: Option<AttentionConfig>) -> Classifier {
         let network = Architecture::parse("resnet8").unwrap().network;
-        ClassifierConfig { network, attention, classes: 3 }.init_seeded(2, &Device::flex())
+        ClassifierConfig {
+            network,
+            attention,
+            classes: 3,
+        }
+        .init_seeded(2, &Device::flex())
     }
 
     fn logits(logits: Tensor<2>) -> Vec<f32> {
@@ -169,10 +190,19 @@ mod tests {
     #[test]
     fn the_branchs_own_map_given_back_changes_nothing() {
         let device = Device::flex();
-        let images =
-            Tensor::<1, Int>::arange(0..2 * 3 * 64, &device).float().div_scalar(100.0).reshape([2, 3, 8, 8]);
-        for mechanism in [Mechanism::Identity, Mechanism::Multiply, Mechanism::Residual] {
-            let network = classifier(Some(AttentionConfig { mechanism, ..AttentionConfig::manet() }));
+        let images = Tensor::<1, Int>::arange(0..2 * 3 * 64, &device)
+            .float()
+            .div_scalar(100.0)
+            .reshape([2, 3, 8, 8]);
+        for mechanism in [
+            Mechanism::Identity,
+            Mechanism::Multiply,
+            Mechanism::Residual,
+        ] {
+            let network = classifier(Some(AttentionConfig {
+                mechanism,
+                ..AttentionConfig::manet()
+            }));
             let output = network.forward(images.clone());
             let map = output.attention.unwrap().map;
             let again = network.forward_with_map(images.clone(), map).unwrap();
@@ -186,22 +216,39 @@ mod tests {
         let device = Device::flex();
         let network = classifier(Some(AttentionConfig::abn()));
         let images = Tensor::ones([2, 3, 8, 8], &device);
-        let blind = network.forward_with_map(images.clone(), Tensor::zeros([2, 1, 4, 4], &device)).unwrap();
+        let blind = network
+            .forward_with_map(images.clone(), Tensor::zeros([2, 1, 4, 4], &device))
+            .unwrap();
         let unweighted = network.perceive(network.network.extract(images.clone()));
         assert_eq!(logits(blind.clone()), logits(unweighted));
-        assert_ne!(logits(blind), logits(network.forward(images).logits), "the network's own map weights");
+        assert_ne!(
+            logits(blind),
+            logits(network.forward(images).logits),
+            "the network's own map weights"
+        );
     }
 
     #[test]
     fn only_a_map_that_weighs_something_is_trained() {
         let device = Device::flex().autodiff();
         let network = Architecture::parse("resnet8").unwrap().network;
-        for mechanism in [Mechanism::Identity, Mechanism::Multiply, Mechanism::Residual] {
+        for mechanism in [
+            Mechanism::Identity,
+            Mechanism::Multiply,
+            Mechanism::Residual,
+        ] {
             for map in [MapConfig::Sigmoid { kernel: 3 }, MapConfig::LogSum] {
-                let attention = AttentionConfig { mechanism, map, ..AttentionConfig::abn() };
+                let attention = AttentionConfig {
+                    mechanism,
+                    map,
+                    ..AttentionConfig::abn()
+                };
                 let trains_map = attention.trains_map();
-                let config =
-                    ClassifierConfig { network: network.clone(), attention: Some(attention), classes: 3 };
+                let config = ClassifierConfig {
+                    network: network.clone(),
+                    attention: Some(attention),
+                    classes: 3,
+                };
                 let classifier = config.init_seeded(2, &device);
                 let output = classifier.forward(Tensor::ones([2, 3, 8, 8], &device));
                 let labels = Tensor::<1, Int>::from_ints([0, 2], &device);
@@ -209,7 +256,11 @@ mod tests {
                 let branch = classifier.branch.unwrap();
                 // The convolution that the map comes from.
                 let last = branch.map.as_ref().unwrap_or(&branch.class_maps);
-                assert_eq!(last.conv.weight.grad(&gradients).is_some(), trains_map, "{mechanism:?} {map:?}");
+                assert_eq!(
+                    last.conv.weight.grad(&gradients).is_some(),
+                    trains_map,
+                    "{mechanism:?} {map:?}"
+                );
             }
         }
     }
@@ -218,14 +269,22 @@ mod tests {
     fn a_baseline_has_no_place_for_a_map() {
         let device = Device::flex();
         let images = Tensor::ones([1, 3, 8, 8], &device);
-        assert!(classifier(None).forward_with_map(images, Tensor::ones([1, 1, 4, 4], &device)).is_none());
+        assert!(
+            classifier(None)
+                .forward_with_map(images, Tensor::ones([1, 1, 4, 4], &device))
+                .is_none()
+        );
     }
 
     #[test]
     fn a_seeded_network_leaves_nothing_to_draw() {
         for name in ["cbam-resnet8", "wrn-10-1", "densenet-bc-10-4"] {
             let network = Architecture::parse(name).unwrap().network;
-            let config = ClassifierConfig { network, attention: Some(AttentionConfig::manet()), classes: 3 };
+            let config = ClassifierConfig {
+                network,
+                attention: Some(AttentionConfig::manet()),
+                classes: 3,
+            };
             for device in [Device::flex(), Device::flex().autodiff()] {
                 assert!(undrawn(&config.init(&device)) > 0, "{name}");
                 assert_eq!(undrawn(&config.init_seeded(1, &device)), 0, "{name}");

@@ -1,4 +1,5 @@
-//! What a classifier costs: multiply-adds of its convolutions and linear layers, and its parameters.
+//! What a classifier costs: multiply-adds of its convolutions and linear layers, and its
+//! parameters.
 
 use burn::tensor::Device;
 
@@ -33,10 +34,15 @@ impl ClassifierConfig {
         for (inputs, outputs) in self.network.head.layers(channels, self.classes) {
             counter.add(ConvShape::new(inputs, outputs, 1), [1, 1]);
         }
-        Cost { parameters: self.parameters(device), multiply_adds: counter.0, map }
+        Cost {
+            parameters: self.parameters(device),
+            multiply_adds: counter.0,
+            map,
+        }
     }
 
-    /// Trainable parameters. Shapes are known before any weight is drawn, so this is quick for large networks.
+    /// Trainable parameters. Shapes are known before any weight is drawn, so this is quick for
+    /// large networks.
     fn parameters(&self, device: &Device) -> usize {
         let shapes = shapes_of(&self.init(device));
         let parameters = shapes.iter().filter(|(name, _)| !is_buffer(name));
@@ -51,7 +57,13 @@ struct Counter(u64);
 impl Counter {
     /// A convolution that gives maps of that size.
     fn add(&mut self, shape: ConvShape, [height, width]: [usize; 2]) {
-        let ConvShape { inputs, outputs, side, groups, .. } = shape;
+        let ConvShape {
+            inputs,
+            outputs,
+            side,
+            groups,
+            ..
+        } = shape;
         self.0 += (inputs / groups * outputs * side * side) as u64 * (height * width) as u64;
     }
 
@@ -65,20 +77,36 @@ impl Counter {
 
 /// Stem and all stages but the last; returns the size of the features.
 fn extractor(network: &NetworkConfig, image: [usize; 2], counter: &mut Counter) -> [usize; 2] {
-    let size = network.stem.conv().map_or(image, |shape| counter.convolve(shape, image));
-    let size = if network.stem.pools() { size.map(|length| length.div_ceil(2)) } else { size };
-    network.extractor().iter().fold(size, |size, config| stage(config, size, counter))
+    let size = network
+        .stem
+        .conv()
+        .map_or(image, |shape| counter.convolve(shape, image));
+    let size = if network.stem.pools() {
+        size.map(|length| length.div_ceil(2))
+    } else {
+        size
+    };
+    network
+        .extractor()
+        .iter()
+        .fold(size, |size, config| stage(config, size, counter))
 }
 
 fn stage(config: &StageConfig, input: [usize; 2], counter: &mut Counter) -> [usize; 2] {
     let halved = |size: [usize; 2]| size.map(|length| length / 2);
-    let input = if config.begins_with_pool() { halved(input) } else { input };
+    let input = if config.begins_with_pool() {
+        halved(input)
+    } else {
+        input
+    };
     let size = config.block_inputs().fold(input, |size, (inputs, stride)| {
         let (path, shortcut) = config.block.convs(inputs, stride);
         if let Some(shortcut) = shortcut {
             counter.convolve(shortcut, size);
         }
-        let size = path.into_iter().fold(size, |size, shape| counter.convolve(shape, size));
+        let size = path
+            .into_iter()
+            .fold(size, |size, shape| counter.convolve(shape, size));
         if let Some(gate) = config.block.gate() {
             mixed(gate, config.outputs(), size, counter);
         }

@@ -1,4 +1,5 @@
-//! Attention branch networks (ABN, Fukui et al., CVPR 2019; MANet, Bai & Kawahara, 2024) as Burn modules.
+//! Attention branch networks (ABN, Fukui et al., CVPR 2019; MANet, Bai & Kawahara, 2024) as Burn
+//! modules.
 //!
 //! ```text
 //! image --extract--> F ----------------------------> (1+M).F --refine--> G --classify--> perception logits
@@ -7,13 +8,14 @@
 //! ```
 //!
 //! A [`Classifier`] is a [`Network`](backbone::Network) cut before its last stage, plus an optional
-//! [`AttentionBranch`](attention::AttentionBranch) and the [`Mechanism`](mechanism::Mechanism) that applies its
-//! map. The branch exists once for every family of networks: a family only says what its last stage is. So
-//! "without attention" is the same network with the branch left out, and every row of an ablation table is one
-//! [`ClassifierConfig`].
+//! [`AttentionBranch`](attention::AttentionBranch) and the [`Mechanism`](mechanism::Mechanism) that
+//! applies its map. The branch exists once for every family of networks: a family only says what
+//! its last stage is. So "without attention" is the same network with the branch left out, and
+//! every row of an ablation table is one [`ClassifierConfig`].
 //!
-//! This crate computes and nothing else: no files, no clock, no terminal; it depends on Burn alone and runs on
-//! any backend, chosen by the [`Device`](burn::tensor::Device) that a module is made on.
+//! This crate computes and nothing else: no files, no clock, no terminal; it depends on Burn alone
+//! and runs on any backend, chosen by the [`Device`](burn::tensor::Device) that a module is made
+//! on.
 //!
 //! ```
 //! use abn_core::{AttentionConfig, ClassifierConfig, backbone::Architecture};

@@ -1,4 +1,5 @@
-//! The attention mechanism: how a map re-weights the features (ABN section 3.2, equations 1 and 2, Table 1).
+//! The attention mechanism: how a map re-weights the features (ABN section 3.2, equations 1 and 2,
+//! Table 1).
 
 use abn_kernels::ops::{self, attend};
 use burn::serde::{Deserialize, Serialize};
@@ -37,7 +38,8 @@ mod tests {
     #[track_caller]
     fn check(mechanism: Mechanism, expected: [f32; 4]) {
         let device = Device::flex();
-        let features = Tensor::<1>::from_floats([2.0, -4.0, 6.0, 8.0], &device).reshape([1, 2, 1, 2]);
+        let features =
+            Tensor::<1>::from_floats([2.0, -4.0, 6.0, 8.0], &device).reshape([1, 2, 1, 2]);
         let map = Tensor::<1>::from_floats([0.5, 0.0], &device).reshape([1, 1, 1, 2]);
         let out = mechanism.apply(features, map);
         assert_eq!(out.into_data().try_into_vec::<f32>().unwrap(), expected);

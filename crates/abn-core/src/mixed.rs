@@ -1,5 +1,5 @@
-//! Mixed attention: channel attention, then spatial attention (MANet section 3.1, Fig. 3), and the variants of
-//! MANet's Tables 1 to 3.
+//! Mixed attention: channel attention, then spatial attention (MANet section 3.1, Fig. 3), and the
+//! variants of MANet's Tables 1 to 3.
 //!
 //! ```text
 //! Mc = sigmoid(MLP(avg F) + MLP(max F))            [B, C, 1, 1]
@@ -95,27 +95,48 @@ impl Default for MixedAttentionConfig {
     fn default() -> Self {
         Self {
             reduction: 16,
-            channel: Some(ChannelConfig { pools: Pools::Both, mlp_bias: false }),
-            spatial: Some(SpatialConfig { squeeze: Squeeze::Pool, kernel: 7, norm: false }),
+            channel: Some(ChannelConfig {
+                pools: Pools::Both,
+                mlp_bias: false,
+            }),
+            spatial: Some(SpatialConfig {
+                squeeze: Squeeze::Pool,
+                kernel: 7,
+                norm: false,
+            }),
             arrangement: Arrangement::ChannelSpatial,
         }
     }
 }
 
 impl MixedAttentionConfig {
-    /// Squeeze-and-excitation (Hu et al. 2018), as SENet has it in every block: average pooling alone, an MLP
-    /// with biases, no spatial part. Table 1's "AvgPool".
+    /// Squeeze-and-excitation (Hu et al. 2018), as SENet has it in every block: average pooling
+    /// alone, an MLP with biases, no spatial part. Table 1's "AvgPool".
     pub fn squeeze_excite() -> Self {
-        let channel = Some(ChannelConfig { pools: Pools::Average, mlp_bias: true });
-        Self { channel, spatial: None, ..Self::default() }
+        let channel = Some(ChannelConfig {
+            pools: Pools::Average,
+            mlp_bias: true,
+        });
+        Self {
+            channel,
+            spatial: None,
+            ..Self::default()
+        }
     }
 
-    /// CBAM's module as its authors' code has it: the default with biases in the MLP and a batch norm before the
-    /// spatial sigmoid.
+    /// CBAM's module as its authors' code has it: the default with biases in the MLP and a batch
+    /// norm before the spatial sigmoid.
     pub fn cbam() -> Self {
         Self {
-            channel: Some(ChannelConfig { pools: Pools::Both, mlp_bias: true }),
-            spatial: Some(SpatialConfig { squeeze: Squeeze::Pool, kernel: 7, norm: true }),
+            channel: Some(ChannelConfig {
+                pools: Pools::Both,
+                mlp_bias: true,
+            }),
+            spatial: Some(SpatialConfig {
+                squeeze: Squeeze::Pool,
+                kernel: 7,
+                norm: true,
+            }),
             ..Self::default()
         }
     }
@@ -188,16 +209,24 @@ impl MixedAttention {
 
     fn by_position(&self, features: Tensor<4>) -> Tensor<4> {
         match &self.spatial {
-            Some(spatial) => {
-                attend(features.clone(), sigmoid(spatial.forward(features)), Mechanism::Multiply)
-            }
+            Some(spatial) => attend(
+                features.clone(),
+                sigmoid(spatial.forward(features)),
+                Mechanism::Multiply,
+            ),
             None => features,
         }
     }
 
     fn parallel(&self, features: Tensor<4>, gate: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
-        let channel = self.channel.as_ref().map(|part| gate(part.forward(features.clone()))); // [B, C, 1, 1]
-        let spatial = self.spatial.as_ref().map(|part| gate(part.forward(features.clone()))); // [B, 1, H, W]
+        let channel = self
+            .channel
+            .as_ref()
+            .map(|part| gate(part.forward(features.clone()))); // [B, C, 1, 1]
+        let spatial = self
+            .spatial
+            .as_ref()
+            .map(|part| gate(part.forward(features.clone()))); // [B, 1, H, W]
         match (channel, spatial) {
             (Some(channel), Some(spatial)) => (sigmoid(channel + spatial) + 1.0) * features,
             (Some(one), None) | (None, Some(one)) => (sigmoid(one) + 1.0) * features,
@@ -219,8 +248,16 @@ pub struct ChannelAttention {
 
 impl ChannelAttention {
     fn new(config: &ChannelConfig, channels: usize, hidden: usize, device: &Device) -> Self {
-        let linear = |from, to| LinearConfig::new(from, to).with_bias(config.mlp_bias).init(device);
-        Self { fc1: linear(channels, hidden), fc2: linear(hidden, channels), pools: config.pools }
+        let linear = |from, to| {
+            LinearConfig::new(from, to)
+                .with_bias(config.mlp_bias)
+                .init(device)
+        };
+        Self {
+            fc1: linear(channels, hidden),
+            fc2: linear(hidden, channels),
+            pools: config.pools,
+        }
     }
 
     /// The gate before its sigmoid.
@@ -294,19 +331,34 @@ mod tests {
         1.0 / (1.0 + (-x).exp())
     }
 
-    /// The module with hidden width 1, fc1 = (1, -1), fc2 = (1, 2), and a 1x1 convolution average - maximum.
+    /// The module with hidden width 1, fc1 = (1, -1), fc2 = (1, 2), and a 1x1 convolution average -
+    /// maximum.
     fn module(pools: Pools, arrangement: Arrangement) -> MixedAttention {
         let config = MixedAttentionConfig {
-            channel: Some(ChannelConfig { pools, mlp_bias: false }),
-            spatial: Some(SpatialConfig { squeeze: Squeeze::Pool, kernel: 1, norm: false }),
+            channel: Some(ChannelConfig {
+                pools,
+                mlp_bias: false,
+            }),
+            spatial: Some(SpatialConfig {
+                squeeze: Squeeze::Pool,
+                kernel: 1,
+                norm: false,
+            }),
             arrangement,
             ..MixedAttentionConfig::default()
         };
-        let tensor = |values: [f32; 2], shape: &[usize]| TensorData::new(values.to_vec(), shape.to_vec());
+        let tensor =
+            |values: [f32; 2], shape: &[usize]| TensorData::new(values.to_vec(), shape.to_vec());
         let state = State::from([
-            ("channel.fc1.weight".to_owned(), tensor([1.0, -1.0], &[2, 1])),
+            (
+                "channel.fc1.weight".to_owned(),
+                tensor([1.0, -1.0], &[2, 1]),
+            ),
             ("channel.fc2.weight".to_owned(), tensor([1.0, 2.0], &[1, 2])),
-            ("spatial.conv.weight".to_owned(), tensor([1.0, -1.0], &[1, 2, 1, 1])),
+            (
+                "spatial.conv.weight".to_owned(),
+                tensor([1.0, -1.0], &[1, 2, 1, 1]),
+            ),
         ]);
         with_state(config.init(2, &Device::flex()), state).unwrap()
     }
@@ -314,8 +366,16 @@ mod tests {
     #[track_caller]
     fn check(pools: Pools, arrangement: Arrangement, expected: [[f32; 2]; 2]) {
         let features = Tensor::<2>::from_floats(FEATURES, &Device::flex()).reshape([1, 2, 1, 2]);
-        let found: Vec<f32> = module(pools, arrangement).forward(features).into_data().iter().collect();
-        let off = found.iter().zip(expected.as_flattened()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let found: Vec<f32> = module(pools, arrangement)
+            .forward(features)
+            .into_data()
+            .iter()
+            .collect();
+        let off = found
+            .iter()
+            .zip(expected.as_flattened())
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(off < 1e-6, "{found:?} instead of {expected:?}");
     }
 
@@ -327,15 +387,21 @@ mod tests {
     /// Multiplied at each position by the sigmoid of average - maximum over the channels there.
     fn gated([first, second]: [[f32; 2]; 2]) -> [[f32; 2]; 2] {
         let gate = |i: usize| sigma((first[i] + second[i]) / 2.0 - first[i].max(second[i]));
-        [[gate(0) * first[0], gate(1) * first[1]], [gate(0) * second[0], gate(1) * second[1]]]
+        [
+            [gate(0) * first[0], gate(1) * first[1]],
+            [gate(0) * second[0], gate(1) * second[1]],
+        ]
     }
 
-    /// Averages (2, 1) and maxima (3, 2) of the channels both give 1 in the hidden layer, so (1, 2) after fc2.
+    /// Averages (2, 1) and maxima (3, 2) of the channels both give 1 in the hidden layer, so (1, 2)
+    /// after fc2.
     #[test]
     fn channel_then_spatial_by_hand() {
-        for (pools, gate) in
-            [(Pools::Average, [1.0, 2.0]), (Pools::Maximum, [1.0, 2.0]), (Pools::Both, [2.0, 4.0])]
-        {
+        for (pools, gate) in [
+            (Pools::Average, [1.0, 2.0]),
+            (Pools::Maximum, [1.0, 2.0]),
+            (Pools::Both, [2.0, 4.0]),
+        ] {
             let refined = scaled(gate.map(sigma), FEATURES);
             check(pools, Arrangement::ChannelSpatial, gated(refined));
         }
@@ -359,21 +425,39 @@ mod tests {
         let expected = |gate: fn(f32) -> f32| {
             let factor = |channel: f32, position: f32| 1.0 + sigma(gate(channel) + gate(position));
             let row = |channel: f32, values: [f32; 2]| {
-                [factor(channel, -0.5) * values[0], factor(channel, -1.5) * values[1]]
+                [
+                    factor(channel, -0.5) * values[0],
+                    factor(channel, -1.5) * values[1],
+                ]
             };
             [row(2.0, FEATURES[0]), row(4.0, FEATURES[1])]
         };
         check(Pools::Both, Arrangement::Parallel, expected(|gate| gate));
-        check(Pools::Both, Arrangement::ParallelDoubleSigmoid, expected(sigma));
+        check(
+            Pools::Both,
+            Arrangement::ParallelDoubleSigmoid,
+            expected(sigma),
+        );
     }
 
     #[test]
     fn without_parts_nothing_changes() {
-        let config = MixedAttentionConfig { channel: None, spatial: None, ..MixedAttentionConfig::default() };
+        let config = MixedAttentionConfig {
+            channel: None,
+            spatial: None,
+            ..MixedAttentionConfig::default()
+        };
         let features = Tensor::<4>::ones([1, 3, 2, 2], &Device::flex());
         for arrangement in [Arrangement::ChannelSpatial, Arrangement::Parallel] {
-            let module = MixedAttentionConfig { arrangement, ..config.clone() }.init(3, &Device::flex());
-            assert_eq!(module.forward(features.clone()).into_data(), features.clone().into_data());
+            let module = MixedAttentionConfig {
+                arrangement,
+                ..config.clone()
+            }
+            .init(3, &Device::flex());
+            assert_eq!(
+                module.forward(features.clone()).into_data(),
+                features.clone().into_data()
+            );
         }
     }
 }

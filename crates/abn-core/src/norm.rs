@@ -1,9 +1,9 @@
 //! Batch normalisation with the running statistics of PyTorch.
 //!
-//! Burn's own layer keeps the biased batch variance in `running_var` and one update pending until the next
-//! forward pass. The reference keeps the unbiased variance, and a checkpoint must hold what the network has
-//! seen, so this layer does both. What follows it in a network, a residual sum and a ReLU, is part of it, since a
-//! CPU then touches every value fewer times.
+//! Burn's own layer keeps the biased batch variance in `running_var` and one update pending until
+//! the next forward pass. The reference keeps the unbiased variance, and a checkpoint must hold
+//! what the network has seen, so this layer does both. What follows it in a network, a residual sum
+//! and a ReLU, is part of it, since a CPU then touches every value fewer times.
 
 use abn_kernels::ops::{After, Known, batch_norm, batch_norm_train};
 use burn::module::{Flag, Module, Param, RunningState};
@@ -19,8 +19,8 @@ const GATE_MOMENTUM: f64 = 0.01;
 
 /// Batch normalisation over every axis but the channels.
 ///
-/// On an autodiff device it normalises by the batch's statistics and updates the running ones; on any other
-/// device, and after [`Module::freeze`], it uses the running ones and changes nothing.
+/// On an autodiff device it normalises by the batch's statistics and updates the running ones; on
+/// any other device, and after [`Module::freeze`], it uses the running ones and changes nothing.
 #[derive(Module, Debug)]
 pub struct BatchNorm {
     /// Scale, `[channels]`, initially 1.
@@ -49,11 +49,15 @@ impl BatchNorm {
         }
     }
 
-    /// The layer before a spatial gate's sigmoid as CBAM's code has it: a scale that starts at 0, so that every
-    /// position has the same weight at first, and slower statistics.
+    /// The layer before a spatial gate's sigmoid as CBAM's code has it: a scale that starts at 0,
+    /// so that every position has the same weight at first, and slower statistics.
     pub fn of_gate(device: &Device) -> Self {
         let gamma = Initializer::Zeros.init([1], device);
-        Self { gamma, momentum: GATE_MOMENTUM, ..Self::new(1, device) }
+        Self {
+            gamma,
+            momentum: GATE_MOMENTUM,
+            ..Self::new(1, device)
+        }
     }
 
     /// # Shapes
@@ -93,10 +97,14 @@ impl BatchNorm {
         let [batch, _, height, width] = input.dims();
         let count = (batch * height * width) as f64;
         let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON, after);
-        // A single value has no unbiased variance; keep the biased one, 0, instead of dividing by 0.
+        // A single value has no unbiased variance; keep the biased one, 0, instead of dividing
+        // by 0.
         let unbiased = count / (count - 1.0).max(1.0);
         self.blend(&self.running_mean, batch.mean.detach());
-        self.blend(&self.running_var, batch.variance.detach().mul_scalar(unbiased));
+        self.blend(
+            &self.running_var,
+            batch.variance.detach().mul_scalar(unbiased),
+        );
         batch.output
     }
 
@@ -104,7 +112,8 @@ impl BatchNorm {
     fn blend(&self, running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
         let kept = running.value_sync().mul_scalar(1.0 - self.momentum);
         running.update(kept + batch.mul_scalar(self.momentum));
-        // `update` only queues; read back so that a record of the training model is never one step stale.
+        // `update` only queues; read back so that a record of the training model is never one step
+        // stale.
         running.value_sync();
     }
 }
@@ -123,19 +132,22 @@ mod tests {
         let device = Device::flex().autodiff();
         let norm = BatchNorm::new(1, &device);
         // Mean 2, biased variance 2/3, unbiased 1.
-        let out = norm.forward(Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device).reshape([3, 1, 1, 1]));
+        let out =
+            norm.forward(Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device).reshape([3, 1, 1, 1]));
         assert_eq!(values(&norm.running_mean), [0.1 * 2.0]);
         assert_eq!(values(&norm.running_var), [0.9 + 0.1]);
         let side = 1.0 / (2.0_f32 / 3.0 + 1e-5).sqrt();
         let expected = Tensor::<1>::from_floats([-side, 0.0, side], &device).reshape([3, 1, 1, 1]);
-        out.into_data().assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
+        out.into_data()
+            .assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
     }
 
     #[test]
     fn a_gate_starts_even_and_learns_its_statistics_slowly() {
         let device = Device::flex().autodiff();
         let norm = BatchNorm::of_gate(&device);
-        let out = norm.forward(Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device).reshape([3, 1, 1, 1]));
+        let out =
+            norm.forward(Tensor::<1>::from_floats([1.0, 2.0, 3.0], &device).reshape([3, 1, 1, 1]));
         assert_eq!(out.into_data().iter::<f32>().collect::<Vec<_>>(), [0.0; 3]);
         assert_eq!(values(&norm.running_mean), [0.01 * 2.0]);
     }
@@ -144,7 +156,8 @@ mod tests {
     fn evaluation_and_frozen_layers_leave_the_statistics_alone() {
         let device = Device::flex().autodiff();
         let norm = BatchNorm::new(1, &device);
-        norm.valid().forward(Tensor::full([4, 1, 2, 2], 7.0, &device.clone().inner()));
+        norm.valid()
+            .forward(Tensor::full([4, 1, 2, 2], 7.0, &device.clone().inner()));
         let frozen = norm.clone().freeze();
         frozen.forward(Tensor::full([4, 1, 2, 2], 7.0, &device));
         assert_eq!(values(&norm.running_mean), [0.0]);

@@ -1,8 +1,8 @@
 //! A module's tensors by name: what checkpoints hold and imports fill.
 //!
-//! A name is the path of fields, such as `network.stages.0.blocks.1.convs.0.norm.running_var`; the variants of
-//! enums are no part of it. Unlike Burn's records, a state carries no parameter ids, which are drawn at random:
-//! the same weights are the same bytes.
+//! A name is the path of fields, such as `network.stages.0.blocks.1.convs.0.norm.running_var`; the
+//! variants of enums are no part of it. Unlike Burn's records, a state carries no parameter ids,
+//! which are drawn at random: the same weights are the same bytes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,9 +44,15 @@ pub(crate) fn draw<M: Module>(module: &M) {
 /// # Errors
 /// Names or shapes differ; the error lists the differences, and nothing was loaded.
 pub fn with_state<M: Module>(module: M, state: State) -> Result<M, StateMismatch> {
-    let found = state.iter().map(|(name, data)| (name.clone(), data.shape().clone())).collect();
+    let found = state
+        .iter()
+        .map(|(name, data)| (name.clone(), data.shape().clone()))
+        .collect();
     StateMismatch::check(&shapes_of(&module), &found)?;
-    Ok(module.map(&mut Writer { path: Path::default(), state }))
+    Ok(module.map(&mut Writer {
+        path: Path::default(),
+        state,
+    }))
 }
 
 /// The differences between the tensors that a module has and those that were given.
@@ -65,20 +71,30 @@ impl StateMismatch {
     ///
     /// # Errors
     /// They are not the same.
-    pub fn check(expected: &BTreeMap<String, Shape>, found: &BTreeMap<String, Shape>) -> Result<(), Self> {
+    pub fn check(
+        expected: &BTreeMap<String, Shape>,
+        found: &BTreeMap<String, Shape>,
+    ) -> Result<(), Self> {
         let lacking = |from: &BTreeMap<String, Shape>, other: &BTreeMap<String, Shape>| {
             let lacks = from.iter().filter(|(name, _)| !other.contains_key(*name));
-            lacks.map(|(name, shape)| (name.clone(), shape.clone())).collect::<Vec<_>>()
+            lacks
+                .map(|(name, shape)| (name.clone(), shape.clone()))
+                .collect::<Vec<_>>()
         };
-        let both = expected.iter().filter_map(|(name, want)| Some((name, want, found.get(name)?)));
+        let both = expected
+            .iter()
+            .filter_map(|(name, want)| Some((name, want, found.get(name)?)));
         let differing = both.filter(|(_, want, have)| want != have);
         let mismatch = Self {
             missing: lacking(expected, found),
             unexpected: lacking(found, expected),
-            shapes: differing.map(|(name, want, have)| (name.clone(), want.clone(), have.clone())).collect(),
+            shapes: differing
+                .map(|(name, want, have)| (name.clone(), want.clone(), have.clone()))
+                .collect(),
         };
-        let same =
-            mismatch.missing.is_empty() && mismatch.unexpected.is_empty() && mismatch.shapes.is_empty();
+        let same = mismatch.missing.is_empty()
+            && mismatch.unexpected.is_empty()
+            && mismatch.shapes.is_empty();
         if same { Ok(()) } else { Err(mismatch) }
     }
 }
@@ -93,17 +109,32 @@ impl fmt::Display for StateMismatch {
             self.unexpected.len(),
             self.shapes.len()
         )?;
-        let line = |sign: char, name: &str, shape: &Shape| format!("\n  {sign} {name} {:?}", &shape[..]);
-        let differing =
-            |(name, want, have): &(String, Shape, Shape)| line('-', name, want) + &line('+', name, have);
+        let line =
+            |sign: char, name: &str, shape: &Shape| format!("\n  {sign} {name} {:?}", &shape[..]);
+        let differing = |(name, want, have): &(String, Shape, Shape)| {
+            line('-', name, want) + &line('+', name, have)
+        };
         some(f, self.shapes.iter().map(differing))?;
-        some(f, self.missing.iter().map(|(name, shape)| line('-', name, shape)))?;
-        some(f, self.unexpected.iter().map(|(name, shape)| line('+', name, shape)))
+        some(
+            f,
+            self.missing
+                .iter()
+                .map(|(name, shape)| line('-', name, shape)),
+        )?;
+        some(
+            f,
+            self.unexpected
+                .iter()
+                .map(|(name, shape)| line('+', name, shape)),
+        )
     }
 }
 
 /// The first of many lines.
-fn some(f: &mut fmt::Formatter<'_>, mut lines: impl ExactSizeIterator<Item = String>) -> fmt::Result {
+fn some(
+    f: &mut fmt::Formatter<'_>,
+    mut lines: impl ExactSizeIterator<Item = String>,
+) -> fmt::Result {
     const SHOWN: usize = 8;
     for line in lines.by_ref().take(SHOWN) {
         f.write_str(&line)?;

@@ -1,5 +1,5 @@
-//! Starting a network from the weights of another: a baseline becomes an attention branch network, a network of
-//! many classes one of few.
+//! Starting a network from the weights of another: a baseline becomes an attention branch network,
+//! a network of many classes one of few.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ pub struct Transfer {
     pub state: State,
     /// Names of the tensors that were taken over.
     pub loaded: Vec<String>,
-    /// Names of the branch's tensors that are copies of the last stage's (ABN section 3.1: the branch has the
-    /// last stage's layers at stride 1).
+    /// Names of the branch's tensors that are copies of the last stage's (ABN section 3.1: the
+    /// branch has the last stage's layers at stride 1).
     pub copied: Vec<String>,
     /// Names of the tensors that keep their initial values.
     pub fresh: Vec<String>,
@@ -39,8 +39,8 @@ fn is_gate(name: &str) -> bool {
 
 /// Puts `given` tensors, in our names, in the place of a `fresh` state's.
 ///
-/// The backbone must be complete. The head may be missing or of other classes, and attention missing in blocks and as
-/// a branch, whose stage then starts from the last stage's weights.
+/// The backbone must be complete. The head may be missing or of other classes, and attention
+/// missing in blocks and as a branch, whose stage then starts from the last stage's weights.
 ///
 /// # Errors
 /// A tensor of the backbone is missing or of another shape.
@@ -53,16 +53,27 @@ pub fn start_from(
     let has_branch = given.keys().any(|name| name.starts_with(BRANCH_STAGE));
     let last_stage = format!("network.stages.{}.", config.network.stages.len() - 1);
     if !has_branch {
-        let of_last = given.iter().filter_map(|(name, data)| Some((name.strip_prefix(&last_stage)?, data)));
-        let copies: State =
-            of_last.map(|(rest, data)| (format!("{BRANCH_STAGE}{rest}"), data.clone())).collect();
+        let of_last = given
+            .iter()
+            .filter_map(|(name, data)| Some((name.strip_prefix(&last_stage)?, data)));
+        let copies: State = of_last
+            .map(|(rest, data)| (format!("{BRANCH_STAGE}{rest}"), data.clone()))
+            .collect();
         given.extend(copies);
     }
-    let mut transfer =
-        Transfer { state: State::new(), loaded: vec![], copied: vec![], fresh: vec![], unused: vec![] };
+    let mut transfer = Transfer {
+        state: State::new(),
+        loaded: vec![],
+        copied: vec![],
+        fresh: vec![],
+        unused: vec![],
+    };
     for (name, initial) in fresh {
         let found = given.remove(&name);
-        if found.as_ref().is_some_and(|data| data.shape() != initial.shape()) {
+        if found
+            .as_ref()
+            .is_some_and(|data| data.shape() != initial.shape())
+        {
             transfer.unused.push(name.clone());
         }
         let fitting = found.filter(|data| data.shape() == initial.shape());
@@ -75,7 +86,9 @@ pub fn start_from(
         transfer.state.insert(name, fitting.unwrap_or(initial));
     }
     let copies = |name: &String| !has_branch && name.starts_with(BRANCH_STAGE);
-    transfer.unused.extend(given.into_keys().filter(|name| !copies(name)));
+    transfer
+        .unused
+        .extend(given.into_keys().filter(|name| !copies(name)));
     Ok(transfer)
 }
 
@@ -83,10 +96,13 @@ pub fn start_from(
 fn check_backbone(fresh: &State, given: &State) -> Result<(), StateMismatch> {
     let gates = given.keys().any(|name| is_gate(name));
     let backbone = |state: &State| -> BTreeMap<String, Shape> {
-        let of_backbone =
-            |name: &str| name.starts_with("network.") && !is_head(name) && (gates || !is_gate(name));
+        let of_backbone = |name: &str| {
+            name.starts_with("network.") && !is_head(name) && (gates || !is_gate(name))
+        };
         let shapes = state.iter().filter(|(name, _)| of_backbone(name));
-        shapes.map(|(name, data)| (name.clone(), data.shape().clone())).collect()
+        shapes
+            .map(|(name, data)| (name.clone(), data.shape().clone()))
+            .collect()
     };
     StateMismatch::check(&backbone(fresh), &backbone(given))
 }
@@ -101,13 +117,20 @@ mod tests {
     use crate::state::state_of;
 
     fn config(attention: Option<AttentionConfig>, classes: usize) -> ClassifierConfig {
-        ClassifierConfig { network: Architecture::parse("resnet8").unwrap().network, attention, classes }
+        ClassifierConfig {
+            network: Architecture::parse("resnet8").unwrap().network,
+            attention,
+            classes,
+        }
     }
 
     #[test]
     fn attention_in_the_blocks_may_be_fresh_but_not_dropped() {
         let network = Architecture::parse("cbam-resnet8").unwrap().network;
-        let gated = ClassifierConfig { network, ..config(None, 3) };
+        let gated = ClassifierConfig {
+            network,
+            ..config(None, 3)
+        };
         let plain = config(None, 3);
         let transfer = start_from(&gated, state(&gated, 2), state(&plain, 1)).unwrap();
         assert!(transfer.fresh.iter().all(|name| is_gate(name)) && !transfer.fresh.is_empty());
@@ -138,14 +161,24 @@ mod tests {
             transfer.state[&format!("branch.stage.{rest}")],
             baseline[&format!("network.stages.2.{rest}")]
         );
-        assert_eq!(transfer.state["network.stem.conv.weight"], baseline["network.stem.conv.weight"]);
+        assert_eq!(
+            transfer.state["network.stem.conv.weight"],
+            baseline["network.stem.conv.weight"]
+        );
         assert!(
-            transfer.copied.iter().all(|name| name.starts_with(BRANCH_STAGE)) && !transfer.copied.is_empty()
+            transfer
+                .copied
+                .iter()
+                .all(|name| name.starts_with(BRANCH_STAGE))
+                && !transfer.copied.is_empty()
         );
         // Ten classes do not fit three.
         assert!(transfer.fresh.contains(&"network.head.weight".to_owned()));
         assert!(transfer.fresh.contains(&"branch.logits.weight".to_owned()));
-        assert_eq!(transfer.state["network.head.weight"], fresh["network.head.weight"]);
+        assert_eq!(
+            transfer.state["network.head.weight"],
+            fresh["network.head.weight"]
+        );
         let all = transfer.loaded.len() + transfer.copied.len() + transfer.fresh.len();
         assert_eq!(all, transfer.state.len());
     }

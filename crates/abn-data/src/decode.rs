@@ -5,7 +5,9 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Luma};
+use image::{
+    DynamicImage, ImageBuffer, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, Luma,
+};
 use image::{Rgb, RgbImage};
 
 use crate::DataError;
@@ -16,8 +18,9 @@ const MAX_FILE: u64 = 256 << 20;
 const MAX_SIDE: u32 = 32_768;
 const MAX_ALLOC: u64 = 512 << 20;
 
-/// The image in `path` as its author meant it: upright (EXIF orientation applied), on white where it is
-/// transparent, 16-bit and greyscale brought to 8-bit RGB. The file's name is of no importance.
+/// The image in `path` as its author meant it: upright (EXIF orientation applied), on white where
+/// it is transparent, 16-bit and greyscale brought to 8-bit RGB. The file's name is of no
+/// importance.
 ///
 /// # Errors
 /// A file that is missing, empty, truncated, damaged, too large or neither PNG nor JPEG.
@@ -25,12 +28,15 @@ pub fn read_image(path: &Path) -> Result<RgbImage, DataError> {
     open(path).map(flatten)
 }
 
-/// The values of a greyscale image as they are in the file; of colours, a grey that is 0 for black alone.
+/// The values of a greyscale image as they are in the file; of colours, a grey that is 0 for black
+/// alone.
 pub(crate) fn read_gray(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>, DataError> {
     open(path).map(|image| match image {
-        DynamicImage::ImageLuma8(image) => ImageBuffer::from_fn(image.width(), image.height(), |x, y| {
-            Luma([image.get_pixel(x, y)[0].into()])
-        }),
+        DynamicImage::ImageLuma8(image) => {
+            ImageBuffer::from_fn(image.width(), image.height(), |x, y| {
+                Luma([image.get_pixel(x, y)[0].into()])
+            })
+        }
         image => image.into_luma16(),
     })
 }
@@ -40,14 +46,27 @@ pub(crate) fn open(path: &Path) -> Result<DynamicImage, DataError> {
     let bytes = read_bounded(path, MAX_FILE, "a PNG or JPEG image")?;
     let format = format_of(path, &bytes)?;
     if format == ImageFormat::Jpeg && !has_end(&bytes) {
-        return Err(DataError::Truncated { path: path.into(), size: bytes.len() });
+        return Err(DataError::Truncated {
+            path: path.into(),
+            size: bytes.len(),
+        });
     }
-    decode(bytes, format).map_err(|source| DataError::Decode { path: path.into(), source })
+    decode(bytes, format).map_err(|source| DataError::Decode {
+        path: path.into(),
+        source,
+    })
 }
 
 /// The bytes of a regular file that has 1 to `limit` of them.
-pub(crate) fn read_bounded(path: &Path, limit: u64, expected: &'static str) -> Result<Vec<u8>, DataError> {
-    let failed = |source: io::Error| DataError::Read { path: path.into(), source };
+pub(crate) fn read_bounded(
+    path: &Path,
+    limit: u64,
+    expected: &'static str,
+) -> Result<Vec<u8>, DataError> {
+    let failed = |source: io::Error| DataError::Read {
+        path: path.into(),
+        source,
+    };
     let absent = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => DataError::Missing {
             path: path.into(),
@@ -62,12 +81,23 @@ pub(crate) fn read_bounded(path: &Path, limit: u64, expected: &'static str) -> R
         return Err(failed(io::Error::other("not a regular file")));
     }
     if metadata.len() > limit {
-        return Err(DataError::TooLarge { path: path.into(), size: metadata.len(), limit });
+        return Err(DataError::TooLarge {
+            path: path.into(),
+            size: metadata.len(),
+            limit,
+        });
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    File::open(path).map_err(absent)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path)
+        .map_err(absent)?
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.is_empty() {
-        return Err(DataError::Empty { path: path.into(), expected });
+        return Err(DataError::Empty {
+            path: path.into(),
+            expected,
+        });
     }
     Ok(bytes)
 }
@@ -78,17 +108,24 @@ fn format_of(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
         Ok(other) => other.to_mime_type().to_owned(),
         Err(_) => "no image format".to_owned(),
     };
-    Err(DataError::NotAnImage { path: path.into(), found })
+    Err(DataError::NotAnImage {
+        path: path.into(),
+        found,
+    })
 }
 
-/// Whether a JPEG file's image is closed: its end marker follows its scans. The decoder fills what a truncated
-/// file lacks with grey and reports nothing. What phones append after the end (a film, say) does not matter.
+/// Whether a JPEG file's image is closed: its end marker follows its scans. The decoder fills what
+/// a truncated file lacks with grey and reports nothing. What phones append after the end (a film,
+/// say) does not matter.
 fn has_end(bytes: &[u8]) -> bool {
     const END_OF_IMAGE: u8 = 0xd9;
     let mut at = 2; // after the start marker
     loop {
         // Within a scan, 0xff is followed by 0 or by a restart marker, which both have no segment.
-        let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) else {
+        let Some(offset) = bytes
+            .get(at..)
+            .and_then(|rest| rest.iter().position(|byte| *byte == 0xff))
+        else {
             return false;
         };
         at += offset + 1;
@@ -98,7 +135,9 @@ fn has_end(bytes: &[u8]) -> bool {
             Some(0xff) => {} // padding: the next byte may be the code
             Some(0x00 | 0x01 | 0xd0..=0xd8) => at += 1,
             Some(_) => {
-                let Some(&[high, low]) = bytes.get(at + 1..at + 3).and_then(|length| length.first_chunk())
+                let Some(&[high, low]) = bytes
+                    .get(at + 1..at + 3)
+                    .and_then(|length| length.first_chunk())
                 else {
                     return false;
                 };
@@ -196,19 +235,28 @@ mod tests {
     fn pixels(bytes: &[u8], expected: &[[u8; 3]]) {
         let (_folder, path) = file(bytes);
         let image = read_image(&path).unwrap();
-        assert_eq!(image.pixels().map(|pixel| pixel.0).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            image.pixels().map(|pixel| pixel.0).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[track_caller]
     fn refused(bytes: &[u8], part: &str) {
         let (_folder, path) = file(bytes);
         let error = read_image(&path).unwrap_err().to_string();
-        assert!(error.contains(part) && error.contains("image.dat"), "{error}");
+        assert!(
+            error.contains(part) && error.contains("image.dat"),
+            "{error}"
+        );
     }
 
     #[test]
     fn every_kind_of_png_becomes_rgb() {
-        pixels(&png(GrayImage::from_raw(2, 1, vec![7, 200]).unwrap()), &[[7; 3], [200; 3]]);
+        pixels(
+            &png(GrayImage::from_raw(2, 1, vec![7, 200]).unwrap()),
+            &[[7; 3], [200; 3]],
+        );
         // 16 bits: 0x8080 = 128 * 257 exactly; 300 / 257 rounds to 1.
         let deep = ImageBuffer::<Luma<u16>, _>::from_raw(2, 1, vec![0x8080, 300]).unwrap();
         pixels(&png(deep), &[[128; 3], [1; 3]]);
@@ -226,7 +274,9 @@ mod tests {
             let mut bytes = Vec::new();
             let mut encoder = PngEncoder::new(&mut bytes);
             encoder.set_exif_metadata(exif(orientation)).unwrap();
-            encoder.write_image(&[RED, BLUE].concat(), 2, 1, ExtendedColorType::Rgb8).unwrap();
+            encoder
+                .write_image(&[RED, BLUE].concat(), 2, 1, ExtendedColorType::Rgb8)
+                .unwrap();
             bytes
         };
         pixels(&encode(1), &[RED, BLUE]);
@@ -246,7 +296,11 @@ mod tests {
         for (turned, original) in [((0, 0), (63, 0)), ((47, 0), (63, 47)), ((0, 63), (0, 0))] {
             let (found, expected) = (image.get_pixel(turned.0, turned.1), gradient());
             let expected = expected.get_pixel(original.0, original.1);
-            let close = found.0.iter().zip(expected.0).all(|(a, b)| a.abs_diff(b) < 12);
+            let close = found
+                .0
+                .iter()
+                .zip(expected.0)
+                .all(|(a, b)| a.abs_diff(b) < 12);
             assert!(close, "{turned:?}: {found:?} against {expected:?}");
         }
     }
@@ -272,10 +326,15 @@ mod tests {
     #[test]
     fn what_is_no_image_is_refused() {
         refused(b"", "is empty");
-        refused(b"once upon a time", "expected PNG or JPEG, found no image format");
+        refused(
+            b"once upon a time",
+            "expected PNG or JPEG, found no image format",
+        );
         refused(b"GIF89a\x01\0\x01\0\0\0\0;", "found image/gif");
         let folder = tempfile::tempdir().unwrap();
-        let error = read_image(&folder.path().join("absent.png")).unwrap_err().to_string();
+        let error = read_image(&folder.path().join("absent.png"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("absent.png does not exist"), "{error}");
         let error = read_image(folder.path()).unwrap_err().to_string();
         assert!(error.contains("check that it is a file"), "{error}");
@@ -283,7 +342,8 @@ mod tests {
 
     #[test]
     fn huge_claims_are_refused_before_allocation() {
-        // A header that promises 30000 x 30000 RGB pixels (2.7 GB), and one with a side beyond the limit.
+        // A header that promises 30000 x 30000 RGB pixels (2.7 GB), and one with a side beyond the
+        // limit.
         for (width, height) in [(30_000_u32, 30_000_u32), (40_000, 1)] {
             let mut bytes = png(GrayImage::new(1, 1));
             bytes[16..20].copy_from_slice(&width.to_be_bytes());
@@ -294,23 +354,39 @@ mod tests {
             refused(&bytes, "cannot decode");
             let (_folder, path) = file(&bytes);
             let error = read_image(&path).unwrap_err();
-            assert!(matches!(error, DataError::Decode { source: ImageError::Limits(_), .. }), "{error:?}");
+            assert!(
+                matches!(
+                    error,
+                    DataError::Decode {
+                        source: ImageError::Limits(_),
+                        ..
+                    }
+                ),
+                "{error:?}"
+            );
         }
     }
 
     #[test]
     fn huge_files_are_refused_unread() {
         let (_folder, path) = file(b"");
-        fs::File::create(&path).unwrap().set_len(MAX_FILE + 1).unwrap();
+        fs::File::create(&path)
+            .unwrap()
+            .set_len(MAX_FILE + 1)
+            .unwrap();
         let error = read_image(&path).unwrap_err();
-        assert!(matches!(error, DataError::TooLarge { size, .. } if size == MAX_FILE + 1), "{error}");
+        assert!(
+            matches!(error, DataError::TooLarge { size, .. } if size == MAX_FILE + 1),
+            "{error}"
+        );
     }
 
     /// The checksum of PNG chunks.
     fn crc32(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(u32::MAX, |crc, byte| {
-            (0..8)
-                .fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+            })
         })
     }
 }

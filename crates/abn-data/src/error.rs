@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 /// Why a data set, an image or a batch could not be read.
 ///
-/// Every message names the file or the sample, what was expected and what to do; a cause from below is the
-/// error's `source`, not part of its message.
+/// Every message names the file or the sample, what was expected and what to do; a cause from below
+/// is the error's `source`, not part of its message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
@@ -48,8 +48,8 @@ pub enum DataError {
     },
     /// A file of fixed-size records that ends within a record.
     #[error(
-        "{} has {size} bytes: expected a multiple of {record}, the size of a record, but {} bytes are left over; \
-         the file is truncated or of another format: copy or unpack it again",
+        "{} has {size} bytes: expected a multiple of {record}, the size of a record, but {} bytes \
+         are left over; the file is truncated or of another format: copy or unpack it again",
         path.display(),
         size % record
     )]
@@ -63,8 +63,8 @@ pub enum DataError {
     },
     /// Files that belong together and are of different sizes: one was cut at the end of a record.
     #[error(
-        "{} has {size} bytes: expected {expected}, as the files before it have; it is truncated or of another data \
-         set: copy or unpack it again",
+        "{} has {size} bytes: expected {expected}, as the files before it have; it is truncated or \
+         of another data set: copy or unpack it again",
         path.display()
     )]
     UnequalFiles {
@@ -77,8 +77,8 @@ pub enum DataError {
     },
     /// A label that names no class.
     #[error(
-        "{}: record {record} has label {label}: expected 0 to {}; the file is damaged or of another format: \
-         copy or unpack it again",
+        "{}: record {record} has label {label}: expected 0 to {}; the file is damaged or of \
+         another format: copy or unpack it again",
         path.display(),
         classes - 1
     )]
@@ -104,8 +104,8 @@ pub enum DataError {
     },
     /// A folder that should hold class folders and does not.
     #[error(
-        "{} holds {}: expected one folder of images a class, of two classes or more; name the folder \
-         that holds them, or the one that holds train/ and val/",
+        "{} holds {}: expected one folder of images a class, of two classes or more; name the \
+         folder that holds them, or the one that holds train/ and val/",
         path.display(),
         match found.as_slice() { [] => "no folders".to_owned(), names => format!("only the folder {}", listed(names)) }
     )]
@@ -126,8 +126,8 @@ pub enum DataError {
     },
     /// A class that cannot be split.
     #[error(
-        "{} has one image: expected two or more, of which one in five is held out; add images, remove the folder, \
-         or hold images out yourself in train/ and val/",
+        "{} has one image: expected two or more, of which one in five is held out; add images, \
+         remove the folder, or hold images out yourself in train/ and val/",
         path.display()
     )]
     LoneImage {
@@ -136,7 +136,8 @@ pub enum DataError {
     },
     /// Training and held-out images of different classes.
     #[error(
-        "{} lacks classes that {} has: {}; expected the same class folders in both: add these or remove them there",
+        "{} lacks classes that {} has: {}; expected the same class folders in both: add these or \
+         remove them there",
         path.display(), other.display(), listed(missing)
     )]
     UnequalClasses {
@@ -149,8 +150,8 @@ pub enum DataError {
     },
     /// Folders within folders without end.
     #[error(
-        "{} lies {limit} folders deep in its class: expected images nearer to it; remove the folder, or the link if \
-         it is one to a folder above",
+        "{} lies {limit} folders deep in its class: expected images nearer to it; remove the \
+         folder, or the link if it is one to a folder above",
         path.display()
     )]
     TooDeep {
@@ -180,7 +181,8 @@ pub enum DataError {
     },
     /// A row that is none of a table of boxes.
     #[error(
-        "{}, line {line}: {reason}; expected the columns image, x0, y0, x1 and y1, in pixels: correct or remove it",
+        "{}, line {line}: {reason}; expected the columns image, x0, y0, x1 and y1, in pixels: \
+         correct or remove it",
         path.display()
     )]
     Table {
@@ -241,8 +243,8 @@ pub enum DataError {
     },
     /// Images of one batch that do not have one size.
     #[error(
-        "sample {index} has {}x{} pixels after the transform: expected {}x{} as the first of its batch; \
-         end the transform with a crop",
+        "sample {index} has {}x{} pixels after the transform: expected {}x{} as the first of its \
+         batch; end the transform with a crop",
         found.0, found.1, expected.0, expected.1
     )]
     UnequalSizes {
@@ -263,7 +265,8 @@ pub enum DataError {
     },
     /// A defect in the code that makes samples, caught so that training ends with a message.
     #[error(
-        "making batch {batch} failed unexpectedly: {message}; this is a defect of the data set's code: report it"
+        "making batch {batch} failed unexpectedly: {message}; this is a defect of the data set's \
+         code: report it"
     )]
     Panic {
         /// Number of the batch in the epoch.
@@ -276,14 +279,22 @@ pub enum DataError {
 impl DataError {
     /// The same error with the sample's index in front.
     pub(crate) fn at(self, index: usize) -> Self {
-        Self::Sample { index, source: Box::new(self) }
+        Self::Sample {
+            index,
+            source: Box::new(self),
+        }
     }
 }
 
 /// The first names of a list, and how many more there are.
 fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let shown = names
+        .iter()
+        .take(SHOWN)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),
@@ -299,7 +310,11 @@ mod tests {
         fn takes<E: std::error::Error + Send + Sync + 'static>(error: E) -> String {
             error.to_string()
         }
-        let error = DataError::RecordSize { path: "a.bin".into(), size: 6150, record: 3073 };
+        let error = DataError::RecordSize {
+            path: "a.bin".into(),
+            size: 6150,
+            record: 3073,
+        };
         assert!(takes(error).starts_with("a.bin has 6150 bytes: expected a multiple of 3073"));
     }
 

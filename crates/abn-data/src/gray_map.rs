@@ -8,7 +8,8 @@ use image::{DynamicImage, GenericImageView, Rgba};
 use crate::DataError;
 use crate::decode::open;
 
-/// How far the colours of a pixel may lie apart: what rounding leaves of a grey that was stored as colours.
+/// How far the colours of a pixel may lie apart: what rounding leaves of a grey that was stored as
+/// colours.
 const GREY: u8 = 8;
 
 /// A greyscale image as a map with values in [0, 1].
@@ -19,11 +20,21 @@ impl GrayMap {
     /// The greyscale image in `path`, upright. Greys that are stored as colours are taken as greys.
     ///
     /// # Errors
-    /// Those of [`read_image`](crate::read_image); and colours or transparency, which are no map value.
+    /// Those of [`read_image`](crate::read_image); and colours or transparency, which are no map
+    /// value.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let image = open(path)?;
-        let refused = |found| Err(DataError::NotAMap { path: path.into(), found });
-        if image.color().has_alpha() && image.pixels().any(|(_, _, Rgba([.., alpha]))| alpha < u8::MAX) {
+        let refused = |found| {
+            Err(DataError::NotAMap {
+                path: path.into(),
+                found,
+            })
+        };
+        if image.color().has_alpha()
+            && image
+                .pixels()
+                .any(|(_, _, Rgba([.., alpha]))| alpha < u8::MAX)
+        {
             return refused("transparent pixels");
         }
         if image.color().has_color() && !image.pixels().all(|(_, _, pixel)| is_grey(pixel)) {
@@ -32,16 +43,19 @@ impl GrayMap {
         Ok(Self(image))
     }
 
-    /// The map at that size, row-major: of 8 bits value / 255, of 16 bits value / 65535. An enlargement interpolates
-    /// bilinearly; a reduction averages, so that thin strokes are not lost. A map of that size already keeps its
-    /// values.
+    /// The map at that size, row-major: of 8 bits value / 255, of 16 bits value / 65535. An
+    /// enlargement interpolates bilinearly; a reduction averages, so that thin strokes are not
+    /// lost. A map of that size already keeps its values.
     pub fn values(&self, width: u32, height: u32) -> Vec<f32> {
         let Self(image) = self;
         if (image.width(), image.height()) == (width, height) {
             return image.to_luma32f().into_raw();
         }
         // In the file's own depth: as floats, a large file would need four times its memory.
-        image.resize_exact(width, height, FilterType::Triangle).to_luma32f().into_raw()
+        image
+            .resize_exact(width, height, FilterType::Triangle)
+            .to_luma32f()
+            .into_raw()
     }
 }
 
@@ -68,7 +82,13 @@ mod tests {
         let (_folder, path) = saved(image);
         let found = GrayMap::read(&path).unwrap().values(width, 1);
         assert_eq!(found.len(), expected.len());
-        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+        assert!(
+            found
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 1e-6),
+            "{found:?}"
+        );
     }
 
     #[track_caller]
@@ -84,10 +104,22 @@ mod tests {
 
     #[test]
     fn black_is_0_and_white_1_at_every_depth() {
-        values(GrayImage::from_raw(3, 1, vec![0, 51, 255]).unwrap(), 3, &[0.0, 0.2, 1.0]);
+        values(
+            GrayImage::from_raw(3, 1, vec![0, 51, 255]).unwrap(),
+            3,
+            &[0.0, 0.2, 1.0],
+        );
         values(deep(&[0, 13107, 65535]), 3, &[0.0, 0.2, 1.0]);
-        values(RgbImage::from_raw(2, 1, vec![51, 51, 51, 255, 255, 255]).unwrap(), 2, &[0.2, 1.0]);
-        values(ImageBuffer::<LumaA<u8>, _>::from_raw(1, 1, vec![51, 255]).unwrap(), 1, &[0.2]);
+        values(
+            RgbImage::from_raw(2, 1, vec![51, 51, 51, 255, 255, 255]).unwrap(),
+            2,
+            &[0.2, 1.0],
+        );
+        values(
+            ImageBuffer::<LumaA<u8>, _>::from_raw(1, 1, vec![51, 255]).unwrap(),
+            1,
+            &[0.2],
+        );
     }
 
     #[test]
@@ -98,12 +130,19 @@ mod tests {
             2,
             &[3.0 / 7.0, 1.0 / 7.0].map(|value| (value * 65535.0_f32).round() / 65535.0),
         );
-        values(deep(&[0, 40000]), 4, &[0.0, 10000.0, 30000.0, 40000.0].map(|value| value / 65535.0));
+        values(
+            deep(&[0, 40000]),
+            4,
+            &[0.0, 10000.0, 30000.0, 40000.0].map(|value| value / 65535.0),
+        );
     }
 
     #[test]
     fn what_has_no_map_value_is_refused() {
         refused(RgbImage::from_pixel(2, 2, Rgb([200, 180, 200])), "colours");
-        refused(ImageBuffer::<LumaA<u8>, _>::from_raw(1, 1, vec![51, 254]).unwrap(), "transparent");
+        refused(
+            ImageBuffer::<LumaA<u8>, _>::from_raw(1, 1, vec![51, 254]).unwrap(),
+            "transparent",
+        );
     }
 }

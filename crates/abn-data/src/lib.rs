@@ -1,15 +1,17 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
-//! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`], [`image_folder`].
-//!   Its samples implement Burn's `Dataset`, so Burn's own transforms apply.
-//! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a run's record.
+//! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`],
+//!   [`image_folder`]. Its samples implement Burn's `Dataset`, so Burn's own transforms apply.
+//! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
+//!   run's record.
 //! - A [`Loader`] makes [`Batch`]es in parallel.
 //! - [`read_image`] reads one file from outside, [`GrayMap`] one that is meant as a map.
 //!
-//! One decision shapes the crate: **order and augmentation are pure functions of (seed, epoch, index)**. No
-//! generator lives from one sample to the next. Therefore the number of worker threads changes nothing, an epoch
-//! can be entered at any batch, and an interrupted run continues exactly as if it had not been. Burn's loaders
-//! give each worker a part of the data and batches arrive as they are ready, which permits none of this.
+//! One decision shapes the crate: **order and augmentation are pure functions of (seed, epoch,
+//! index)**. No generator lives from one sample to the next. Therefore the number of worker threads
+//! changes nothing, an epoch can be entered at any batch, and an interrupted run continues exactly
+//! as if it had not been. Burn's loaders give each worker a part of the data and batches arrive as
+//! they are ready, which permits none of this.
 //!
 //! Batches hold plain `f32` values; tensors and devices are the trainer's.
 //!

@@ -1,8 +1,8 @@
 //! Ordered parallel loading: batches whose content depends on (seed, epoch, index) alone.
 //!
-//! Worker w of W makes batches w, w + W, ... into a short queue of its own and the consumer visits the queues
-//! in turn. So batches arrive in order, memory is bounded by the queues, and no number of workers, no restart
-//! in the middle of an epoch and no timing changes what they hold.
+//! Worker w of W makes batches w, w + W, ... into a short queue of its own and the consumer visits
+//! the queues in turn. So batches arrive in order, memory is bounded by the queues, and no number
+//! of workers, no restart in the middle of an epoch and no timing changes what they hold.
 
 use std::any::Any;
 use std::io;
@@ -34,7 +34,8 @@ pub struct Loader {
     pub seed: u64,
     /// Whether each epoch has an order of its own; otherwise it is the data set's.
     pub shuffled: bool,
-    /// Whether batches carry the objects' masks. Only evaluation looks at them, so training leaves this off.
+    /// Whether batches carry the objects' masks. Only evaluation looks at them, so training leaves
+    /// this off.
     pub masks: bool,
 }
 
@@ -47,7 +48,8 @@ pub struct Batch {
     pub labels: Vec<usize>,
     /// Index of each image in the data set. `[B]`
     pub indices: Vec<usize>,
-    /// Mask of each image after the same transform, where asked for and known; empty if not asked for.
+    /// Mask of each image after the same transform, where asked for and known; empty if not asked
+    /// for.
     pub masks: Vec<Option<GrayImage>>,
     /// Height of every image.
     pub height: usize,
@@ -67,20 +69,35 @@ impl Loader {
     /// Each item is an error of its own: the batches after it are as if it had not happened.
     #[must_use]
     pub fn epoch(&self, epoch: usize, first_batch: usize) -> Batches {
-        let plan = Arc::new(Plan { order: self.order(epoch), loader: self.clone(), epoch });
+        let plan = Arc::new(Plan {
+            order: self.order(epoch),
+            loader: self.clone(),
+            epoch,
+        });
         let last = self.batches();
         let workers = self.workers.min(last.saturating_sub(first_batch));
-        // Should the system refuse a thread, the calling thread makes the same batches, only slower.
+        // Should the system refuse a thread, the calling thread makes the same batches, only
+        // slower.
         let workers = (0..workers)
             .map(|worker| Worker::start(Arc::clone(&plan), first_batch + worker, workers))
             .collect::<io::Result<Vec<_>>>()
             .unwrap_or_default();
-        Batches { plan, workers, first: first_batch, next: first_batch, last }
+        Batches {
+            plan,
+            workers,
+            first: first_batch,
+            next: first_batch,
+            last,
+        }
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
         let len = self.dataset.len();
-        if self.shuffled { random::permutation(self.seed, epoch, len) } else { (0..len).collect() }
+        if self.shuffled {
+            random::permutation(self.seed, epoch, len)
+        } else {
+            (0..len).collect()
+        }
     }
 }
 
@@ -129,7 +146,10 @@ impl Plan {
     fn make(&self, number: usize) -> Result<Batch, DataError> {
         // Nothing of the plan is changed by making a batch, so a panic leaves nothing half done.
         catch_unwind(AssertUnwindSafe(|| self.batch(number))).unwrap_or_else(|panic| {
-            Err(DataError::Panic { batch: number, message: message_of(panic.as_ref()) })
+            Err(DataError::Panic {
+                batch: number,
+                message: message_of(panic.as_ref()),
+            })
         })
     }
 
@@ -138,13 +158,23 @@ impl Plan {
         let indices = self.order.iter().skip(number * size).take(size);
         let mut batch = Batch::with_capacity(size.min(self.order.len()));
         for &index in indices {
-            batch.push(index, self.sample(index).map_err(|error| error.at(index))?, &self.loader)?;
+            batch.push(
+                index,
+                self.sample(index).map_err(|error| error.at(index))?,
+                &self.loader,
+            )?;
         }
         Ok(batch)
     }
 
     fn sample(&self, index: usize) -> Result<Sample, DataError> {
-        let Loader { dataset, transform, seed, masks, .. } = &self.loader;
+        let Loader {
+            dataset,
+            transform,
+            seed,
+            masks,
+            ..
+        } = &self.loader;
         let mut sample = dataset.get(index)?;
         if !masks {
             sample.mask = None;
@@ -184,12 +214,21 @@ impl Batch {
         }
         let expected = (self.width as u32, self.height as u32);
         if (width, height) != expected {
-            return Err(DataError::UnequalSizes { index, expected, found: (width, height) });
+            return Err(DataError::UnequalSizes {
+                index,
+                expected,
+                found: (width, height),
+            });
         }
         let start = self.pixels.len();
-        // Grows with the images: the first one's size, which a damaged file may claim, is not multiplied.
-        self.pixels.resize(start + 3 * self.width * self.height, 0.0);
-        loader.transform.normalization.write(&sample.image, &mut self.pixels[start..]);
+        // Grows with the images: the first one's size, which a damaged file may claim, is not
+        // multiplied.
+        self.pixels
+            .resize(start + 3 * self.width * self.height, 0.0);
+        loader
+            .transform
+            .normalization
+            .write(&sample.image, &mut self.pixels[start..]);
         self.labels.push(sample.label);
         self.indices.push(index);
         if loader.masks {
@@ -209,26 +248,38 @@ impl Worker {
     /// Makes batches `first`, `first + stride`, ... until the epoch or the consumer ends.
     fn start(plan: Arc<Plan>, first: usize, stride: usize) -> io::Result<Self> {
         let (sender, queue) = sync_channel(QUEUE);
-        let thread = thread::Builder::new().name("abn-data".into()).spawn(move || {
-            let batches = (first..plan.loader.batches()).step_by(stride);
-            for number in batches {
-                if sender.send(plan.make(number)).is_err() {
-                    return; // the consumer has left
+        let thread = thread::Builder::new()
+            .name("abn-data".into())
+            .spawn(move || {
+                let batches = (first..plan.loader.batches()).step_by(stride);
+                for number in batches {
+                    if sender.send(plan.make(number)).is_err() {
+                        return; // the consumer has left
+                    }
                 }
-            }
-        })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+            })?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
     }
 
     fn receive(&self, number: usize) -> Result<Batch, DataError> {
-        let ended = || DataError::Panic { batch: number, message: "its thread has ended".into() };
-        self.queue.as_ref().and_then(|queue| queue.recv().ok()).ok_or_else(ended)?
+        let ended = || DataError::Panic {
+            batch: number,
+            message: "its thread has ended".into(),
+        };
+        self.queue
+            .as_ref()
+            .and_then(|queue| queue.recv().ok())
+            .ok_or_else(ended)?
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // Without its queue, the thread's next `send` fails and it ends; at most one batch is waited for.
+        // Without its queue, the thread's next `send` fails and it ends; at most one batch is
+        // waited for.
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -254,7 +305,10 @@ mod tests {
 
     fn augmented() -> Transform {
         let steps = vec![Step::PadCrop { padding: 4 }, Step::Flip];
-        Transform { steps, normalization: Normalization::CIFAR }
+        Transform {
+            steps,
+            normalization: Normalization::CIFAR,
+        }
     }
 
     fn loader(workers: usize) -> Loader {
@@ -283,7 +337,11 @@ mod tests {
             assert!(index != 6, "index six is a trap");
             let width = if index == 5 { 3 } else { 2 };
             let image = RgbImage::from_pixel(width, 2, Rgb([index as u8; 3]));
-            Ok(Sample { image, label: index, mask: None })
+            Ok(Sample {
+                image,
+                label: index,
+                mask: None,
+            })
         }
 
         fn len(&self) -> usize {
@@ -293,10 +351,26 @@ mod tests {
 
     fn trapped(workers: usize) -> (Arc<Traps>, Loader) {
         let traps = Arc::new(Traps::default());
-        let transform =
-            Transform { steps: vec![], normalization: Normalization { mean: [0.0; 3], std: [1.0; 3] } };
+        let transform = Transform {
+            steps: vec![],
+            normalization: Normalization {
+                mean: [0.0; 3],
+                std: [1.0; 3],
+            },
+        };
         let dataset: ImageDataset = traps.clone();
-        (traps, Loader { dataset, transform, batch_size: 2, workers, seed: 0, shuffled: false, masks: false })
+        (
+            traps,
+            Loader {
+                dataset,
+                transform,
+                batch_size: 2,
+                workers,
+                seed: 0,
+                shuffled: false,
+                masks: false,
+            },
+        )
     }
 
     #[test]
@@ -304,7 +378,11 @@ mod tests {
         let expected = collect(loader(0).epoch(3, 0));
         assert_eq!(expected.len(), 7);
         for workers in [1, 2, 3, 20] {
-            assert_eq!(collect(loader(workers).epoch(3, 0)), expected, "{workers} workers");
+            assert_eq!(
+                collect(loader(workers).epoch(3, 0)),
+                expected,
+                "{workers} workers"
+            );
         }
     }
 
@@ -318,30 +396,66 @@ mod tests {
         }
         let (traps, loader) = trapped(0);
         assert_eq!(collect(loader.epoch(0, 30)).len(), 2);
-        assert_eq!(traps.0.load(Ordering::SeqCst), 4, "nothing before batch 30 is decoded");
+        assert_eq!(
+            traps.0.load(Ordering::SeqCst),
+            4,
+            "nothing before batch 30 is decoded"
+        );
     }
 
     #[test]
     fn an_epoch_holds_every_image_once_and_differs_from_the_next() {
-        let (first, second) = (collect(loader(2).epoch(0, 0)), collect(loader(2).epoch(1, 0)));
-        let indices = |batches: &[Batch]| batches.iter().flat_map(|b| b.indices.clone()).collect::<Vec<_>>();
-        assert_eq!(indices(&first).into_iter().collect::<HashSet<_>>(), (0..50).collect());
-        assert_eq!(first.iter().map(Batch::len).collect::<Vec<_>>(), [8, 8, 8, 8, 8, 8, 2]);
+        let (first, second) = (
+            collect(loader(2).epoch(0, 0)),
+            collect(loader(2).epoch(1, 0)),
+        );
+        let indices = |batches: &[Batch]| {
+            batches
+                .iter()
+                .flat_map(|b| b.indices.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            indices(&first).into_iter().collect::<HashSet<_>>(),
+            (0..50).collect()
+        );
+        assert_eq!(
+            first.iter().map(Batch::len).collect::<Vec<_>>(),
+            [8, 8, 8, 8, 8, 8, 2]
+        );
         assert_ne!(indices(&first), indices(&second));
         // In the same order, the augmentation alone still differs between epochs.
-        let fixed = Loader { shuffled: false, ..loader(0) };
+        let fixed = Loader {
+            shuffled: false,
+            ..loader(0)
+        };
         let (first, second) = (collect(fixed.epoch(0, 0)), collect(fixed.epoch(1, 0)));
         assert_eq!(indices(&first), (0..50).collect::<Vec<_>>());
-        assert!(first.iter().zip(&second).all(|(a, b)| a.labels == b.labels && a.pixels != b.pixels));
+        assert!(
+            first
+                .iter()
+                .zip(&second)
+                .all(|(a, b)| a.labels == b.labels && a.pixels != b.pixels)
+        );
     }
 
     #[test]
     fn augmentation_of_an_image_does_not_depend_on_its_place() {
-        let fixed = collect(Loader { shuffled: false, batch_size: 50, ..loader(0) }.epoch(2, 0));
+        let fixed = collect(
+            Loader {
+                shuffled: false,
+                batch_size: 50,
+                ..loader(0)
+            }
+            .epoch(2, 0),
+        );
         let image = 3 * 32 * 32;
         for batch in collect(loader(2).epoch(2, 0)) {
             for (place, &index) in batch.indices.iter().enumerate() {
-                assert_eq!(batch.pixels[place * image..][..image], fixed[0].pixels[index * image..][..image]);
+                assert_eq!(
+                    batch.pixels[place * image..][..image],
+                    fixed[0].pixels[index * image..][..image]
+                );
                 assert_eq!(batch.masks[place], fixed[0].masks[index]);
                 assert_eq!(batch.labels[place], fixed[0].labels[index]);
             }
@@ -351,8 +465,17 @@ mod tests {
     #[test]
     fn masks_cost_nothing_unless_asked_for() {
         let with = collect(loader(0).epoch(0, 0));
-        let without = collect(Loader { masks: false, ..loader(0) }.epoch(0, 0));
-        assert!(with.iter().all(|batch| batch.masks.len() == batch.len() && batch.masks[0].is_some()));
+        let without = collect(
+            Loader {
+                masks: false,
+                ..loader(0)
+            }
+            .epoch(0, 0),
+        );
+        assert!(
+            with.iter()
+                .all(|batch| batch.masks.len() == batch.len() && batch.masks[0].is_some())
+        );
         for (with, without) in with.iter().zip(&without) {
             assert!(without.masks.is_empty());
             assert_eq!(with.pixels, without.pixels);
@@ -363,7 +486,10 @@ mod tests {
     fn planes_lie_one_after_the_other() {
         let (_, loader) = trapped(0);
         let batch = loader.epoch(0, 0).next().unwrap().unwrap();
-        assert_eq!((batch.height, batch.width, batch.labels), (2, 2, vec![0, 1]));
+        assert_eq!(
+            (batch.height, batch.width, batch.labels),
+            (2, 2, vec![0, 1])
+        );
         let expected: Vec<f32> = [[0.0; 12], [1.0 / 255.0; 12]].concat();
         assert_eq!(batch.pixels, expected);
     }
@@ -376,15 +502,23 @@ mod tests {
             for (number, result) in results.iter().enumerate() {
                 match (number, result) {
                     (2, Err(error)) => {
-                        assert!(error.to_string().starts_with("sample 5 has 3x2 pixels"), "{error}")
+                        assert!(
+                            error.to_string().starts_with("sample 5 has 3x2 pixels"),
+                            "{error}"
+                        )
                     }
                     (3, Err(error)) => {
                         assert!(
-                            error.to_string().contains("making batch 3 failed unexpectedly: index six"),
+                            error
+                                .to_string()
+                                .contains("making batch 3 failed unexpectedly: index six"),
                             "{error}"
                         );
                     }
-                    (_, result) => assert_eq!(result.as_ref().unwrap().labels, [2 * number, 2 * number + 1]),
+                    (_, result) => assert_eq!(
+                        result.as_ref().unwrap().labels,
+                        [2 * number, 2 * number + 1]
+                    ),
                 }
             }
         }
@@ -396,7 +530,11 @@ mod tests {
         let mut batches = loader.epoch(0, 0);
         batches.next().unwrap().unwrap();
         drop((batches, loader));
-        assert_eq!(Arc::strong_count(&traps), 1, "no thread holds the data set any more");
+        assert_eq!(
+            Arc::strong_count(&traps),
+            1,
+            "no thread holds the data set any more"
+        );
         // One consumed, and for each thread a full queue and one in the making.
         assert!(traps.0.load(Ordering::SeqCst) <= 2 * (1 + 3 * (QUEUE + 1)));
     }
@@ -404,7 +542,10 @@ mod tests {
     #[test]
     fn an_empty_data_set_has_no_batches() {
         let dataset = Shapes::new(1, Split::Train, 0).collection().samples;
-        let loader = Loader { dataset, ..loader(2) };
+        let loader = Loader {
+            dataset,
+            ..loader(2)
+        };
         assert_eq!((loader.batches(), loader.epoch(0, 0).count()), (0, 0));
     }
 }

@@ -13,12 +13,20 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// What the reference implementation of attention branch networks uses on CIFAR. Its standard deviations
-    /// are means over images of each image's own, thus smaller than those over all pixels.
-    pub const CIFAR: Self = Self { mean: [0.4914, 0.4822, 0.4465], std: [0.2023, 0.1994, 0.2010] };
+    /// What the reference implementation of attention branch networks uses on CIFAR. Its standard
+    /// deviations are means over images of each image's own, thus smaller than those over all
+    /// pixels.
+    pub const CIFAR: Self = Self {
+        mean: [0.4914, 0.4822, 0.4465],
+        std: [0.2023, 0.1994, 0.2010],
+    };
 
-    /// Mean and standard deviation of the pixels of ImageNet, by which every published ImageNet network is fed.
-    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    /// Mean and standard deviation of the pixels of ImageNet, by which every published ImageNet
+    /// network is fed.
+    pub const IMAGENET: Self = Self {
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+    };
 
     /// Writes the image's red, green and blue plane, each row by row. `[3, H, W]`
     ///
@@ -68,7 +76,10 @@ mod tests {
     #[test]
     fn planes_hold_hand_computed_values() {
         let image = RgbImage::from_raw(2, 1, vec![0, 51, 255, 102, 204, 0]).unwrap();
-        let normalization = Normalization { mean: [0.5, 0.2, 0.0], std: [0.5, 0.1, 0.25] };
+        let normalization = Normalization {
+            mean: [0.5, 0.2, 0.0],
+            std: [0.5, 0.1, 0.25],
+        };
         let planes = normalization.planes(&image);
         // Bytes / 255: red 0 and 0.4, green 0.2 and 0.8, blue 1 and 0.
         let expected = [-1.0, -0.2, 0.0, 6.0, 4.0, 0.0];
@@ -79,15 +90,22 @@ mod tests {
 
     #[test]
     fn inverting_restores_every_byte() {
-        let image =
-            RgbImage::from_fn(16, 16, |x, y| Rgb([(16 * y + x) as u8, (16 * x + y) as u8, 255 - x as u8]));
+        let image = RgbImage::from_fn(16, 16, |x, y| {
+            Rgb([(16 * y + x) as u8, (16 * x + y) as u8, 255 - x as u8])
+        });
         let planes = Normalization::CIFAR.planes(&image);
         assert_eq!(Normalization::CIFAR.invert(&planes, 16, 16), image);
     }
 
     #[test]
     fn inverting_saturates() {
-        let unit = Normalization { mean: [0.0; 3], std: [1.0; 3] };
-        assert_eq!(unit.invert(&[-3.0, 9.0, f32::NAN], 1, 1).as_raw(), &[0, 255, 0]);
+        let unit = Normalization {
+            mean: [0.0; 3],
+            std: [1.0; 3],
+        };
+        assert_eq!(
+            unit.invert(&[-3.0, 9.0, f32::NAN], 1, 1).as_raw(),
+            &[0, 255, 0]
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! The only source of randomness: generators and orders as pure functions of what they are for.
 //!
-//! Nothing here carries state from one sample to the next, so any sample of any epoch can be made alone,
-//! by any thread, in any order, and a resumed run sees what the uninterrupted one would have seen.
-//! PCG's output is fixed by its definition, and rand keeps the values of its distributions within 0.10.
+//! Nothing here carries state from one sample to the next, so any sample of any epoch can be made
+//! alone, by any thread, in any order, and a resumed run sees what the uninterrupted one would have
+//! seen. PCG's output is fixed by its definition, and rand keeps the values of its distributions
+//! within 0.10.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -44,8 +45,8 @@ pub(crate) fn shape(seed: u64, split: Split, index: usize) -> Pcg64 {
     generator(purpose, [seed, index as u64, 0])
 }
 
-/// The label of one generated image: every block of `classes` indices holds each label once, in an order
-/// of its own, so that any prefix is balanced to within one image a class.
+/// The label of one generated image: every block of `classes` indices holds each label once, in an
+/// order of its own, so that any prefix is balanced to within one image a class.
 pub(crate) fn shape_label(seed: u64, split: Split, index: usize, classes: usize) -> usize {
     let purpose = match split {
         Split::Train => Purpose::ShapeLabelsTrain,
@@ -65,11 +66,14 @@ pub(crate) fn rank(seed: u64, name: &str) -> u64 {
 
 fn generator(purpose: Purpose, words: [u64; 3]) -> Pcg64 {
     // Each word enters an already mixed key, so (1, 2) and (2, 1) differ.
-    let key = words.iter().fold(splitmix64(purpose as u64), |key, word| splitmix64(key ^ word));
+    let key = words.iter().fold(splitmix64(purpose as u64), |key, word| {
+        splitmix64(key ^ word)
+    });
     Pcg64::seed_from_u64(key)
 }
 
-/// A bijection of 64-bit words that spreads every input bit over the whole output (Steele et al. 2014).
+/// A bijection of 64-bit words that spreads every input bit over the whole output (Steele et al.
+/// 2014).
 fn splitmix64(word: u64) -> u64 {
     let mut z = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -87,13 +91,19 @@ mod tests {
 
     #[test]
     fn splitmix_gives_the_published_sequence() {
-        // First outputs of the reference generator for seed 1234567: state advances by the golden gamma.
+        // First outputs of the reference generator for seed 1234567: state advances by the golden
+        // gamma.
         let gamma = 0x9e37_79b9_7f4a_7c15_u64;
-        let outputs: Vec<u64> =
-            (0..3).map(|k| splitmix64(1_234_567_u64.wrapping_add(gamma.wrapping_mul(k)))).collect();
+        let outputs: Vec<u64> = (0..3)
+            .map(|k| splitmix64(1_234_567_u64.wrapping_add(gamma.wrapping_mul(k))))
+            .collect();
         assert_eq!(
             outputs,
-            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
         );
     }
 
@@ -129,7 +139,8 @@ mod tests {
 
     #[test]
     fn values_stay_as_they_are() {
-        // No right or wrong here, but other values would make interrupted runs continue differently.
+        // No right or wrong here, but other values would make interrupted runs continue
+        // differently.
         assert_eq!(permutation(0, 0, 8), [0, 4, 6, 2, 1, 5, 3, 7]);
         assert_eq!(augmentation(0, 0, 0).next_u64(), 9_177_847_075_241_609_309);
         assert_eq!(rank(0, "cat/a.jpg"), 10_881_799_598_841_835_474);
@@ -143,7 +154,11 @@ mod tests {
             let spread = counts.iter().max().unwrap() - counts.iter().min().unwrap();
             assert!(spread <= 1, "{counts:?} after {index}");
         }
-        let labels = |split| (0..64).map(|index| shape_label(7, split, index, 8)).collect::<Vec<_>>();
+        let labels = |split| {
+            (0..64)
+                .map(|index| shape_label(7, split, index, 8))
+                .collect::<Vec<_>>()
+        };
         assert_ne!(labels(Split::Train), labels(Split::Test));
         assert_ne!(labels(Split::Train)[..8], labels(Split::Train)[8..16]);
     }

@@ -49,7 +49,10 @@ impl Collection {
         if count >= self.samples.len() {
             return self;
         }
-        Self { samples: Arc::new(PartialDataset::new(self.samples, 0, count)), ..self }
+        Self {
+            samples: Arc::new(PartialDataset::new(self.samples, 0, count)),
+            ..self
+        }
     }
 }
 

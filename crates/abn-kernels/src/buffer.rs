@@ -22,21 +22,27 @@ impl Line {
 
     pub(crate) fn doubles_mut(lines: &mut [Line]) -> &mut [f64] {
         // SAFETY: as in `values_mut`; a double is as long as two values, and any bits are one.
-        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN / 2) }
+        unsafe {
+            std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN / 2)
+        }
     }
 
     pub(crate) fn values(lines: &[Line]) -> &[f32] {
-        // SAFETY: a line is `LEN` values without padding (`repr(C)`, 64 bytes of both size and alignment).
+        // SAFETY: a line is `LEN` values without padding (`repr(C)`, 64 bytes of both size and
+        // alignment).
         unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::LEN) }
     }
 
     pub(crate) fn values_mut(lines: &mut [Line]) -> &mut [f32] {
         // SAFETY: as in `values`; the borrow is exclusive.
-        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN) }
+        unsafe {
+            std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN)
+        }
     }
 }
 
-/// Calls a function with `len` values of scratch memory, which are whatever the thread left there before.
+/// Calls a function with `len` values of scratch memory, which are whatever the thread left there
+/// before.
 pub(crate) fn with_scratch<R>(len: usize, function: impl FnOnce(&mut [f32]) -> R) -> R {
     thread_local! {
         static SCRATCH: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
@@ -66,7 +72,11 @@ unsafe impl Sync for Output<'_> {}
 
 impl<'a> Output<'a> {
     pub(crate) fn new(values: &'a mut [f32]) -> Self {
-        Self { pointer: values.as_mut_ptr(), len: values.len(), lifetime: std::marker::PhantomData }
+        Self {
+            pointer: values.as_mut_ptr(),
+            len: values.len(),
+            lifetime: std::marker::PhantomData,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,7 +95,8 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Values that several threads read, and that an [`Output`] may replace at the same index after they were read.
+/// Values that several threads read, and that an [`Output`] may replace at the same index after
+/// they were read.
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
     pointer: *const f32,
@@ -100,7 +111,11 @@ unsafe impl Sync for Input<'_> {}
 
 impl<'a> Input<'a> {
     pub(crate) fn new(values: &'a [f32]) -> Self {
-        Self { pointer: values.as_ptr(), len: values.len(), lifetime: std::marker::PhantomData }
+        Self {
+            pointer: values.as_ptr(),
+            len: values.len(),
+            lifetime: std::marker::PhantomData,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -114,7 +129,11 @@ impl<'a> Input<'a> {
 
 impl<'a> From<Output<'a>> for Input<'a> {
     fn from(output: Output<'a>) -> Self {
-        Self { pointer: output.pointer, len: output.len, lifetime: std::marker::PhantomData }
+        Self {
+            pointer: output.pointer,
+            len: output.len,
+            lifetime: std::marker::PhantomData,
+        }
     }
 }
 
@@ -162,8 +181,8 @@ impl<'a> Buffers<'a> {
 #[cfg(feature = "flex")]
 pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(&mut [f32])) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
-    // SAFETY: the memory is there, and `fill` writes it before it is read; `f32` has no invalid values and
-    // nothing to drop.
+    // SAFETY: the memory is there, and `fill` writes it before it is read; `f32` has no invalid
+    // values and nothing to drop.
     unsafe {
         fill(std::slice::from_raw_parts_mut(values.as_mut_ptr(), len));
         values.set_len(len);

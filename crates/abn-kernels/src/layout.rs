@@ -50,26 +50,47 @@ const PART: usize = 32 * 1024;
 /// Side of a tile: whole cache lines are read and written.
 const TILE: usize = 16;
 
-fn transpose(set: InstructionSet, [rows, columns]: [usize; 2], cut: Cut, input: &[f32], output: &mut [f32]) {
+fn transpose(
+    set: InstructionSet,
+    [rows, columns]: [usize; 2],
+    cut: Cut,
+    input: &[f32],
+    output: &mut [f32],
+) {
     let matrix = rows * columns;
-    assert!(matrix > 0 && input.len().is_multiple_of(matrix), "whole images");
+    assert!(
+        matrix > 0 && input.len().is_multiple_of(matrix),
+        "whole images"
+    );
     assert_eq!(output.len(), input.len(), "output of a transposition");
     let (input, output) = (Input::new(input), Output::new(output));
     let (side, other) = match cut {
         Cut::Rows => (rows, columns),
         Cut::Columns => (columns, rows),
     };
-    let step = (PART / other).max(4 * TILE).next_multiple_of(TILE).min(side);
+    let step = (PART / other)
+        .max(4 * TILE)
+        .next_multiple_of(TILE)
+        .min(side);
     let parts = side.div_ceil(step);
-    (0..input.len() / matrix * parts).into_par_iter().for_each(|index| {
-        let part = index % parts * step..(index % parts * step + step).min(side);
-        let (image, size) = (index / parts * matrix, [rows, columns]);
-        let (rows, columns) = match cut {
-            Cut::Rows => (part, 0..columns),
-            Cut::Columns => (0..rows, part),
-        };
-        set.run(Transpose { image, size, rows, columns, input, output });
-    });
+    (0..input.len() / matrix * parts)
+        .into_par_iter()
+        .for_each(|index| {
+            let part = index % parts * step..(index % parts * step + step).min(side);
+            let (image, size) = (index / parts * matrix, [rows, columns]);
+            let (rows, columns) = match cut {
+                Cut::Rows => (part, 0..columns),
+                Cut::Columns => (0..rows, part),
+            };
+            set.run(Transpose {
+                image,
+                size,
+                rows,
+                columns,
+                input,
+                output,
+            });
+        });
 }
 
 /// A part of a matrix, `[rows, columns]`, to be written as `[columns, rows]`.
@@ -93,7 +114,10 @@ impl Kernel for Transpose<'_> {
         assert!(self.image + height * width <= self.input.len().min(self.output.len()));
         // SAFETY: inside the matrix, as asserted; nobody else writes this part of it.
         unsafe {
-            let (from, to) = (self.input.pointer().add(self.image), self.output.pointer().add(self.image));
+            let (from, to) = (
+                self.input.pointer().add(self.image),
+                self.output.pointer().add(self.image),
+            );
             for row in self.rows.clone().step_by(TILE) {
                 let rows = row..(row + TILE).min(self.rows.end);
                 for column in self.columns.clone().step_by(TILE) {
@@ -106,7 +130,8 @@ impl Kernel for Transpose<'_> {
 }
 
 /// # Safety
-/// The instructions of `S`; the addresses are valid for matrices of that size, in which the tile lies.
+/// The instructions of `S`; the addresses are valid for matrices of that size, in which the tile
+/// lies.
 #[inline(always)]
 unsafe fn tile<S: Simd>(
     from: *const f32,
@@ -125,7 +150,8 @@ unsafe fn tile<S: Simd>(
             for row in rows.clone() {
                 fetch(from.wrapping_add((row + TILE) * width + columns.start));
             }
-            // A line of the output at once: planes are often 4 KiB apart, where the cache holds few lines.
+            // A line of the output at once: planes are often 4 KiB apart, where the cache holds few
+            // lines.
             for column in [columns.start, columns.start + 8] {
                 for row in [rows.start, rows.start + 8] {
                     S::transpose(
@@ -140,7 +166,8 @@ unsafe fn tile<S: Simd>(
         }
         for column in columns {
             for row in rows.clone() {
-                to.add(column * height + row).write(from.add(row * width + column).read());
+                to.add(column * height + row)
+                    .write(from.add(row * width + column).read());
             }
         }
     }

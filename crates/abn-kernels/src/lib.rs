@@ -1,11 +1,13 @@
 //! Convolutions, batch normalisation, pooling and gates for CPUs, forward and backward.
 //!
-//! The kernels are functions over slices with the channels of a position side by side ("channels last"); the
-//! instruction set, AVX-512, AVX2 or what the compiler's target has, is chosen at run time. rayon shares the work among
-//! threads, and the result is the same bits for any number of them.
+//! The kernels are functions over slices with the channels of a position side by side ("channels
+//! last"); the instruction set, AVX-512, AVX2 or what the compiler's target has, is chosen at run
+//! time. rayon shares the work among threads, and the result is the same bits for any number of
+//! them.
 //!
-//! With the feature `burn`, [`ops`] has them as operations on Burn's tensors, with gradients. They run on the CPU
-//! backend (feature `flex`) in single precision; on every other backend the same calls are Burn's own operations:
+//! With the feature `burn`, [`ops`] has them as operations on Burn's tensors, with gradients. They
+//! run on the CPU backend (feature `flex`) in single precision; on every other backend the same
+//! calls are Burn's own operations:
 //!
 #![cfg_attr(feature = "flex", doc = "```")]
 #![cfg_attr(not(feature = "flex"), doc = "```ignore")]

@@ -1,5 +1,6 @@
-//! The operations against Burn's own: the values and gradients of single precision near those of double, from inputs
-//! and gradients however they lie in memory, and no memory changed that somebody else holds.
+//! The operations against Burn's own: the values and gradients of single precision near those of
+//! double, from inputs and gradients however they lie in memory, and no memory changed that
+//! somebody else holds.
 
 use abn_kernels::ops::{self, After, Known, Mechanism};
 use burn::backend::{Autodiff, Flex};
@@ -78,7 +79,9 @@ impl<const N: usize> Run<N> {
     fn infer(&self, dtype: DType, operation: impl Fn([Tensor<4>; N]) -> Tensor<4>) -> TensorData {
         let memories = self.memories(&Device::flex(), dtype);
         let inputs = self.views(memories.clone());
-        let kept = self.shared.then(|| (memories.clone(), memories.clone().map(Tensor::into_data)));
+        let kept = self
+            .shared
+            .then(|| (memories.clone(), memories.clone().map(Tensor::into_data)));
         drop(memories);
         let output = operation(inputs).into_data();
         if let Some((kept, data)) = kept {
@@ -102,24 +105,45 @@ impl<const N: usize> Run<N> {
         let gradient = Tensor::from_data(gradient.clone(), (&device, dtype));
         // Both terms of a sum get one and the same gradient.
         let other = output.zeros_like().require_grad();
-        let sum = if self.shared { output + other.clone() } else { output };
+        let sum = if self.shared {
+            output + other.clone()
+        } else {
+            output
+        };
         let loss = arrangement.memory(sum) * arrangement.memory(gradient.clone());
         let gradients = loss.sum().backward();
         if self.shared {
             let other = other.grad(&gradients).expect("a gradient").into_data();
-            assert_eq!(other, gradient.inner().into_data(), "a gradient has changed");
-            let now = self.views(memories.clone()).map(|input| input.inner().into_data());
+            assert_eq!(
+                other,
+                gradient.inner().into_data(),
+                "a gradient has changed"
+            );
+            let now = self
+                .views(memories.clone())
+                .map(|input| input.inner().into_data());
             assert_eq!(now, kept, "inputs have changed");
         }
-        let of_inputs = memories.iter().zip(&self.inputs).map(|(memory, (_, arrangement))| {
-            arrangement.view(memory.grad(&gradients).expect("a gradient")).into_data()
-        });
-        Results { output: value, gradients: of_inputs.collect() }
+        let of_inputs = memories
+            .iter()
+            .zip(&self.inputs)
+            .map(|(memory, (_, arrangement))| {
+                arrangement
+                    .view(memory.grad(&gradients).expect("a gradient"))
+                    .into_data()
+            });
+        Results {
+            output: value,
+            gradients: of_inputs.collect(),
+        }
     }
 
     fn memories(&self, device: &Device, dtype: DType) -> [Tensor<4>; N] {
         self.inputs.each_ref().map(|(data, arrangement)| {
-            let memory = arrangement.memory(Tensor::from_data(data.clone(), (&Device::flex(), DType::F64)));
+            let memory = arrangement.memory(Tensor::from_data(
+                data.clone(),
+                (&Device::flex(), DType::F64),
+            ));
             Tensor::from_data(memory.into_data(), (device, dtype))
         })
     }
@@ -130,7 +154,8 @@ impl<const N: usize> Run<N> {
     }
 }
 
-/// Compares `ours` with Burn's operation for inputs of these dimensions, of which `value` draws the values.
+/// Compares `ours` with Burn's operation for inputs of these dimensions, of which `value` draws the
+/// values.
 #[track_caller]
 fn check<const N: usize>(
     case: u64,
@@ -141,26 +166,51 @@ fn check<const N: usize>(
 ) {
     let mut rng = Pcg64::seed_from_u64(case);
     let mut draw = |dims: [usize; 4], value: fn(&mut Pcg64) -> f32| {
-        let values: Vec<f32> = (0..dims.iter().product()).map(|_| value(&mut rng)).collect();
+        let values: Vec<f32> = (0..dims.iter().product())
+            .map(|_| value(&mut rng))
+            .collect();
         (TensorData::new(values, dims), Arrangement::draw(&mut rng))
     };
     let inputs = dims.map(|dims| draw(dims, value));
     let zeros = dims.map(|dims| Tensor::zeros(dims, &Device::flex()));
     let gradient = draw(burns(zeros).dims(), uniform);
-    let run = Run { inputs, gradient, shared: case.is_multiple_of(2) };
-    let context =
-        format!("case {case}, {dims:?}, {:?}", run.inputs.each_ref().map(|(_, arrangement)| arrangement));
+    let run = Run {
+        inputs,
+        gradient,
+        shared: case.is_multiple_of(2),
+    };
+    let context = format!(
+        "case {case}, {dims:?}, {:?}",
+        run.inputs.each_ref().map(|(_, arrangement)| arrangement)
+    );
 
     let expected = run.train(DType::F64, &burns);
     // Double precision is Burn's own, but for the order of sums of gradients.
     for (dtype, bound) in [(DType::F32, 1e-5), (DType::F64, 1e-12)] {
         let context = format!("{dtype:?}, {context}");
         let output = run.infer(dtype, &ours);
-        assert_near(&output, &expected.output, bound, &format!("inference, {context}"));
+        assert_near(
+            &output,
+            &expected.output,
+            bound,
+            &format!("inference, {context}"),
+        );
         let found = run.train(dtype, &ours);
-        assert_near(&found.output, &expected.output, bound, &format!("output, {context}"));
-        for (index, (found, expected)) in found.gradients.iter().zip(&expected.gradients).enumerate() {
-            assert_near(found, expected, bound, &format!("gradient {index}, {context}"));
+        assert_near(
+            &found.output,
+            &expected.output,
+            bound,
+            &format!("output, {context}"),
+        );
+        for (index, (found, expected)) in
+            found.gradients.iter().zip(&expected.gradients).enumerate()
+        {
+            assert_near(
+                found,
+                expected,
+                bound,
+                &format!("gradient {index}, {context}"),
+            );
         }
     }
 }
@@ -169,10 +219,15 @@ fn check<const N: usize>(
 #[track_caller]
 fn assert_near(found: &TensorData, expected: &TensorData, bound: f64, context: &str) {
     assert_eq!(found.shape(), expected.shape(), "{context}");
-    let largest = expected.iter::<f64>().fold(1.0, |largest: f64, value| largest.max(value.abs()));
+    let largest = expected
+        .iter::<f64>()
+        .fold(1.0, |largest: f64, value| largest.max(value.abs()));
     for (index, (found, expected)) in found.iter::<f64>().zip(expected.iter::<f64>()).enumerate() {
         let error = (found - expected).abs();
-        assert!(error <= bound * largest, "{context}: value {index} is {found}, not {expected}");
+        assert!(
+            error <= bound * largest,
+            "{context}: value {index} is {found}, not {expected}"
+        );
     }
 }
 
@@ -188,7 +243,12 @@ fn coarse(rng: &mut Pcg64) -> f32 {
 /// Dimensions of features.
 fn features(rng: &mut Pcg64) -> [usize; 4] {
     let channels = [1, 3, 8, 16, 17, 33][rng.random_range(0..6)];
-    [rng.random_range(1..=3), channels, rng.random_range(4..=9), rng.random_range(4..=9)]
+    [
+        rng.random_range(1..=3),
+        channels,
+        rng.random_range(4..=9),
+        rng.random_range(4..=9),
+    ]
 }
 
 fn each_case(cases: u64, mut check: impl FnMut(u64, &mut Pcg64)) {
@@ -203,14 +263,23 @@ fn vector(tensor: Tensor<4>) -> Tensor<1> {
 
 fn convolution(rng: &mut Pcg64) -> ([usize; 4], [usize; 4], ConvOptions<2>) {
     let [batch, _, height, width] = features(rng);
-    let groups = if rng.random_bool(0.3) { rng.random_range(2..=4) } else { 1 };
+    let groups = if rng.random_bool(0.3) {
+        rng.random_range(2..=4)
+    } else {
+        1
+    };
     let [inputs, outputs] = [0; 2].map(|_| rng.random_range(1..=if groups > 1 { 4 } else { 20 }));
     let kernel = [0; 2].map(|_| rng.random_range(1..=3));
-    let [stride, padding] = [1..=2, 0..=1].map(|range| [0; 2].map(|_| rng.random_range(range.clone())));
+    let [stride, padding] =
+        [1..=2, 0..=1].map(|range| [0; 2].map(|_| rng.random_range(range.clone())));
     let dilation = rng.random_range(1..=if height.min(width) > 4 { 2 } else { 1 });
     let input = [batch, groups * inputs, height, width];
     let weight = [groups * outputs, inputs, kernel[0], kernel[1]];
-    (input, weight, ConvOptions::new(stride, padding, [dilation; 2], groups))
+    (
+        input,
+        weight,
+        ConvOptions::new(stride, padding, [dilation; 2], groups),
+    )
 }
 
 #[test]
@@ -230,7 +299,9 @@ fn convolution_is_burns() {
             [input, weight, bias],
             uniform,
             |[input, weight, bias]| ops::conv2d(input, weight, Some(vector(bias)), options.clone()),
-            |[input, weight, bias]| module::conv2d(input, weight, Some(vector(bias)), options.clone()),
+            |[input, weight, bias]| {
+                module::conv2d(input, weight, Some(vector(bias)), options.clone())
+            },
         );
     });
 }
@@ -246,11 +317,23 @@ fn burns_after(output: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Te
 /// Statistics, the variance positive.
 fn known([gamma, beta, mean, variance]: [Tensor<4>; 4]) -> Known {
     let [gamma, beta, mean, variance] = [gamma, beta, mean, variance.abs() + 0.5].map(vector);
-    Known { gamma, beta, mean, variance, epsilon: EPSILON }
+    Known {
+        gamma,
+        beta,
+        mean,
+        variance,
+        epsilon: EPSILON,
+    }
 }
 
 fn burns_norm(input: Tensor<4>, known: Known) -> Tensor<4> {
-    let Known { gamma, beta, mean, variance, epsilon } = known;
+    let Known {
+        gamma,
+        beta,
+        mean,
+        variance,
+        epsilon,
+    } = known;
     module::batch_norm(input, gamma, beta, mean, variance, epsilon)
 }
 
@@ -260,7 +343,10 @@ fn normalisation_is_burns() {
         let input = features(rng);
         let channel = [input[1], 1, 1, 1];
         let (residual, relu) = (rng.random_bool(0.5), rng.random_bool(0.5));
-        let after = |tensor| After { residual: residual.then_some(tensor), relu };
+        let after = |tensor| After {
+            residual: residual.then_some(tensor),
+            relu,
+        };
         check(
             case,
             [input, channel, channel, input],
@@ -272,7 +358,8 @@ fn normalisation_is_burns() {
                 norm.output + other * 0.5
             },
             |[input, gamma, beta, other]| {
-                let output = module::batch_norm_train(input, vector(gamma), vector(beta), EPSILON).output;
+                let output =
+                    module::batch_norm_train(input, vector(gamma), vector(beta), EPSILON).output;
                 burns_after(output, residual.then(|| other.clone()), relu) + other * 0.5
             },
         );
@@ -309,7 +396,8 @@ fn the_statistics_of_a_batch_are_burns() {
             |inputs| {
                 let [input, gamma, beta] = inputs.clone();
                 let after = After::relu();
-                let norm = ops::batch_norm_train(input, vector(gamma), vector(beta), EPSILON, after);
+                let norm =
+                    ops::batch_norm_train(input, vector(gamma), vector(beta), EPSILON, after);
                 pack(norm.mean, norm.variance, inputs)
             },
             |inputs| {
@@ -333,8 +421,15 @@ fn convolution_with_normalisation_is_burns() {
             [input, weight, channel, channel, channel, channel, channel],
             uniform,
             |[input, weight, bias, gamma, beta, mean, variance]| {
-                let (known, after) = (known([gamma, beta, mean, variance]), After { residual: None, relu });
-                let output = ops::conv2d_norm(input, weight, used(&bias), options.clone(), known, after);
+                let (known, after) = (
+                    known([gamma, beta, mean, variance]),
+                    After {
+                        residual: None,
+                        relu,
+                    },
+                );
+                let output =
+                    ops::conv2d_norm(input, weight, used(&bias), options.clone(), known, after);
                 output + bias.sum().reshape([1; 4])
             },
             |[input, weight, bias, gamma, beta, mean, variance]| {
@@ -357,13 +452,20 @@ fn convolution_with_normalisation_and_residual_is_burns() {
             [input, weight, channel, channel, channel, channel, input],
             uniform,
             |[input, weight, gamma, beta, mean, variance, residual]| {
-                let after = After { residual: Some(residual), relu: true };
+                let after = After {
+                    residual: Some(residual),
+                    relu: true,
+                };
                 let known = known([gamma, beta, mean, variance]);
                 ops::conv2d_norm(input, weight, None, options.clone(), known, after)
             },
             |[input, weight, gamma, beta, mean, variance, residual]| {
                 let output = module::conv2d(input, weight, None, options.clone());
-                burns_after(burns_norm(output, known([gamma, beta, mean, variance])), Some(residual), true)
+                burns_after(
+                    burns_norm(output, known([gamma, beta, mean, variance])),
+                    Some(residual),
+                    true,
+                )
             },
         );
     });
@@ -403,11 +505,35 @@ fn rectified_and_plain_sums_are_burns() {
     each_case(20, |case, rng| {
         let dims = features(rng);
         let relu = |values| burns_after(values, None, true);
-        check(case, [dims], coarse, |[values]| ops::relu(values), |[values]| relu(values));
-        check(case, [dims; 2], coarse, |[a, b]| ops::add(a, b, false), |[a, b]| a + b);
-        check(case, [dims; 2], coarse, |[a, b]| ops::add(a, b, true), |[a, b]| relu(a + b));
+        check(
+            case,
+            [dims],
+            coarse,
+            |[values]| ops::relu(values),
+            |[values]| relu(values),
+        );
+        check(
+            case,
+            [dims; 2],
+            coarse,
+            |[a, b]| ops::add(a, b, false),
+            |[a, b]| a + b,
+        );
+        check(
+            case,
+            [dims; 2],
+            coarse,
+            |[a, b]| ops::add(a, b, true),
+            |[a, b]| relu(a + b),
+        );
         // The two terms are one tensor.
-        check(case, [dims], coarse, |[a]| ops::add(a.clone(), a, true), |[a]| relu(a.clone() + a));
+        check(
+            case,
+            [dims],
+            coarse,
+            |[a]| ops::add(a.clone(), a, true),
+            |[a]| relu(a.clone() + a),
+        );
     });
 }
 
@@ -496,7 +622,8 @@ fn a_network_of_all_of_them_is_burns() {
             |[input, weight, gamma, beta]| {
                 let path = ops::conv2d(input.clone(), weight, None, options.clone());
                 let (gamma, beta) = (vector(gamma), vector(beta));
-                let normed = ops::batch_norm_train(path, gamma, beta, EPSILON, After::relu()).output;
+                let normed =
+                    ops::batch_norm_train(path, gamma, beta, EPSILON, After::relu()).output;
                 let sum = ops::add(normed.clone(), input, false);
                 let joined = ops::add(ops::relu(sum.clone()), normed, true);
                 let pooled = ops::max_pool2d(ops::add(joined, sum, false), [3, 3], [2, 2], [1, 1]);
@@ -506,12 +633,17 @@ fn a_network_of_all_of_them_is_burns() {
             },
             |[input, weight, gamma, beta]| {
                 let path = module::conv2d(input.clone(), weight, None, options.clone());
-                let normed = module::batch_norm_train(path, vector(gamma), vector(beta), EPSILON).output;
+                let normed =
+                    module::batch_norm_train(path, vector(gamma), vector(beta), EPSILON).output;
                 let normed = activation::relu(normed);
                 let sum = normed.clone() + input;
                 let joined = activation::relu(activation::relu(sum.clone()) + normed);
                 let pooled = module::max_pool2d(joined + sum, pool.clone());
-                let gate = pooled.clone().flatten::<3>(2, 3).mean_dim(2).unsqueeze_dim(3);
+                let gate = pooled
+                    .clone()
+                    .flatten::<3>(2, 3)
+                    .mean_dim(2)
+                    .unsqueeze_dim(3);
                 let map = pooled.clone().mean_dim(1);
                 (pooled.clone() * map + pooled) * gate
             },
@@ -523,12 +655,21 @@ fn a_network_of_all_of_them_is_burns() {
 #[test]
 fn the_kernels_serve_single_precision() {
     let device = Device::flex();
-    let strides =
-        |output: Tensor<4>| output.try_into_primitive::<Flex>().unwrap().layout().strides().to_vec();
+    let strides = |output: Tensor<4>| {
+        output
+            .try_into_primitive::<Flex>()
+            .unwrap()
+            .layout()
+            .strides()
+            .to_vec()
+    };
     let tensor = |dtype| Tensor::<4>::ones([2, 3, 4, 5], (&device, dtype));
     assert_eq!(strides(ops::relu(tensor(DType::F32))), [60, 1, 15, 3]);
     assert_eq!(strides(ops::relu(tensor(DType::F64))), [60, 20, 5, 1]);
     let tracked = Tensor::<4>::ones([2, 3, 4, 5], &device.autodiff()).require_grad();
-    let output = ops::relu(tracked).try_into_primitive::<Autodiff<Flex>>().unwrap().into_primitive();
+    let output = ops::relu(tracked)
+        .try_into_primitive::<Autodiff<Flex>>()
+        .unwrap()
+        .into_primitive();
     assert_eq!(output.layout().strides(), [60, 1, 15, 3]);
 }

@@ -14,7 +14,8 @@ use crate::run_dir::RunDir;
 use crate::weights::read_checkpoint;
 use crate::{architectures, device, foreign, settings};
 
-/// The recipe of the existing run, or the data set's, with every option that was given in its place.
+/// The recipe of the existing run, or the data set's, with every option that was given in its
+/// place.
 ///
 /// # Errors
 /// An option names what does not exist, or what to start from cannot be read.
@@ -34,7 +35,10 @@ pub fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recip
         (name, _) => name,
     };
     set_numbers(&mut recipe, args);
-    set(&mut recipe.attention, branch.map(|name| attention(name, &architecture)));
+    set(
+        &mut recipe.attention,
+        branch.map(|name| attention(name, &architecture)),
+    );
     let mut inputs = Inputs::of_recipe(&recipe);
     set(&mut inputs.augment, args.augment);
     set(&mut inputs.side, args.size);
@@ -68,8 +72,8 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.dropout, args.dropout.map(Some));
 }
 
-/// The recipe of the data set for the network. A run to start from also decides the network, unless another is
-/// asked for, and the normalisation, without which its weights are of no use.
+/// The recipe of the data set for the network. A run to start from also decides the network, unless
+/// another is asked for, and the normalisation, without which its weights are of no use.
 fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
     let recipe = Recipe::of(args.dataset.unwrap_or(DatasetName::Shapes), args.epochs);
     let start = match args.init.as_deref() {
@@ -77,15 +81,26 @@ fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
         Some(file) => recognised(args, &recipe, file)?,
         None => None,
     };
-    let same = start.as_ref().filter(|_| args.arch.is_none() && args.block.is_none());
-    let name = args.arch.as_ref().or(start.as_ref().map(|start| &start.architecture));
-    let family = architectures::parse(name.unwrap_or(&recipe.architecture))?.network.family;
+    let same = start
+        .as_ref()
+        .filter(|_| args.arch.is_none() && args.block.is_none());
+    let name = args
+        .arch
+        .as_ref()
+        .or(start.as_ref().map(|start| &start.architecture));
+    let family = architectures::parse(name.unwrap_or(&recipe.architecture))?
+        .network
+        .family;
     let recipe = recipe.for_family(family, args.epochs);
     Ok(Recipe {
-        architecture: start.as_ref().map_or(recipe.architecture, |start| start.architecture.clone()),
+        architecture: start
+            .as_ref()
+            .map_or(recipe.architecture, |start| start.architecture.clone()),
         block: same.and_then(|start| start.block.clone()),
         dropout: same.map_or(recipe.dropout, |start| start.dropout),
-        normalization: start.as_ref().map_or(recipe.normalization, |start| start.normalization),
+        normalization: start
+            .as_ref()
+            .map_or(recipe.normalization, |start| start.normalization),
         ..recipe
     })
 }
@@ -99,6 +114,10 @@ fn recognised(args: &TrainArgs, recipe: &Recipe, file: &Path) -> Result<Option<R
     let known = foreign::recognise(&usual, &read_checkpoint(file)?, &device::for_bookkeeping()?);
     Ok(known.map(|Known { architecture, .. }| {
         let family = architecture.network.family;
-        Recipe { architecture: architecture.name, ..recipe.clone() }.for_family(family, args.epochs)
+        Recipe {
+            architecture: architecture.name,
+            ..recipe.clone()
+        }
+        .for_family(family, args.epochs)
     }))
 }

@@ -18,7 +18,8 @@ use crate::stability::Scale;
 
 /// Trains attention branch networks, shows where they look, and measures it.
 ///
-/// Without a command, trains a small network on the built-in data set `shapes`: about two minutes on two cores.
+/// Without a command, trains a small network on the built-in data set `shapes`: about two minutes
+/// on two cores.
 #[derive(Debug, Parser)]
 #[command(
     name = "abn",
@@ -27,7 +28,8 @@ use crate::stability::Scale;
         abn                                                      train on the built-in images\n  \
         abn train --dataset cifar10 --attention manet --out runs/manet\n  \
         abn explain runs/manet photo.jpg --out maps\n\n\
-        Results go to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 wrong usage, 130 interrupted."
+        Results go to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 \
+        wrong usage, 130 interrupted."
 )]
 pub struct Cli {
     /// What to do; `train` if left out
@@ -99,7 +101,8 @@ pub enum BlockChoice {
     abn train --dataset cifar10 --arch resnet20-basic-a --init resnet20-12fca82f.th --out runs/tuned\n  \
     abn train --attention manet --set attention.mixed.spatial.kernel=3 --out runs/small-kernel\n  \
     abn train --dataset folder --data photos --out runs/photos\n\n\
-    The same command continues a run that was interrupted or killed; options left out are then taken from the run.")]
+    The same command continues a run that was interrupted or killed; options left out are then \
+    taken from the run.")]
 pub struct TrainArgs {
     /// Data set [default: shapes]
     #[arg(long, value_enum)]
@@ -107,7 +110,8 @@ pub struct TrainArgs {
     /// Folder of the data set [default: below datasets/ or $ABN_DATASETS]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Architecture, such as resnet20, wrn-28-10 or se-resnet50; `abn models` lists them [default: resnet8 for shapes, resnet20 for CIFAR, resnet18 for folder, resnet50 for imagenet]
+    /// Architecture, such as resnet20, wrn-28-10 or se-resnet50; `abn models` lists them [default:
+    /// resnet8 for shapes, resnet20 for CIFAR, resnet18 for folder, resnet50 for imagenet]
     #[arg(long, value_name = "NAME")]
     pub arch: Option<String>,
     /// Attention in every residual block [default: what the name of the architecture says]
@@ -116,23 +120,27 @@ pub struct TrainArgs {
     /// Attention branch [default: abn]
     #[arg(long, value_enum)]
     pub attention: Option<AttentionName>,
-    /// Detail of the attention branch or of the module in the blocks, by its path in config.json; repeatable
+    /// Detail of the attention branch or of the module in the blocks, by its path in config.json;
+    /// repeatable
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
     pub settings: Vec<(String, String)>,
-    /// Start from these weights instead of random ones: a run (then also its architecture, --mean and --std) or a
-    /// PyTorch checkpoint
+    /// Start from these weights instead of random ones: a run (then also its architecture, --mean
+    /// and --std) or a PyTorch checkpoint
     #[arg(long, value_name = "RUN|FILE")]
     pub init: Option<PathBuf>,
-    /// Passes over the training images [default: 7 for shapes, 300 for CIFAR (WRN 200), 30 for folder, 90 for imagenet]
+    /// Passes over the training images [default: 7 for shapes, 300 for CIFAR (WRN 200), 30 for
+    /// folder, 90 for imagenet]
     #[arg(long, value_name = "N", value_parser = count)]
     pub epochs: Option<usize>,
-    /// Images a step [default: 16 for shapes, 128 for CIFAR (DenseNet 64), 32 for folder, 256 for imagenet]
+    /// Images a step [default: 16 for shapes, 128 for CIFAR (DenseNet 64), 32 for folder, 256 for
+    /// imagenet]
     #[arg(long, value_name = "N", value_parser = count)]
     pub batch_size: Option<usize>,
     /// Learning rate of the first epoch [default: 0.05 for shapes and folder, else 0.1]
     #[arg(long, value_name = "X", value_parser = positive)]
     pub lr: Option<f64>,
-    /// How the learning rate falls: step:30, milestones:150,225 or cosine [default: cosine for shapes and folder, at 50 % and 75 % for CIFAR (WRN 30, 60, 80 %), step:30 for imagenet]
+    /// How the learning rate falls: step:30, milestones:150,225 or cosine [default: cosine for
+    /// shapes and folder, at 50 % and 75 % for CIFAR (WRN 30, 60, 80 %), step:30 for imagenet]
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<Schedule>,
     /// Factor of each fall of step and milestones [default: 0.1; WRN on CIFAR 0.2]
@@ -144,16 +152,19 @@ pub struct TrainArgs {
     /// Momentum of SGD [default: 0.9]
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub momentum: Option<f64>,
-    /// Probability of dropping values in training, for WRN, DenseNet and VGG [default: 0.5 in VGG's head, 0.3 for WRN on CIFAR, else 0]
+    /// Probability of dropping values in training, for WRN, DenseNet and VGG [default: 0.5 in VGG's
+    /// head, 0.3 for WRN on CIFAR, else 0]
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub dropout: Option<f64>,
     /// Decides initial weights, order, augmentation and dropout [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// What training images go through [default: resize-crop for imagenet and folder, else pad-crop]
+    /// What training images go through [default: resize-crop for imagenet and folder, else
+    /// pad-crop]
     #[arg(long, value_enum)]
     pub augment: Option<Augment>,
-    /// Side of the inputs; photographs are evaluated by their middle [default: 224 for imagenet and folder, else 32]
+    /// Side of the inputs; photographs are evaluated by their middle [default: 224 for imagenet and
+    /// folder, else 32]
     #[arg(long, value_name = "N", value_parser = side)]
     pub size: Option<u32>,
     /// Mean of the inputs in [0, 1], per colour [default: the data set's]
@@ -246,11 +257,13 @@ pub struct PredictArgs {
     /// Device [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Predict once more with this map in place of the network's own: a greyscale image of any size that covers what
-    /// the network sees, black 0, white 1 (8 bits value / 255, 16 bits value / 65535)
+    /// Predict once more with this map in place of the network's own: a greyscale image of any size
+    /// that covers what the network sees, black 0, white 1 (8 bits value / 255, 16 bits value /
+    /// 65535)
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
-    /// Print JSON with logits, attention logits and map in full precision; with --map also "with_map"
+    /// Print JSON with logits, attention logits and map in full precision; with --map also
+    /// "with_map"
     #[arg(long)]
     pub json: bool,
 }
@@ -261,7 +274,8 @@ pub struct PredictArgs {
     abn explain runs/cifar10-resnet20-abn photos/ --out maps\n  \
     abn explain runs/photos 'photos/**/*.jpg' --methods attention,grad-cam,centre --out maps\n  \
     abn explain runs/photos cat.jpg --class dog --layer features --raw --out maps\n\n\
-    Writes DIR/index.html, a page to look at, and for each image a PNG with the image and every method's map over it,\n\
+    Writes DIR/index.html, a page to look at, and for each image a PNG with the image and every \
+    method's map over it,\n\
     side by side.")]
 pub struct ExplainArgs {
     /// Folder of the run
@@ -270,7 +284,8 @@ pub struct ExplainArgs {
     /// Images, PNG or JPEG, folders of them, or patterns such as 'photos/**/*.jpg'
     #[arg(value_name = "FILE|DIR|GLOB", required = true)]
     pub files: Vec<PathBuf>,
-    /// Methods, separated by commas [default: attention,cam,grad-cam,grad-cam++, as far as the network has them]
+    /// Methods, separated by commas [default: attention,cam,grad-cam,grad-cam++, as far as the
+    /// network has them]
     #[arg(long, value_name = "METHOD,...", value_enum, value_delimiter = ',')]
     pub methods: Vec<MethodName>,
     /// Features that Grad-CAM and Grad-CAM++ look at; CAM has the refined ones alone
@@ -282,14 +297,15 @@ pub struct ExplainArgs {
     /// Folder for the overlays and the page
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Also write the maps of each image as JSON: {"path", "class", "label", "maps": {METHOD: {"height", "width",
-    /// "values"}}, ...}
+    /// Also write the maps of each image as JSON: {"path", "class", "label", "maps": {METHOD:
+    /// {"height", "width", "values"}}, ...}
     #[arg(long)]
     pub raw: bool,
     /// Colour scale
     #[arg(long, value_enum, default_value_t)]
     pub colors: Colors,
-    /// Values of the attention map at the ends of the colour scale [default: unit, or per-image for maps beyond 1]
+    /// Values of the attention map at the ends of the colour scale [default: unit, or per-image for
+    /// maps beyond 1]
     #[arg(long, value_enum)]
     pub range: Option<Range>,
     /// Which weights
@@ -305,10 +321,11 @@ pub struct ExplainArgs {
 #[command(after_help = "Examples:\n  \
     abn score runs/shapes-resnet8-abn\n  \
     abn score runs/pets --limit 90 --truth boxes --layer features --json\n\n\
-    Deletion, insertion, average drop and increase ask the network again and need no more than images; the pointing \
-    game, energy, IoU and AUC are for data sets that know where the objects are. Means come with a 95 % interval \
-    (bootstrap over images). Beside the table on stdout, --out gets score.html, score.json and score.csv, a line per \
-    image and method. What is measured is kept: interrupted, the same command continues, and repeated, it is done.")]
+    Deletion, insertion, average drop and increase ask the network again and need no more than \
+    images; the pointing game, energy, IoU and AUC are for data sets that know where the objects \
+    are. Means come with a 95 % interval (bootstrap over images). Beside the table on stdout, \
+    --out gets score.html, score.json and score.csv, a line per image and method. What is measured \
+    is kept: interrupted, the same command continues, and repeated, it is done.")]
 pub struct ScoreArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
@@ -372,10 +389,10 @@ pub enum TruthName {
     abn stability runs/seed-1 runs/seed-2 runs/seed-3\n  \
     abn stability runs/manet-* --out stability-of-manet\n  \
     abn stability runs/plain-1 runs/plain-2 --method grad-cam --threshold 200 --json\n\n\
-    A position is looked at where its value is --threshold of 255 or more; two maps are as alike as the positions that \
-    both look at are a share of those that one does (intersection over union; MANet, section 5.3.1). Maps that ask for a \
-    class are those of the image's label. A pair of maps of which neither reaches the threshold has no IoU: it is \
-    counted and left out.")]
+    A position is looked at where its value is --threshold of 255 or more; two maps are as alike \
+    as the positions that both look at are a share of those that one does (intersection over \
+    union; MANet, section 5.3.1). Maps that ask for a class are those of the image's label. A pair \
+    of maps of which neither reaches the threshold has no IoU: it is counted and left out.")]
 pub struct StabilityArgs {
     /// Folders of runs on the same data set
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
@@ -401,7 +418,8 @@ pub struct StabilityArgs {
     /// Look at the first N images only
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count)]
     pub limit: usize,
-    /// Folder for stability.html, a page with pictures, and stability.csv, a line per image; may be a run
+    /// Folder for stability.html, a page with pictures, and stability.csv, a line per image; may be
+    /// a run
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Which weights
@@ -413,14 +431,17 @@ pub struct StabilityArgs {
     /// Device [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Print JSON: {"iou_over_images": {"mean", "low", "high"}, "pairs", "curve", "classes", "per_image", ...}
+    /// Print JSON: {"iou_over_images": {"mean", "low", "high"}, "pairs", "curve", "classes",
+    /// "per_image", ...}
     #[arg(long)]
     pub json: bool,
 }
 
 /// Arguments of `abn models`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  abn models --classes 100 --json\n  abn models wrn-40-4 cbam-resnet18")]
+#[command(
+    after_help = "Examples:\n  abn models --classes 100 --json\n  abn models wrn-40-4 cbam-resnet18"
+)]
 pub struct ModelsArgs {
     /// Architectures [default: those of the papers]
     #[arg(value_name = "NAME")]
@@ -437,7 +458,8 @@ pub struct ModelsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn import model_best.pth.tar --arch resnet110 --attention abn --dataset cifar100 --out runs/released\n  \
-    abn import resnet20-12fca82f.th --arch resnet20 --attention none --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --out runs/zoo\n\n\
+    abn import resnet20-12fca82f.th --arch resnet20 --attention none --mean 0.485,0.456,0.406 \
+    --std 0.229,0.224,0.225 --out runs/zoo\n\n\
     Names are those of the official ABN code, of torchvision, or of the model zoos of CIFAR.")]
 pub struct ImportArgs {
     /// Checkpoint: .pth, .pth.tar, .th or .safetensors
@@ -452,13 +474,15 @@ pub struct ImportArgs {
     /// Attention branch of the checkpoint
     #[arg(long, value_enum, default_value_t = AttentionName::Abn)]
     pub attention: AttentionName,
-    /// Detail of the attention branch or of the module in the blocks, by its path in config.json; repeatable
+    /// Detail of the attention branch or of the module in the blocks, by its path in config.json;
+    /// repeatable
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
     pub settings: Vec<(String, String)>,
     /// Number of classes [default: the checkpoint's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub classes: Option<u32>,
-    /// Data set that it was trained on [default: imagenet for a network of images of 224x224, else cifar10 or, for 100 classes, cifar100]
+    /// Data set that it was trained on [default: imagenet for a network of images of 224x224, else
+    /// cifar10 or, for 100 classes, cifar100]
     #[arg(long, value_enum)]
     pub dataset: Option<DatasetName>,
     /// Side of the inputs [default: the data set's]
@@ -506,23 +530,34 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 
 /// A number in a range, or what was expected.
 fn ranged<T: FromStr>(text: &str, expected: &str, fits: impl Fn(&T) -> bool) -> Result<T, String> {
-    text.parse().ok().filter(fits).ok_or_else(|| format!("`{text}` is not {expected}"))
+    text.parse()
+        .ok()
+        .filter(fits)
+        .ok_or_else(|| format!("`{text}` is not {expected}"))
 }
 
 fn count(text: &str) -> Result<usize, String> {
-    ranged(text, "a number from 1 to 1000000", |count| (1..=1_000_000).contains(count))
+    ranged(text, "a number from 1 to 1000000", |count| {
+        (1..=1_000_000).contains(count)
+    })
 }
 
 fn steps(text: &str) -> Result<usize, String> {
-    ranged(text, "a number from 1 to 1000", |steps| (1..=1000).contains(steps))
+    ranged(text, "a number from 1 to 1000", |steps| {
+        (1..=1000).contains(steps)
+    })
 }
 
 fn images(text: &str) -> Result<usize, String> {
-    ranged(text, "a number from 0 to 1000000", |images| *images <= 1_000_000)
+    ranged(text, "a number from 0 to 1000000", |images| {
+        *images <= 1_000_000
+    })
 }
 
 fn side(text: &str) -> Result<u32, String> {
-    ranged(text, "a number from 8 to 1024", |side| (8..=1024).contains(side))
+    ranged(text, "a number from 8 to 1024", |side| {
+        (8..=1024).contains(side)
+    })
 }
 
 fn workers(text: &str) -> Result<usize, String> {
@@ -530,19 +565,27 @@ fn workers(text: &str) -> Result<usize, String> {
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    ranged(text, "a positive number", |value: &f64| value.is_finite() && *value > 0.0)
+    ranged(text, "a positive number", |value: &f64| {
+        value.is_finite() && *value > 0.0
+    })
 }
 
 fn factor(text: &str) -> Result<f64, String> {
-    ranged(text, "a number above 0 and at most 1", |value: &f64| *value > 0.0 && *value <= 1.0)
+    ranged(text, "a number above 0 and at most 1", |value: &f64| {
+        *value > 0.0 && *value <= 1.0
+    })
 }
 
 fn fraction(text: &str) -> Result<f64, String> {
-    ranged(text, "a number that is at least 0 and below 1", |value| (0.0..1.0).contains(value))
+    ranged(text, "a number that is at least 0 and below 1", |value| {
+        (0.0..1.0).contains(value)
+    })
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
-    ranged(text, "a number of seconds, 0 or more", |value: &f64| *value >= 0.0)
+    ranged(text, "a number of seconds, 0 or more", |value: &f64| {
+        *value >= 0.0
+    })
 }
 
 /// Three comma-separated numbers.
@@ -552,14 +595,22 @@ fn rgb(text: &str) -> Result<[f32; 3], String> {
         .map(|number| number.trim().parse())
         .collect::<Result<_, _>>()
         .map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))?;
-    numbers.try_into().map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))
+    numbers
+        .try_into()
+        .map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))
 }
 
 /// Three comma-separated positive numbers.
 fn deviations(text: &str) -> Result<[f32; 3], String> {
     let numbers = rgb(text)?;
-    let positive = numbers.iter().all(|number| number.is_finite() && *number > 0.0);
-    if positive { Ok(numbers) } else { Err(format!("`{text}` is not three positive numbers")) }
+    let positive = numbers
+        .iter()
+        .all(|number| number.is_finite() && *number > 0.0);
+    if positive {
+        Ok(numbers)
+    } else {
+        Err(format!("`{text}` is not three positive numbers"))
+    }
 }
 
 #[cfg(test)]
@@ -576,7 +627,10 @@ mod tests {
     fn every_command_shows_an_example() {
         let program = Cli::command();
         for command in program.get_subcommands().chain([&program]) {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             assert!(help.contains("Example"), "{}", command.get_name());
         }
     }
@@ -584,6 +638,10 @@ mod tests {
     #[test]
     fn colours_are_three_numbers() {
         assert_eq!(rgb("0.5, 0.25,1"), Ok([0.5, 0.25, 1.0]));
-        assert!(["", "1,2", "1,2,3,4", "a,b,c"].iter().all(|text| rgb(text).is_err()));
+        assert!(
+            ["", "1,2", "1,2,3,4", "a,b,c"]
+                .iter()
+                .all(|text| rgb(text).is_err())
+        );
     }
 }

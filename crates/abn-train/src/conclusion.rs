@@ -1,4 +1,5 @@
-//! The end of a run: its best weights measured once more where masks are known, `results.json`, `report.html`.
+//! The end of a run: its best weights measured once more where masks are known, `results.json`,
+//! `report.html`.
 
 use abn_core::Classifier;
 use abn_core::explain::{Localisation, Mask};
@@ -31,11 +32,24 @@ const WORKERS: usize = 2;
 ///
 /// # Errors
 /// The run has no finished epoch, a file or sample cannot be read, or the folder not be written.
-pub fn conclude(config: &RunConfig, run: &RunDir, test: &Collection, device: Device) -> Result<Results> {
+pub fn conclude(
+    config: &RunConfig,
+    run: &RunDir,
+    test: &Collection,
+    device: Device,
+) -> Result<Results> {
     let session = Session::open(run.path(), Which::Best, device)?;
     let progress = Checkpoints::open(run.checkpoints())?.progress();
-    let last = progress.history.last().context("the run has no finished epoch")?;
-    let best = progress.history.iter().rev().find(|record| record.best).unwrap_or(last);
+    let last = progress
+        .history
+        .last()
+        .context("the run has no finished epoch")?;
+    let best = progress
+        .history
+        .iter()
+        .rev()
+        .find(|record| record.best)
+        .unwrap_or(last);
     let results = Results {
         epochs: progress.history.len(),
         best_epoch: best.epoch,
@@ -64,7 +78,12 @@ fn report(
         settings: settings(config, &session.device),
         timing: run.read_lines::<EpochTiming>(TIMING).unwrap_or_default(),
         results: Some(results.clone()),
-        gallery: gallery(&session.classifier, &sample, &config.classes, &session.device)?,
+        gallery: gallery(
+            &session.classifier,
+            &sample,
+            &config.classes,
+            &session.device,
+        )?,
         epochs: history.to_vec(),
         drawing: Drawing::of(config.model.attention.as_ref()),
         related: related(run, config.model.attention.is_some()),
@@ -88,7 +107,10 @@ fn pointing(session: &Session, loader: &Loader) -> Result<Option<Pointing>> {
     let Some(trained) = pointing_game(&session.classifier, loader, &session.device)? else {
         return Ok(None);
     };
-    let untrained = session.config.model.init_seeded(session.config.recipe.seed, &session.device);
+    let untrained = session
+        .config
+        .model
+        .init_seeded(session.config.recipe.seed, &session.device);
     let untrained = pointing_game(&untrained, loader, &session.device)?;
     Ok(untrained.map(|untrained| Pointing {
         images: trained.images,
@@ -107,12 +129,21 @@ struct PointingGame {
 }
 
 /// Plays the game on every image whose object is known and seen; `None` if there is none.
-fn pointing_game(classifier: &Classifier, loader: &Loader, device: &Device) -> Result<Option<PointingGame>> {
+fn pointing_game(
+    classifier: &Classifier,
+    loader: &Loader,
+    device: &Device,
+) -> Result<Option<PointingGame>> {
     let mut game = PointingGame::default();
     for_each_batch(classifier, loader, device, |batch, outcome| {
-        let maps = outcome.attention.iter().flat_map(|attention| &attention.maps);
+        let maps = outcome
+            .attention
+            .iter()
+            .flat_map(|attention| &attention.maps);
         for (map, mask) in maps.zip(&batch.masks) {
-            let Some(mask) = mask.as_ref().map(object).transpose()? else { continue };
+            let Some(mask) = mask.as_ref().map(object).transpose()? else {
+                continue;
+            };
             if let Some(found) = Localisation::measure(map, &mask, 0.5) {
                 game.images += 1;
                 game.hits += found.pointing;
@@ -130,7 +161,11 @@ fn pointing_game(classifier: &Classifier, loader: &Loader, device: &Device) -> R
 /// The mask has no pixels.
 pub fn object(mask: &GrayImage) -> Result<Mask> {
     let inside = mask.pixels().map(|pixel| pixel[0] > 0).collect();
-    Ok(Mask::new(mask.height() as usize, mask.width() as usize, inside)?)
+    Ok(Mask::new(
+        mask.height() as usize,
+        mask.width() as usize,
+        inside,
+    )?)
 }
 
 /// Every setting of the run, for the report's table.
@@ -138,8 +173,14 @@ fn settings(config: &RunConfig, device: &Device) -> Vec<(String, String)> {
     let cost = config.cost(device);
     let mut settings = vec![
         ("parameters".to_owned(), cost.parameters.to_string()),
-        ("multiply-adds an image".to_owned(), cost.multiply_adds.to_string()),
-        ("map".to_owned(), format!("{} x {}", cost.map[0], cost.map[1])),
+        (
+            "multiply-adds an image".to_owned(),
+            cost.multiply_adds.to_string(),
+        ),
+        (
+            "map".to_owned(),
+            format!("{} x {}", cost.map[0], cost.map[1]),
+        ),
     ];
     settings.extend(config.settings());
     settings

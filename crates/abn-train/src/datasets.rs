@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use abn_data::{
-    Collection, DataError, Sample, Shapes, Split, Truth, cifar10, cifar100, image_folder, imagenet_classes,
+    Collection, DataError, Sample, Shapes, Split, Truth, cifar10, cifar100, image_folder,
+    imagenet_classes,
 };
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -19,8 +20,8 @@ const SHAPES_TRAIN: usize = 2000;
 const SHAPES_TEST: usize = 500;
 /// The built-in set is one fixed set: the seed of a run changes the training, not the images.
 const SHAPES_SEED: u64 = 2019;
-/// Which photographs of a folder are held out is fixed as well: runs with different seeds are measured on the same
-/// images, and no run on images that another one has learned.
+/// Which photographs of a folder are held out is fixed as well: runs with different seeds are
+/// measured on the same images, and no run on images that another one has learned.
 const SPLIT_SEED: u64 = 2019;
 
 /// The data sets that can be trained on.
@@ -61,23 +62,32 @@ impl DatasetName {
         (self == Self::Imagenet).then(imagenet_classes)
     }
 
-    /// Where the data set lies: in `given`, where it was `last`, or below the folder of all data sets. Absolute;
-    /// `None` for the built-in set.
+    /// Where the data set lies: in `given`, where it was `last`, or below the folder of all data
+    /// sets. Absolute; `None` for the built-in set.
     ///
     /// # Errors
     /// The current folder is unknown, or the data set lies nowhere unless said where.
     pub fn folder(self, given: Option<&Path>, last: Option<&Path>) -> Result<Option<PathBuf>> {
         if self == Self::Shapes {
-            ensure!(given.is_none(), "--data is of no use: the data set shapes is built in");
+            ensure!(
+                given.is_none(),
+                "--data is of no use: the data set shapes is built in"
+            );
             return Ok(None);
         }
         // A folder that was moved may have come to its usual place.
         let last = last.filter(|last| self == Self::Folder || last.exists());
-        let folder = given.or(last).map(Path::to_owned).or_else(|| self.usual_folder());
+        let folder = given
+            .or(last)
+            .map(Path::to_owned)
+            .or_else(|| self.usual_folder());
         let folder = folder.context(
-            "--dataset folder needs --data DIR: a folder with one folder of photographs a class, or with train/ and val/",
+            "--dataset folder needs --data DIR: a folder with one folder of photographs a class, \
+             or with train/ and val/",
         )?;
-        Ok(Some(std::path::absolute(folder).context("--data is not a usable path")?))
+        Ok(Some(
+            std::path::absolute(folder).context("--data is not a usable path")?,
+        ))
     }
 
     /// Where it lies unless said otherwise.
@@ -90,8 +100,8 @@ impl DatasetName {
         }
     }
 
-    /// Opens one split in a folder that [`folder`](Self::folder) gave, with where the objects lie if that is known.
-    /// `truth` asks photographs for masks or for boxes.
+    /// Opens one split in a folder that [`folder`](Self::folder) gave, with where the objects lie
+    /// if that is known. `truth` asks photographs for masks or for boxes.
     ///
     /// # Errors
     /// The folder or a file in it is missing or damaged.
@@ -101,10 +111,19 @@ impl DatasetName {
         folder: Option<&Path>,
         truth: Option<Truth>,
     ) -> Result<Collection, DataError> {
-        let folder = || folder.map(Path::to_owned).or_else(|| self.usual_folder()).unwrap_or_default();
+        let folder = || {
+            folder
+                .map(Path::to_owned)
+                .or_else(|| self.usual_folder())
+                .unwrap_or_default()
+        };
         match self {
             Self::Shapes => {
-                let count = if split == Split::Train { SHAPES_TRAIN } else { SHAPES_TEST };
+                let count = if split == Split::Train {
+                    SHAPES_TRAIN
+                } else {
+                    SHAPES_TEST
+                };
                 Ok(Shapes::new(SHAPES_SEED, split, count).collection())
             }
             Self::Cifar10 => cifar10(&folder(), split),
@@ -120,8 +139,8 @@ fn folder_of_all() -> PathBuf {
     named.map_or_else(|| PathBuf::from("datasets"), PathBuf::from)
 }
 
-/// A short digest of a split: its size and a few dozen of its images and labels, evenly spread. It tells other
-/// data in the same place without reading everything.
+/// A short digest of a split: its size and a few dozen of its images and labels, evenly spread. It
+/// tells other data in the same place without reading everything.
 ///
 /// # Errors
 /// A sample cannot be read.
@@ -142,7 +161,10 @@ pub fn fingerprint_of_objects(collection: &Collection) -> Result<Option<String>>
         Some(mask) => bytes.extend(mask.as_raw()),
         None => bytes.push(1),
     };
-    collection.masked.then(|| digest(collection, bytes_of)).transpose()
+    collection
+        .masked
+        .then(|| digest(collection, bytes_of))
+        .transpose()
 }
 
 /// 16 hexadecimal digits for what `bytes_of` appends for each of a few dozen samples.
@@ -151,7 +173,12 @@ fn digest(collection: &Collection, bytes_of: impl Fn(&Sample, &mut Vec<u8>)) -> 
     let count = collection.samples.len();
     let mut bytes = count.to_le_bytes().to_vec();
     for place in 0..LOOKED_AT.min(count) {
-        bytes_of(&collection.samples.get(place * count / LOOKED_AT.min(count))?, &mut bytes);
+        bytes_of(
+            &collection
+                .samples
+                .get(place * count / LOOKED_AT.min(count))?,
+            &mut bytes,
+        );
     }
     Ok(sha256(&bytes)[..16].to_owned())
 }

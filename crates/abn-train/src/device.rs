@@ -33,7 +33,8 @@ pub fn is_cpu(asked: Option<&str>) -> bool {
     matches!(name(asked), "flex" | "cpu")
 }
 
-/// The device of that name, or of the preferred compiled backend. `cuda:1` is the second CUDA device.
+/// The device of that name, or of the preferred compiled backend. `cuda:1` is the second CUDA
+/// device.
 ///
 /// # Errors
 /// The backend is not compiled in.
@@ -47,7 +48,10 @@ pub fn open(name: Option<&str>) -> Result<Device> {
         #[cfg(feature = "cuda")]
         "cuda" => Ok(Device::cuda(0)),
         #[cfg(feature = "cuda")]
-        name if name.strip_prefix("cuda:").is_some_and(|index| index.parse::<usize>().is_ok()) => {
+        name if name
+            .strip_prefix("cuda:")
+            .is_some_and(|index| index.parse::<usize>().is_ok()) =>
+        {
             Ok(Device::cuda(name["cuda:".len()..].parse::<usize>()?))
         }
         #[cfg(feature = "vulkan")]
@@ -55,7 +59,8 @@ pub fn open(name: Option<&str>) -> Result<Device> {
         #[cfg(feature = "wgpu")]
         "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
         other => bail!(
-            "device `{other}` is not available in this build, which has: {}; build with --features {} if it is a backend",
+            "device `{other}` is not available in this build, which has: {}; build with --features \
+             {} if it is a backend",
             COMPILED.join(", "),
             other.split(':').next().unwrap_or(other)
         ),

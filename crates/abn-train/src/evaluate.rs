@@ -17,7 +17,8 @@ pub fn images_of(batch: &Batch, device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(batch.pixels.clone(), shape), device)
 }
 
-/// Passes the batches through a classifier and hands each to `visit`, with its pixels, until that returns false.
+/// Passes the batches through a classifier and hands each to `visit`, with its pixels, until that
+/// returns false.
 ///
 /// # Errors
 /// A sample cannot be read, or `visit` fails.
@@ -48,8 +49,8 @@ pub struct Measured {
     pub probes: Vec<AttentionMap>,
 }
 
-/// Losses, accuracies and the state of the maps over all images; `None` if `go_on`, which is told the number of
-/// images so far, asked to stop.
+/// Losses, accuracies and the state of the maps over all images; `None` if `go_on`, which is told
+/// the number of images so far, asked to stop.
 ///
 /// # Errors
 /// A sample cannot be read.
@@ -64,12 +65,19 @@ pub fn measure(
     let mut complete = true;
     for_each_batch(classifier, loader, device, |batch, outcome| {
         sums.add(&batch.labels, &outcome);
-        let maps = outcome.attention.iter().flat_map(|attention| &attention.maps);
+        let maps = outcome
+            .attention
+            .iter()
+            .flat_map(|attention| &attention.maps);
         maps.clone().for_each(|map| health.add(map));
         probes.extend(maps.take(PROBES - probes.len()).cloned());
         complete = go_on(sums.images());
         Ok(complete)
     })?;
     let (summary, maps) = (sums.summary(attention_weight), health.health());
-    Ok(complete.then_some(Measured { summary, maps, probes }))
+    Ok(complete.then_some(Measured {
+        summary,
+        maps,
+        probes,
+    }))
 }

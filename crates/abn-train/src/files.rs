@@ -11,13 +11,17 @@ use sha2::{Digest, Sha256};
 /// Start of the name of every unfinished file, so that the remains of a killed process can be told.
 const TEMPORARY: &str = ".abn-tmp-";
 
-/// Writes a file so that a kill or a full disk at any instant leaves the old content or the new, never a part.
+/// Writes a file so that a kill or a full disk at any instant leaves the old content or the new,
+/// never a part.
 ///
 /// # Errors
 /// The folder does not exist, is not writable or full. What was there before is intact.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     // The parent of a bare file name is the empty path.
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| *folder != Path::new(""))
+        .unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         let mut builder = tempfile::Builder::new();
         usual_permissions(builder.prefix(TEMPORARY));
@@ -30,7 +34,11 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let absent = !folder.exists();
     write().with_context(|| match absent {
         true => {
-            format!("cannot write `{}`: the folder `{}` does not exist", path.display(), folder.display())
+            format!(
+                "cannot write `{}`: the folder `{}` does not exist",
+                path.display(),
+                folder.display()
+            )
         }
         false => {
             format!(
@@ -53,7 +61,11 @@ fn usual_permissions(_builder: &mut tempfile::Builder<'_, '_>) {}
 
 /// Makes the rename itself durable where folders can be synced.
 fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
 }
 
 /// Removes what a killed process left unfinished in a folder.
@@ -61,7 +73,9 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
 /// # Errors
 /// The folder cannot be read or a file in it not be removed.
 pub fn remove_unfinished(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?
+    {
         let entry = entry?;
         if is_unfinished(&entry.file_name()) {
             fs::remove_file(entry.path())
@@ -78,7 +92,10 @@ pub fn is_unfinished(name: &OsStr) -> bool {
 
 /// SHA-256 as 64 hexadecimal digits, comparable with `sha256sum`.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -109,12 +126,18 @@ mod tests {
         fs::write(folder.path().join(".abn-tmp-x"), b"half").unwrap();
         fs::write(folder.path().join("kept"), b"whole").unwrap();
         remove_unfinished(folder.path()).unwrap();
-        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let names: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
         assert_eq!(names, ["kept"]);
     }
 
     #[test]
     fn digest_of_the_standard_example() {
-        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sha256(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Weights to start from: those of a run or of a PyTorch checkpoint, as far as they fit the network.
+//! Weights to start from: those of a run or of a PyTorch checkpoint, as far as they fit the
+//! network.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -27,7 +28,8 @@ struct Found {
     ours: bool,
 }
 
-/// What a run asked to start from `given` starts from, if anything. An existing run keeps what it started from.
+/// What a run asked to start from `given` starts from, if anything. An existing run keeps what it
+/// started from.
 ///
 /// # Errors
 /// The weights cannot be read.
@@ -44,8 +46,8 @@ pub fn init_of(given: Option<&Path>, existing: Option<&RunConfig>) -> Result<Opt
     }
 }
 
-/// The whole state that the run in that folder starts from, in our names; says what of it was loaded and what
-/// not. `None` if it starts from random weights, or continues from a checkpoint.
+/// The whole state that the run in that folder starts from, in our names; says what of it was
+/// loaded and what not. `None` if it starts from random weights, or continues from a checkpoint.
 ///
 /// # Errors
 /// The weights cannot be read, are not those that the run was made with, or are of another network.
@@ -66,7 +68,13 @@ fn state(init: &Init, config: &RunConfig, device: &Device) -> Result<State> {
         init.from.display()
     );
     let fresh = state_of(&config.model.init_seeded(config.recipe.seed, device));
-    let misfit = || format!("`{}` does not fit {}", init.from.display(), config.recipe.title());
+    let misfit = || {
+        format!(
+            "`{}` does not fit {}",
+            init.from.display(),
+            config.recipe.title()
+        )
+    };
     let (given, unused) = match found.ours {
         true => (found.state, Vec::new()),
         false => {
@@ -83,14 +91,23 @@ fn state(init: &Init, config: &RunConfig, device: &Device) -> Result<State> {
 
 fn read(from: &Path) -> Result<Found> {
     if !from.is_dir() {
-        return Ok(Found { state: read_checkpoint(from)?, ours: false });
+        return Ok(Found {
+            state: read_checkpoint(from)?,
+            ours: false,
+        });
     }
     let (run, _) = RunDir::open(from)?;
-    Ok(Found { state: Checkpoints::open(run.checkpoints())?.weights(Which::Best)?, ours: true })
+    Ok(Found {
+        state: Checkpoints::open(run.checkpoints())?.weights(Which::Best)?,
+        ours: true,
+    })
 }
 
 fn digest(state: &State) -> Result<String> {
-    let floats = state.iter().map(|(name, data)| (name.clone(), data.clone().convert::<f32>())).collect();
+    let floats = state
+        .iter()
+        .map(|(name, data)| (name.clone(), data.clone().convert::<f32>()))
+        .collect();
     Ok(sha256(&to_safetensors(&floats)?))
 }
 
@@ -98,11 +115,18 @@ fn announce(from: &Path, transfer: &Transfer) {
     terminal::note(&format!("starting from `{}`:", from.display()));
     let list = |what: &str, names: &[String]| {
         if !names.is_empty() {
-            terminal::note(&format!("  {what} {} tensors: {}", names.len(), parts(names)));
+            terminal::note(&format!(
+                "  {what} {} tensors: {}",
+                names.len(),
+                parts(names)
+            ));
         }
     };
     list("loaded", &transfer.loaded);
-    list("copied from the last stage into the branch's", &transfer.copied);
+    list(
+        "copied from the last stage into the branch's",
+        &transfer.copied,
+    );
     list("not loaded, random:", &transfer.fresh);
     list("not used of the file:", &transfer.unused);
 }
@@ -111,11 +135,20 @@ fn announce(from: &Path, transfer: &Transfer) {
 fn parts(names: &[String]) -> String {
     let part = |name: &String| {
         let fields: Vec<&str> = name.split('.').collect();
-        let depth = if fields.get(1) == Some(&"stages") { 3 } else { 2 };
+        let depth = if fields.get(1) == Some(&"stages") {
+            3
+        } else {
+            2
+        };
         fields[..depth.min(fields.len())].join(".")
     };
     let parts: BTreeSet<String> = names.iter().map(part).collect();
-    let mut text = parts.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let mut text = parts
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     if parts.len() > SHOWN {
         text.push_str(&format!(" and {} more", parts.len() - SHOWN));
     }

@@ -20,20 +20,31 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The percentile bootstrap of a mean (Efron 1979): means of samples drawn with replacement, of which the middle
-/// 95 % are kept. It supposes nothing of the distribution. `None` without values; a lone value has no width.
+/// The percentile bootstrap of a mean (Efron 1979): means of samples drawn with replacement, of
+/// which the middle 95 % are kept. It supposes nothing of the distribution. `None` without values;
+/// a lone value has no width.
 pub fn bootstrap(values: &[f64], seed: u64) -> Option<Interval> {
     if values.is_empty() {
         return None;
     }
     let mean = |sum: f64| sum / values.len() as f64;
     let mut random = Pcg64::seed_from_u64(seed);
-    let mut resample = || mean((0..values.len()).map(|_| values[random.random_range(0..values.len())]).sum());
+    let mut resample = || {
+        mean(
+            (0..values.len())
+                .map(|_| values[random.random_range(0..values.len())])
+                .sum(),
+        )
+    };
     let mut means: Vec<f64> = (0..RESAMPLES).map(|_| resample()).collect();
     means.sort_by(f64::total_cmp);
     let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
     let tail = (1.0 - CONFIDENCE) / 2.0;
-    Some(Interval { mean: mean(values.iter().sum()), low: at(tail), high: at(1.0 - tail) })
+    Some(Interval {
+        mean: mean(values.iter().sum()),
+        low: at(tail),
+        high: at(1.0 - tail),
+    })
 }
 
 #[cfg(test)]
@@ -43,7 +54,11 @@ mod tests {
     #[test]
     fn nothing_has_no_mean_and_equal_values_have_no_width() {
         assert_eq!(bootstrap(&[], 0), None);
-        let certain = Interval { mean: 0.5, low: 0.5, high: 0.5 };
+        let certain = Interval {
+            mean: 0.5,
+            low: 0.5,
+            high: 0.5,
+        };
         assert_eq!(bootstrap(&[0.5; 7], 3), Some(certain));
     }
 
@@ -53,7 +68,10 @@ mod tests {
         let coins: Vec<f64> = (0..400).map(|index| f64::from(index % 2)).collect();
         let Interval { mean, low, high } = bootstrap(&coins, 1).unwrap();
         assert_eq!(mean, 0.5);
-        assert!((low - 0.451).abs() < 0.006 && (high - 0.549).abs() < 0.006, "{low} {high}");
+        assert!(
+            (low - 0.451).abs() < 0.006 && (high - 0.549).abs() < 0.006,
+            "{low} {high}"
+        );
     }
 
     #[test]

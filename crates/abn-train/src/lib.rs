@@ -1,7 +1,9 @@
-//! The program `abn`: trains attention branch networks on Burn, resumes exactly, shows where they look.
+//! The program `abn`: trains attention branch networks on Burn, resumes exactly, shows where they
+//! look.
 //!
-//! The command line ([`cli`]) becomes a [`recipe`], the [`trainer`] turns it into a [run directory](run_dir) with
-//! [`checkpoint`]s, and the other commands open that directory by its path alone ([`session`]).
+//! The command line ([`cli`]) becomes a [`recipe`], the [`trainer`] turns it into a [run
+//! directory](run_dir) with [`checkpoint`]s, and the other commands open that directory by its path
+//! alone ([`session`]).
 
 pub mod architectures;
 pub mod asked;
@@ -52,9 +54,12 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::trainer::Ending;
 
-/// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130 interrupted.
+/// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130
+/// interrupted.
 pub fn main() -> ExitCode {
-    let command = Cli::parse().command.unwrap_or_else(|| Command::Train(Box::default()));
+    let command = Cli::parse()
+        .command
+        .unwrap_or_else(|| Command::Train(Box::default()));
     match dispatch(command) {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),

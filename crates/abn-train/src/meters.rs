@@ -10,8 +10,8 @@ use crate::outcome::{Outcome, cross_entropy, rank};
 const TOP: usize = 5;
 /// Distance within which map values count as equal, as 0 or as 1.
 const FLAT: f32 = 1e-3;
-/// Distance from 0 or 1 within which a value is saturated: there the slope of the sigmoid, M (1 - M), is below 0.02,
-/// less than a twelfth of what it is in the middle.
+/// Distance from 0 or 1 within which a value is saturated: there the slope of the sigmoid, M (1 -
+/// M), is below 0.02, less than a twelfth of what it is in the middle.
 const SATURATED: f32 = 0.02;
 
 /// Sums over images; exact to save and to continue.
@@ -37,7 +37,9 @@ impl Sums {
         }
         if let Some(attention) = &outcome.attention {
             let rows = labels.iter().zip(attention.logits.rows());
-            let sum: f64 = rows.map(|(label, logits)| cross_entropy(logits, *label)).sum();
+            let sum: f64 = rows
+                .map(|(label, logits)| cross_entropy(logits, *label))
+                .sum();
             *self.attention.get_or_insert(0.0) += sum;
         }
     }
@@ -86,8 +88,17 @@ impl HealthMeter {
         }
         self.finite += 1;
         let count = map.values.len() as f64;
-        let mean = map.values.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
-        let squares = map.values.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>();
+        let mean = map
+            .values
+            .iter()
+            .map(|value| f64::from(*value))
+            .sum::<f64>()
+            / count;
+        let squares = map
+            .values
+            .iter()
+            .map(|value| (f64::from(*value) - mean).powi(2))
+            .sum::<f64>();
         self.mean += mean;
         self.spread += (squares / count).sqrt();
         let (low, high) = map.extent().unwrap_or((0.0, 0.0));
@@ -120,15 +131,17 @@ impl HealthMeter {
     }
 }
 
-/// The entropy of a map as a distribution over its positions, by that of the uniform distribution. A map of zeros and
-/// one of a single position have no preference, which is 1.
+/// The entropy of a map as a distribution over its positions, by that of the uniform distribution.
+/// A map of zeros and one of a single position have no preference, which is 1.
 fn relative_entropy(map: &AttentionMap) -> f64 {
     let weights = || map.values.iter().map(|value| f64::from(value.max(0.0)));
     let sum: f64 = weights().sum();
     if sum <= 0.0 || map.values.len() < 2 {
         return 1.0;
     }
-    let shares = weights().map(|weight| weight / sum).filter(|share| *share > 0.0);
+    let shares = weights()
+        .map(|weight| weight / sum)
+        .filter(|share| *share > 0.0);
     let entropy = -shares.map(|share| share * share.ln()).sum::<f64>();
     entropy / (map.values.len() as f64).ln()
 }
@@ -141,8 +154,14 @@ mod tests {
     #[test]
     fn summary_weighs_the_attention_loss() {
         let rows = |values: &[f32]| Rows::new(2, values.to_vec());
-        let attention = AttentionOutcome { logits: rows(&[0.0, 0.0, 0.0, 0.0]), maps: Vec::new() };
-        let outcome = Outcome { logits: rows(&[0.0, 0.0, 9.0, 9.0]), attention: Some(attention) };
+        let attention = AttentionOutcome {
+            logits: rows(&[0.0, 0.0, 0.0, 0.0]),
+            maps: Vec::new(),
+        };
+        let outcome = Outcome {
+            logits: rows(&[0.0, 0.0, 9.0, 9.0]),
+            attention: Some(attention),
+        };
         let mut sums = Sums::default();
         sums.add(&[0, 1], &outcome);
         let summary = sums.summary(0.5);
@@ -158,7 +177,10 @@ mod tests {
             meter.add(&map(values));
         }
         let health = meter.health().unwrap();
-        assert_eq!((health.constant, health.zero, health.one, health.not_finite), (0.5, 0.25, 0.25, 0.25));
+        assert_eq!(
+            (health.constant, health.zero, health.one, health.not_finite),
+            (0.5, 0.25, 0.25, 0.25)
+        );
         assert!((health.mean - 0.5).abs() < 1e-12 && (health.spread - 0.25 / 3.0).abs() < 1e-12);
         // Both values of the first two, none of the third; the broken one counts nowhere.
         assert!((health.saturated.unwrap() - 2.0 / 3.0).abs() < 1e-12);
@@ -166,8 +188,9 @@ mod tests {
 
     #[test]
     fn entropy_runs_from_a_point_to_no_preference() {
-        let entropy =
-            |values: &[f32]| relative_entropy(&AttentionMap::new(1, values.len(), values.to_vec()).unwrap());
+        let entropy = |values: &[f32]| {
+            relative_entropy(&AttentionMap::new(1, values.len(), values.to_vec()).unwrap())
+        };
         assert_eq!(entropy(&[0.0, 0.7, 0.0, 0.0]), 0.0);
         assert!((entropy(&[0.3; 4]) - 1.0).abs() < 1e-12);
         // Two of four positions: one bit of two; negative values are none.

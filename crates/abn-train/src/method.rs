@@ -13,7 +13,8 @@ pub enum MethodName {
     /// The trained map of the attention branch
     #[default]
     Attention,
-    /// Class activation mapping (Zhou et al. 2016), for networks that end in pooling and one linear layer
+    /// Class activation mapping (Zhou et al. 2016), for networks that end in pooling and one linear
+    /// layer
     Cam,
     /// Grad-CAM (Selvaraju et al. 2017)
     GradCam,
@@ -31,7 +32,12 @@ pub enum MethodName {
 
 impl MethodName {
     /// What is drawn unless methods are named; the controls know less than these.
-    pub const DRAWN: [Self; 4] = [Self::Attention, Self::Cam, Self::GradCam, Self::GradCamPlusPlus];
+    pub const DRAWN: [Self; 4] = [
+        Self::Attention,
+        Self::Cam,
+        Self::GradCam,
+        Self::GradCamPlusPlus,
+    ];
 
     /// The method.
     pub fn method(self) -> Method {
@@ -76,23 +82,26 @@ impl MethodName {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Attention => {
-                "The map of the attention branch, as it weights the features: trained, and the same whatever class is \
-                 asked about."
+                "The map of the attention branch, as it weights the features: trained, and the \
+                 same whatever class is asked about."
             }
             Self::Cam => {
-                "The last features, weighted by what the classifier makes of each for the class. Dark is what speaks \
-                 most against it."
+                "The last features, weighted by what the classifier makes of each for the class. \
+                 Dark is what speaks most against it."
             }
             Self::GradCam => {
-                "The features, weighted by how much each raises the score of the class. Only what speaks for it."
+                "The features, weighted by how much each raises the score of the class. Only what \
+                 speaks for it."
             }
             Self::GradCamPlusPlus => {
-                "As Grad-CAM, by the positive gradients alone, so that several or small objects count."
+                "As Grad-CAM, by the positive gradients alone, so that several or small objects \
+                 count."
             }
             Self::Uniform => "A control: the same everywhere.",
             Self::Centre => "A control: the centre of the image, whatever lies there.",
             Self::Gradient => {
-                "A control: how much each pixel changes the score of the class. Edges light up in every network."
+                "A control: how much each pixel changes the score of the class. Edges light up in \
+                 every network."
             }
         }
     }
@@ -135,7 +144,9 @@ pub fn chosen(
     }
     let mut methods = Vec::new();
     for name in asked {
-        name.method().check(classifier, layer).with_context(|| format!("--methods {}", name.name()))?;
+        name.method()
+            .check(classifier, layer)
+            .with_context(|| format!("--methods {}", name.name()))?;
         if !methods.contains(name) {
             methods.push(*name);
         }
@@ -155,7 +166,12 @@ mod tests {
     /// Without weights: they are drawn when first looked at.
     fn network(name: &str, attention: Option<AttentionConfig>) -> Classifier {
         let network = Architecture::parse(name).unwrap().network;
-        ClassifierConfig { network, attention, classes: 3 }.init(&Device::flex())
+        ClassifierConfig {
+            network,
+            attention,
+            classes: 3,
+        }
+        .init(&Device::flex())
     }
 
     #[test]
@@ -167,12 +183,22 @@ mod tests {
 
     #[test]
     fn the_usual_methods_are_those_that_the_network_has() {
-        let usual = |network: &Classifier, layer| chosen(&[], &MethodName::DRAWN, network, layer).unwrap();
+        let usual =
+            |network: &Classifier, layer| chosen(&[], &MethodName::DRAWN, network, layer).unwrap();
         let abn = network("resnet8", Some(AttentionConfig::abn()));
-        assert_eq!(usual(&abn, Layer::Refined), [Attention, Cam, GradCam, GradCamPlusPlus]);
-        assert_eq!(usual(&abn, Layer::Features), [Attention, GradCam, GradCamPlusPlus]);
+        assert_eq!(
+            usual(&abn, Layer::Refined),
+            [Attention, Cam, GradCam, GradCamPlusPlus]
+        );
+        assert_eq!(
+            usual(&abn, Layer::Features),
+            [Attention, GradCam, GradCamPlusPlus]
+        );
         let baseline = network("resnet8", None);
-        assert_eq!(usual(&baseline, Layer::Refined), [Cam, GradCam, GradCamPlusPlus]);
+        assert_eq!(
+            usual(&baseline, Layer::Refined),
+            [Cam, GradCam, GradCamPlusPlus]
+        );
         let vgg = network("vgg11-bn", None);
         assert_eq!(usual(&vgg, Layer::Refined), [GradCam, GradCamPlusPlus]);
     }
@@ -182,8 +208,14 @@ mod tests {
         let baseline = network("resnet8", None);
         let asked = chosen(&[GradCam, Cam, GradCam], &[], &baseline, Layer::Refined).unwrap();
         assert_eq!(asked, [GradCam, Cam]);
-        let error = format!("{:#}", chosen(&[Cam, Attention], &[], &baseline, Layer::Refined).unwrap_err());
-        assert!(error.contains("--methods attention") && error.contains("no attention branch"), "{error}");
+        let error = format!(
+            "{:#}",
+            chosen(&[Cam, Attention], &[], &baseline, Layer::Refined).unwrap_err()
+        );
+        assert!(
+            error.contains("--methods attention") && error.contains("no attention branch"),
+            "{error}"
+        );
         assert!(chosen(&[Cam], &[], &baseline, Layer::Features).is_err());
     }
 }

@@ -1,7 +1,8 @@
-//! What a run records: one [`EpochRecord`] a line in `metrics.jsonl`, one [`Results`] in `results.json`.
+//! What a run records: one [`EpochRecord`] a line in `metrics.jsonl`, one [`Results`] in
+//! `results.json`.
 //!
-//! Both are pure functions of the run's configuration, so that a resumed run writes the same bytes as an
-//! uninterrupted one. Wall-clock figures live in `timing.jsonl` ([`EpochTiming`]).
+//! Both are pure functions of the run's configuration, so that a resumed run writes the same bytes
+//! as an uninterrupted one. Wall-clock figures live in `timing.jsonl` ([`EpochTiming`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -56,13 +57,13 @@ pub struct MapHealth {
     pub one: f64,
     /// Fraction of maps that hold a value that is not finite.
     pub not_finite: f64,
-    /// Mean over images of the entropy of the map as a distribution over its positions (negative values as 0, divided
-    /// by the sum), relative to the logarithm of their number: 1 for a map without a preference, 0 for a single point.
-    /// Absent in runs of earlier versions.
+    /// Mean over images of the entropy of the map as a distribution over its positions (negative
+    /// values as 0, divided by the sum), relative to the logarithm of their number: 1 for a map
+    /// without a preference, 0 for a single point. Absent in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entropy: Option<f64>,
-    /// Mean over images of the fraction of values within 0.02 of 0 or 1, where a sigmoid hardly learns; values beyond
-    /// them count. Absent in runs of earlier versions.
+    /// Mean over images of the fraction of values within 0.02 of 0 or 1, where a sigmoid hardly
+    /// learns; values beyond them count. Absent in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturated: Option<f64>,
     /// Mean absolute difference between the maps of the first test images
@@ -71,8 +72,8 @@ pub struct MapHealth {
     pub drift: Option<f64>,
 }
 
-/// How well the maximum of the attention map finds the object, where the data set knows the object's mask
-/// (pointing game, Zhang et al. 2016).
+/// How well the maximum of the attention map finds the object, where the data set knows the
+/// object's mask (pointing game, Zhang et al. 2016).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pointing {
     /// Images with a mask.

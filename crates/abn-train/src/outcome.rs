@@ -56,7 +56,10 @@ impl Outcome {
         let [_, classes] = output.logits.dims();
         let logits = Rows::read(output.logits.into_data(), classes);
         let Some(attention) = output.attention else {
-            return Ok(Self { logits, attention: None });
+            return Ok(Self {
+                logits,
+                attention: None,
+            });
         };
         let [_, _, height, width] = attention.map.dims();
         let mut maps = Vec::new();
@@ -66,39 +69,58 @@ impl Outcome {
                 maps.push(AttentionMap::new(height, width, map.to_vec())?);
             }
         }
-        let attention = AttentionOutcome { logits: Rows::read(attention.logits.into_data(), classes), maps };
-        Ok(Self { logits, attention: Some(attention) })
+        let attention = AttentionOutcome {
+            logits: Rows::read(attention.logits.into_data(), classes),
+            maps,
+        };
+        Ok(Self {
+            logits,
+            attention: Some(attention),
+        })
     }
 }
 
 /// Minus the logarithm of the label's softmax, in double precision.
 pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|logit| f64::from(logit - highest).exp()).sum();
+    let sum: f64 = logits
+        .iter()
+        .map(|logit| f64::from(logit - highest).exp())
+        .sum();
     sum.ln() - f64::from(logits[label] - highest)
 }
 
-/// Classes that are ahead of the label: higher, or as high and of a lower number. NaN is behind everything.
+/// Classes that are ahead of the label: higher, or as high and of a lower number. NaN is behind
+/// everything.
 pub fn rank(logits: &[f32], label: usize) -> usize {
     let own = logits[label];
     if own.is_nan() {
         return logits.len();
     }
     let ahead = |(class, logit): (usize, &f32)| *logit > own || (*logit == own && class < label);
-    logits.iter().enumerate().filter(|entry| ahead(*entry)).count()
+    logits
+        .iter()
+        .enumerate()
+        .filter(|entry| ahead(*entry))
+        .count()
 }
 
 /// Softmax of logits, in double precision.
 pub fn probabilities(logits: &[f32]) -> Vec<f64> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f64> = logits.iter().map(|logit| f64::from(logit - highest).exp()).collect();
+    let exponentials: Vec<f64> = logits
+        .iter()
+        .map(|logit| f64::from(logit - highest).exp())
+        .collect();
     let sum: f64 = exponentials.iter().sum();
     exponentials.into_iter().map(|value| value / sum).collect()
 }
 
 /// Class of the largest logit; the first of equals.
 pub fn predicted(logits: &[f32]) -> usize {
-    (0..logits.len()).find(|class| rank(logits, *class) == 0).unwrap_or(0)
+    (0..logits.len())
+        .find(|class| rank(logits, *class) == 0)
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -109,7 +131,10 @@ mod tests {
     fn losses_and_ranks_by_hand() {
         assert!((cross_entropy(&[0.0, 0.0], 1) - 2.0_f64.ln()).abs() < 1e-12);
         assert!((cross_entropy(&[1000.0, 0.0], 1) - 1000.0).abs() < 1e-9);
-        assert_eq!([0, 1, 2].map(|label| rank(&[1.0, 3.0, 1.0], label)), [1, 0, 2]);
+        assert_eq!(
+            [0, 1, 2].map(|label| rank(&[1.0, 3.0, 1.0], label)),
+            [1, 0, 2]
+        );
         assert_eq!(rank(&[f32::NAN, 1.0], 0), 2);
         assert_eq!(predicted(&[1.0, 3.0, 3.0]), 1);
         assert_eq!(probabilities(&[0.0, 0.0]), [0.5, 0.5]);

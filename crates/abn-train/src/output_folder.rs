@@ -23,11 +23,19 @@ impl OutputFolder {
     /// # Errors
     /// It has files that the command did not make, is a file, or cannot be read.
     pub fn check(path: &Path) -> Result<Self> {
-        let folder = Self { path: path.to_owned(), made: false };
-        ensure!(!path.exists() || path.is_dir(), "`{}` is a file; --out names a folder", path.display());
+        let folder = Self {
+            path: path.to_owned(),
+            made: false,
+        };
+        ensure!(
+            !path.exists() || path.is_dir(),
+            "`{}` is a file; --out names a folder",
+            path.display()
+        );
         ensure!(
             !path.exists() || is_marked(path) || is_empty(path)?,
-            "`{}` has files in it that `abn explain` did not make; nothing was changed, choose another --out",
+            "`{}` has files in it that `abn explain` did not make; nothing was changed, choose \
+             another --out",
             path.display()
         );
         Ok(folder)
@@ -39,8 +47,12 @@ impl OutputFolder {
     /// The folder cannot be written or is full.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         if !self.made {
-            let failed =
-                || format!("cannot write in `{}`; choose an --out that can be written", self.path.display());
+            let failed = || {
+                format!(
+                    "cannot write in `{}`; choose an --out that can be written",
+                    self.path.display()
+                )
+            };
             fs::create_dir_all(&self.path).with_context(failed)?;
             fs::write(self.path.join(MARK), "").with_context(failed)?;
             self.made = true;
@@ -60,7 +72,8 @@ pub fn is_marked(path: &Path) -> bool {
 }
 
 fn is_empty(path: &Path) -> Result<bool> {
-    let mut entries = fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let mut entries =
+        fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     Ok(entries.next().is_none())
 }
 
@@ -77,9 +90,13 @@ mod tests {
         folder.write("one.txt", b"1").unwrap();
         folder.write("two.txt", b"2").unwrap();
         assert!(is_marked(&maps) && OutputFolder::check(&maps).is_ok());
-        let error = OutputFolder::check(temporary.path()).unwrap_err().to_string();
+        let error = OutputFolder::check(temporary.path())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("did not make"), "{error}");
-        let error = OutputFolder::check(&maps.join("one.txt")).unwrap_err().to_string();
+        let error = OutputFolder::check(&maps.join("one.txt"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("is a file"), "{error}");
     }
 }

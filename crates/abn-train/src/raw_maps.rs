@@ -13,7 +13,8 @@ use crate::report::MethodMaps;
 ///  "maps": {"cam": {"height": 8, "width": 8, "values": [...]}, "grad-cam": {...}}}
 /// ```
 ///
-/// With a trained map among them its three fields stand outside as well, where they were when it was the only one.
+/// With a trained map among them its three fields stand outside as well, where they were when it
+/// was the only one.
 #[derive(Debug, Serialize)]
 pub struct RawMaps<'a> {
     path: &'a str,
@@ -36,8 +37,17 @@ impl<'a> RawMaps<'a> {
         layer: Layer,
         maps: &'a [MethodMaps],
     ) -> Self {
-        let attention = maps.iter().find(|maps| maps.method == MethodName::Attention);
-        Self { path, class, label, layer, attention: attention.map(|maps| &maps.maps.raw), maps }
+        let attention = maps
+            .iter()
+            .find(|maps| maps.method == MethodName::Attention);
+        Self {
+            path,
+            class,
+            label,
+            layer,
+            attention: attention.map(|maps| &maps.maps.raw),
+            maps,
+        }
     }
 }
 
@@ -54,14 +64,25 @@ mod tests {
 
     fn maps(method: MethodName, value: f32) -> MethodMaps {
         let raw = AttentionMap::new(1, 1, vec![value]).unwrap();
-        MethodMaps { method, maps: Explanation { normalized: raw.clone().normalized(), raw } }
+        MethodMaps {
+            method,
+            maps: Explanation {
+                normalized: raw.clone().normalized(),
+                raw,
+            },
+        }
     }
 
     #[test]
     fn the_form_that_scripts_read() {
-        let cam = [maps(MethodName::GradCam, 0.1), maps(MethodName::Attention, 0.5)];
-        let json =
-            |maps| serde_json::to_string(&RawMaps::new("a.png", (3, "cat"), Layer::Features, maps)).unwrap();
+        let cam = [
+            maps(MethodName::GradCam, 0.1),
+            maps(MethodName::Attention, 0.5),
+        ];
+        let json = |maps| {
+            serde_json::to_string(&RawMaps::new("a.png", (3, "cat"), Layer::Features, maps))
+                .unwrap()
+        };
         assert_eq!(
             json(&cam),
             concat!(

@@ -25,7 +25,8 @@ const MOST_EPOCHS: usize = 1_000_000;
 const LARGEST_SIDE: u32 = 2048;
 /// More steps than any transform has.
 const MOST_STEPS: usize = 16;
-/// More parameters than any network of these families; they would take 16 GB, and as much again to train.
+/// More parameters than any network of these families; they would take 16 GB, and as much again to
+/// train.
 const MOST_PARAMETERS: usize = 4_000_000_000;
 /// Largest label that is read, and so the largest number of classes.
 pub const MOST_CLASSES: usize = 1_000_000;
@@ -97,7 +98,10 @@ impl Recipe {
             // Divided by 10 at 50 % and 75 % of the epochs.
             schedule: milestones(epochs, &[50, 75]),
             gamma: 0.1,
-            sgd: SgdConfig { momentum: 0.9, weight_decay: 1e-4 },
+            sgd: SgdConfig {
+                momentum: 0.9,
+                weight_decay: 1e-4,
+            },
             seed: 0,
             train_steps: vec![],
             eval_steps: vec![],
@@ -105,8 +109,8 @@ impl Recipe {
         }
     }
 
-    /// What ABN's code trains in another way for a family on CIFAR (its README and TRAINING.md), for a run of so
-    /// many epochs (or the usual number).
+    /// What ABN's code trains in another way for a family on CIFAR (its README and TRAINING.md),
+    /// for a run of so many epochs (or the usual number).
     #[must_use]
     pub fn for_family(mut self, family: Family, epochs: Option<usize>) -> Self {
         if !matches!(self.dataset, DatasetName::Cifar10 | DatasetName::Cifar100) {
@@ -134,7 +138,10 @@ impl Recipe {
             batch_size: 16,
             learning_rate: 0.05,
             schedule: Schedule::Cosine,
-            sgd: SgdConfig { momentum: 0.9, weight_decay: 5e-4 },
+            sgd: SgdConfig {
+                momentum: 0.9,
+                weight_decay: 5e-4,
+            },
             ..Self::cifar(epochs)
         }
     }
@@ -157,7 +164,10 @@ impl Recipe {
             batch_size: 32,
             learning_rate: 0.05,
             schedule: Schedule::Cosine,
-            sgd: SgdConfig { momentum: 0.9, weight_decay: 5e-4 },
+            sgd: SgdConfig {
+                momentum: 0.9,
+                weight_decay: 5e-4,
+            },
             normalization: Normalization::IMAGENET,
             ..Self::cifar(epochs)
         }
@@ -198,7 +208,11 @@ impl Recipe {
     pub fn title(&self) -> String {
         match &self.attention {
             None => format!("{} without attention", self.architecture),
-            Some(_) => format!("{} with attention {}", self.architecture, self.attention_name()),
+            Some(_) => format!(
+                "{} with attention {}",
+                self.architecture,
+                self.attention_name()
+            ),
         }
     }
 
@@ -213,22 +227,31 @@ impl Recipe {
 
     /// Learning rate of an epoch, counted from 0.
     pub fn rate(&self, epoch: usize) -> f64 {
-        self.schedule.rate(self.learning_rate, self.gamma, epoch, self.epochs)
+        self.schedule
+            .rate(self.learning_rate, self.gamma, epoch, self.epochs)
     }
 
     /// Weight of the attention branch's loss.
     pub fn attention_weight(&self) -> f64 {
-        self.attention.as_ref().map_or(0.0, |attention| attention.loss_weight)
+        self.attention
+            .as_ref()
+            .map_or(0.0, |attention| attention.loss_weight)
     }
 
     /// Transform of training images.
     pub fn train_transform(&self) -> Transform {
-        Transform { steps: self.train_steps.clone(), normalization: self.normalization }
+        Transform {
+            steps: self.train_steps.clone(),
+            normalization: self.normalization,
+        }
     }
 
     /// Transform of all other images.
     pub fn eval_transform(&self) -> Transform {
-        Transform { steps: self.eval_steps.clone(), normalization: self.normalization }
+        Transform {
+            steps: self.eval_steps.clone(),
+            normalization: self.normalization,
+        }
     }
 
     /// Refuses what cannot be trained, before anything is written. A recipe may come from a file.
@@ -236,17 +259,38 @@ impl Recipe {
     /// # Errors
     /// A number is out of its range.
     pub fn check(&self) -> Result<()> {
-        ensure!((1..=MOST_EPOCHS).contains(&self.epochs), "--epochs must be 1 to {MOST_EPOCHS}");
+        ensure!(
+            (1..=MOST_EPOCHS).contains(&self.epochs),
+            "--epochs must be 1 to {MOST_EPOCHS}"
+        );
         ensure!(self.batch_size > 0, "--batch-size must be at least 1");
         ensure!(self.limit != Some(0), "--limit must be at least 1");
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        ensure!(positive(self.learning_rate), "--lr must be a positive number");
-        ensure!(positive(self.gamma) && self.gamma <= 1.0, "--gamma must be above 0 and at most 1");
-        ensure!((0.0..1.0).contains(&self.sgd.momentum), "--momentum must be at least 0 and below 1");
-        ensure!((0.0..1.0).contains(&self.sgd.weight_decay), "--weight-decay must be at least 0 and below 1");
+        ensure!(
+            positive(self.learning_rate),
+            "--lr must be a positive number"
+        );
+        ensure!(
+            positive(self.gamma) && self.gamma <= 1.0,
+            "--gamma must be above 0 and at most 1"
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.sgd.momentum),
+            "--momentum must be at least 0 and below 1"
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.sgd.weight_decay),
+            "--weight-decay must be at least 0 and below 1"
+        );
         let Normalization { mean, std } = self.normalization;
-        ensure!(mean.iter().all(|value| value.is_finite()), "--mean must be three numbers");
-        ensure!(std.iter().all(|value| positive((*value).into())), "--std must be three positive numbers");
+        ensure!(
+            mean.iter().all(|value| value.is_finite()),
+            "--mean must be three numbers"
+        );
+        ensure!(
+            std.iter().all(|value| positive((*value).into())),
+            "--std must be three positive numbers"
+        );
         let smallest = self.network()?.smallest_side();
         for steps in [&self.train_steps, &self.eval_steps] {
             let side = least_side(steps);
@@ -263,7 +307,8 @@ impl Recipe {
             block.check()?;
         }
         ensure!(
-            self.dropout.is_none_or(|probability| (0.0..1.0).contains(&probability)),
+            self.dropout
+                .is_none_or(|probability| (0.0..1.0).contains(&probability)),
             "--dropout must be at least 0 and below 1"
         );
         let network = crate::architectures::parse(&self.architecture)?.network;
@@ -273,18 +318,24 @@ impl Recipe {
             self.architecture
         );
         ensure!(
-            [&self.train_steps, &self.eval_steps].into_iter().all(|steps| steps.len() <= MOST_STEPS),
+            [&self.train_steps, &self.eval_steps]
+                .into_iter()
+                .all(|steps| steps.len() <= MOST_STEPS),
             "too many steps"
         );
         ensure!(
-            self.train_steps.iter().chain(&self.eval_steps).all(is_moderate),
+            self.train_steps
+                .iter()
+                .chain(&self.eval_steps)
+                .all(is_moderate),
             "a step makes images too large"
         );
         Ok(())
     }
 }
 
-/// The least side of an image after these steps. Where none of them sets it, it is that of the small data sets.
+/// The least side of an image after these steps. Where none of them sets it, it is that of the
+/// small data sets.
 fn least_side(steps: &[Step]) -> u32 {
     const UNCHANGED: u32 = 32;
     steps.iter().fold(UNCHANGED, |side, step| match *step {
@@ -311,10 +362,13 @@ fn is_moderate(step: &Step) -> bool {
     largest <= LARGEST_SIDE
 }
 
-/// Falls at those percentages of the epochs. One before the first epoch would only be a smaller learning rate.
+/// Falls at those percentages of the epochs. One before the first epoch would only be a smaller
+/// learning rate.
 fn milestones(epochs: usize, percents: &[usize]) -> Schedule {
-    let mut milestones: Vec<usize> =
-        percents.iter().map(|percent| epochs.saturating_mul(*percent) / 100).collect();
+    let mut milestones: Vec<usize> = percents
+        .iter()
+        .map(|percent| epochs.saturating_mul(*percent) / 100)
+        .collect();
     milestones.dedup();
     milestones.retain(|milestone| *milestone > 0);
     Schedule::Milestones(milestones)
@@ -359,7 +413,11 @@ impl RunConfig {
     /// The recipe names no known architecture.
     pub fn new(recipe: Recipe, classes: Vec<String>) -> Result<Self> {
         let network = recipe.network()?;
-        let model = ClassifierConfig { network, attention: recipe.attention.clone(), classes: classes.len() };
+        let model = ClassifierConfig {
+            network,
+            attention: recipe.attention.clone(),
+            classes: classes.len(),
+        };
         Ok(Self {
             version: VERSION,
             recipe,
@@ -381,7 +439,9 @@ impl RunConfig {
         match value.get("version").and_then(Value::as_u64) {
             Some(version) if version == u64::from(VERSION) => {}
             Some(version) => {
-                bail!("written by another version of abn (layout {version}, this one reads {VERSION})")
+                bail!(
+                    "written by another version of abn (layout {version}, this one reads {VERSION})"
+                )
             }
             None => bail!("not the configuration of a run"),
         }
@@ -391,9 +451,13 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// The network must be the one that the recipe names: a hostile file cannot make us build another.
+    /// The network must be the one that the recipe names: a hostile file cannot make us build
+    /// another.
     fn check(&self) -> Result<()> {
-        ensure!((1..=MOST_CLASSES).contains(&self.classes.len()), "the number of classes is out of range");
+        ensure!(
+            (1..=MOST_CLASSES).contains(&self.classes.len()),
+            "the number of classes is out of range"
+        );
         let named = Self::new(self.recipe.clone(), self.classes.clone())?;
         ensure!(
             named.model == self.model,
@@ -427,13 +491,18 @@ impl RunConfig {
 
     /// What the network costs for one of its inputs.
     pub fn cost(&self, device: &Device) -> Cost {
-        self.model.cost([Inputs::of_recipe(&self.recipe).side as usize; 2], device)
+        self.model
+            .cost([Inputs::of_recipe(&self.recipe).side as usize; 2], device)
     }
 
     /// Every setting that decides the result, by its path in `config.json`.
     pub fn settings(&self) -> Vec<(String, String)> {
         let mut leaves = Vec::new();
-        flatten("", &serde_json::to_value(&self.recipe).unwrap_or_default(), &mut leaves);
+        flatten(
+            "",
+            &serde_json::to_value(&self.recipe).unwrap_or_default(),
+            &mut leaves,
+        );
         flatten("classes", &self.classes.clone().into(), &mut leaves);
         flatten("images", &self.images.clone().into(), &mut leaves);
         if let Some(init) = &self.init {
@@ -446,7 +515,9 @@ impl RunConfig {
     pub fn differences(&self, other: &Self) -> Vec<(String, String, String)> {
         let (ours, theirs) = (self.settings(), other.settings());
         let lookup = |list: &[(String, String)], name: &str| {
-            list.iter().find(|(key, _)| key == name).map_or("absent".to_owned(), |(_, value)| value.clone())
+            list.iter()
+                .find(|(key, _)| key == name)
+                .map_or("absent".to_owned(), |(_, value)| value.clone())
         };
         let mut names: Vec<&String> = ours.iter().chain(&theirs).map(|(name, _)| name).collect();
         names.sort();
@@ -464,7 +535,11 @@ fn flatten(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
                 flatten(&path, value, leaves);
             }
         }
@@ -482,11 +557,19 @@ mod tests {
 
     #[test]
     fn the_first_epoch_always_has_the_full_rate() {
-        for (epochs, milestones) in
-            [(1, vec![]), (2, vec![1]), (3, vec![1, 2]), (4, vec![2, 3]), (300, vec![150, 225])]
-        {
+        for (epochs, milestones) in [
+            (1, vec![]),
+            (2, vec![1]),
+            (3, vec![1, 2]),
+            (4, vec![2, 3]),
+            (300, vec![150, 225]),
+        ] {
             let recipe = Recipe::of(DatasetName::Cifar10, Some(epochs));
-            assert_eq!(recipe.schedule, Schedule::Milestones(milestones), "{epochs} epochs");
+            assert_eq!(
+                recipe.schedule,
+                Schedule::Milestones(milestones),
+                "{epochs} epochs"
+            );
             assert_eq!(recipe.rate(0), recipe.learning_rate);
         }
     }
@@ -507,16 +590,29 @@ mod tests {
 
     #[test]
     fn families_are_trained_as_their_authors_did() {
-        let recipe = |family, epochs| Recipe::of(DatasetName::Cifar100, epochs).for_family(family, epochs);
+        let recipe =
+            |family, epochs| Recipe::of(DatasetName::Cifar100, epochs).for_family(family, epochs);
         let wide = recipe(Family::WideResNet, None);
-        assert_eq!((wide.epochs, wide.gamma, wide.dropout), (200, 0.2, Some(0.3)));
+        assert_eq!(
+            (wide.epochs, wide.gamma, wide.dropout),
+            (200, 0.2, Some(0.3))
+        );
         assert_eq!(wide.schedule, Schedule::Milestones(vec![60, 120, 160]));
-        assert_eq!(recipe(Family::WideResNet, Some(10)).schedule, Schedule::Milestones(vec![3, 6, 8]));
+        assert_eq!(
+            recipe(Family::WideResNet, Some(10)).schedule,
+            Schedule::Milestones(vec![3, 6, 8])
+        );
         assert_eq!(recipe(Family::DenseNet, None).batch_size, 64);
         assert_eq!(recipe(Family::ResNext, None).sgd.weight_decay, 5e-4);
-        assert_eq!(recipe(Family::ResNet, None), Recipe::of(DatasetName::Cifar100, None));
+        assert_eq!(
+            recipe(Family::ResNet, None),
+            Recipe::of(DatasetName::Cifar100, None)
+        );
         let photographs = Recipe::of(DatasetName::Folder, None);
-        assert_eq!(photographs.clone().for_family(Family::WideResNet, None), photographs);
+        assert_eq!(
+            photographs.clone().for_family(Family::WideResNet, None),
+            photographs
+        );
     }
 
     #[test]
@@ -538,7 +634,9 @@ mod tests {
         check(|config| config.model.network.stem = StemConfig::Small { width: 1 << 40 });
         check(|config| config.model.classes = 1 << 40);
         check(|config| {
-            for attention in [&mut config.recipe.attention, &mut config.model.attention].into_iter().flatten()
+            for attention in [&mut config.recipe.attention, &mut config.model.attention]
+                .into_iter()
+                .flatten()
             {
                 attention.map = MapConfig::Sigmoid { kernel: usize::MAX };
             }

@@ -55,22 +55,32 @@ impl RunDir {
         }
         ensure!(
             unused,
-            "`{}` has files in it but is not a run (no {CONFIG}); nothing was changed, choose another --out",
+            "`{}` has files in it but is not a run (no {CONFIG}); nothing was changed, choose \
+             another --out",
             path.display()
         );
         Ok(None)
     }
 
-    /// Opens a run to write it, making it if it does not exist. `config` must equal that of an existing run.
+    /// Opens a run to write it, making it if it does not exist. `config` must equal that of an
+    /// existing run.
     ///
     /// # Errors
-    /// The folder cannot be made or written, another process uses it, or the run has another configuration.
+    /// The folder cannot be made or written, another process uses it, or the run has another
+    /// configuration.
     pub fn open_for_writing(path: &Path, config: &RunConfig) -> Result<Self> {
         let text = json_text(config)?;
-        let unwritable =
-            || format!("cannot create `{}`; choose an --out that can be written", path.display());
+        let unwritable = || {
+            format!(
+                "cannot create `{}`; choose an --out that can be written",
+                path.display()
+            )
+        };
         fs::create_dir_all(path).with_context(unwritable)?;
-        let run = Self { path: path.to_owned(), _lock: Some(lock(path)?) };
+        let run = Self {
+            path: path.to_owned(),
+            _lock: Some(lock(path)?),
+        };
         // Under the lock, so that two processes started at once agree on who made the run.
         let existing = Self::existing_config(path)?;
         if let Some(existing) = &existing {
@@ -90,13 +100,23 @@ impl RunDir {
     /// # Errors
     /// There is no run at that path, or its configuration cannot be read.
     pub fn open(path: &Path) -> Result<(Self, RunConfig)> {
-        ensure!(path.exists(), "there is no run at `{}`; `abn train --out {0}` makes one", path.display());
+        ensure!(
+            path.exists(),
+            "there is no run at `{}`; `abn train --out {0}` makes one",
+            path.display()
+        );
         ensure!(
             path.join(CONFIG).exists(),
             "`{}` is not a run (it has no {CONFIG}); name the folder that `abn train --out` made",
             path.display()
         );
-        Ok((Self { path: path.to_owned(), _lock: None }, read_config(path)?))
+        Ok((
+            Self {
+                path: path.to_owned(),
+                _lock: None,
+            },
+            read_config(path)?,
+        ))
     }
 
     /// The folder itself.
@@ -138,7 +158,8 @@ impl RunDir {
         self.write(name, text.as_bytes())
     }
 
-    /// Reads the lines of a file that [`write_lines`](Self::write_lines) wrote; none if it does not exist.
+    /// Reads the lines of a file that [`write_lines`](Self::write_lines) wrote; none if it does not
+    /// exist.
     ///
     /// # Errors
     /// A line is not what was expected.
@@ -147,11 +168,18 @@ impl RunDir {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read `{}`", path.display()))?;
         let parse = |line: &str| serde_json::from_str(line);
-        text.lines().map(parse).collect::<Result<_, _>>().with_context(|| {
-            format!("`{}` is damaged; restore it or train into another --out", path.display())
-        })
+        text.lines()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .with_context(|| {
+                format!(
+                    "`{}` is damaged; restore it or train into another --out",
+                    path.display()
+                )
+            })
     }
 }
 
@@ -184,13 +212,17 @@ fn is_unused(path: &Path) -> Result<bool> {
 
 fn read_config(path: &Path) -> Result<RunConfig> {
     let file = path.join(CONFIG);
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
     RunConfig::parse(&text).with_context(|| format!("`{}` cannot be used", file.display()))
 }
 
 fn lock(path: &Path) -> Result<File> {
     let file = File::create(path.join(LOCK)).with_context(|| {
-        format!("cannot write in `{}`; choose an --out that can be written", path.display())
+        format!(
+            "cannot write in `{}`; choose an --out that can be written",
+            path.display()
+        )
     })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -204,11 +236,16 @@ fn lock(path: &Path) -> Result<File> {
 fn refuse_differences(path: &Path, existing: &RunConfig, asked: &RunConfig) -> Result<()> {
     let differences = existing.differences(asked);
     let lines = differences.iter().map(|(name, run, asked)| {
-        format!("\n  {name}: {} in the run, {} asked for", shorten(run), shorten(asked))
+        format!(
+            "\n  {name}: {} in the run, {} asked for",
+            shorten(run),
+            shorten(asked)
+        )
     });
     ensure!(
         differences.is_empty(),
-        "`{}` is a run of another configuration; nothing was changed. Choose another --out, or ask for the same:{}",
+        "`{}` is a run of another configuration; nothing was changed. Choose another --out, or ask \
+         for the same:{}",
         path.display(),
         lines.collect::<String>()
     );

@@ -23,9 +23,12 @@ impl Schedule {
         let decayed = |times: usize| (0..times).fold(initial, |rate, _| rate * gamma);
         match self {
             Self::Step(every) => decayed(epoch / every.max(&1)),
-            Self::Milestones(epochs) => {
-                decayed(epochs.iter().filter(|milestone| **milestone <= epoch).count())
-            }
+            Self::Milestones(epochs) => decayed(
+                epochs
+                    .iter()
+                    .filter(|milestone| **milestone <= epoch)
+                    .count(),
+            ),
             Self::Cosine => {
                 let progress = epoch as f64 / epochs.max(1) as f64;
                 initial * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
@@ -52,7 +55,8 @@ impl FromStr for Schedule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let error = || format!("`{text}` is not a schedule; write step:30, milestones:150,225 or cosine");
+        let error =
+            || format!("`{text}` is not a schedule; write step:30, milestones:150,225 or cosine");
         match text.split_once(':') {
             None if text == "cosine" => Ok(Self::Cosine),
             Some(("step", every)) => match every.parse() {
@@ -60,10 +64,17 @@ impl FromStr for Schedule {
                 _ => Err(error()),
             },
             Some(("milestones", list)) => {
-                let epochs: Vec<usize> =
-                    list.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| error())?;
+                let epochs: Vec<usize> = list
+                    .split(',')
+                    .map(str::parse)
+                    .collect::<Result<_, _>>()
+                    .map_err(|_| error())?;
                 let rising = epochs.is_sorted_by(|a, b| a < b) && epochs.first() != Some(&0);
-                if rising { Ok(Self::Milestones(epochs)) } else { Err(error()) }
+                if rising {
+                    Ok(Self::Milestones(epochs))
+                } else {
+                    Err(error())
+                }
             }
             _ => Err(error()),
         }
@@ -79,15 +90,34 @@ mod tests {
         let schedule: Schedule = schedule.parse().unwrap();
         for (epoch, rate) in expected {
             let got = schedule.rate(0.1, 0.1, *epoch, epochs);
-            assert!((got - rate).abs() < 1e-12, "{schedule} epoch {epoch}: {got}");
+            assert!(
+                (got - rate).abs() < 1e-12,
+                "{schedule} epoch {epoch}: {got}"
+            );
         }
     }
 
     #[test]
     fn rates_by_hand() {
-        check("step:30", 90, &[(0, 0.1), (29, 0.1), (30, 0.01), (60, 0.001), (89, 0.001)]);
-        check("milestones:150,225", 300, &[(149, 0.1), (150, 0.01), (224, 0.01), (225, 0.001)]);
-        check("cosine", 4, &[(0, 0.1), (2, 0.05), (3, 0.05 * (1.0 - std::f64::consts::FRAC_1_SQRT_2))]);
+        check(
+            "step:30",
+            90,
+            &[(0, 0.1), (29, 0.1), (30, 0.01), (60, 0.001), (89, 0.001)],
+        );
+        check(
+            "milestones:150,225",
+            300,
+            &[(149, 0.1), (150, 0.01), (224, 0.01), (225, 0.001)],
+        );
+        check(
+            "cosine",
+            4,
+            &[
+                (0, 0.1),
+                (2, 0.05),
+                (3, 0.05 * (1.0 - std::f64::consts::FRAC_1_SQRT_2)),
+            ],
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ use crate::view::View;
 
 /// Images a batch where nothing is trained; the published test batch of CIFAR.
 const EVAL_BATCH: usize = 100;
-/// Pixels a batch where nothing is trained, so that the features of photographs fit into memory: 32 images of 224.
+/// Pixels a batch where nothing is trained, so that the features of photographs fit into memory: 32
+/// images of 224.
 const EVAL_PIXELS: usize = 32 * 224 * 224;
 
 /// A run and its weights, ready for forward passes.
@@ -44,9 +45,18 @@ impl Session {
         let checkpoints = Checkpoints::open(run.checkpoints())?;
         let classifier = state::with_state(config.model.init(&device), checkpoints.weights(which)?)
             .with_context(|| {
-                format!("the checkpoint of `{}` does not fit its config.json", path.display())
+                format!(
+                    "the checkpoint of `{}` does not fit its config.json",
+                    path.display()
+                )
             })?;
-        Ok(Self { config, run, classifier, digest: checkpoints.digest(which)?, device })
+        Ok(Self {
+            config,
+            run,
+            classifier,
+            digest: checkpoints.digest(which)?,
+            device,
+        })
     }
 }
 
@@ -65,20 +75,29 @@ pub fn open_split(
     let collection = dataset
         .open(split, folder.as_deref(), truth)
         .context("the data set of the run cannot be opened; --data says where it lies")?;
-    ensure!(!collection.samples.is_empty(), "the data set `{}` has no images", dataset.name());
+    ensure!(
+        !collection.samples.is_empty(),
+        "the data set `{}` has no images",
+        dataset.name()
+    );
     ensure!(
         collection.classes.len() == config.classes.len(),
-        "{} has {} classes, the run has {}: it was trained on another data set; name its folder with --data, or import \
-         it with the --dataset that it was trained on",
+        "{} has {} classes, the run has {}: it was trained on another data set; name its folder \
+         with --data, or import it with the --dataset that it was trained on",
         dataset.name(),
         collection.classes.len(),
         config.classes.len()
     );
     // An imported run may have numbers for names.
-    let other = collection.classes.iter().zip(&config.classes).find(|(here, there)| here != there);
+    let other = collection
+        .classes
+        .iter()
+        .zip(&config.classes)
+        .find(|(here, there)| here != there);
     if let Some((here, there)) = other.filter(|_| config.imported.is_none()) {
         bail!(
-            "the data set has the class `{here}` where the run has `{there}`; --data names another data set"
+            "the data set has the class `{here}` where the run has `{there}`; --data names another \
+             data set"
         );
     }
     Ok(collection)
@@ -118,16 +137,21 @@ impl Session {
         let attention = outcome.attention;
         Ok(Look {
             logits: outcome.logits.values,
-            attention_logits: attention.as_ref().map(|attention| attention.logits.values.clone()),
+            attention_logits: attention
+                .as_ref()
+                .map(|attention| attention.logits.values.clone()),
             map: attention.and_then(|attention| attention.maps.into_iter().next()),
         })
     }
 
-    /// The logits for one image under a map from outside, which has the size of the branch's; `None` without a branch.
+    /// The logits for one image under a map from outside, which has the size of the branch's;
+    /// `None` without a branch.
     pub fn logits_with_map(&self, view: &View, map: &AttentionMap) -> Option<Vec<f32>> {
         let values = TensorData::new(map.values.clone(), [1, 1, map.height, map.width]);
         let map = Tensor::from_data(values, &self.device);
-        let logits = self.classifier.forward_with_map(self.stacked(&[view]), map)?;
+        let logits = self
+            .classifier
+            .forward_with_map(self.stacked(&[view]), map)?;
         Some(logits.into_data().iter::<f32>().collect())
     }
 }

@@ -1,5 +1,5 @@
-//! `--set PATH=VALUE`: any detail of the attention branch or of the module in the blocks, by its path in
-//! `config.json`.
+//! `--set PATH=VALUE`: any detail of the attention branch or of the module in the blocks, by its
+//! path in `config.json`.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -26,8 +26,14 @@ pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe> {
         *place(&mut tree, path).with_context(|| format!("--set {path}"))? = value;
     }
     let given = || {
-        let given: Vec<String> = settings.iter().map(|(path, value)| format!("{path}={value}")).collect();
-        format!("--set {} gives no attention that can be built", given.join(" "))
+        let given: Vec<String> = settings
+            .iter()
+            .map(|(path, value)| format!("{path}={value}"))
+            .collect();
+        format!(
+            "--set {} gives no attention that can be built",
+            given.join(" ")
+        )
     };
     serde_json::from_value(tree).with_context(given)
 }
@@ -40,7 +46,9 @@ fn place<'a>(tree: &'a mut Value, path: &str) -> Result<&'a mut Value> {
             _ if depth == 0 => PARTS.map(str::to_owned).to_vec(),
             Value::Object(fields) => fields.keys().cloned().collect(),
             Value::Null => {
-                bail!("the network has none; ask for it with --attention manet, or --block se or cbam")
+                bail!(
+                    "the network has none; ask for it with --attention manet, or --block se or cbam"
+                )
             }
             other => bail!("`{other}` has no parts; set it as a whole"),
         };
@@ -71,7 +79,10 @@ mod tests {
 
     fn recipe() -> Recipe {
         let recipe = Recipe::of(DatasetName::Cifar10, None);
-        Recipe { attention: Some(AttentionConfig::manet()), ..recipe }
+        Recipe {
+            attention: Some(AttentionConfig::manet()),
+            ..recipe
+        }
     }
 
     #[test]
@@ -91,25 +102,47 @@ mod tests {
         let mixed = attention.mixed.unwrap();
         assert!(mixed.spatial.unwrap().norm);
         assert_eq!(mixed.channel.unwrap().pools, Pools::Maximum);
-        let whole = set(recipe(), &["attention.map=log_sum", "attention.mixed.spatial=null"]).unwrap();
+        let whole = set(
+            recipe(),
+            &["attention.map=log_sum", "attention.mixed.spatial=null"],
+        )
+        .unwrap();
         assert_eq!(whole.attention.as_ref().unwrap().map, MapConfig::LogSum);
         assert_eq!(whole.attention.unwrap().mixed.unwrap().spatial, None);
     }
 
     #[test]
     fn the_module_in_the_blocks_starts_from_the_architectures() {
-        let cbam = Recipe { architecture: "cbam-resnet20".to_owned(), ..recipe() };
-        let block = set(cbam, &["block.spatial.kernel=3"]).unwrap().block.unwrap();
+        let cbam = Recipe {
+            architecture: "cbam-resnet20".to_owned(),
+            ..recipe()
+        };
+        let block = set(cbam, &["block.spatial.kernel=3"])
+            .unwrap()
+            .block
+            .unwrap();
         assert_eq!(block.spatial.unwrap().kernel, 3);
-        let error = format!("{:#}", set(recipe(), &["block.spatial.kernel=3"]).unwrap_err());
-        assert!(error.contains("the network has none") && error.contains("--block"), "{error}");
+        let error = format!(
+            "{:#}",
+            set(recipe(), &["block.spatial.kernel=3"]).unwrap_err()
+        );
+        assert!(
+            error.contains("the network has none") && error.contains("--block"),
+            "{error}"
+        );
     }
 
     #[test]
     fn slips_are_met_with_what_there_is() {
         for (setting, expected) in [
-            ("attention.kernel=3", "there is no `kernel`; there is loss_weight, map, mechanism"),
-            ("epochs=3", "there is no `epochs`; there is attention, block"),
+            (
+                "attention.kernel=3",
+                "there is no `kernel`; there is loss_weight, map, mechanism",
+            ),
+            (
+                "epochs=3",
+                "there is no `epochs`; there is attention, block",
+            ),
             ("attention.stage.x=3", "`true` has no parts"),
             ("attention.mechanism=strong", "unknown variant `strong`"),
         ] {

@@ -1,4 +1,5 @@
-//! Stochastic gradient descent as PyTorch computes it, on every trainable parameter, batch norm included:
+//! Stochastic gradient descent as PyTorch computes it, on every trainable parameter, batch norm
+//! included:
 //!
 //! ```text
 //! g = gradient + weight_decay x w
@@ -7,8 +8,8 @@
 //! w = w - rate x v
 //! ```
 //!
-//! Velocities are kept by parameter name rather than by Burn's random parameter ids, so that a checkpoint of the
-//! same weights is the same bytes.
+//! Velocities are kept by parameter name rather than by Burn's random parameter ids, so that a
+//! checkpoint of the same weights is the same bytes.
 
 use std::collections::BTreeMap;
 
@@ -38,11 +39,15 @@ pub struct Sgd {
 impl Sgd {
     /// An optimiser that has taken no step.
     pub fn new(config: SgdConfig) -> Self {
-        Self { config, velocities: BTreeMap::new() }
+        Self {
+            config,
+            velocities: BTreeMap::new(),
+        }
     }
 
-    /// An optimiser with the velocities of a checkpoint of that module, on the device without autodiff. A parameter
-    /// that has had no gradient has none, such as those of a map that weighs nothing.
+    /// An optimiser with the velocities of a checkpoint of that module, on the device without
+    /// autodiff. A parameter that has had no gradient has none, such as those of a map that weighs
+    /// nothing.
     ///
     /// # Errors
     /// A name is none of the module's parameters, or of another size.
@@ -54,25 +59,49 @@ impl Sgd {
     ) -> Result<Self, StateMismatch> {
         let flat = |shape: &Shape| Shape::from([shape.num_elements()]);
         let stepped = |name: &String| !is_buffer(name) && state.contains_key(name);
-        let parameters = shapes_of(module).into_iter().filter(|(name, _)| stepped(name));
-        let expected = parameters.map(|(name, shape)| (name, flat(&shape))).collect();
-        let found = state.iter().map(|(name, data)| (name.clone(), data.shape().clone())).collect();
+        let parameters = shapes_of(module)
+            .into_iter()
+            .filter(|(name, _)| stepped(name));
+        let expected = parameters
+            .map(|(name, shape)| (name, flat(&shape)))
+            .collect();
+        let found = state
+            .iter()
+            .map(|(name, data)| (name.clone(), data.shape().clone()))
+            .collect();
         StateMismatch::check(&expected, &found)?;
         let tensor = |(name, data)| (name, Tensor::from_data(data, device));
-        Ok(Self { config, velocities: state.into_iter().map(tensor).collect() })
+        Ok(Self {
+            config,
+            velocities: state.into_iter().map(tensor).collect(),
+        })
     }
 
     /// The velocities, by parameter name, each flat.
     pub fn state(&self) -> State {
-        self.velocities.iter().map(|(name, tensor)| (name.clone(), tensor.clone().into_data())).collect()
+        self.velocities
+            .iter()
+            .map(|(name, tensor)| (name.clone(), tensor.clone().into_data()))
+            .collect()
     }
 
     /// The module after one step. A parameter without a gradient stays as it is, without decay.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
-        module.map(&mut Step { sgd: self, rate, gradients, path: Path::default() })
+        module.map(&mut Step {
+            sgd: self,
+            rate,
+            gradients,
+            path: Path::default(),
+        })
     }
 
-    fn update(&mut self, name: String, rate: f64, weight: Tensor<1>, gradient: Tensor<1>) -> Tensor<1> {
+    fn update(
+        &mut self,
+        name: String,
+        rate: f64,
+        weight: Tensor<1>,
+        gradient: Tensor<1>,
+    ) -> Tensor<1> {
         let gradient = match self.config.weight_decay {
             0.0 => gradient,
             decay => gradient + weight.clone().mul_scalar(decay),
@@ -110,7 +139,9 @@ impl ModuleMapper for Step<'_> {
         let shape = tensor.shape();
         let flat = [shape.num_elements()];
         let (weight, gradient) = (tensor.inner().reshape(flat), gradient.reshape(flat));
-        let updated = self.sgd.update(self.path.name(), self.rate, weight, gradient);
+        let updated = self
+            .sgd
+            .update(self.path.name(), self.rate, weight, gradient);
         let tensor = Tensor::from_inner(updated.reshape(shape)).require_grad();
         Param::from_mapped_value(id, tensor, mapper)
     }
@@ -130,8 +161,13 @@ mod tests {
     #[test]
     fn three_steps_by_hand() {
         let device = Device::flex().autodiff();
-        let mut module = Scalar { weight: Param::from_data([1.0_f32], &device) };
-        let mut sgd = Sgd::new(SgdConfig { momentum: 0.5, weight_decay: 1.0 });
+        let mut module = Scalar {
+            weight: Param::from_data([1.0_f32], &device),
+        };
+        let mut sgd = Sgd::new(SgdConfig {
+            momentum: 0.5,
+            weight_decay: 1.0,
+        });
         // g = 3w. v: 3; 1.5 + 2.1 = 3.6; 1.8 + 1.02 = 2.82. w: 0.7; 0.34; 0.058.
         for expected in [0.7_f32, 0.34, 0.058] {
             let loss = module.weight.val().powi_scalar(2).sum();
@@ -153,14 +189,19 @@ mod tests {
     fn a_parameter_without_gradients_has_no_velocity_to_restore() {
         let inner = Device::flex();
         let device = inner.clone().autodiff();
-        let config = SgdConfig { momentum: 0.5, weight_decay: 1.0 };
+        let config = SgdConfig {
+            momentum: 0.5,
+            weight_decay: 1.0,
+        };
         let step = |sgd: &mut Sgd, pair: Pair| {
             let gradients =
                 GradientsParams::from_grads(pair.used.val().powi_scalar(2).sum().backward(), &pair);
             sgd.step(0.1, pair, gradients)
         };
-        let pair =
-            Pair { used: Param::from_data([1.0_f32], &device), unused: Param::from_data([7.0_f32], &device) };
+        let pair = Pair {
+            used: Param::from_data([1.0_f32], &device),
+            unused: Param::from_data([7.0_f32], &device),
+        };
         let mut sgd = Sgd::new(config);
         let pair = step(&mut sgd, pair);
         let mut restored = Sgd::with_state(config, sgd.state(), &pair, &inner).unwrap();
@@ -169,12 +210,27 @@ mod tests {
         let close = |param: Param<Tensor<1>>, expected: f32| {
             (param.val().into_scalar::<f32>() - expected).abs() < 1e-6
         };
-        assert!(close(pair.used.clone(), 0.34) && close(pair.unused.clone(), 7.0), "{pair:?}");
+        assert!(
+            close(pair.used.clone(), 0.34) && close(pair.unused.clone(), 7.0),
+            "{pair:?}"
+        );
 
         let mut other = sgd.state();
         other.insert("unknown".to_owned(), TensorData::from([1.0_f32]));
-        assert_eq!(Sgd::with_state(config, other, &pair, &inner).unwrap_err().unexpected.len(), 1);
+        assert_eq!(
+            Sgd::with_state(config, other, &pair, &inner)
+                .unwrap_err()
+                .unexpected
+                .len(),
+            1
+        );
         let longer = State::from([("used".to_owned(), TensorData::from([1.0_f32, 2.0]))]);
-        assert_eq!(Sgd::with_state(config, longer, &pair, &inner).unwrap_err().shapes.len(), 1);
+        assert_eq!(
+            Sgd::with_state(config, longer, &pair, &inner)
+                .unwrap_err()
+                .shapes
+                .len(),
+            1
+        );
     }
 }

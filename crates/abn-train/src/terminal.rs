@@ -1,5 +1,5 @@
-//! The one place that prints: results to stdout, everything else to stderr. On a terminal a bar redraws in place;
-//! through a pipe there is one line per epoch.
+//! The one place that prints: results to stdout, everything else to stderr. On a terminal a bar
+//! redraws in place; through a pipe there is one line per epoch.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -33,20 +33,28 @@ pub fn note(text: &str) {
 
 /// Whether somebody closed our stdout: they have seen enough, as in `abn models | head -1`.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// A bar that counts to a known number, on a terminal.
 pub fn counter(what: &'static str, total: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total as u64), draw_target());
-    bar.set_style(style("{prefix:>12} {bar:24.cyan/dim} {pos}/{len}  {eta} left"));
+    bar.set_style(style(
+        "{prefix:>12} {bar:24.cyan/dim} {pos}/{len}  {eta} left",
+    ));
     bar.set_prefix(what);
     bar
 }
 
 fn draw_target() -> ProgressDrawTarget {
-    if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+    if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -65,16 +73,24 @@ pub struct TrainingDisplay {
 }
 
 impl TrainingDisplay {
-    /// A display for a run of that many epochs and batches an epoch, of which some batches are done already.
+    /// A display for a run of that many epochs and batches an epoch, of which some batches are done
+    /// already.
     pub fn new(epochs: usize, epoch_batches: usize, done: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(epoch_batches as u64), draw_target());
         bar.set_style(style("{prefix} {wide_bar:.cyan/dim} {pos:>3}/{len} {msg}"));
-        Self { bar, epochs, epoch_batches, resumed_at: done, started: Instant::now() }
+        Self {
+            bar,
+            epochs,
+            epoch_batches,
+            resumed_at: done,
+            started: Instant::now(),
+        }
     }
 
     /// An epoch, counted from 0, begins at that batch.
     pub fn start_epoch(&self, epoch: usize, batch: usize) {
-        self.bar.set_prefix(format!("epoch {}/{}", epoch + 1, self.epochs));
+        self.bar
+            .set_prefix(format!("epoch {}/{}", epoch + 1, self.epochs));
         self.bar.set_length(self.epoch_batches as u64);
         self.bar.set_position(batch as u64);
         self.bar.set_message("");
@@ -82,8 +98,10 @@ impl TrainingDisplay {
 
     /// A batch of an epoch is done.
     pub fn batch(&self, epoch: usize, batch: usize, loss: f64, top1: f64, images_per_second: f64) {
-        let mut message =
-            format!("loss {loss:.3} top-1 {:5.2} % {images_per_second:.0} images/s", 100.0 * top1);
+        let mut message = format!(
+            "loss {loss:.3} top-1 {:5.2} % {images_per_second:.0} images/s",
+            100.0 * top1
+        );
         if let Some(left) = self.time_left(epoch * self.epoch_batches + batch) {
             let _ = write!(message, " ETA {left}");
         }
@@ -100,7 +118,9 @@ impl TrainingDisplay {
 
     /// An epoch is done; its time is unknown if nothing but the evaluation was left of it.
     pub fn end_epoch(&self, record: &EpochRecord, timing: Option<&EpochTiming>) {
-        let EpochRecord { epoch, train, test, .. } = record;
+        let EpochRecord {
+            epoch, train, test, ..
+        } = record;
         let mut line = format!(
             "epoch {epoch}/{}  loss {:.3}/{:.3}  top-1 {:5.2}/{:5.2} %{}",
             self.epochs,
@@ -113,7 +133,10 @@ impl TrainingDisplay {
         if let Some(timing) = timing {
             let _ = write!(line, "  {:.0} images/s", timing.images_per_second);
         }
-        if let Some(left) = self.time_left(epoch * self.epoch_batches).filter(|_| *epoch < self.epochs) {
+        if let Some(left) = self
+            .time_left(epoch * self.epoch_batches)
+            .filter(|_| *epoch < self.epochs)
+        {
             let _ = write!(line, "  ETA {left}");
         }
         self.line(&line);
@@ -133,7 +156,12 @@ impl TrainingDisplay {
     fn time_left(&self, done: usize) -> Option<FormattedDuration> {
         let seen = done.checked_sub(self.resumed_at).filter(|seen| *seen > 0)?;
         let each = self.started.elapsed().as_secs_f64() / seen as f64;
-        let batches = self.epochs.saturating_mul(self.epoch_batches).saturating_sub(done);
-        Duration::try_from_secs_f64((each * batches as f64).ceil()).ok().map(FormattedDuration)
+        let batches = self
+            .epochs
+            .saturating_mul(self.epoch_batches)
+            .saturating_sub(done);
+        Duration::try_from_secs_f64((each * batches as f64).ceil())
+            .ok()
+            .map(FormattedDuration)
     }
 }

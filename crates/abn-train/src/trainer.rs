@@ -1,7 +1,7 @@
 //! The training procedure, from the first batch to the last epoch's checkpoint.
 //!
-//! Everything random is a function of (seed, epoch, index), so a run that continues from any checkpoint takes
-//! exactly the steps that it would have taken without the interruption.
+//! Everything random is a function of (seed, epoch, index), so a run that continues from any
+//! checkpoint takes exactly the steps that it would have taken without the interruption.
 
 use std::time::{Duration, Instant};
 
@@ -69,8 +69,8 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Takes the run up where its checkpoint left it, or at the beginning: at `start`, or else at random weights.
-    /// `device` is without autodiff.
+    /// Takes the run up where its checkpoint left it, or at the beginning: at `start`, or else at
+    /// random weights. `device` is without autodiff.
     ///
     /// # Errors
     /// The checkpoint is damaged.
@@ -88,8 +88,14 @@ impl<'a> Trainer<'a> {
         let resume = checkpoints.resume()?;
         let (model, sgd, progress, probes) = match resume {
             Some(resume) => {
-                let place = || format!("`{}` does not fit this run", checkpoints.manifest_path().display());
-                check_position(&resume.progress, &config.recipe, &loaders.train).with_context(place)?;
+                let place = || {
+                    format!(
+                        "`{}` does not fit this run",
+                        checkpoints.manifest_path().display()
+                    )
+                };
+                check_position(&resume.progress, &config.recipe, &loaders.train)
+                    .with_context(place)?;
                 let model = state::with_state(config.model.init(&training_device), resume.model)
                     .with_context(place)?;
                 let sgd = Sgd::with_state(config.recipe.sgd, resume.optimizer, &model, &device)
@@ -100,9 +106,16 @@ impl<'a> Trainer<'a> {
                 refuse_lost_checkpoint(run, &checkpoints)?;
                 let model = match start {
                     Some(state) => state::with_state(config.model.init(&training_device), state)?,
-                    None => config.model.init_seeded(config.recipe.seed, &training_device),
+                    None => config
+                        .model
+                        .init_seeded(config.recipe.seed, &training_device),
                 };
-                (model, Sgd::new(config.recipe.sgd), Progress::default(), Vec::new())
+                (
+                    model,
+                    Sgd::new(config.recipe.sgd),
+                    Progress::default(),
+                    Vec::new(),
+                )
             }
         };
         checkpoints.remove_unnamed()?;
@@ -131,8 +144,8 @@ impl<'a> Trainer<'a> {
     /// Trains until all epochs are done or the user asks to stop.
     ///
     /// # Errors
-    /// A training sample cannot be read (the steps before it are saved), the loss is not a number, or a file cannot
-    /// be written. The checkpoint is a good one in any case.
+    /// A training sample cannot be read (the steps before it are saved), the loss is not a number,
+    /// or a file cannot be written. The checkpoint is a good one in any case.
     pub fn train(&mut self) -> Result<Ending> {
         let epochs = self.recipe().epochs;
         let epoch_batches = self.loaders.train.batches();
@@ -179,7 +192,11 @@ impl<'a> Trainer<'a> {
             self.record_timing(timing)?;
         }
         display.end_epoch(&record, timing.as_ref());
-        Ok(if self.interrupt.requested() { Ending::Interrupted } else { Ending::Finished })
+        Ok(if self.interrupt.requested() {
+            Ending::Interrupted
+        } else {
+            Ending::Finished
+        })
     }
 
     /// The rest of the batches of the current epoch.
@@ -215,8 +232,13 @@ impl<'a> Trainer<'a> {
         let weight = self.recipe().attention_weight();
         let labels: Vec<i64> = batch.labels.iter().map(|label| *label as i64).collect();
         let labels = Tensor::<1, Int>::from_ints(labels.as_slice(), &device);
-        // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device in training.
-        device.seed(step_seed(self.recipe().seed, self.progress.epoch, self.progress.batch));
+        // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device in
+        // training.
+        device.seed(step_seed(
+            self.recipe().seed,
+            self.progress.epoch,
+            self.progress.batch,
+        ));
         let output = self.model.forward(images_of(batch, &device));
         let objective = loss::loss(&output, labels, weight);
         let mut sums = Sums::default();
@@ -244,15 +266,15 @@ impl<'a> Trainer<'a> {
             ),
         };
         bail!(
-            "{what} is not finite after {} steps of epoch {}: the training diverged. Lower --lr (or check --mean and \
-             --std) and train into another --out; {kept}",
+            "{what} is not finite after {} steps of epoch {}: the training diverged. Lower --lr \
+             (or check --mean and --std) and train into another --out; {kept}",
             self.progress.batch,
             self.progress.epoch + 1
         )
     }
 
-    /// Measures the network as it stands on the test images, with the maps that the next epoch's will be compared with;
-    /// `None` if the user asked to stop.
+    /// Measures the network as it stands on the test images, with the maps that the next epoch's
+    /// will be compared with; `None` if the user asked to stop.
     fn test(&self, display: &TrainingDisplay) -> Result<Option<(EpochRecord, Vec<AttentionMap>)>> {
         let weight = self.recipe().attention_weight();
         let loader = &self.loaders.test;
@@ -261,15 +283,26 @@ impl<'a> Trainer<'a> {
             !self.interrupt.requested()
         };
         let measured = measure(&self.model.valid(), loader, &self.device, weight, go_on)?;
-        let Some(Measured { summary: test, maps, probes }) = measured else {
+        let Some(Measured {
+            summary: test,
+            maps,
+            probes,
+        }) = measured
+        else {
             return Ok(None);
         };
-        let maps = maps.map(|maps| MapHealth { drift: drift(&self.probes, &probes), ..maps });
+        let maps = maps.map(|maps| MapHealth {
+            drift: drift(&self.probes, &probes),
+            ..maps
+        });
         if !test.loss.is_finite() {
             return self.diverged("the test loss");
         }
         let history = &self.progress.history;
-        let highest = history.iter().map(|record| record.test.top1).fold(f64::NEG_INFINITY, f64::max);
+        let highest = history
+            .iter()
+            .map(|record| record.test.top1)
+            .fold(f64::NEG_INFINITY, f64::max);
         let record = EpochRecord {
             epoch: self.progress.epoch + 1,
             learning_rate: self.recipe().rate(self.progress.epoch),
@@ -285,7 +318,11 @@ impl<'a> Trainer<'a> {
     fn finish_epoch(&mut self, record: EpochRecord, probes: Vec<AttentionMap>) -> Result<()> {
         let mut history = self.progress.history.clone();
         history.push(record);
-        let next = Progress { epoch: self.progress.epoch + 1, history, ..Progress::default() };
+        let next = Progress {
+            epoch: self.progress.epoch + 1,
+            history,
+            ..Progress::default()
+        };
         self.save_as(&next, Some(&state_of_maps(&probes)))?;
         (self.progress, self.probes) = (next, probes);
         self.run.write_lines(METRICS, &self.progress.history)
@@ -309,12 +346,14 @@ impl<'a> Trainer<'a> {
         let no_step = self.progress.epoch + self.progress.batch == 0;
         match if no_step { Ok(()) } else { self.save() } {
             Ok(()) => error,
-            Err(unsaved) => error.context(format!("the steps so far could not be saved ({unsaved:#})")),
+            Err(unsaved) => {
+                error.context(format!("the steps so far could not be saved ({unsaved:#})"))
+            }
         }
     }
 
-    /// Saves weights and velocities with a position, unless they are broken: a good checkpoint is worth more. With new
-    /// maps if an epoch ends here.
+    /// Saves weights and velocities with a position, unless they are broken: a good checkpoint is
+    /// worth more. With new maps if an epoch ends here.
     fn save_as(&mut self, progress: &Progress, maps: Option<&State>) -> Result<()> {
         let (model, velocities) = (state::state_of(&self.model), self.sgd.state());
         let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
@@ -330,7 +369,9 @@ impl<'a> Trainer<'a> {
 /// Mixes the position into the seed of the run (the finaliser of splitmix64 after each number).
 fn step_seed(seed: u64, epoch: usize, batch: usize) -> u64 {
     [epoch, batch].into_iter().fold(seed, |state, number| {
-        let mut mixed = state.wrapping_add(number as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state
+            .wrapping_add(number as u64)
+            .wrapping_add(0x9e37_79b9_7f4a_7c15);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
@@ -342,7 +383,8 @@ fn warn_of_dead_maps(record: &EpochRecord, display: &TrainingDisplay) {
     let Some(maps) = record.maps else { return };
     if maps.constant > DEAD_MAPS || maps.not_finite > 0.0 {
         display.line(&format!(
-            "warning: of the attention maps {:.0} % are constant ({:.0} % all 0, {:.0} % all 1), {:.0} % not finite",
+            "warning: of the attention maps {:.0} % are constant ({:.0} % all 0, {:.0} % all 1), \
+             {:.0} % not finite",
             100.0 * maps.constant,
             100.0 * maps.zero,
             100.0 * maps.one,
@@ -353,24 +395,39 @@ fn warn_of_dead_maps(record: &EpochRecord, display: &TrainingDisplay) {
 
 /// A position that this run cannot have been in.
 fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Result<()> {
-    let Progress { epoch, batch, sums, history } = progress;
-    let images = batch.saturating_mul(recipe.batch_size).min(train.dataset.len());
+    let Progress {
+        epoch,
+        batch,
+        sums,
+        history,
+    } = progress;
+    let images = batch
+        .saturating_mul(recipe.batch_size)
+        .min(train.dataset.len());
     let possible = *epoch <= recipe.epochs
         && history.len() == *epoch
-        && history.iter().zip(1..).all(|(record, number)| record.epoch == number)
+        && history
+            .iter()
+            .zip(1..)
+            .all(|(record, number)| record.epoch == number)
         && *batch <= train.batches()
         && (*epoch < recipe.epochs || *batch == 0)
         && sums.images() == images;
-    ensure!(possible, "its position is impossible; it is damaged: restore it or train into another --out");
+    ensure!(
+        possible,
+        "its position is impossible; it is damaged: restore it or train into another --out"
+    );
     Ok(())
 }
 
-/// Metrics are written after the checkpoint of their epoch, so metrics without one mean that it was lost.
+/// Metrics are written after the checkpoint of their epoch, so metrics without one mean that it was
+/// lost.
 fn refuse_lost_checkpoint(run: &RunDir, checkpoints: &Checkpoints) -> Result<()> {
     let finished: Vec<EpochRecord> = run.read_lines(METRICS)?;
     ensure!(
         finished.is_empty(),
-        "`{}` is missing although the run has finished {} epochs; restore it or train into another --out",
+        "`{}` is missing although the run has finished {} epochs; restore it or train into another \
+         --out",
         checkpoints.manifest_path().display(),
         finished.len()
     );

@@ -1,4 +1,5 @@
-//! A training from its configuration to its report, as `abn train` and the campaigns of `cargo xtask ablation` do it.
+//! A training from its configuration to its report, as `abn train` and the campaigns of `cargo
+//! xtask ablation` do it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,12 +30,15 @@ pub struct How {
 
 impl Default for How {
     fn default() -> Self {
-        Self { workers: 2, save_every: Duration::from_secs(300) }
+        Self {
+            workers: 2,
+            save_every: Duration::from_secs(300),
+        }
     }
 }
 
-/// Trains a run from `start`, random weights or its checkpoint to its last epoch, measures and shows it. `None` if it
-/// was interrupted: then its checkpoint holds all that was done.
+/// Trains a run from `start`, random weights or its checkpoint to its last epoch, measures and
+/// shows it. `None` if it was interrupted: then its checkpoint holds all that was done.
 ///
 /// # Errors
 /// Anything that keeps the run from its end; its last checkpoint is kept.
@@ -48,8 +52,15 @@ pub fn train(
     how: How,
 ) -> Result<Option<Results>> {
     let loaders = images.loaders(config, how.workers);
-    let mut trainer =
-        Trainer::new(config, run, start, loaders.clone(), device.clone(), interrupt.clone(), how.save_every)?;
+    let mut trainer = Trainer::new(
+        config,
+        run,
+        start,
+        loaders.clone(),
+        device.clone(),
+        interrupt.clone(),
+        how.save_every,
+    )?;
     announce(config, run, &loaders, &trainer, &device);
     if trainer.train()? == Ending::Interrupted {
         return Ok(None);
@@ -72,22 +83,35 @@ impl Images {
     ///
     /// # Errors
     /// The data set is missing, damaged or empty.
-    pub fn open(recipe: &Recipe, given: Option<&Path>, existing: Option<&RunConfig>) -> Result<Self> {
+    pub fn open(
+        recipe: &Recipe,
+        given: Option<&Path>,
+        existing: Option<&RunConfig>,
+    ) -> Result<Self> {
         let last = existing.and_then(|config| config.data.as_deref());
         let folder = recipe.dataset.folder(given, last)?;
         let open = |split| {
             let opened = recipe.dataset.open(split, folder.as_deref(), None);
-            opened.context("the data set cannot be opened; --data or ABN_DATASETS says where it lies")
+            opened
+                .context("the data set cannot be opened; --data or ABN_DATASETS says where it lies")
         };
         let (mut train, test) = (open(Split::Train)?, open(Split::Test)?);
         if let Some(limit) = recipe.limit {
             train = train.limit(limit);
         }
-        ensure!(!train.samples.is_empty() && !test.samples.is_empty(), "the data set has no images");
-        Ok(Self { folder, train, test })
+        ensure!(
+            !train.samples.is_empty() && !test.samples.is_empty(),
+            "the data set has no images"
+        );
+        Ok(Self {
+            folder,
+            train,
+            test,
+        })
     }
 
-    /// The recipe with batches that the images can fill. A usual size is made smaller, one that was asked for is not.
+    /// The recipe with batches that the images can fill. A usual size is made smaller, one that was
+    /// asked for is not.
     ///
     /// # Errors
     /// The size that was asked for is more than there are images.
@@ -98,7 +122,10 @@ impl Images {
             "--batch-size {} is more than the {images} training images; give a smaller one",
             recipe.batch_size
         );
-        Ok(Recipe { batch_size: recipe.batch_size.min(images), ..recipe })
+        Ok(Recipe {
+            batch_size: recipe.batch_size.min(images),
+            ..recipe
+        })
     }
 
     /// The whole configuration of a run on these images.
@@ -106,9 +133,17 @@ impl Images {
     /// # Errors
     /// An image cannot be read, or there is no architecture of the recipe's name.
     pub fn describe(&self, recipe: Recipe) -> Result<RunConfig> {
-        let images = format!("train: {}; test: {}", fingerprint(&self.train)?, fingerprint(&self.test)?);
+        let images = format!(
+            "train: {}; test: {}",
+            fingerprint(&self.train)?,
+            fingerprint(&self.test)?
+        );
         let config = RunConfig::new(recipe, self.train.classes.clone())?;
-        Ok(RunConfig { images: Some(images), data: self.folder.clone(), ..config })
+        Ok(RunConfig {
+            images: Some(images),
+            data: self.folder.clone(),
+            ..config
+        })
     }
 
     fn loaders(&self, config: &RunConfig, workers: usize) -> Loaders {
@@ -123,13 +158,22 @@ impl Images {
                 shuffled: true,
                 masks: false,
             },
-            test: Loader { masks: false, ..plain_loader(config, &self.test, workers) },
+            test: Loader {
+                masks: false,
+                ..plain_loader(config, &self.test, workers)
+            },
         }
     }
 }
 
 /// Derived numbers, before the work begins.
-fn announce(config: &RunConfig, run: &RunDir, loaders: &Loaders, trainer: &Trainer<'_>, device: &Device) {
+fn announce(
+    config: &RunConfig,
+    run: &RunDir,
+    loaders: &Loaders,
+    trainer: &Trainer<'_>,
+    device: &Device,
+) {
     let recipe = &config.recipe;
     let cost = config.cost(device);
     terminal::note(&format!(
@@ -152,16 +196,25 @@ fn announce(config: &RunConfig, run: &RunDir, loaders: &Loaders, trainer: &Train
         "run in `{}`; figures are training/test, * the best so far",
         run.path().display()
     ));
-    if recipe.attention.as_ref().is_some_and(|attention| !attention.trains_map()) {
+    if recipe
+        .attention
+        .as_ref()
+        .is_some_and(|attention| !attention.trains_map())
+    {
         terminal::note(
-            "attention.mechanism is identity: the branch is trained, but not its map, which weighs nothing; `abn explain` \
-             has other methods",
+            "attention.mechanism is identity: the branch is trained, but not its map, which weighs \
+             nothing; `abn explain` has other methods",
         );
     }
     let progress = trainer.progress();
     if progress.epoch == recipe.epochs {
-        terminal::note("all its epochs are done; to train on, start another run from it with --init");
+        terminal::note(
+            "all its epochs are done; to train on, start another run from it with --init",
+        );
     } else if progress.epoch + progress.batch > 0 {
-        terminal::note(&format!("continuing after {} epochs and {} steps", progress.epoch, progress.batch));
+        terminal::note(&format!(
+            "continuing after {} epochs and {} steps",
+            progress.epoch, progress.batch
+        ));
     }
 }

@@ -34,7 +34,8 @@ impl Session {
     /// What the network sees of a file.
     ///
     /// # Errors
-    /// The file is no image that can be read, or the network cannot see images of the size that the run makes of it.
+    /// The file is no image that can be read, or the network cannot see images of the size that the
+    /// run makes of it.
     pub fn view(&self, file: &Path) -> Result<View> {
         let transform = self.config.recipe.eval_transform();
         let original = read_image(file)?;
@@ -43,7 +44,8 @@ impl Session {
         let smallest = self.config.model.network.smallest_side();
         ensure!(
             width.min(height) as usize >= smallest,
-            "the transform of the run makes {width}x{height} pixels of `{}`; its network needs {smallest} a side",
+            "the transform of the run makes {width}x{height} pixels of `{}`; its network needs \
+             {smallest} a side",
             file.display()
         );
         // Never larger than the file: that would invent detail.
@@ -63,7 +65,14 @@ impl Session {
     /// There is none, or one does not [fit](View::fits) the others.
     pub fn stacked(&self, views: &[&View]) -> Tensor<4> {
         let [height, width] = views[0].size;
-        let pixels: Vec<f32> = views.iter().flat_map(|view| &view.planes).copied().collect();
-        Tensor::from_data(TensorData::new(pixels, [views.len(), 3, height, width]), &self.device)
+        let pixels: Vec<f32> = views
+            .iter()
+            .flat_map(|view| &view.planes)
+            .copied()
+            .collect();
+        Tensor::from_data(
+            TensorData::new(pixels, [views.len(), 3, height, width]),
+            &self.device,
+        )
     }
 }

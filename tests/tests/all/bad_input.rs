@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::cifar::{self, RECORD};
 use crate::program::{abn, fails, run, succeeds};
 
-const TRAIN: &str = "train --dataset cifar10 --data data --arch resnet8 --epochs 1 --batch-size 20 --out run";
+const TRAIN: &str =
+    "train --dataset cifar10 --data data --arch resnet8 --epochs 1 --batch-size 20 --out run";
 
 /// A folder with a small CIFAR-10 in `data`.
 fn with_data() -> tempfile::TempDir {
@@ -16,17 +17,31 @@ fn with_data() -> tempfile::TempDir {
 }
 
 fn no_run(folder: &Path) {
-    assert!(!folder.join("run").exists(), "a run was made before the error was found");
+    assert!(
+        !folder.join("run").exists(),
+        "a run was made before the error was found"
+    );
 }
 
 #[test]
 fn missing_and_empty_data() {
     let folder = tempfile::tempdir().unwrap();
-    fails(folder.path(), "train --dataset cifar10 --out run", 1, &["datasets", "cifar-10"]);
+    fails(
+        folder.path(),
+        "train --dataset cifar10 --out run",
+        1,
+        &["datasets", "cifar-10"],
+    );
     fails(folder.path(), TRAIN, 1, &["data does not exist"]);
     fs::create_dir_all(folder.path().join("data/cifar-10-batches-bin")).unwrap();
     fails(folder.path(), TRAIN, 1, &["data_batch_1.bin"]);
-    fs::write(folder.path().join("data/cifar-10-batches-bin/data_batch_1.bin"), []).unwrap();
+    fs::write(
+        folder
+            .path()
+            .join("data/cifar-10-batches-bin/data_batch_1.bin"),
+        [],
+    )
+    .unwrap();
     fails(folder.path(), TRAIN, 1, &["data_batch_1.bin"]);
     no_run(folder.path());
 }
@@ -34,16 +49,33 @@ fn missing_and_empty_data() {
 #[test]
 fn damaged_data() {
     let folder = with_data();
-    let file = folder.path().join("data/cifar-10-batches-bin/data_batch_3.bin");
+    let file = folder
+        .path()
+        .join("data/cifar-10-batches-bin/data_batch_3.bin");
     let whole = fs::read(&file).unwrap();
     fs::write(&file, &whole[..whole.len() - 5]).unwrap();
-    fails(folder.path(), TRAIN, 1, &["data_batch_3.bin", &RECORD.to_string()]);
+    fails(
+        folder.path(),
+        TRAIN,
+        1,
+        &["data_batch_3.bin", &RECORD.to_string()],
+    );
     fs::write(&file, &whole[..whole.len() - RECORD]).unwrap();
-    fails(folder.path(), TRAIN, 1, &["data_batch_3.bin", "as the files before it have"]);
+    fails(
+        folder.path(),
+        TRAIN,
+        1,
+        &["data_batch_3.bin", "as the files before it have"],
+    );
     let mut labelled = whole;
     labelled[2 * RECORD] = 10;
     fs::write(&file, labelled).unwrap();
-    fails(folder.path(), TRAIN, 1, &["data_batch_3.bin", "record 2 has label 10: expected 0 to 9"]);
+    fails(
+        folder.path(),
+        TRAIN,
+        1,
+        &["data_batch_3.bin", "record 2 has label 10: expected 0 to 9"],
+    );
     no_run(folder.path());
 }
 
@@ -51,17 +83,42 @@ fn damaged_data() {
 fn impossible_settings() {
     let folder = with_data();
     let with = |option: &str| format!("{TRAIN} {option}");
-    fails(folder.path(), &TRAIN.replace("--epochs 1", "--epochs 0"), 2, &["--epochs", "from 1"]);
-    fails(folder.path(), &TRAIN.replace("--epochs 1", "--epochs 18446744073709551615"), 2, &["--epochs"]);
+    fails(
+        folder.path(),
+        &TRAIN.replace("--epochs 1", "--epochs 0"),
+        2,
+        &["--epochs", "from 1"],
+    );
+    fails(
+        folder.path(),
+        &TRAIN.replace("--epochs 1", "--epochs 18446744073709551615"),
+        2,
+        &["--epochs"],
+    );
     fails(
         folder.path(),
         &TRAIN.replace("--batch-size 20", "--batch-size 41"),
         1,
         &["--batch-size 41", "40 training images"],
     );
-    fails(folder.path(), &TRAIN.replace("--batch-size 20", "--batch-size 0"), 2, &["--batch-size"]);
-    fails(folder.path(), &TRAIN.replace("resnet8", "resnet-20"), 1, &["did you mean `resnet20`"]);
-    fails(folder.path(), &TRAIN.replace("resnet8", "resnet21"), 1, &["nearest is `resnet20`"]);
+    fails(
+        folder.path(),
+        &TRAIN.replace("--batch-size 20", "--batch-size 0"),
+        2,
+        &["--batch-size"],
+    );
+    fails(
+        folder.path(),
+        &TRAIN.replace("resnet8", "resnet-20"),
+        1,
+        &["did you mean `resnet20`"],
+    );
+    fails(
+        folder.path(),
+        &TRAIN.replace("resnet8", "resnet21"),
+        1,
+        &["nearest is `resnet20`"],
+    );
     for (option, expected) in [
         ("--lr 0", "a positive number"),
         ("--lr nan", "a positive number"),
@@ -78,10 +135,25 @@ fn impossible_settings() {
         ("--attention some", "manet"),
         ("--lerning-rate 1", "unexpected argument"),
     ] {
-        fails(folder.path(), &with(option), 2, &[expected, option.split([' ', '=']).next().unwrap()]);
+        fails(
+            folder.path(),
+            &with(option),
+            2,
+            &[expected, option.split([' ', '=']).next().unwrap()],
+        );
     }
-    fails(folder.path(), "train --data data --out run", 1, &["shapes is built in"]);
-    fails(folder.path(), &with("--device quantum"), 1, &["`quantum` is not available", "flex"]);
+    fails(
+        folder.path(),
+        "train --data data --out run",
+        1,
+        &["shapes is built in"],
+    );
+    fails(
+        folder.path(),
+        &with("--device quantum"),
+        1,
+        &["`quantum` is not available", "flex"],
+    );
     fails(folder.path(), "trian", 2, &["tip", "train"]);
     no_run(folder.path());
 }
@@ -90,13 +162,34 @@ fn impossible_settings() {
 fn output_that_cannot_be_written() {
     let folder = with_data();
     fs::write(folder.path().join("file"), "mine").unwrap();
-    fails(folder.path(), &TRAIN.replace("--out run", "--out file"), 1, &["`file` is a file"]);
-    fails(folder.path(), &TRAIN.replace("--out run", "--out file/run"), 1, &["file/run", "--out"]);
+    fails(
+        folder.path(),
+        &TRAIN.replace("--out run", "--out file"),
+        1,
+        &["`file` is a file"],
+    );
+    fails(
+        folder.path(),
+        &TRAIN.replace("--out run", "--out file/run"),
+        1,
+        &["file/run", "--out"],
+    );
     fs::create_dir(folder.path().join("papers")).unwrap();
     fs::write(folder.path().join("papers/thesis.txt"), "mine").unwrap();
-    fails(folder.path(), &TRAIN.replace("--out run", "--out papers"), 1, &["papers", "not a run"]);
-    assert_eq!(fs::read_to_string(folder.path().join("papers/thesis.txt")).unwrap(), "mine");
-    assert_eq!(fs::read_dir(folder.path().join("papers")).unwrap().count(), 1);
+    fails(
+        folder.path(),
+        &TRAIN.replace("--out run", "--out papers"),
+        1,
+        &["papers", "not a run"],
+    );
+    assert_eq!(
+        fs::read_to_string(folder.path().join("papers/thesis.txt")).unwrap(),
+        "mine"
+    );
+    assert_eq!(
+        fs::read_dir(folder.path().join("papers")).unwrap().count(),
+        1
+    );
 }
 
 /// The disk fills up in the middle of a run: a limit on the size of files stands in for it.
@@ -107,17 +200,28 @@ fn a_full_disk_keeps_the_last_checkpoint() {
     let train = TRAIN.replace("--epochs 1", "--epochs 2");
     let limited = |blocks: usize| {
         let program = env!("CARGO_BIN_EXE_abn-under-test");
-        let script = format!("ulimit -f {blocks}; trap '' XFSZ; exec '{program}' {train} --save-every 0");
-        run(std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()))
+        let script =
+            format!("ulimit -f {blocks}; trap '' XFSZ; exec '{program}' {train} --save-every 0");
+        run(std::process::Command::new("sh")
+            .args(["-c", &script])
+            .current_dir(folder.path()))
     };
     // A run that stands at its first step, as after Ctrl-C.
     let stopped = train.replace("--out run", "--out run --save-every 0");
     stop_after_first_checkpoint(folder.path(), &stopped);
     let before = checkpoint_files(folder.path());
-    assert!(before.len() >= 3, "manifest, weights and velocities: {:?}", before.keys());
+    assert!(
+        before.len() >= 3,
+        "manifest, weights and velocities: {:?}",
+        before.keys()
+    );
     let said = limited(64);
     assert_eq!(said.code, Some(1), "{}", said.err);
-    assert!(said.err.contains("cannot write") && !said.err.contains("panicked"), "{}", said.err);
+    assert!(
+        said.err.contains("cannot write") && !said.err.contains("panicked"),
+        "{}",
+        said.err
+    );
     assert!(
         before == checkpoint_files(folder.path()),
         "the checkpoint is as it was, nothing is left beside it"
@@ -127,12 +231,18 @@ fn a_full_disk_keeps_the_last_checkpoint() {
 
 /// Kills a run as soon as it has written a checkpoint.
 pub(crate) fn stop_after_first_checkpoint(folder: &Path, train: &str) {
-    let mut child =
-        abn(folder).args(train.split_whitespace()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut child = abn(folder)
+        .args(train.split_whitespace())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let manifest = folder.join("run/checkpoints/manifest.json");
     let started = std::time::Instant::now();
     while !manifest.exists() {
-        assert!(started.elapsed().as_secs() < 60, "no checkpoint was written");
+        assert!(
+            started.elapsed().as_secs() < 60,
+            "no checkpoint was written"
+        );
     }
     child.kill().unwrap();
     child.wait().unwrap();
@@ -142,13 +252,17 @@ pub(crate) fn stop_after_first_checkpoint(folder: &Path, train: &str) {
 fn checkpoint_files(folder: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
     let checkpoints = folder.join("run/checkpoints");
     let manifest = fs::read_to_string(checkpoints.join("manifest.json")).unwrap();
-    let names =
-        fs::read_dir(&checkpoints).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = fs::read_dir(&checkpoints)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let named = names.filter(|name| manifest.contains(name.as_str()) || name == "manifest.json");
-    named.map(|name| (name.clone(), fs::read(checkpoints.join(name)).unwrap())).collect()
+    named
+        .map(|name| (name.clone(), fs::read(checkpoints.join(name)).unwrap()))
+        .collect()
 }
 
-/// What a process that was killed before it made a run leaves behind does not block the same command.
+/// What a process that was killed before it made a run leaves behind does not block the same
+/// command.
 #[test]
 fn remains_of_a_killed_start() {
     let folder = with_data();
@@ -162,9 +276,10 @@ fn remains_of_a_killed_start() {
 #[test]
 fn a_training_that_diverges_keeps_its_last_good_checkpoint() {
     let folder = with_data();
-    for (option, kept) in
-        [("--save-every 1000", "no checkpoint was written"), ("--save-every 0", "not finite")]
-    {
+    for (option, kept) in [
+        ("--save-every 1000", "no checkpoint was written"),
+        ("--save-every 0", "not finite"),
+    ] {
         let train = format!("{TRAIN} --lr 1e30 {option}").replace("--epochs 1", "--epochs 3");
         fails(folder.path(), &train, 1, &["diverged", "Lower --lr", kept]);
         fs::remove_dir_all(folder.path().join("run")).unwrap();
@@ -197,7 +312,11 @@ fn damaged_runs() {
     let folder = with_data();
     succeeds(folder.path(), TRAIN);
     let run_path = folder.path().join("run");
-    for command in ["eval nowhere", "predict nowhere x.png", "explain nowhere x.png --out maps"] {
+    for command in [
+        "eval nowhere",
+        "predict nowhere x.png",
+        "explain nowhere x.png --out maps",
+    ] {
         fails(folder.path(), command, 1, &["there is no run at `nowhere`"]);
     }
     fails(folder.path(), "eval data", 1, &["`data` is not a run"]);
@@ -205,7 +324,12 @@ fn damaged_runs() {
     let weights = fs::read_dir(run_path.join("checkpoints"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("model-"))
+        .find(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("model-")
+        })
         .unwrap();
     let whole = fs::read(&weights).unwrap();
     let name = weights.file_name().unwrap().to_str().unwrap();
@@ -222,7 +346,10 @@ fn damaged_runs() {
         ("\"epoch\": 1", "\"epoch\": 9"),
         ("\"batch\": 0", "\"batch\": 999999"),
         ("\"images\": 0", "\"images\": 7"),
-        ("\"epoch\": 1,\n        \"learning_rate\"", "\"epoch\": 0,\n        \"learning_rate\""),
+        (
+            "\"epoch\": 1,\n        \"learning_rate\"",
+            "\"epoch\": 0,\n        \"learning_rate\"",
+        ),
     ] {
         let changed = manifest.replacen(from, to, 1);
         assert_ne!(changed, manifest, "{from}");
@@ -233,9 +360,22 @@ fn damaged_runs() {
     fs::write(run_path.join("checkpoints/manifest.json"), "{").unwrap();
     fails(folder.path(), "eval run", 1, &["manifest.json", "damaged"]);
     fs::remove_file(run_path.join("checkpoints/manifest.json")).unwrap();
-    fails(folder.path(), "eval run", 1, &["manifest.json", "no checkpoint"]);
-    fails(folder.path(), TRAIN, 1, &["manifest.json", "is missing although"]);
-    assert!(weights.exists(), "weights without a manifest are not thrown away");
+    fails(
+        folder.path(),
+        "eval run",
+        1,
+        &["manifest.json", "no checkpoint"],
+    );
+    fails(
+        folder.path(),
+        TRAIN,
+        1,
+        &["manifest.json", "is missing although"],
+    );
+    assert!(
+        weights.exists(),
+        "weights without a manifest are not thrown away"
+    );
     for text in ["", "{}", "[1]", "{\"version\": 99}"] {
         fs::write(run_path.join("config.json"), text).unwrap();
         fails(folder.path(), "eval run", 1, &["config.json"]);
@@ -256,16 +396,28 @@ fn two_processes_do_not_train_one_run() {
 fn files_that_are_no_images() {
     let folder = with_data();
     succeeds(folder.path(), TRAIN);
-    for (name, bytes) in
-        [("text.png", &b"hello"[..]), ("empty.png", b""), ("cut.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF")]
-    {
+    for (name, bytes) in [
+        ("text.png", &b"hello"[..]),
+        ("empty.png", b""),
+        ("cut.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF"),
+    ] {
         fs::write(folder.path().join(name), bytes).unwrap();
         fails(folder.path(), &format!("predict run {name}"), 1, &[name]);
-        fails(folder.path(), &format!("explain run {name} --out maps"), 1, &[name]);
+        fails(
+            folder.path(),
+            &format!("explain run {name} --out maps"),
+            1,
+            &[name],
+        );
     }
     fails(folder.path(), "predict run absent.png", 1, &["absent.png"]);
     fs::create_dir(folder.path().join("none")).unwrap();
-    fails(folder.path(), "explain run none --out maps", 1, &["`none` has no .png"]);
+    fails(
+        folder.path(),
+        "explain run none --out maps",
+        1,
+        &["`none` has no .png"],
+    );
 }
 
 #[test]
@@ -273,12 +425,22 @@ fn foreign_checkpoints() {
     let folder = tempfile::tempdir().unwrap();
     let import = "import weights.pth --arch resnet20 --classes 10 --out run";
     fails(folder.path(), import, 1, &["weights.pth"]);
-    for bytes in [&b""[..], b"not a checkpoint", b"PK\x03\x04", b"\x80\x02}q\x00."] {
+    for bytes in [
+        &b""[..],
+        b"not a checkpoint",
+        b"PK\x03\x04",
+        b"\x80\x02}q\x00.",
+    ] {
         fs::write(folder.path().join("weights.pth"), bytes).unwrap();
         fails(folder.path(), import, 1, &["weights.pth"]);
     }
     fs::write(folder.path().join("w.safetensors"), [255; 64]).unwrap();
-    fails(folder.path(), &import.replace("weights.pth", "w.safetensors"), 1, &["w.safetensors"]);
+    fails(
+        folder.path(),
+        &import.replace("weights.pth", "w.safetensors"),
+        1,
+        &["w.safetensors"],
+    );
     no_run(folder.path());
 }
 
@@ -287,7 +449,10 @@ fn foreign_checkpoints() {
 fn closed_pipes_end_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = abn(folder.path());
-    let script = format!("'{}' models | head -1; exit 0", command.get_program().to_string_lossy());
+    let script = format!(
+        "'{}' models | head -1; exit 0",
+        command.get_program().to_string_lossy()
+    );
     let said = run(std::process::Command::new("sh").args(["-c", &script]));
     assert!(said.out.starts_with("architecture"));
     assert_eq!(said.err, "");
@@ -295,7 +460,9 @@ fn closed_pipes_end_nothing() {
     let data = with_data();
     let program = env!("CARGO_BIN_EXE_abn-under-test");
     let script = format!("'{program}' {TRAIN} 2>/dev/full");
-    let said = run(std::process::Command::new("sh").args(["-c", &script]).current_dir(data.path()));
+    let said = run(std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(data.path()));
     assert_eq!(said.code, Some(0));
     assert!(said.out.contains("report run/report.html"), "{}", said.out);
     command.arg("--version");
@@ -309,7 +476,10 @@ fn inputs_that_are_too_small_for_the_network_are_refused() {
         folder.path(),
         "train --arch vgg11-bn --size 24 --out run",
         1,
-        &["24x24 are too small for vgg11-bn", "--size must be at least 32"],
+        &[
+            "24x24 are too small for vgg11-bn",
+            "--size must be at least 32",
+        ],
     );
     assert!(!folder.path().join("run").exists());
 }

@@ -1,7 +1,8 @@
 //! Chromium, driven over its own pipe: what a page really shows.
 //!
-//! Chromium reads commands of the DevTools protocol from descriptor 3 and answers on 4 when told so, JSON with a zero
-//! byte after each message. That needs no library: the shell lays our two pipes there.
+//! Chromium reads commands of the DevTools protocol from descriptor 3 and answers on 4 when told
+//! so, JSON with a zero byte after each message. That needs no library: the shell lays our two
+//! pipes there.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -47,10 +48,18 @@ pub(crate) struct Browser {
 impl Browser {
     pub(crate) fn start() -> Self {
         let exists = |name: &&str| Command::new(name).arg("--version").output().is_ok();
-        let program = NAMES.into_iter().find(exists).expect("chromium; on Debian `apt-get install chromium`");
+        let program = NAMES
+            .into_iter()
+            .find(exists)
+            .expect("chromium; on Debian `apt-get install chromium`");
         let profile = tempfile::tempdir().unwrap();
         let mut process = Command::new("sh")
-            .args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null", "sh", program])
+            .args([
+                "-c",
+                "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null",
+                "sh",
+                program,
+            ])
             .args(FLAGS)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
@@ -63,17 +72,30 @@ impl Browser {
         let (sender, messages) = channel();
         thread::spawn(move || {
             for message in answers.split(0).map_while(Result::ok) {
-                if sender.send(serde_json::from_slice(&message).unwrap()).is_err() {
+                if sender
+                    .send(serde_json::from_slice(&message).unwrap())
+                    .is_err()
+                {
                     return;
                 }
             }
         });
         let events = Vec::new();
-        let mut browser =
-            Self { process, commands, messages, last: 0, session: None, events, _profile: profile };
+        let mut browser = Self {
+            process,
+            commands,
+            messages,
+            last: 0,
+            session: None,
+            events,
+            _profile: profile,
+        };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let session = browser.call("Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_owned();
+        let session = browser.call("Target.attachToTarget", attach)["sessionId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         browser.session = Some(session);
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
@@ -103,7 +125,9 @@ impl Browser {
     }
 
     fn receive(&self) -> Value {
-        self.messages.recv_timeout(PATIENCE).expect("Chromium says nothing any more")
+        self.messages
+            .recv_timeout(PATIENCE)
+            .expect("Chromium says nothing any more")
     }
 
     /// Opens a file and waits until it is there.
@@ -112,7 +136,11 @@ impl Browser {
         let url = format!("file://{}", file.display());
         let answer = self.call("Page.navigate", json!({"url": url}));
         assert!(answer["errorText"].is_null(), "{answer}");
-        while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
+        while !self
+            .events
+            .iter()
+            .any(|event| event["method"] == "Page.loadEventFired")
+        {
             let event = self.receive();
             self.events.push(event);
         }
@@ -120,34 +148,50 @@ impl Browser {
 
     /// What an expression is on the page.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
-        let mut result =
-            self.call("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}));
-        assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
+        let mut result = self.call(
+            "Runtime.evaluate",
+            json!({"expression": expression, "returnByValue": true}),
+        );
+        assert!(
+            result["exceptionDetails"].is_null(),
+            "{expression}: {result}"
+        );
         result["result"]["value"].take()
     }
 
     /// The window of a device.
     pub(crate) fn resize(&mut self, width: u32, height: u32, phone: bool) {
-        let window = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone});
+        let window =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone});
         self.call("Emulation.setDeviceMetricsOverride", window);
-        self.call("Emulation.setTouchEmulationEnabled", json!({"enabled": phone}));
+        self.call(
+            "Emulation.setTouchEmulationEnabled",
+            json!({"enabled": phone}),
+        );
     }
 
     /// Light or dark mode, on screen.
     pub(crate) fn prefer(&mut self, scheme: &str) {
         let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.call("Emulation.setEmulatedMedia", json!({"media": "screen", "features": scheme}));
+        self.call(
+            "Emulation.setEmulatedMedia",
+            json!({"media": "screen", "features": scheme}),
+        );
     }
 
     pub(crate) fn press(&mut self, key: &str, code: u32) {
         for kind in ["rawKeyDown", "keyUp"] {
-            let event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
+            let event =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
             self.call("Input.dispatchKeyEvent", event);
         }
     }
 
     pub(crate) fn move_mouse(&mut self, [x, y]: [f64; 2]) {
-        self.call("Input.dispatchMouseEvent", json!({"type": "mouseMoved", "x": x, "y": y}));
+        self.call(
+            "Input.dispatchMouseEvent",
+            json!({"type": "mouseMoved", "x": x, "y": y}),
+        );
     }
 
     pub(crate) fn tap(&mut self, [x, y]: [f64; 2]) {
@@ -155,14 +199,18 @@ impl Browser {
             "Input.dispatchTouchEvent",
             json!({"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}),
         );
-        self.call("Input.dispatchTouchEvent", json!({"type": "touchEnd", "touchPoints": []}));
+        self.call(
+            "Input.dispatchTouchEvent",
+            json!({"type": "touchEnd", "touchPoints": []}),
+        );
     }
 
     /// The middle of the first element that a selector finds, scrolled into view.
     pub(crate) fn middle_of(&mut self, selector: &str) -> [f64; 2] {
         let found = self.evaluate(&format!(
-            "(() => {{ const e = document.querySelector({}); e.scrollIntoView({{block: 'nearest'}}); \
-             const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()",
+            "(() => {{ const e = document.querySelector({}); e.scrollIntoView({{block: \
+             'nearest'}}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + \
+             r.height / 2]; }})()",
             json!(selector)
         ));
         [0, 1].map(|axis| found[axis].as_f64().unwrap())
@@ -171,12 +219,15 @@ impl Browser {
     /// The pixels of the first element that a selector finds, as a PNG in base64.
     pub(crate) fn pixels_of(&mut self, selector: &str) -> String {
         let clip = self.evaluate(&format!(
-            "(() => {{ const r = document.querySelector({}).getBoundingClientRect(); return {{x: r.x + scrollX, \
-             y: r.y + scrollY, width: r.width, height: r.height, scale: 1}}; }})()",
+            "(() => {{ const r = document.querySelector({}).getBoundingClientRect(); return {{x: \
+             r.x + scrollX, y: r.y + scrollY, width: r.width, height: r.height, scale: 1}}; }})()",
             json!(selector)
         ));
         let shot = json!({"format": "png", "clip": clip, "captureBeyondViewport": true});
-        self.call("Page.captureScreenshot", shot)["data"].as_str().unwrap().to_owned()
+        self.call("Page.captureScreenshot", shot)["data"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// What the console shows since the page was opened, and what the page asked others for.
@@ -190,7 +241,11 @@ impl Browser {
             }
             _ => false,
         };
-        self.events.iter().filter(is_complaint).map(Value::to_string).collect()
+        self.events
+            .iter()
+            .filter(is_complaint)
+            .map(Value::to_string)
+            .collect()
     }
 }
 
@@ -198,7 +253,9 @@ impl Drop for Browser {
     fn drop(&mut self) {
         // Asked, it ends its own children; killed, it might leave them behind.
         self.session = None;
-        let _ = self.commands.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
+        let _ = self
+            .commands
+            .write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
         while self.messages.recv_timeout(PATIENCE).is_ok() {}
         let _ = self.process.kill();
         let _ = self.process.wait();

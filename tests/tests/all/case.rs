@@ -32,13 +32,17 @@ pub(crate) struct Case {
 
 /// Every network case of the fixtures, by folder; other cases than today's are tried as well.
 pub(crate) fn cases() -> Vec<String> {
-    let folders = fs::read_dir(parity("")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = fs::read_dir(parity(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let is_case = |path: &PathBuf| {
         let case = path.join("case.json");
         case.exists() && !json(&case)["family"].is_null()
     };
-    let mut names: Vec<String> =
-        folders.filter(is_case).map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    let mut names: Vec<String> = folders
+        .filter(is_case)
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
     names.sort();
     assert!(!names.is_empty());
     names
@@ -53,18 +57,25 @@ fn architecture_of(case: &Value) -> String {
         "imagenet_se_resnet" => format!("se-resnet{depth}"),
         "wrn" => format!("wrn-{depth}-{}", number("widen_factor")),
         "densenet" => format!("densenet-bc-{depth}-{}", number("growthRate")),
-        // The reference's width of a group is 256 / widen_factor, and its classifier fits a factor of 4 only.
-        "resnext" => format!("resnext{depth}-{}x{}d", number("cardinality"), 256 / number("widen_factor")),
+        // The reference's width of a group is 256 / widen_factor, and its classifier fits a factor
+        // of 4 only.
+        "resnext" => format!(
+            "resnext{depth}-{}x{}d",
+            number("cardinality"),
+            256 / number("widen_factor")
+        ),
         other => panic!("unknown family {other}"),
     }
 }
 
-/// Odd integers from -255 to 255, times 2^-exponent: weights of two or more dimensions by the fixtures' formula
-/// (their README, "Weights without the checkpoint").
+/// Odd integers from -255 to 255, times 2^-exponent: weights of two or more dimensions by the
+/// fixtures' formula (their README, "Weights without the checkpoint").
 pub(crate) fn formula(seed: u64, name: &str, len: usize, exponent: i32) -> Vec<f32> {
-    let start = format!("{seed}/{name}").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let start = format!("{seed}/{name}")
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     let value = |index: u64| {
         let mut z = start.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -88,8 +99,12 @@ fn generated(folder: &str, case: &Value) -> State {
     let seed = case["weights"]["seed"].as_u64().unwrap();
     for row in case["state_dict"].as_array().unwrap() {
         let name = row["name"].as_str().unwrap();
-        let shape: Vec<usize> =
-            row["shape"].as_array().unwrap().iter().map(|side| side.as_u64().unwrap() as usize).collect();
+        let shape: Vec<usize> = row["shape"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|side| side.as_u64().unwrap() as usize)
+            .collect();
         if shape.len() >= 2 {
             let exponent = case["weights"]["exponents"][name].as_i64().unwrap() as i32;
             let values = formula(seed, name, shape.iter().product(), exponent);
@@ -111,10 +126,17 @@ impl Case {
         };
         let file = path.join("checkpoint.pth.tar");
         let generated = generated(folder, &json);
-        let checkpoint = if file.exists() { read_checkpoint(&file).unwrap() } else { generated.clone() };
+        let checkpoint = if file.exists() {
+            read_checkpoint(&file).unwrap()
+        } else {
+            generated.clone()
+        };
         let weights = from_pytorch(&config, checkpoint, &Device::flex()).unwrap();
         // The formula and the file are the same weights.
-        assert!(weights == from_pytorch(&config, generated, &Device::flex()).unwrap(), "{folder}");
+        assert!(
+            weights == from_pytorch(&config, generated, &Device::flex()).unwrap(),
+            "{folder}"
+        );
         let case = Self {
             folder: folder.to_owned(),
             json,
@@ -122,7 +144,10 @@ impl Case {
             config,
             weights,
         };
-        let parameters = case.config.cost([architecture.input; 2], &Device::flex()).parameters;
+        let parameters = case
+            .config
+            .cost([architecture.input; 2], &Device::flex())
+            .parameters;
         let expected = case.json["parameter_count"].as_u64().unwrap() as usize;
         assert_eq!(parameters + case.unused_parameters(), expected, "{folder}");
         case
@@ -136,7 +161,11 @@ impl Case {
     /// Parameters of the reference that its own forward pass never uses: ResNeXt's `bn_att`.
     pub(crate) fn unused_parameters(&self) -> usize {
         let attention = self.config.attention.as_ref().unwrap();
-        if attention.norm { 0 } else { 2 * self.config.network.branch_stage().outputs() }
+        if attention.norm {
+            0
+        } else {
+            2 * self.config.network.branch_stage().outputs()
+        }
     }
 
     pub(crate) fn network(&self, device: &Device) -> Classifier {
@@ -146,17 +175,30 @@ impl Case {
     pub(crate) fn images(&self, name: &str, device: &Device) -> Tensor<4> {
         let Reference { shape, values } = &self.io[name];
         let floats: DType = device.settings().float_dtype.into();
-        Tensor::from_data(TensorData::new(values.clone(), shape.clone()), (device, floats))
+        Tensor::from_data(
+            TensorData::new(values.clone(), shape.clone()),
+            (device, floats),
+        )
     }
 
     pub(crate) fn labels(&self, device: &Device) -> Tensor<1, Int> {
-        let labels: Vec<i64> = self.io["train_labels"].values.iter().map(|label| *label as i64).collect();
+        let labels: Vec<i64> = self.io["train_labels"]
+            .values
+            .iter()
+            .map(|label| *label as i64)
+            .collect();
         Tensor::from_ints(labels.as_slice(), device)
     }
 
-    /// Logits, attention logits and map of the images `input`, against those whose names begin with `prefix`.
+    /// Logits, attention logits and map of the images `input`, against those whose names begin with
+    /// `prefix`.
     #[track_caller]
-    pub(crate) fn check_outputs(&self, weights: &State, prefix: &str, tolerance: impl Fn(&str) -> Tolerance) {
+    pub(crate) fn check_outputs(
+        &self,
+        weights: &State,
+        prefix: &str,
+        tolerance: impl Fn(&str) -> Tolerance,
+    ) {
         let device = Device::flex();
         let network = with_state(self.config.init(&device), weights.clone()).unwrap();
         let output = network.forward(self.images("input", &device));
@@ -183,14 +225,18 @@ impl Case {
         loss(&output, self.labels(device), ATTENTION_WEIGHT)
     }
 
-    /// Norms and probed elements of the gradient of every parameter at the start, to a relative tolerance.
+    /// Norms and probed elements of the gradient of every parameter at the start, to a relative
+    /// tolerance.
     #[track_caller]
     pub(crate) fn check_gradients(&self, relative: f64) {
         let device = Device::flex().autodiff();
         let model = self.network(&device);
-        let gradients = GradientsParams::from_grads(self.objective(&model, &device).backward(), &model);
+        let gradients =
+            GradientsParams::from_grads(self.objective(&model, &device).backward(), &model);
         let gradients = gradients_of(&model, &gradients).into_iter();
-        let gradients: BTreeMap<_, _> = gradients.map(|(ours, values)| (self.name(&ours), values)).collect();
+        let gradients: BTreeMap<_, _> = gradients
+            .map(|(ours, values)| (self.name(&ours), values))
+            .collect();
 
         let start = &self.json["training"]["gradient_at_start"];
         let floor = 1e-3 * number(&start["total_l2"]);
@@ -201,7 +247,11 @@ impl Case {
             let (found, truth) = (&gradients[name], number(&row["l2"]));
             let allowed = relative * (truth + floor);
             let off = (l2(found) - truth).abs();
-            assert!(off <= allowed, "{}: gradient of {name}: norm off by {off:e} of {truth:e}", self.folder);
+            assert!(
+                off <= allowed,
+                "{}: gradient of {name}: norm off by {off:e} of {truth:e}",
+                self.folder
+            );
             // Elements 0, n/3, n/2 and n-1, without duplicates.
             let mut places = vec![0, found.len() / 3, found.len() / 2, found.len() - 1];
             places.dedup();
@@ -218,7 +268,8 @@ impl Case {
         }
     }
 
-    /// The losses before each of so many steps of SGD and after the last, and the state after the last step.
+    /// The losses before each of so many steps of SGD and after the last, and the state after the
+    /// last step.
     pub(crate) fn train(&self, run: &str, steps: usize) -> (Vec<f64>, State) {
         let optimizer = &self.json["training"]["runs"][run]["optimizer"];
         let mut sgd = Sgd::new(SgdConfig {

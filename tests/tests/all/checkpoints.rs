@@ -1,5 +1,6 @@
-//! Checkpoints of other programs: every format that `torch.save` had gives the numbers that were saved, and what
-//! is no checkpoint is refused with its cause. `fixtures/checkpoints/make.py` made the files.
+//! Checkpoints of other programs: every format that `torch.save` had gives the numbers that were
+//! saved, and what is no checkpoint is refused with its cause. `fixtures/checkpoints/make.py` made
+//! the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,18 +21,27 @@ fn every_format_gives_the_numbers_that_were_saved() {
     let expected = json(&folder().join("expected.json"));
     let expected: BTreeMap<String, Value> = serde_json::from_value(expected).unwrap();
     let present = fs::read_dir(folder().join("good")).unwrap();
-    let present: BTreeSet<String> =
-        present.map(|file| format!("good/{}", file.unwrap().file_name().into_string().unwrap())).collect();
+    let present: BTreeSet<String> = present
+        .map(|file| format!("good/{}", file.unwrap().file_name().into_string().unwrap()))
+        .collect();
     assert_eq!(present, expected.keys().cloned().collect());
     for (file, tensors) in expected {
         let tensors = tensors.as_object().unwrap();
         let state = read_checkpoint(&folder().join(&file)).unwrap();
-        assert_eq!(state.keys().collect::<BTreeSet<_>>(), tensors.keys().collect(), "{file}");
+        assert_eq!(
+            state.keys().collect::<BTreeSet<_>>(),
+            tensors.keys().collect(),
+            "{file}"
+        );
         for (name, tensor) in tensors {
             let shape: Vec<usize> = serde_json::from_value(tensor["shape"].clone()).unwrap();
             let values: Vec<f32> = serde_json::from_value(tensor["values"].clone()).unwrap();
             assert_eq!(state[name].shape().to_vec(), shape, "{file}: {name}");
-            assert_eq!(state[name].iter::<f32>().collect::<Vec<_>>(), values, "{file}: {name}");
+            assert_eq!(
+                state[name].iter::<f32>().collect::<Vec<_>>(),
+                values,
+                "{file}: {name}"
+            );
         }
     }
 }
@@ -39,8 +49,15 @@ fn every_format_gives_the_numbers_that_were_saved() {
 #[track_caller]
 fn refused(path: &Path, words: &[&str]) {
     let error = format!("{:#}", read_checkpoint(path).unwrap_err());
-    for word in words.iter().chain([&path.file_name().unwrap().to_str().unwrap()]) {
-        assert!(error.contains(word), "{}: no `{word}` in: {error}", path.display());
+    for word in words
+        .iter()
+        .chain([&path.file_name().unwrap().to_str().unwrap()])
+    {
+        assert!(
+            error.contains(word),
+            "{}: no `{word}` in: {error}",
+            path.display()
+        );
     }
     assert!(!error.contains('\n') && error.len() < 1000, "{error}");
 }
@@ -48,13 +65,22 @@ fn refused(path: &Path, words: &[&str]) {
 #[test]
 fn what_is_no_checkpoint_is_refused_with_its_cause() {
     let causes: BTreeMap<&str, &[&str]> = BTreeMap::from([
-        ("command.pth", &["system", "nothing of it was run", "model.state_dict()"][..]),
+        (
+            "command.pth",
+            &["system", "nothing of it was run", "model.state_dict()"][..],
+        ),
         ("legacy_command.pth", &["system", "nothing of it was run"]),
-        ("module.pth", &["`__main__.Net`", "torch.save(model.state_dict(), ...)"]),
+        (
+            "module.pth",
+            &["`__main__.Net`", "torch.save(model.state_dict(), ...)"],
+        ),
         ("quantized.pth", &["_rebuild_qtensor"]),
         ("complex.pth", &["Complex"]),
         ("int8.pth", &["`fc.weight` holds I8, expected floats"]),
-        ("int8.safetensors", &["`fc.weight` holds I8, expected floats"]),
+        (
+            "int8.safetensors",
+            &["`fc.weight` holds I8, expected floats"],
+        ),
         ("expanded.pth", &["4398046511104 bytes"]),
         ("expanded_less.pth", &["1073741824 bytes", "cannot hold"]),
         ("no_weights.pth", &["holds no weights"]),
@@ -72,8 +98,14 @@ fn what_is_often_saved_in_place_of_a_checkpoint() {
     let path = folder_of_files.path().join("weights.pth");
     for (content, words) in [
         (&b""[..], &["is empty"][..]),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", &["git lfs pull"]),
-        (b"\n<!DOCTYPE html><html><head>Sign in</head></html>", &["web page"]),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            &["git lfs pull"],
+        ),
+        (
+            b"\n<!DOCTYPE html><html><head>Sign in</head></html>",
+            &["web page"],
+        ),
         (b"PK\x03\x04 and no more", &["cut off"]),
         (b"\x89PNG\r\n\x1a\n", &["does not start like"]),
     ] {
@@ -83,7 +115,12 @@ fn what_is_often_saved_in_place_of_a_checkpoint() {
         fails(folder_of_files.path(), import, 1, words);
     }
     // Cut anywhere, a file is refused or, where only padding is lost, whole.
-    for name in ["f32.pth", "legacy_f32.pth", "before_0_1_10.pth", "mixed.safetensors"] {
+    for name in [
+        "f32.pth",
+        "legacy_f32.pth",
+        "before_0_1_10.pth",
+        "mixed.safetensors",
+    ] {
         let whole = fs::read(folder().join("good").join(name)).unwrap();
         let path = folder_of_files.path().join(name);
         for length in (1..whole.len()).step_by(7) {
@@ -109,21 +146,35 @@ fn the_content_tells_the_format_whatever_the_name() {
 fn checkpoints_from_the_wild() {
     let zoo = shared().join("datasets/pretrained-cifar10");
     let mut read = BTreeMap::new();
-    for folder in fs::read_dir(parity("")).unwrap().chain(fs::read_dir(zoo.parent().unwrap()).unwrap()) {
+    for folder in fs::read_dir(parity(""))
+        .unwrap()
+        .chain(fs::read_dir(zoo.parent().unwrap()).unwrap())
+    {
         let folder = folder.unwrap().path();
-        let files = fs::read_dir(&folder).into_iter().flatten().map(|file| file.unwrap().path());
+        let files = fs::read_dir(&folder)
+            .into_iter()
+            .flatten()
+            .map(|file| file.unwrap().path());
         for path in files.filter(|path| {
             let name = path.file_name().unwrap().to_string_lossy();
             name.ends_with(".pth.tar") || name.ends_with(".th")
         }) {
             let state = read_checkpoint(&path).unwrap();
             assert!(
-                state.values().all(|tensor| tensor.iter::<f32>().all(f32::is_finite)),
+                state
+                    .values()
+                    .all(|tensor| tensor.iter::<f32>().all(f32::is_finite)),
                 "{}",
                 path.display()
             );
-            let parameters: usize = state.values().map(|tensor| tensor.iter::<f32>().count()).sum();
-            read.insert(path.file_name().unwrap().to_string_lossy().into_owned(), parameters);
+            let parameters: usize = state
+                .values()
+                .map(|tensor| tensor.iter::<f32>().count())
+                .sum();
+            read.insert(
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                parameters,
+            );
         }
     }
     // Parameters of the literature, and the statistics of 19, 31 and 55 batch norms.

@@ -24,7 +24,10 @@ fn train_eval_predict_and_explain() {
     for epoch in ["epoch 1/2", "epoch 2/2"] {
         assert_eq!(said.err.matches(epoch).count(), 1, "{}", said.err);
     }
-    assert!(!said.err.contains('\u{1b}') && !said.err.contains('\r'), "no terminal codes in a pipe");
+    assert!(
+        !said.err.contains('\u{1b}') && !said.err.contains('\r'),
+        "no terminal codes in a pipe"
+    );
 
     let metrics = fs::read_to_string(path.join("run/metrics.jsonl")).unwrap();
     let epochs: Vec<Value> = metrics.lines().map(parse).collect();
@@ -42,18 +45,31 @@ fn train_eval_predict_and_explain() {
     RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 * 8, y as u8 * 8, 90]))
         .save(path.join("a.png"))
         .unwrap();
-    RgbImage::from_fn(90, 50, |x, y| image::Rgb([x as u8, y as u8, 200])).save(path.join("b c.jpg")).unwrap();
+    RgbImage::from_fn(90, 50, |x, y| image::Rgb([x as u8, y as u8, 200]))
+        .save(path.join("b c.jpg"))
+        .unwrap();
     let said = succeeds(path, "predict run a.png a.png --json");
     let predicted = parse(&said.out);
     let image = &predicted["images"][0];
-    assert_eq!(image, &predicted["images"][1], "the same image gives the same answer");
+    assert_eq!(
+        image, &predicted["images"][1],
+        "the same image gives the same answer"
+    );
     assert_eq!(image["path"], "a.png");
     assert_eq!(image["logits"].as_array().unwrap().len(), 10);
     assert_eq!(image["attention_logits"].as_array().unwrap().len(), 10);
-    assert_eq!((&image["map"]["height"], &image["map"]["width"]), (&16.into(), &16.into()));
+    assert_eq!(
+        (&image["map"]["height"], &image["map"]["width"]),
+        (&16.into(), &16.into())
+    );
     assert_eq!(image["map"]["values"].as_array().unwrap().len(), 256);
     let class = image["class"].as_u64().unwrap() as usize;
-    let logits: Vec<f64> = image["logits"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let logits: Vec<f64> = image["logits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v.as_f64().unwrap())
+        .collect();
     assert!(logits.iter().all(|logit| *logit <= logits[class]));
 
     let said = succeeds(path, "explain run . --out maps --raw");
@@ -66,19 +82,42 @@ fn train_eval_predict_and_explain() {
     fs::create_dir_all(path.join("photos/cats")).unwrap();
     fs::copy(path.join("a.png"), path.join("photos/cats/a.PNG")).unwrap();
     fs::write(path.join("photos/broken.png"), "no image").unwrap();
-    let said =
-        crate::program::fails(path, "explain run photos --out nested", 1, &["broken.png", "1 of 2 images"]);
-    assert!(said.out.contains("1 overlays") && path.join("nested/0002-a.png").exists(), "{}", said.out);
-    let said =
-        crate::program::fails(path, "predict run photos/broken.png a.png --json", 1, &["1 of 2 images"]);
+    let said = crate::program::fails(
+        path,
+        "explain run photos --out nested",
+        1,
+        &["broken.png", "1 of 2 images"],
+    );
+    assert!(
+        said.out.contains("1 overlays") && path.join("nested/0002-a.png").exists(),
+        "{}",
+        said.out
+    );
+    let said = crate::program::fails(
+        path,
+        "predict run photos/broken.png a.png --json",
+        1,
+        &["1 of 2 images"],
+    );
     assert_eq!(parse(&said.out)["images"][0]["path"], "a.png");
     fs::create_dir(path.join("site")).unwrap();
     fs::write(path.join("site/index.html"), "mine").unwrap();
-    crate::program::fails(path, "explain run a.png --out site", 1, &["`site` has files in it"]);
-    assert_eq!(fs::read_to_string(path.join("site/index.html")).unwrap(), "mine");
+    crate::program::fails(
+        path,
+        "explain run a.png --out site",
+        1,
+        &["`site` has files in it"],
+    );
+    assert_eq!(
+        fs::read_to_string(path.join("site/index.html")).unwrap(),
+        "mine"
+    );
     let raw = parse(&fs::read_to_string(path.join("maps/0001-a.json")).unwrap());
     for key in ["height", "width"] {
-        assert_eq!(raw[key], image["map"][key], "the raw map is the predicted one");
+        assert_eq!(
+            raw[key], image["map"][key],
+            "the raw map is the predicted one"
+        );
     }
     let page = fs::read_to_string(path.join("maps/index.html")).unwrap();
     let report = fs::read_to_string(path.join("run/report.html")).unwrap();
@@ -95,11 +134,15 @@ fn a_baseline_has_no_map() {
     cifar::write(path, 4);
     succeeds(
         path,
-        "train --dataset cifar10 --data . --arch resnet8 --attention none --epochs 1 --batch-size 10 --out run",
+        "train --dataset cifar10 --data . --arch resnet8 --attention none --epochs 1 --batch-size \
+         10 --out run",
     );
     RgbImage::new(32, 32).save(path.join("a.png")).unwrap();
     let predicted = parse(&succeeds(path, "predict run a.png --json").out);
-    assert!(predicted["images"][0]["map"].is_null() && predicted["images"][0]["attention_logits"].is_null());
+    assert!(
+        predicted["images"][0]["map"].is_null()
+            && predicted["images"][0]["attention_logits"].is_null()
+    );
     let report = fs::read_to_string(path.join("run/report.html")).unwrap();
     assert!(report.contains("data:image/png"));
 }
@@ -110,7 +153,10 @@ fn models_lists_the_published_costs() {
     let models = parse(&succeeds(folder.path(), "models --json").out);
     let row = |name: &str, attention: &str| {
         let rows = models.as_array().unwrap();
-        rows.iter().find(|row| row["name"] == name && row["attention"] == attention).unwrap().clone()
+        rows.iter()
+            .find(|row| row["name"] == name && row["attention"] == attention)
+            .unwrap()
+            .clone()
     };
     assert_eq!(row("resnet20", "none")["parameters"], 272_474);
     assert_eq!(row("resnet110", "abn")["parameters"], 2_999_726);
@@ -120,21 +166,42 @@ fn models_lists_the_published_costs() {
     assert_eq!(row("resnet50", "abn")["parameters"], 43_584_866);
     assert_eq!(row("resnet50", "abn")["map"], serde_json::json!([14, 14]));
     assert_eq!(
-        (&row("resnet50", "none")["input"], &row("resnet50", "none")["classes"]),
+        (
+            &row("resnet50", "none")["input"],
+            &row("resnet50", "none")["classes"]
+        ),
         (&224.into(), &1000.into())
     );
-    assert!(succeeds(folder.path(), "models").out.contains("resnet110-basic"));
+    assert!(
+        succeeds(folder.path(), "models")
+            .out
+            .contains("resnet110-basic")
+    );
     let asked = parse(&succeeds(folder.path(), "models wrn-40-4 --classes 7 --json").out);
     assert_eq!(asked.as_array().unwrap().len(), 3);
-    crate::program::fails(folder.path(), "models wrn-41-4", 1, &["the nearest is `wrn-40-4`"]);
+    crate::program::fails(
+        folder.path(),
+        "models wrn-41-4",
+        1,
+        &["the nearest is `wrn-40-4`"],
+    );
 }
 
 #[test]
 fn help_shows_an_example_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
-    for command in
-        ["", "train", "eval", "predict", "explain", "score", "stability", "models", "import", "export"]
-    {
+    for command in [
+        "",
+        "train",
+        "eval",
+        "predict",
+        "explain",
+        "score",
+        "stability",
+        "models",
+        "import",
+        "export",
+    ] {
         let help = succeeds(folder.path(), &format!("{command} --help")).out;
         assert!(help.contains("Example") && help.contains("abn "), "{help}");
     }
@@ -147,21 +214,45 @@ fn the_command_line_is_frozen() {
     let options = |command: &str| {
         let help = succeeds(folder.path(), &format!("{command} --help")).out;
         // The option and its value's name; of a possible value, the value.
-        let start =
-            |line: &str| line.trim_start().split("  ").next().unwrap().split(':').next().unwrap().to_owned();
-        let lines = help.lines().filter(|line| line.trim_start().starts_with(['-', '<'])).map(start);
+        let start = |line: &str| {
+            line.trim_start()
+                .split("  ")
+                .next()
+                .unwrap()
+                .split(':')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        let lines = help
+            .lines()
+            .filter(|line| line.trim_start().starts_with(['-', '<']))
+            .map(start);
         lines.collect::<Vec<_>>().join("\n")
     };
     let mut found = String::new();
-    for command in ["train", "eval", "predict", "explain", "score", "stability", "models", "import", "export"]
-    {
+    for command in [
+        "train",
+        "eval",
+        "predict",
+        "explain",
+        "score",
+        "stability",
+        "models",
+        "import",
+        "export",
+    ] {
         found.push_str(&format!("{command}\n{}\n\n", options(command)));
     }
-    assert_eq!(found, include_str!("command_line.txt"), "the new form, if it is meant:\n{found}");
+    assert_eq!(
+        found,
+        include_str!("command_line.txt"),
+        "the new form, if it is meant:\n{found}"
+    );
 }
 
-/// An import from the reference's own checkpoint, through the program: the prediction of an image file is the
-/// network's own on its pixels.
+/// An import from the reference's own checkpoint, through the program: the prediction of an image
+/// file is the network's own on its pixels.
 #[test]
 #[ignore = "needs ../shared/parity"]
 fn imported_checkpoints_predict() {
@@ -170,7 +261,10 @@ fn imported_checkpoints_predict() {
     let checkpoint = crate::fixtures::parity("cifar_resnet20/checkpoint.pth.tar");
     succeeds(
         path,
-        &format!("import {} --arch resnet20 --attention abn --classes 10 --out run", checkpoint.display()),
+        &format!(
+            "import {} --arch resnet20 --attention abn --classes 10 --out run",
+            checkpoint.display()
+        ),
     );
     let picture = RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 * 7, y as u8 * 5, 120]));
     picture.save(path.join("a.png")).unwrap();
@@ -178,7 +272,9 @@ fn imported_checkpoints_predict() {
 
     let device = burn::tensor::Device::flex();
     let config = abn_core::ClassifierConfig {
-        network: abn_core::backbone::Architecture::parse("resnet20").unwrap().network,
+        network: abn_core::backbone::Architecture::parse("resnet20")
+            .unwrap()
+            .network,
         attention: Some(abn_core::AttentionConfig::abn()),
         classes: 10,
     };
@@ -192,13 +288,22 @@ fn imported_checkpoints_predict() {
         let byte = picture.get_pixel(pixel as u32 % 32, pixel as u32 / 32)[colour];
         (f32::from(byte) / 255.0 - mean[colour]) / std[colour]
     };
-    let pixels = burn::tensor::TensorData::new((0..3072).map(value).collect::<Vec<f32>>(), [1, 3, 32, 32]);
+    let pixels =
+        burn::tensor::TensorData::new((0..3072).map(value).collect::<Vec<f32>>(), [1, 3, 32, 32]);
     let output = network.forward(burn::tensor::Tensor::from_data(pixels, &device));
     let close = |found: &Value, truth: burn::tensor::TensorData| {
-        let found: Vec<f32> = found.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+        let found: Vec<f32> = found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v.as_f64().unwrap() as f32)
+            .collect();
         let truth: Vec<f32> = truth.iter().collect();
         assert_eq!(found.len(), truth.len());
-        assert!(found.iter().zip(&truth).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?} {truth:?}");
+        assert!(
+            found.iter().zip(&truth).all(|(a, b)| (a - b).abs() < 1e-5),
+            "{found:?} {truth:?}"
+        );
     };
     close(&said["logits"], output.logits.into_data());
     let attention = output.attention.unwrap();
@@ -207,12 +312,16 @@ fn imported_checkpoints_predict() {
 
     // An imported run can be evaluated but is neither trained further nor imported over.
     crate::program::fails(path, "train --out run", 1, &["was imported"]);
-    let again =
-        format!("import {} --arch resnet20 --attention abn --classes 10 --out run", checkpoint.display());
+    let again = format!(
+        "import {} --arch resnet20 --attention abn --classes 10 --out run",
+        checkpoint.display()
+    );
     let config = fs::read(path.join("run/config.json")).unwrap();
     crate::program::fails(path, &again, 1, &["is a run already"]);
     assert!(config == fs::read(path.join("run/config.json")).unwrap());
-    let wrong = again.replace("--attention abn", "--attention none").replace("--out run", "--out other");
+    let wrong = again
+        .replace("--attention abn", "--attention none")
+        .replace("--out run", "--out other");
     crate::program::fails(path, &wrong, 1, &["+ att_conv.weight [10, 64, 1, 1]"]);
     assert!(!path.join("other").exists());
 }

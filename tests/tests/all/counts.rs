@@ -1,4 +1,5 @@
-//! Parameters and multiply-adds of the networks of the papers, against the counts of their authors' code.
+//! Parameters and multiply-adds of the networks of the papers, against the counts of their authors'
+//! code.
 //!
 //! Nothing is drawn or computed for it, so the largest networks take no longer than the smallest.
 
@@ -7,9 +8,9 @@ use abn_core::cost::Cost;
 use abn_core::{AttentionConfig, ClassifierConfig};
 use burn::tensor::Device;
 
-/// Name, classes, parameters without a branch. CIFAR's and ImageNet's of the ABN repository: FACTS.md 5.2,
-/// which counted the real code with the branch taken out. CBAM: FACTS.md 5.5. Networks of 1,000 classes that
-/// torchvision has: `num_params` of its weights, the same numbers.
+/// Name, classes, parameters without a branch. CIFAR's and ImageNet's of the ABN repository:
+/// FACTS.md 5.2, which counted the real code with the branch taken out. CBAM: FACTS.md 5.5.
+/// Networks of 1,000 classes that torchvision has: `num_params` of its weights, the same numbers.
 const BASELINES: [(&str, usize, usize); 43] = [
     ("resnet20", 10, 272_474),
     ("resnet32", 10, 466_906),
@@ -32,7 +33,8 @@ const BASELINES: [(&str, usize, usize); 43] = [
     ("resnext29-8x64d", 100, 34_518_948),
     ("resnext29-16x64d", 100, 68_247_460),
     ("resnet110-basic", 10, 1_730_714),
-    // The bottleneck network that has 110 layers indeed; the reference's name for it is its depth 74.
+    // The bottleneck network that has 110 layers indeed; the reference's name for it is its
+    // depth 74.
     ("resnet74", 10, 1_147_738),
     ("resnet18", 1000, 11_689_512),
     ("resnet34", 1000, 21_797_672),
@@ -58,8 +60,8 @@ const BASELINES: [(&str, usize, usize); 43] = [
     ("resnet110-basic-a", 10, 1_727_962),
 ];
 
-/// Name, classes, parameters with the authors' branch: the 32 rows of parity/parameter_counts.json, from the
-/// real code, and so FACTS.md 5.2.
+/// Name, classes, parameters with the authors' branch: the 32 rows of parity/parameter_counts.json,
+/// from the real code, and so FACTS.md 5.2.
 const BRANCHED: [(&str, usize, usize); 32] = [
     ("resnet20", 10, 479_150),
     ("resnet20", 100, 501_650),
@@ -95,8 +97,8 @@ const BRANCHED: [(&str, usize, usize); 32] = [
     ("se-resnet152", 1000, 86_420_072),
 ];
 
-/// Name, whether with the authors' branch, 10^9 multiply-adds at 224x224 of 1,000 classes, and the error of the
-/// last digit. Three digits: `_ops` of torchvision's weights; two: FACTS.md 5.2.
+/// Name, whether with the authors' branch, 10^9 multiply-adds at 224x224 of 1,000 classes, and the
+/// error of the last digit. Three digits: `_ops` of torchvision's weights; two: FACTS.md 5.2.
 const GIGA_MULTIPLY_ADDS: [(&str, bool, f64, f64); 16] = [
     ("resnet18", false, 1.814, 0.0005),
     ("resnet34", false, 3.664, 0.0005),
@@ -120,25 +122,37 @@ fn cost(name: &str, branched: bool, classes: usize) -> (Option<AttentionConfig>,
     let architecture = Architecture::parse(name).unwrap();
     let attention = branched.then(|| architecture.abn());
     let side = architecture.input;
-    let config = ClassifierConfig { network: architecture.network, attention: attention.clone(), classes };
+    let config = ClassifierConfig {
+        network: architecture.network,
+        attention: attention.clone(),
+        classes,
+    };
     (attention, config.cost([side; 2], &Device::flex()))
 }
 
 #[test]
 fn parameters_without_a_branch() {
     for (name, classes, expected) in BASELINES {
-        assert_eq!(cost(name, false, classes).1.parameters, expected, "{name}, {classes} classes");
+        assert_eq!(
+            cost(name, false, classes).1.parameters,
+            expected,
+            "{name}, {classes} classes"
+        );
     }
 }
 
-/// The one difference to the reference: its ResNeXt declares a batch norm of 1,024 channels that its forward
-/// pass never calls, and counts the scale and shift. Ours has none.
+/// The one difference to the reference: its ResNeXt declares a batch norm of 1,024 channels that
+/// its forward pass never calls, and counts the scale and shift. Ours has none.
 #[test]
 fn parameters_with_the_authors_branch() {
     for (name, classes, expected) in BRANCHED {
         let (attention, cost) = cost(name, true, classes);
         let unused = if attention.unwrap().norm { 0 } else { 2 * 1024 };
-        assert_eq!(cost.parameters + unused, expected, "{name}, {classes} classes");
+        assert_eq!(
+            cost.parameters + unused,
+            expected,
+            "{name}, {classes} classes"
+        );
     }
 }
 
@@ -146,12 +160,16 @@ fn parameters_with_the_authors_branch() {
 fn multiply_adds_at_224() {
     for (name, branched, expected, last_digit) in GIGA_MULTIPLY_ADDS {
         let giga = cost(name, branched, 1000).1.multiply_adds as f64 / 1e9;
-        assert!((giga - expected).abs() <= last_digit, "{name}, branch {branched}: {giga} not {expected}");
+        assert!(
+            (giga - expected).abs() <= last_digit,
+            "{name}, branch {branched}: {giga} not {expected}"
+        );
     }
 }
 
-/// FACTS.md 5.2: the branch's block takes 2.93 G and its layers for 1,000 classes 0.60 G, at any depth.
-/// FACTS.md 5.5: CBAM's paper has 3.858 G for ResNet-50 and 3.864 G with the module in every block.
+/// FACTS.md 5.2: the branch's block takes 2.93 G and its layers for 1,000 classes 0.60 G, at any
+/// depth. FACTS.md 5.5: CBAM's paper has 3.858 G for ResNet-50 and 3.864 G with the module in every
+/// block.
 #[test]
 fn multiply_adds_of_the_parts() {
     let giga = |name: &str, branched| cost(name, branched, 1000).1.multiply_adds as f64 / 1e9;

@@ -1,4 +1,5 @@
-//! Where networks look, by every method: against pytorch-grad-cam, and what must hold whatever the weights.
+//! Where networks look, by every method: against pytorch-grad-cam, and what must hold whatever the
+//! weights.
 
 use abn_core::attention::MapConfig;
 use abn_core::backbone::{Architecture, HeadConfig, NetworkConfig};
@@ -17,10 +18,15 @@ const LAYERS: [Layer; 2] = [Layer::Features, Layer::Refined];
 
 fn config(architecture: &str, attention: Option<AttentionConfig>) -> ClassifierConfig {
     let network = Architecture::parse(architecture).unwrap().network;
-    ClassifierConfig { network, attention, classes: 5 }
+    ClassifierConfig {
+        network,
+        attention,
+        classes: 5,
+    }
 }
 
-/// The same in every run, as the weights are: one unlucky map without a positive value would show nothing.
+/// The same in every run, as the weights are: one unlucky map without a positive value would show
+/// nothing.
 fn images(batch: usize, device: &Device) -> Tensor<4> {
     let shape = [batch, 3, 32, 32];
     let values = formula(1, "images", shape.iter().product(), 7);
@@ -34,7 +40,11 @@ fn training(config: &ClassifierConfig) -> Classifier {
     for (name, data) in &mut state {
         let shape = data.shape().clone();
         if shape.len() > 1 {
-            let inputs: usize = if shape.len() == 2 { shape[0] } else { shape[1..].iter().product() };
+            let inputs: usize = if shape.len() == 2 {
+                shape[0]
+            } else {
+                shape[1..].iter().product()
+            };
             // Of about the size 1 / sqrt(inputs).
             let exponent = 7 + (usize::BITS - inputs.leading_zeros()) as i32 / 2;
             *data = TensorData::new(formula(1, name, shape.iter().product(), exponent), shape);
@@ -49,15 +59,24 @@ fn training(config: &ClassifierConfig) -> Classifier {
 
 /// Every combination of method and layer that exists for a network with a branch and a linear head.
 fn ways() -> impl Iterator<Item = (Method, Layer)> {
-    let all = Method::ALL.into_iter().flat_map(|method| LAYERS.map(|layer| (method, layer)));
+    let all = Method::ALL
+        .into_iter()
+        .flat_map(|method| LAYERS.map(|layer| (method, layer)));
     all.filter(|way| *way != (Method::Cam, Layer::Features))
 }
 
 /// The same network with another linear classifier: its weights changed, its bias 0.
 fn with_head(config: &ClassifierConfig, change: fn(f32) -> f32) -> Classifier {
     let mut state = state_of(&training(config).valid());
-    for (name, data) in state.iter_mut().filter(|(name, _)| name.starts_with("network.head.")) {
-        let change = if name.ends_with("bias") { |_| 0.0 } else { change };
+    for (name, data) in state
+        .iter_mut()
+        .filter(|(name, _)| name.starts_with("network.head."))
+    {
+        let change = if name.ends_with("bias") {
+            |_| 0.0
+        } else {
+            change
+        };
         let values: Vec<f32> = data.iter::<f32>().map(change).collect();
         *data = TensorData::new(values, data.shape().clone());
     }
@@ -66,17 +85,28 @@ fn with_head(config: &ClassifierConfig, change: fn(f32) -> f32) -> Classifier {
 
 #[track_caller]
 fn check_near(found: &AttentionMap, expected: &AttentionMap, relative: f32) {
-    assert_eq!((found.height, found.width), (expected.height, expected.width));
-    let scale = expected.values.iter().fold(0.0_f32, |highest, value| highest.max(value.abs()));
+    assert_eq!(
+        (found.height, found.width),
+        (expected.height, expected.width)
+    );
+    let scale = expected
+        .values
+        .iter()
+        .fold(0.0_f32, |highest, value| highest.max(value.abs()));
     assert!(scale > 0.0, "a map of zeros shows nothing");
     for (found, expected) in found.values.iter().zip(&expected.values) {
-        assert!((found - expected).abs() <= relative * scale, "{found} instead of {expected} of {scale}");
+        assert!(
+            (found - expected).abs() <= relative * scale,
+            "{found} instead of {expected} of {scale}"
+        );
     }
 }
 
 /// The cases with maps of the package, each with its description.
 fn explained() -> Vec<(Case, Value)> {
-    let folders = cases().into_iter().map(|folder| (parity(&folder).join("explain.json"), folder));
+    let folders = cases()
+        .into_iter()
+        .map(|folder| (parity(&folder).join("explain.json"), folder));
     let found: Vec<_> = folders
         .filter(|(file, _)| file.exists())
         .map(|(file, folder)| (Case::open(&folder), json(&file)))
@@ -99,7 +129,11 @@ fn parse(name: &str) -> (Method, Layer, usize) {
         "last" => Layer::Refined,
         other => panic!("unknown layer {other}"),
     };
-    (method, layer, parts[2].strip_prefix("class").unwrap().parse().unwrap())
+    (
+        method,
+        layer,
+        parts[2].strip_prefix("class").unwrap().parse().unwrap(),
+    )
 }
 
 /// The maps of a batch one after the other.
@@ -117,16 +151,24 @@ fn maps_of_every_case() {
         let [batch, _, height, width] = images.dims();
         for (name, tolerance) in description["tolerance"].as_object().unwrap() {
             let (method, layer, class) = parse(name);
-            let maps = explain(&network, images.clone(), method, layer, &vec![class; batch]).unwrap();
+            let maps =
+                explain(&network, images.clone(), method, layer, &vec![class; batch]).unwrap();
             let check = |what: &str, map: fn(&Explanation, usize, usize) -> AttentionMap| {
                 let found = joined(maps.iter().map(|maps| map(maps, width, height)));
                 let name = format!("{name}.{what}");
                 let tolerance = tolerance_of(&tolerance[what]);
-                check_close(&format!("{}: {name}", case.folder), &found, &expected[&name], tolerance);
+                check_close(
+                    &format!("{}: {name}", case.folder),
+                    &found,
+                    &expected[&name],
+                    tolerance,
+                );
             };
             check("raw", |maps, _, _| maps.raw.clone());
             check("norm", |maps, _, _| maps.normalized.clone());
-            check("final", |maps, width, height| maps.normalized.resize_to(width, height).normalized());
+            check("final", |maps, width, height| {
+                maps.normalized.resize_to(width, height).normalized()
+            });
         }
     }
 }
@@ -138,7 +180,14 @@ fn trained_maps_of_every_case() {
         let images = case.images("input", &Device::flex());
         let classes = vec![0; images.dims()[0]];
         let network = case.network(&Device::flex());
-        let maps = explain(&network, images, Method::Attention, Layer::default(), &classes).unwrap();
+        let maps = explain(
+            &network,
+            images,
+            Method::Attention,
+            Layer::default(),
+            &classes,
+        )
+        .unwrap();
         let found = joined(maps.into_iter().map(|maps| maps.raw));
         let tolerance = tolerance_of(&case.json["eval"]["tolerance"]["attention"]);
         check_close(&case.folder, &found, &case.io["attention_f64"], tolerance);
@@ -161,19 +210,25 @@ fn grad_cam_at_g_is_cam_up_to_a_factor() {
         for (cam, grad_cam) in maps(Method::Cam).iter().zip(maps(Method::GradCam)) {
             let mut scaled = grad_cam.raw;
             let positions = scaled.values.len() as f32;
-            scaled.values.iter_mut().for_each(|value| *value *= positions);
+            scaled
+                .values
+                .iter_mut()
+                .for_each(|value| *value *= positions);
             check_near(&scaled, &cam.raw, 1e-5);
             check_near(&scaled.normalized(), &cam.normalized, 1e-4);
         }
     }
 }
 
-/// In training mode the statistics would move with every forward pass, of the network itself or of a copy that
-/// shares them; and explanations would depend on the rest of the batch.
+/// In training mode the statistics would move with every forward pass, of the network itself or of
+/// a copy that shares them; and explanations would depend on the rest of the batch.
 #[test]
 fn explaining_changes_no_state_bit_by_bit() {
     let config = config("wrn-10-1", Some(AttentionConfig::manet()));
-    let config = ClassifierConfig { network: config.network.with_dropout(0.5), ..config };
+    let config = ClassifierConfig {
+        network: config.network.with_dropout(0.5),
+        ..config
+    };
     let network = training(&config);
     let before = state_of(&network);
     assert!(before.keys().any(|name| is_buffer(name)));
@@ -194,11 +249,19 @@ fn explaining_changes_no_state_bit_by_bit() {
 #[test]
 fn training_and_evaluated_networks_are_explained_alike() {
     let config = config("wrn-10-1", Some(AttentionConfig::abn()));
-    let network = training(&ClassifierConfig { network: config.network.with_dropout(0.5), ..config });
+    let network = training(&ClassifierConfig {
+        network: config.network.with_dropout(0.5),
+        ..config
+    });
     let x = images(2, &Device::flex());
     for (method, layer) in ways() {
-        let maps = |network: &Classifier| explain(network, x.clone(), method, layer, &[1, 3]).unwrap();
-        assert_eq!(maps(&network), maps(&network.valid()), "{method:?} {layer:?}");
+        let maps =
+            |network: &Classifier| explain(network, x.clone(), method, layer, &[1, 3]).unwrap();
+        assert_eq!(
+            maps(&network),
+            maps(&network.valid()),
+            "{method:?} {layer:?}"
+        );
     }
 }
 
@@ -216,7 +279,10 @@ fn an_image_is_explained_as_if_it_were_alone() {
 
 #[test]
 fn maps_are_of_their_layers_size_and_normalized_ones_in_the_unit_interval() {
-    let log_sum = AttentionConfig { map: MapConfig::LogSum, ..AttentionConfig::abn() };
+    let log_sum = AttentionConfig {
+        map: MapConfig::LogSum,
+        ..AttentionConfig::abn()
+    };
     // DenseNet halves the features before the cut, the others behind it.
     for (name, attention, [features, refined]) in [
         ("resnet8", AttentionConfig::abn(), [16, 8]),
@@ -226,7 +292,8 @@ fn maps_are_of_their_layers_size_and_normalized_ones_in_the_unit_interval() {
     ] {
         let network = training(&config(name, Some(attention)));
         for (method, layer) in ways() {
-            let maps = explain(&network, images(2, &Device::flex()), method, layer, &[1, 3]).unwrap();
+            let maps =
+                explain(&network, images(2, &Device::flex()), method, layer, &[1, 3]).unwrap();
             let side = match (method, layer) {
                 (Method::Uniform | Method::Centre | Method::InputGradient, _) => 32,
                 (Method::Attention, _) | (_, Layer::Features) => features,
@@ -234,9 +301,19 @@ fn maps_are_of_their_layers_size_and_normalized_ones_in_the_unit_interval() {
             };
             for Explanation { raw, normalized } in maps {
                 let what = format!("{name} {method:?} {layer:?}");
-                assert_eq!([raw.height, raw.width, normalized.height, normalized.width], [side; 4], "{what}");
+                assert_eq!(
+                    [raw.height, raw.width, normalized.height, normalized.width],
+                    [side; 4],
+                    "{what}"
+                );
                 assert!(raw.values.iter().all(|value| value.is_finite()), "{what}");
-                assert!(normalized.values.iter().all(|value| (0.0..=1.0).contains(value)), "{what}");
+                assert!(
+                    normalized
+                        .values
+                        .iter()
+                        .all(|value| (0.0..=1.0).contains(value)),
+                    "{what}"
+                );
             }
         }
     }
@@ -246,17 +323,37 @@ fn maps_are_of_their_layers_size_and_normalized_ones_in_the_unit_interval() {
 #[test]
 fn gradients_explain_vgg() {
     let vgg = config("vgg11-bn", Some(AttentionConfig::abn()));
-    let head = HeadConfig::FullyConnected { grid: 1, hidden: 16, dropout: 0.5 };
-    let network = training(&ClassifierConfig { network: NetworkConfig { head, ..vgg.network }, ..vgg });
+    let head = HeadConfig::FullyConnected {
+        grid: 1,
+        hidden: 16,
+        dropout: 0.5,
+    };
+    let network = training(&ClassifierConfig {
+        network: NetworkConfig {
+            head,
+            ..vgg.network
+        },
+        ..vgg
+    });
     let x = images(2, &Device::flex());
-    for method in [Method::GradCam, Method::GradCamPlusPlus, Method::InputGradient] {
+    for method in [
+        Method::GradCam,
+        Method::GradCamPlusPlus,
+        Method::InputGradient,
+    ] {
         for layer in LAYERS {
             let maps = || explain(&network, x.clone(), method, layer, &[1, 3]).unwrap();
             let first = maps();
             assert_eq!(first, maps(), "{method:?} {layer:?}: dropout is off");
             for Explanation { raw, .. } in first {
-                assert!(raw.values.iter().all(|value| value.is_finite()), "{method:?} {layer:?}");
-                assert!(raw.values.iter().any(|value| *value != 0.0), "{method:?} {layer:?}");
+                assert!(
+                    raw.values.iter().all(|value| value.is_finite()),
+                    "{method:?} {layer:?}"
+                );
+                assert!(
+                    raw.values.iter().any(|value| *value != 0.0),
+                    "{method:?} {layer:?}"
+                );
             }
         }
     }
@@ -272,7 +369,10 @@ fn maps_of_zeros_stay_zeros() {
         }
         for maps in explain(&network, images(2, &Device::flex()), method, layer, &[1, 3]).unwrap() {
             for map in [maps.raw, maps.normalized] {
-                assert!(map.values.iter().all(|value| *value == 0.0), "{method:?} {layer:?}");
+                assert!(
+                    map.values.iter().all(|value| *value == 0.0),
+                    "{method:?} {layer:?}"
+                );
             }
         }
     }
@@ -285,7 +385,10 @@ fn maps_without_a_positive_value_are_zeros_once_rectified() {
     for method in [Method::GradCam, Method::GradCamPlusPlus] {
         let x = images(2, &Device::flex());
         for maps in explain(&network, x, method, Layer::Refined, &[1, 3]).unwrap() {
-            assert!(maps.raw.values.iter().all(|value| *value <= 0.0), "{method:?}");
+            assert!(
+                maps.raw.values.iter().all(|value| *value <= 0.0),
+                "{method:?}"
+            );
             assert_eq!(maps.normalized.values, vec![0.0; 64], "{method:?}");
         }
     }
@@ -299,12 +402,27 @@ fn what_a_network_does_not_have_is_refused_with_a_way_out() {
     };
     let baseline = config("resnet8", None).init(&device);
     let refined = Layer::Refined;
-    assert_eq!(refused(&baseline, Method::Attention, refined, &[0, 1]), ExplainError::NoBranch);
-    assert_eq!(refused(&baseline, Method::Cam, Layer::Features, &[0, 1]), ExplainError::CamAtFeatures);
+    assert_eq!(
+        refused(&baseline, Method::Attention, refined, &[0, 1]),
+        ExplainError::NoBranch
+    );
+    assert_eq!(
+        refused(&baseline, Method::Cam, Layer::Features, &[0, 1]),
+        ExplainError::CamAtFeatures
+    );
     let count = refused(&baseline, Method::Cam, refined, &[0]);
-    assert_eq!(count.to_string(), "1 classes for 2 images: give one for every image");
+    assert_eq!(
+        count.to_string(),
+        "1 classes for 2 images: give one for every image"
+    );
     let class = refused(&baseline, Method::GradCam, refined, &[0, 5]);
-    assert_eq!(class, ExplainError::Class { class: 5, classes: 5 });
+    assert_eq!(
+        class,
+        ExplainError::Class {
+            class: 5,
+            classes: 5
+        }
+    );
     // Asked beforehand, each answer is the same.
     for method in Method::ALL {
         for layer in LAYERS {
@@ -318,9 +436,23 @@ fn what_a_network_does_not_have_is_refused_with_a_way_out() {
     }
     // Its weights are never drawn: they would take 500 MB.
     let vgg = config("vgg16-bn", None).init(&device);
-    assert_eq!(refused(&vgg, Method::Cam, refined, &[0, 1]), ExplainError::NoLinearHead);
-    assert_eq!(Method::Cam.check(&vgg, refined), Err(ExplainError::NoLinearHead));
+    assert_eq!(
+        refused(&vgg, Method::Cam, refined, &[0, 1]),
+        ExplainError::NoLinearHead
+    );
+    assert_eq!(
+        Method::Cam.check(&vgg, refined),
+        Err(ExplainError::NoLinearHead)
+    );
     assert!(
-        explain(&baseline, images(1, &device).slice(0..0), Method::Cam, refined, &[]).unwrap().is_empty()
+        explain(
+            &baseline,
+            images(1, &device).slice(0..0),
+            Method::Cam,
+            refined,
+            &[]
+        )
+        .unwrap()
+        .is_empty()
     );
 }

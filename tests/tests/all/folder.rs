@@ -10,8 +10,7 @@ use crate::bad_input::stop_after_first_checkpoint;
 use crate::program::{fails, succeeds};
 use crate::resume::{check_same, remains};
 
-const TRAIN: &str =
-    "train --dataset folder --data photos --arch resnet8 --size 32 --epochs 1 --batch-size 4 --out run";
+const TRAIN: &str = "train --dataset folder --data photos --arch resnet8 --size 32 --epochs 1 --batch-size 4 --out run";
 
 /// So many pictures of the class in `folder`, of every size; the class tells their colour.
 fn class(folder: &Path, color: [u8; 3], count: u32) {
@@ -19,9 +18,11 @@ fn class(folder: &Path, color: [u8; 3], count: u32) {
     for index in 0..count {
         let (width, height) = (40 + 9 * (index % 3), 36 + 11 * (index % 4));
         let noise = |x: u32, y: u32| ((x * 7 + y * 13 + index * 31) % 40) as u8;
-        RgbImage::from_fn(width, height, |x, y| Rgb(color.map(|value| value + noise(x, y))))
-            .save(folder.join(format!("{index:02}.png")))
-            .unwrap();
+        RgbImage::from_fn(width, height, |x, y| {
+            Rgb(color.map(|value| value + noise(x, y)))
+        })
+        .save(folder.join(format!("{index:02}.png")))
+        .unwrap();
     }
 }
 
@@ -45,8 +46,13 @@ fn train_and_val_from_files_to_the_report() {
     let path = folder.path();
     classes(&path.join("photos/train"), 8);
     classes(&path.join("photos/val"), 3);
-    let results =
-        parse(&succeeds(path, &format!("{TRAIN} --limit 12 --augment random-resized-crop --json")).out);
+    let results = parse(
+        &succeeds(
+            path,
+            &format!("{TRAIN} --limit 12 --augment random-resized-crop --json"),
+        )
+        .out,
+    );
     assert_eq!(results["best"]["images"], 6);
     let config = config(&path.join("run"));
     assert_eq!(config["classes"], serde_json::json!(["my dog", "tabby"]));
@@ -56,10 +62,20 @@ fn train_and_val_from_files_to_the_report() {
     assert_eq!(config["recipe"]["eval_steps"], steps);
 
     let eval = parse(&succeeds(path, "eval run --json").out);
-    assert_eq!((&eval["top1"], &eval["loss"]), (&results["best"]["top1"], &results["best"]["loss"]));
-    assert_eq!(parse(&succeeds(path, "eval run --split train --json").out)["images"], 12);
+    assert_eq!(
+        (&eval["top1"], &eval["loss"]),
+        (&results["best"]["top1"], &results["best"]["loss"])
+    );
+    assert_eq!(
+        parse(&succeeds(path, "eval run --split train --json").out)["images"],
+        12
+    );
     let predicted = parse(&succeeds(path, "predict run photos/val/n02123045/00.png --json").out);
-    assert!(["my dog", "tabby"].map(Value::from).contains(&predicted["images"][0]["label"]));
+    assert!(
+        ["my dog", "tabby"]
+            .map(Value::from)
+            .contains(&predicted["images"][0]["label"])
+    );
     succeeds(path, "explain run photos/val/n02123045 --out maps");
     assert!(path.join("maps/0003-02.png").exists());
     let report = fs::read_to_string(path.join("run/report.html")).unwrap();
@@ -70,8 +86,17 @@ fn train_and_val_from_files_to_the_report() {
     assert_eq!(parse(&succeeds(path, "eval run --json").out), eval);
     fs::remove_dir_all(path.join("photos/train")).unwrap();
     assert_eq!(parse(&succeeds(path, "eval run --json").out), eval);
-    fs::rename(path.join("photos/test/my dog"), path.join("photos/test/my cat")).unwrap();
-    fails(path, "eval run", 1, &["class `my cat` where the run has `my dog`", "--data"]);
+    fs::rename(
+        path.join("photos/test/my dog"),
+        path.join("photos/test/my cat"),
+    )
+    .unwrap();
+    fails(
+        path,
+        "eval run",
+        1,
+        &["class `my cat` where the run has `my dog`", "--data"],
+    );
     fs::rename(path.join("photos"), path.join("moved")).unwrap();
     fails(path, "eval run", 1, &["photos does not exist", "--data"]);
 }
@@ -84,11 +109,17 @@ fn one_folder_is_split_for_good() {
     succeeds(path, TRAIN);
     let whole = remains(&path.join("run"));
     assert_eq!(parse(&succeeds(path, "eval run --json").out)["images"], 4);
-    assert_eq!(parse(&succeeds(path, "eval run --split train --json").out)["images"], 16);
+    assert_eq!(
+        parse(&succeeds(path, "eval run --split train --json").out)["images"],
+        16
+    );
 
     // Another seed trains on the same images.
     succeeds(path, &TRAIN.replace("--out run", "--out other --seed 3"));
-    assert_eq!(config(&path.join("run"))["images"], config(&path.join("other"))["images"]);
+    assert_eq!(
+        config(&path.join("run"))["images"],
+        config(&path.join("other"))["images"]
+    );
 
     // Killed after a step, moved, and continued with nothing but the new place.
     fs::rename(path.join("run"), path.join("whole")).unwrap();
@@ -101,7 +132,12 @@ fn one_folder_is_split_for_good() {
     check_same(&whole, &continued);
 
     fails(path, "train --out run --size 48", 1, &["eval_steps", "48"]);
-    fails(path, "train --out run --augment pad-crop", 1, &["train_steps", "PadCrop"]);
+    fails(
+        path,
+        "train --out run --augment pad-crop",
+        1,
+        &["train_steps", "PadCrop"],
+    );
     succeeds(path, "train --out run --size 32 --augment resize-crop");
 }
 
@@ -125,7 +161,10 @@ fn masks_beside_the_images_are_pointed_at() {
     let chance = results["pointing"]["chance"].as_f64().unwrap();
     assert!((0.4..0.6).contains(&chance), "{chance}");
     let baseline = TRAIN.replace("--out run", "--attention none --out baseline --json");
-    assert!(parse(&succeeds(path, &baseline).out)["pointing"].is_null(), "no map, no game");
+    assert!(
+        parse(&succeeds(path, &baseline).out)["pointing"].is_null(),
+        "no map, no game"
+    );
 }
 
 #[test]
@@ -133,7 +172,12 @@ fn bad_folders_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let train = TRAIN.replace("--data photos ", "");
-    fails(path, &train, 1, &["--dataset folder needs --data DIR", "train/ and val/"]);
+    fails(
+        path,
+        &train,
+        1,
+        &["--dataset folder needs --data DIR", "train/ and val/"],
+    );
     fails(path, TRAIN, 1, &["photos does not exist"]);
     fails(
         path,
@@ -158,12 +202,31 @@ fn bad_folders_are_named() {
     fails(path, TRAIN, 1, &["photos/val does not exist"]);
     class(&path.join("photos/val/my dog"), [0; 3], 2);
     class(&path.join("photos/val/n02123045"), [0; 3], 2);
-    fs::rename(path.join("photos/val/n02123045"), path.join("photos/val/cat")).unwrap();
-    fails(path, TRAIN, 1, &["photos/val lacks classes", "photos/train has: n02123045"]);
-    for (option, expected) in
-        [("--size 7", "8 to 1024"), ("--size 2000", "8 to 1024"), ("--augment some", "pad-crop")]
-    {
-        fails(path, &format!("{TRAIN} {option}").replace("--size 32 ", ""), 2, &[expected]);
+    fs::rename(
+        path.join("photos/val/n02123045"),
+        path.join("photos/val/cat"),
+    )
+    .unwrap();
+    fails(
+        path,
+        TRAIN,
+        1,
+        &["photos/val lacks classes", "photos/train has: n02123045"],
+    );
+    for (option, expected) in [
+        ("--size 7", "8 to 1024"),
+        ("--size 2000", "8 to 1024"),
+        ("--augment some", "pad-crop"),
+    ] {
+        fails(
+            path,
+            &format!("{TRAIN} {option}").replace("--size 32 ", ""),
+            2,
+            &[expected],
+        );
     }
-    assert!(!path.join("run").exists(), "a run was made before the error was found");
+    assert!(
+        !path.join("run").exists(),
+        "a run was made before the error was found"
+    );
 }

@@ -8,8 +8,15 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 /// The gradient of every parameter that has one, by our names; linear layers lie as PyTorch's.
-pub(crate) fn gradients_of<M: Module>(module: &M, gradients: &GradientsParams) -> BTreeMap<String, Vec<f64>> {
-    let mut visitor = Visitor { gradients, path: Path::default(), found: BTreeMap::new() };
+pub(crate) fn gradients_of<M: Module>(
+    module: &M,
+    gradients: &GradientsParams,
+) -> BTreeMap<String, Vec<f64>> {
+    let mut visitor = Visitor {
+        gradients,
+        path: Path::default(),
+        found: BTreeMap::new(),
+    };
     module.visit(&mut visitor);
     visitor.found
 }
@@ -30,8 +37,17 @@ impl ModuleVisitor for Visitor<'_> {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
-        let gradient = if D == 2 { gradient.swap_dims(0, 1) } else { gradient };
-        self.found.insert(self.path.name(), gradient.into_data().iter::<f64>().collect());
+        let Some(gradient) = self.gradients.get::<D>(param.id) else {
+            return;
+        };
+        let gradient = if D == 2 {
+            gradient.swap_dims(0, 1)
+        } else {
+            gradient
+        };
+        self.found.insert(
+            self.path.name(),
+            gradient.into_data().iter::<f64>().collect(),
+        );
     }
 }

@@ -26,7 +26,11 @@ fn config_of(variant: &Value) -> MixedAttentionConfig {
         mlp_bias: channel["mlp_bias"].as_bool().unwrap(),
     });
     let spatial = variant["spatial"].as_object().map(|spatial| SpatialConfig {
-        squeeze: if spatial["squeeze"] == "conv" { Squeeze::Conv } else { Squeeze::Pool },
+        squeeze: if spatial["squeeze"] == "conv" {
+            Squeeze::Conv
+        } else {
+            Squeeze::Pool
+        },
         kernel: spatial["kernel"].as_u64().unwrap() as usize,
         norm: spatial["norm"].as_bool().unwrap(),
     });
@@ -38,7 +42,12 @@ fn config_of(variant: &Value) -> MixedAttentionConfig {
         other => panic!("{other}"),
     };
     let reduction = variant["reduction"].as_u64().unwrap() as usize;
-    MixedAttentionConfig { reduction, channel, spatial, arrangement }
+    MixedAttentionConfig {
+        reduction,
+        channel,
+        spatial,
+        arrangement,
+    }
 }
 
 fn data(reference: &Reference) -> TensorData {
@@ -65,7 +74,10 @@ fn check(variant: &Value) {
     let fresh = config_of(variant).init(channels, &device);
 
     let names = variant["tensors"].as_object().unwrap();
-    let weights: State = names.keys().map(|name| (name.clone(), data(&reference[name]))).collect();
+    let weights: State = names
+        .keys()
+        .map(|name| (name.clone(), data(&reference[name])))
+        .collect();
     let weights = renamed(&fresh, weights, pytorch_name).unwrap();
     let trained = |name: &String| !abn_core::state::is_buffer(name);
     let parameters: usize = shapes_of(&fresh)
@@ -73,29 +85,50 @@ fn check(variant: &Value) {
         .filter(|(name, _)| trained(name))
         .map(|(_, shape)| shape.num_elements())
         .sum();
-    assert_eq!(parameters as u64, variant["parameter_count"].as_u64().unwrap(), "{file}");
+    assert_eq!(
+        parameters as u64,
+        variant["parameter_count"].as_u64().unwrap(),
+        "{file}"
+    );
     // The fixtures were computed in evaluation mode, with gradients.
-    let module: MixedAttention =
-        with_state(fresh, weights).unwrap().freeze_group(ParamGroup::from_predicate("spatial.norm"));
+    let module: MixedAttention = with_state(fresh, weights)
+        .unwrap()
+        .freeze_group(ParamGroup::from_predicate("spatial.norm"));
 
     let input = Tensor::<4>::from_data(data(&reference["input"]), &device).require_grad();
     let output = module.forward(input.clone());
     let close = |name: &str, found: Vec<f64>, truth: &str| {
-        check_close(&format!("{file} {name}"), &found, &reference[truth], tolerance_of(&tolerance[name]));
+        check_close(
+            &format!("{file} {name}"),
+            &found,
+            &reference[truth],
+            tolerance_of(&tolerance[name]),
+        );
     };
     close("output", values(output.clone()), "output_f64");
     if variant["arrangement"] == "channel_spatial"
         && let Some(channel) = &module.channel
     {
-        close("channel_map", values(sigmoid(channel.forward(input.clone()))), "channel_map");
+        close(
+            "channel_map",
+            values(sigmoid(channel.forward(input.clone()))),
+            "channel_map",
+        );
     }
 
     let weighted = output * Tensor::from_data(data(&reference["grad_output"]), &device);
     let gradients = weighted.sum().backward();
-    close("grad_input", values(input.grad(&gradients).unwrap()), "grad_input");
+    close(
+        "grad_input",
+        values(input.grad(&gradients).unwrap()),
+        "grad_input",
+    );
     let gradients = GradientsParams::from_grads(gradients, &module);
     let found = gradients_of(&module, &gradients);
-    let expected = names.keys().filter(|name| !name.starts_with("spatial.norm.")).count();
+    let expected = names
+        .keys()
+        .filter(|name| !name.starts_with("spatial.norm."))
+        .count();
     assert_eq!(found.len(), expected, "{file}");
     for (ours, found) in found {
         let name = format!("grad.{}", pytorch_name(&ours));

@@ -1,8 +1,8 @@
-//! Whole networks against the reference in single precision, after importing its checkpoint: outputs, gradients,
-//! the first step of SGD.
+//! Whole networks against the reference in single precision, after importing its checkpoint:
+//! outputs, gradients, the first step of SGD.
 //!
-//! Later steps are checked in double precision (`double_precision.rs`): a ReLU unit that rounding flips changes
-//! a gradient by half a percent, which says nothing about the code.
+//! Later steps are checked in double precision (`double_precision.rs`): a ReLU unit that rounding
+//! flips changes a gradient by half a percent, which says nothing about the code.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,18 @@ use crate::case::{Case, cases};
 use crate::fixtures::{Tolerance, number};
 use crate::zoo::foreign;
 
-/// Below this margin another order of summation may flip a ReLU (README.md of the fixtures): gradients then have
-/// a tolerance of their own, and the losses after the first step move with them.
+/// Below this margin another order of summation may flip a ReLU (README.md of the fixtures):
+/// gradients then have a tolerance of their own, and the losses after the first step move with
+/// them.
 const SAFE_MARGIN: f64 = 4.0;
 
 /// The tolerance that a fixture gives.
 #[track_caller]
 pub(crate) fn tolerance_of(value: &Value) -> Tolerance {
-    Tolerance { abs: number(&value["abs"]), rel_l2: number(&value["rel_l2"]) }
+    Tolerance {
+        abs: number(&value["abs"]),
+        rel_l2: number(&value["rel_l2"]),
+    }
 }
 
 fn gradient_tolerance(case: &Case) -> (f64, f64) {
@@ -28,7 +32,14 @@ fn gradient_tolerance(case: &Case) -> (f64, f64) {
     let tolerance = &training["gradient_at_start"]["tolerance"];
     let usual = number(&tolerance["rel"]);
     let may_flip = number(&training["batch"]["smallest_relu_margin"]) < SAFE_MARGIN;
-    (usual, if may_flip { number(&tolerance["rel_if_units_flip"]) } else { usual })
+    (
+        usual,
+        if may_flip {
+            number(&tolerance["rel_if_units_flip"])
+        } else {
+            usual
+        },
+    )
 }
 
 #[test]
@@ -54,7 +65,12 @@ fn exports_have_the_names_of_the_official_code() {
         assert_eq!(exported.len(), expected.len(), "{}", case.folder);
         for (name, data) in exported {
             let shape: Vec<usize> = data.shape().to_vec();
-            assert_eq!(&serde_json::json!(shape), expected[name.as_str()], "{}: {name}", case.folder);
+            assert_eq!(
+                &serde_json::json!(shape),
+                expected[name.as_str()],
+                "{}: {name}",
+                case.folder
+            );
         }
     }
 }
@@ -79,7 +95,11 @@ fn first_step_of_every_case() {
                 let per_step: &Value = &reference["tolerance"]["losses_abs_per_step"][step];
                 let off = (losses[step] - number(&reference["losses_f64"][step])).abs();
                 let allowed = number(per_step) * leeway;
-                assert!(off <= allowed, "{} {run} loss {step}: off by {off:e} of {allowed:e}", case.folder);
+                assert!(
+                    off <= allowed,
+                    "{} {run} loss {step}: off by {off:e} of {allowed:e}",
+                    case.folder
+                );
             };
             check(0, 1.0);
             check(1, allowed / usual);

@@ -15,10 +15,11 @@ fn way(article: usize, n: usize) -> String {
 #[track_caller]
 fn shown(browser: &mut Browser, article: usize) -> i64 {
     let number = browser.evaluate(&format!(
-        "(() => {{ const a = document.querySelector('article:nth-of-type({article})'); \
-         const on = getComputedStyle(a.querySelector('.stage .look'), '::after').backgroundImage; \
-         const maps = [...a.querySelectorAll('.way .look')].map(l => getComputedStyle(l, '::after').backgroundImage); \
-         return new Set(maps).size == maps.length ? maps.indexOf(on) : -2; }})()"
+        "(() => {{ const a = document.querySelector('article:nth-of-type({article})'); const on = \
+         getComputedStyle(a.querySelector('.stage .look'), '::after').backgroundImage; const maps \
+         = [...a.querySelectorAll('.way .look')].map(l => getComputedStyle(l, \
+         '::after').backgroundImage); return new Set(maps).size == maps.length ? maps.indexOf(on) \
+         : -2; }})()"
     ));
     number.as_i64().unwrap()
 }
@@ -26,8 +27,8 @@ fn shown(browser: &mut Browser, article: usize) -> i64 {
 /// Nothing sticks out, and nothing was complained about or asked for.
 #[track_caller]
 fn check_quiet(browser: &mut Browser) {
-    let width =
-        browser.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    let width = browser
+        .evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
     assert_eq!(width, 0, "the page is wider than the window");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
@@ -37,7 +38,9 @@ fn pages() -> tempfile::TempDir {
     let folder = with_run("abn");
     let path = folder.path();
     picture(32, 32, 1).save(path.join("a.png")).unwrap();
-    picture(300, 200, 2).save(path.join("quoted\"<b>&.png")).unwrap();
+    picture(300, 200, 2)
+        .save(path.join("quoted\"<b>&.png"))
+        .unwrap();
     succeeds(path, "explain run *.png --out maps --raw");
     folder
 }
@@ -46,8 +49,15 @@ fn on_a_phone_by_keyboard_and_finger(browser: &mut Browser, page: &Path) {
     browser.resize(390, 844, true);
     browser.prefer("dark");
     browser.open(page);
-    assert_eq!(browser.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(20, 21, 24)");
-    assert_eq!([1, 2].map(|article| shown(browser, article)), [1, 1], "the trained map comes first");
+    assert_eq!(
+        browser.evaluate("getComputedStyle(document.body).backgroundColor"),
+        "rgb(20, 21, 24)"
+    );
+    assert_eq!(
+        [1, 2].map(|article| shown(browser, article)),
+        [1, 1],
+        "the trained map comes first"
+    );
     let stage = "article:nth-of-type(1) .stage .look";
     let attention = browser.pixels_of(stage);
     // To the first image's buttons.
@@ -58,7 +68,11 @@ fn on_a_phone_by_keyboard_and_finger(browser: &mut Browser, page: &Path) {
         browser.press("Tab", 9);
     }
     browser.press("ArrowRight", 39);
-    assert_eq!([1, 2].map(|article| shown(browser, article)), [2, 1], "each image has its own choice");
+    assert_eq!(
+        [1, 2].map(|article| shown(browser, article)),
+        [2, 1],
+        "each image has its own choice"
+    );
     let cam = browser.pixels_of(stage);
     assert_ne!(cam, attention);
     let focused = "document.querySelector('.way:has(:focus-visible)').innerText.split('\\n')[0]";
@@ -79,12 +93,21 @@ fn at_a_desk_by_mouse(browser: &mut Browser, page: &Path) {
     browser.resize(1200, 900, false);
     browser.prefer("light");
     browser.open(page);
-    assert_eq!(browser.evaluate("getComputedStyle(document.body).backgroundColor"), "rgb(253, 253, 252)");
+    assert_eq!(
+        browser.evaluate("getComputedStyle(document.body).backgroundColor"),
+        "rgb(253, 253, 252)"
+    );
     let place = browser.middle_of(&way(1, 4));
     browser.move_mouse(place);
-    assert_eq!([1, 2].map(|article| shown(browser, article)), [3, 1], "hovering shows");
     assert_eq!(
-        browser.evaluate("document.querySelector('.way :checked').closest('.way').innerText.split('\\n')[0]"),
+        [1, 2].map(|article| shown(browser, article)),
+        [3, 1],
+        "hovering shows"
+    );
+    assert_eq!(
+        browser.evaluate(
+            "document.querySelector('.way :checked').closest('.way').innerText.split('\\n')[0]"
+        ),
         "Attention"
     );
     browser.move_mouse([2.0, 2.0]);
@@ -102,10 +125,22 @@ fn explanations_are_switched_without_a_script() {
     at_a_desk_by_mouse(&mut browser, &page);
     // That nothing was complained about says something because these are.
     browser.evaluate("console.error('on purpose')");
-    browser.evaluate("document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/a.png'}))");
+    browser.evaluate(
+        "document.body.append(Object.assign(new Image(), {src: 'http://127.0.0.1:9/a.png'}))",
+    );
     let complaints = browser.complaints();
-    assert!(complaints.iter().any(|complaint| complaint.contains("on purpose")), "{complaints:?}");
-    assert!(complaints.iter().any(|complaint| complaint.contains("127.0.0.1:9")), "{complaints:?}");
+    assert!(
+        complaints
+            .iter()
+            .any(|complaint| complaint.contains("on purpose")),
+        "{complaints:?}"
+    );
+    assert!(
+        complaints
+            .iter()
+            .any(|complaint| complaint.contains("127.0.0.1:9")),
+        "{complaints:?}"
+    );
 }
 
 #[test]

@@ -18,9 +18,17 @@ pub(crate) struct Said {
 }
 
 pub(crate) fn run(command: &mut Command) -> Said {
-    let Output { status, stdout, stderr } = command.output().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Said { code: status.code(), out: text(stdout), err: text(stderr) }
+    Said {
+        code: status.code(),
+        out: text(stdout),
+        err: text(stderr),
+    }
 }
 
 /// Runs the program with arguments separated by blanks; it must succeed.
@@ -36,9 +44,17 @@ pub(crate) fn succeeds(folder: &Path, arguments: &str) -> Said {
 pub(crate) fn fails(folder: &Path, arguments: &str, code: i32, words: &[&str]) -> Said {
     let said = run(abn(folder).args(arguments.split_whitespace()));
     assert_eq!(said.code, Some(code), "abn {arguments}\n{}", said.err);
-    assert!(!said.err.contains("panicked"), "abn {arguments}\n{}", said.err);
+    assert!(
+        !said.err.contains("panicked"),
+        "abn {arguments}\n{}",
+        said.err
+    );
     for word in words {
-        assert!(said.err.contains(word), "abn {arguments}\nno `{word}` in: {}", said.err);
+        assert!(
+            said.err.contains(word),
+            "abn {arguments}\nno `{word}` in: {}",
+            said.err
+        );
     }
     said
 }

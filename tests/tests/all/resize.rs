@@ -1,4 +1,5 @@
-//! Resizing agrees with Pillow within one grey level, on numbers that `tests/fixtures/resize/make.py` wrote.
+//! Resizing agrees with Pillow within one grey level, on numbers that
+//! `tests/fixtures/resize/make.py` wrote.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,12 +17,19 @@ use crate::fixtures::json;
 const SAMPLES: u32 = 50;
 
 fn fixture(name: &str) -> Value {
-    json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/resize").join(name))
+    json(
+        &Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures/resize")
+            .join(name),
+    )
 }
 
 fn bytes(hex: &Value) -> Vec<u8> {
     let hex = hex.as_str().unwrap();
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    (0..hex.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 fn numbers<const N: usize>(list: &Value) -> [u32; N] {
@@ -29,7 +37,10 @@ fn numbers<const N: usize>(list: &Value) -> [u32; N] {
 }
 
 fn apply(steps: &[Step], image: &RgbImage) -> RgbImage {
-    let transform = Transform { steps: steps.to_vec(), normalization: Normalization::IMAGENET };
+    let transform = Transform {
+        steps: steps.to_vec(),
+        normalization: Normalization::IMAGENET,
+    };
     transform.fixed(image.clone()).unwrap()
 }
 
@@ -37,7 +48,12 @@ fn apply(steps: &[Step], image: &RgbImage) -> RgbImage {
 #[track_caller]
 fn check(what: &str, found: &[u8], expected: &[u8]) -> usize {
     assert_eq!(found.len(), expected.len(), "{what}");
-    let worst = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+    let worst = found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| a.abs_diff(*b))
+        .max()
+        .unwrap();
     assert!(worst <= 1, "{what}: off by {worst}");
     found.iter().zip(expected).filter(|(a, b)| a != b).count()
 }
@@ -54,13 +70,21 @@ fn generated_images_are_resized_as_by_pillow() {
     for case in fixture("small.json")["cases"].as_array().unwrap() {
         let [from_width, from_height, channels] = numbers(&case["source"]);
         let [width, height] = numbers(&case["target"]);
-        let found = apply(&[Step::Resize { width, height }], &pattern(from_width, from_height, channels));
-        let found: Vec<u8> =
-            found.pixels().flat_map(|pixel| pixel.0.into_iter().take(channels as usize)).collect();
+        let found = apply(
+            &[Step::Resize { width, height }],
+            &pattern(from_width, from_height, channels),
+        );
+        let found: Vec<u8> = found
+            .pixels()
+            .flat_map(|pixel| pixel.0.into_iter().take(channels as usize))
+            .collect();
         different += check(&case["source"].to_string(), &found, &bytes(&case["pixels"]));
         values += found.len();
     }
-    assert!(different * 20 < values, "{different} of {values} values differ");
+    assert!(
+        different * 20 < values,
+        "{different} of {values} values differ"
+    );
 }
 
 /// Where the real data sets lie: `ABN_DATASETS`, or datasets/ of the workspace.
@@ -71,7 +95,9 @@ fn datasets() -> PathBuf {
 
 /// Every photograph below a folder by its name without the ending.
 fn photographs(folder: &Path, found: &mut BTreeMap<String, PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
         let path = entry.unwrap().path();
         if path.is_dir() {
             photographs(&path, found);
@@ -83,8 +109,16 @@ fn photographs(folder: &Path, found: &mut BTreeMap<String, PathBuf>) {
 
 /// Values at places that are spread over the image; the same as in make.py.
 fn sampled(image: &RgbImage) -> Vec<u8> {
-    let place = |k: u32| ((k * 7919 + 13) % image.width(), (k * 104_729 + 7) % image.height());
-    (0..SAMPLES).map(place).flat_map(|(x, y)| image.get_pixel(x, y).0).collect()
+    let place = |k: u32| {
+        (
+            (k * 7919 + 13) % image.width(),
+            (k * 104_729 + 7) % image.height(),
+        )
+    };
+    (0..SAMPLES)
+        .map(place)
+        .flat_map(|(x, y)| image.get_pixel(x, y).0)
+        .collect()
 }
 
 #[test]
@@ -102,18 +136,38 @@ fn photographs_are_resized_as_by_pillow() {
         let (width, height) = image.dimensions();
         assert_eq!([width, height], numbers(&expected["size"]), "{name}");
         let evaluation = Recipe::of(DatasetName::Imagenet, None).eval_steps;
-        different += check(name, &sampled(&apply(&evaluation, &image)), &bytes(&expected["evaluated"]));
+        different += check(
+            name,
+            &sampled(&apply(&evaluation, &image)),
+            &bytes(&expected["evaluated"]),
+        );
         let steps = [
             Step::ResizeShorter { size: 256 },
-            Step::Resize { width: 256, height: 256 },
-            Step::Resize { width: width * 3 / 2, height: height * 3 / 2 },
+            Step::Resize {
+                width: 256,
+                height: 256,
+            },
+            Step::Resize {
+                width: width * 3 / 2,
+                height: height * 3 / 2,
+            },
         ];
-        for (step, expected) in steps.into_iter().zip(expected["resized"].as_array().unwrap()) {
+        for (step, expected) in steps
+            .into_iter()
+            .zip(expected["resized"].as_array().unwrap())
+        {
             let found = apply(&[step], &image);
-            assert_eq!([found.width(), found.height()], numbers(&expected["size"]), "{name}");
+            assert_eq!(
+                [found.width(), found.height()],
+                numbers(&expected["size"]),
+                "{name}"
+            );
             different += check(name, &sampled(&found), &bytes(&expected["values"]));
         }
         values += 4 * 3 * SAMPLES as usize;
     }
-    assert!(different * 50 < values, "{different} of {values} values differ");
+    assert!(
+        different * 50 < values,
+        "{different} of {values} values differ"
+    );
 }

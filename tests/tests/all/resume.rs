@@ -40,18 +40,25 @@ pub(crate) fn remains(run: &Path) -> BTreeMap<String, Vec<u8>> {
 
 #[track_caller]
 pub(crate) fn check_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec<u8>>) {
-    assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
+    assert_eq!(
+        expected.keys().collect::<Vec<_>>(),
+        found.keys().collect::<Vec<_>>()
+    );
     for (name, bytes) in expected {
         assert!(found[name] == *bytes, "{name} differs");
     }
-    for kept in ["/metrics.jsonl", "/results.json", "checkpoints/manifest.json"] {
+    for kept in [
+        "/metrics.jsonl",
+        "/results.json",
+        "checkpoints/manifest.json",
+    ] {
         assert!(expected.contains_key(kept), "{kept}");
     }
 }
 
 /// With dropout, so that its masks too must be those of an uninterrupted run.
-const TRAIN: &str = "train --dataset cifar10 --data . --arch wrn-10-1 --dropout 0.3 --attention manet --epochs 3 \
-    --batch-size 8 --seed 5";
+const TRAIN: &str = "train --dataset cifar10 --data . --arch wrn-10-1 --dropout 0.3 --attention \
+    manet --epochs 3 --batch-size 8 --seed 5";
 
 /// Trains a run without interruption; returns it and the time it took.
 fn uninterrupted(folder: &Path, workers: usize) -> (BTreeMap<String, Vec<u8>>, Duration) {
@@ -67,15 +74,17 @@ fn the_number_of_threads_changes_nothing() {
     let with = |threads: &str| {
         let arguments = format!("{TRAIN} --out {threads} --workers {threads}");
         let mut program = abn(folder.path());
-        let said = run(program.args(arguments.split_whitespace()).env("RAYON_NUM_THREADS", threads));
+        let said = run(program
+            .args(arguments.split_whitespace())
+            .env("RAYON_NUM_THREADS", threads));
         assert_eq!(said.code, Some(0), "{}", said.err);
         remains(&folder.path().join(threads))
     };
     check_same(&with("1"), &with("3"));
 }
 
-/// Kills a run so many times, checkpointing after every step, then lets it finish. Returns how many kills came
-/// before its end. `step` is about the time of a step.
+/// Kills a run so many times, checkpointing after every step, then lets it finish. Returns how many
+/// kills came before its end. `step` is about the time of a step.
 fn with_kills(folder: &Path, workers: usize, kills: u32, step: Duration) -> u32 {
     let arguments = format!("{TRAIN} --out killed --workers {workers} --save-every 0");
     let manifest = folder.join("killed/checkpoints/manifest.json");
@@ -88,13 +97,18 @@ fn with_kills(folder: &Path, workers: usize, kills: u32, step: Duration) -> u32 
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Every fifth kill falls anywhere into the start; the others wait for a step to be saved, so that the run
-        // moves on, and then fall anywhere into the next two: into a step, a save or an evaluation.
+        // Every fifth kill falls anywhere into the start; the others wait for a step to be saved,
+        // so that the run moves on, and then fall anywhere into the next two: into a step, a save
+        // or an evaluation.
         let started = Instant::now();
-        let moved =
-            |child: &mut Child| fs::read(&manifest).ok() != before || child.try_wait().unwrap().is_some();
+        let moved = |child: &mut Child| {
+            fs::read(&manifest).ok() != before || child.try_wait().unwrap().is_some()
+        };
         while kill % 5 != 4 && !moved(&mut child) {
-            assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint was written");
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "no checkpoint was written"
+            );
             sleep(Duration::from_millis(1));
         }
         sleep(step * (kill * 7919 % 200) / 100);
@@ -143,7 +157,8 @@ fn the_same_command_after_the_end_changes_nothing() {
 fn another_configuration_is_refused_with_the_differences() {
     let folder = tempfile::tempdir().unwrap();
     cifar::write(folder.path(), 8);
-    let command = "train --dataset cifar10 --data . --arch resnet8 --epochs 1 --batch-size 20 --out run";
+    let command =
+        "train --dataset cifar10 --data . --arch resnet8 --epochs 1 --batch-size 20 --out run";
     succeeds(folder.path(), command);
     let before = remains(&folder.path().join("run"));
     let other = command.replace("--epochs 1", "--epochs 2 --lr 0.05");
@@ -151,20 +166,22 @@ fn another_configuration_is_refused_with_the_differences() {
         folder.path(),
         &other,
         1,
-        &["epochs: 1 in the run, 2 asked for", "learning_rate: 0.1 in the run, 0.05"],
+        &[
+            "epochs: 1 in the run, 2 asked for",
+            "learning_rate: 0.1 in the run, 0.05",
+        ],
     );
     check_same(&before, &remains(&folder.path().join("run")));
 }
 
-/// The first Ctrl-C ends with a checkpoint in the middle of an epoch; the same command goes on from it to the
-/// same end.
+/// The first Ctrl-C ends with a checkpoint in the middle of an epoch; the same command goes on from
+/// it to the same end.
 #[test]
 #[cfg(unix)]
 fn ctrl_c_saves_and_the_same_command_continues() {
     let folder = tempfile::tempdir().unwrap();
     cifar::write(folder.path(), 200);
-    let command =
-        "train --dataset cifar10 --data . --arch resnet8 --attention none --epochs 1 --batch-size 4";
+    let command = "train --dataset cifar10 --data . --arch resnet8 --attention none --epochs 1 --batch-size 4";
     succeeds(folder.path(), &format!("{command} --out whole"));
     let stopped = format!("{command} --out stopped");
     let mut child = abn(folder.path())
@@ -175,22 +192,39 @@ fn ctrl_c_saves_and_the_same_command_continues() {
         .unwrap();
     let started = Instant::now();
     while !folder.path().join("stopped/metrics.jsonl").exists() {
-        assert!(started.elapsed() < Duration::from_secs(60), "the training did not start");
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "the training did not start"
+        );
         sleep(Duration::from_millis(10));
     }
     sleep(Duration::from_millis(300));
-    let interrupt =
-        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let interrupt = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(interrupt.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let manifest = fs::read_to_string(folder.path().join("stopped/checkpoints/manifest.json")).unwrap();
+    let manifest =
+        fs::read_to_string(folder.path().join("stopped/checkpoints/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     let batch = manifest["progress"]["batch"].as_u64().unwrap();
-    assert!((1..250).contains(&batch), "stopped after {batch} of 250 steps");
+    assert!(
+        (1..250).contains(&batch),
+        "stopped after {batch} of 250 steps"
+    );
     let said = run(abn(folder.path()).args(stopped.split_whitespace()));
     assert_eq!(said.code, Some(0), "{}", said.err);
-    assert!(said.err.contains(&format!("continuing after 0 epochs and {batch} steps")), "{}", said.err);
-    check_same(&remains(&folder.path().join("whole")), &remains(&folder.path().join("stopped")));
+    assert!(
+        said.err
+            .contains(&format!("continuing after 0 epochs and {batch} steps")),
+        "{}",
+        said.err
+    );
+    check_same(
+        &remains(&folder.path().join("whole")),
+        &remains(&folder.path().join("stopped")),
+    );
 }
 
 /// Every state that a kill can leave between two system calls of a save, made by hand.
@@ -204,7 +238,11 @@ fn saves_that_were_cut_short() {
     let states: [fn(&Path); 4] = [
         |run| fs::write(run.join("checkpoints/.abn-tmp-x"), "half").unwrap(),
         |run| {
-            fs::write(run.join("checkpoints/model-0001-000001.safetensors"), "without its manifest").unwrap()
+            fs::write(
+                run.join("checkpoints/model-0001-000001.safetensors"),
+                "without its manifest",
+            )
+            .unwrap()
         },
         |run| fs::remove_file(run.join("metrics.jsonl")).unwrap(),
         |run| fs::remove_file(run.join("results.json")).unwrap(),
@@ -215,7 +253,10 @@ fn saves_that_were_cut_short() {
         fs::create_dir_all(run.join("checkpoints")).unwrap();
         for name in whole.keys() {
             fs::copy(
-                folder.path().join("whole").join(name.trim_start_matches('/')),
+                folder
+                    .path()
+                    .join("whole")
+                    .join(name.trim_start_matches('/')),
                 run.join(name.trim_start_matches('/')),
             )
             .unwrap();
@@ -237,7 +278,10 @@ impl Dataset<Sample, DataError> for Failing {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
         match self.reads.fetch_add(1, Ordering::SeqCst) {
             read if read < self.from => self.images.get(index),
-            _ => Err(DataError::Empty { path: "photo.png".into(), expected: "an image" }),
+            _ => Err(DataError::Empty {
+                path: "photo.png".into(),
+                expected: "an image",
+            }),
         }
     }
 
@@ -253,16 +297,38 @@ fn train_failing(path: &Path, from: usize) -> anyhow::Error {
 
 fn train_on_failing(path: &Path, epochs: usize, from: usize) -> anyhow::Result<Ending> {
     let images = abn_data::Shapes::new(1, Split::Train, 24).collection();
-    let recipe = Recipe { batch_size: 8, epochs, ..Recipe::of(DatasetName::Shapes, Some(epochs)) };
+    let recipe = Recipe {
+        batch_size: 8,
+        epochs,
+        ..Recipe::of(DatasetName::Shapes, Some(epochs))
+    };
     let config = RunConfig::new(recipe, images.classes.clone()).unwrap();
-    let dataset = Arc::new(Failing { images: images.samples.clone(), from, reads: AtomicUsize::new(0) });
+    let dataset = Arc::new(Failing {
+        images: images.samples.clone(),
+        from,
+        reads: AtomicUsize::new(0),
+    });
     let test = plain_loader(&config, &images, 0);
-    let train = Loader { dataset, batch_size: 8, shuffled: true, masks: false, ..test.clone() };
+    let train = Loader {
+        dataset,
+        batch_size: 8,
+        shuffled: true,
+        masks: false,
+        ..test.clone()
+    };
     let run = RunDir::open_for_writing(path, &config).unwrap();
     let (device, every) = (Device::flex(), Duration::MAX);
     let loaders = Loaders { train, test };
-    let mut trainer =
-        Trainer::new(&config, &run, None, loaders, device, Interrupt::default(), every).unwrap();
+    let mut trainer = Trainer::new(
+        &config,
+        &run,
+        None,
+        loaders,
+        device,
+        Interrupt::default(),
+        every,
+    )
+    .unwrap();
     trainer.train()
 }
 
@@ -271,29 +337,37 @@ fn an_unreadable_image_costs_no_step() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = folder.path().join("run/checkpoints/manifest.json");
     let error = train_failing(&folder.path().join("run"), 0);
-    assert!(format!("{error:#}").contains("photo.png is empty"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("photo.png is empty"),
+        "{error:#}"
+    );
     assert!(!manifest.exists(), "there was no step to save");
     train_failing(&folder.path().join("run"), 16);
-    let saved: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    let saved: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
     assert_eq!(saved["progress"]["batch"], 2);
-    // The run goes on from there: the next process fails at its first image and keeps the two steps.
+    // The run goes on from there: the next process fails at its first image and keeps the two
+    // steps.
     train_failing(&folder.path().join("run"), 0);
-    let kept: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    let kept: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
     assert_eq!(kept, saved);
 }
 
 /// The drift of the maps in each epoch of a run, as it was written.
 fn drifts(run: &Path) -> Vec<Option<f64>> {
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let drift =
-        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["maps"]["drift"].as_f64();
+    let drift = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["maps"]["drift"].as_f64()
+    };
     metrics.lines().map(drift).collect()
 }
 
 /// Everything that versions before the drift of the maps did not write.
 fn make_earlier(run: &Path) {
     let path = run.join("checkpoints/manifest.json");
-    let mut manifest: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let mut manifest: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     let maps = manifest.as_object_mut().unwrap().remove("maps").unwrap();
     fs::remove_file(run.join("checkpoints").join(maps["file"].as_str().unwrap())).unwrap();
     for record in manifest["progress"]["history"].as_array_mut().unwrap() {
@@ -305,15 +379,22 @@ fn make_earlier(run: &Path) {
     fs::write(&path, serde_json::to_string(&manifest).unwrap()).unwrap();
 }
 
-/// The maps of the epoch before are part of the checkpoint: a run that stops within an epoch measures the same drift.
+/// The maps of the epoch before are part of the checkpoint: a run that stops within an epoch
+/// measures the same drift.
 #[test]
 fn the_drift_of_the_maps_survives_an_interruption() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, cut, earlier) =
-        (folder.path().join("whole"), folder.path().join("cut"), folder.path().join("old"));
+    let (whole, cut, earlier) = (
+        folder.path().join("whole"),
+        folder.path().join("cut"),
+        folder.path().join("old"),
+    );
     train_on_failing(&whole, 3, usize::MAX).unwrap();
     let expected = drifts(&whole);
-    assert!(expected[0].is_none() && expected[1..].iter().all(|drift| drift.unwrap() > 0.0), "{expected:?}");
+    assert!(
+        expected[0].is_none() && expected[1..].iter().all(|drift| drift.unwrap() > 0.0),
+        "{expected:?}"
+    );
     // The second epoch fails behind its first batch; loading without threads reads in order.
     for run in [&cut, &earlier] {
         train_on_failing(run, 3, 24 + 8).unwrap_err();
@@ -325,5 +406,9 @@ fn the_drift_of_the_maps_survives_an_interruption() {
     }
     let metrics = |run: &Path| fs::read(run.join("metrics.jsonl")).unwrap();
     assert!(metrics(&cut) == metrics(&whole));
-    assert_eq!(drifts(&earlier), [None, None, expected[2]], "from the next epoch on it is measured");
+    assert_eq!(
+        drifts(&earlier),
+        [None, None, expected[2]],
+        "from the next epoch on it is measured"
+    );
 }

@@ -21,9 +21,17 @@ fn parse(text: &str) -> Value {
 #[track_caller]
 fn mean(answer: &Value, metric: &str, method: &str) -> f64 {
     let scores = &answer["scores"];
-    let place = scores["methods"].as_array().unwrap().iter().position(|name| name == method).unwrap();
+    let place = scores["methods"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .position(|name| name == method)
+        .unwrap();
     let metrics = scores["metrics"].as_array().unwrap();
-    let row = metrics.iter().find(|row| row["metric"] == metric).unwrap_or_else(|| panic!("no {metric}"));
+    let row = metrics
+        .iter()
+        .find(|row| row["metric"] == metric)
+        .unwrap_or_else(|| panic!("no {metric}"));
     row["cells"][place]["interval"]["mean"].as_f64().unwrap()
 }
 
@@ -42,20 +50,51 @@ fn all_methods_by_all_measures_where_objects_are_known() {
     succeeds(path, &format!("{TRAIN} --out run"));
     let score = "score run --limit 10 --steps 4 --randomised 3";
     let answer = parse(&succeeds(path, &format!("{score} --json")).out);
-    let methods = ["attention", "cam", "grad-cam", "grad-cam++", "uniform", "centre", "gradient"];
+    let methods = [
+        "attention",
+        "cam",
+        "grad-cam",
+        "grad-cam++",
+        "uniform",
+        "centre",
+        "gradient",
+    ];
     assert_eq!(answer["scores"]["methods"], serde_json::json!(methods));
-    assert_eq!((&answer["scores"]["images"], &answer["scores"]["with_object"]), (&10.into(), &10.into()));
+    assert_eq!(
+        (
+            &answer["scores"]["images"],
+            &answer["scores"]["with_object"]
+        ),
+        (&10.into(), &10.into())
+    );
     assert_eq!(
         answer["parts"],
-        serde_json::json!(["head", "attention branch", "stage 3", "stage 2", "stage 1", "stem"])
+        serde_json::json!([
+            "head",
+            "attention branch",
+            "stage 3",
+            "stage 2",
+            "stage 1",
+            "stem"
+        ])
     );
     // A uniform map scores what chance scores, and a fixed one does not care for the network.
     assert_eq!(mean(&answer, "auc", "uniform"), 0.5);
-    assert!((mean(&answer, "pointing", "uniform") - mean(&answer, "energy", "uniform")).abs() < 1e-9);
-    assert_eq!((mean(&answer, "sparseness", "uniform"), mean(&answer, "iou", "uniform")), (0.0, 0.0));
+    assert!(
+        (mean(&answer, "pointing", "uniform") - mean(&answer, "energy", "uniform")).abs() < 1e-9
+    );
+    assert_eq!(
+        (
+            mean(&answer, "sparseness", "uniform"),
+            mean(&answer, "iou", "uniform")
+        ),
+        (0.0, 0.0)
+    );
     assert_eq!(mean(&answer, "randomised", "centre"), 1.0);
     // CAM and Grad-CAM differ by a factor at the last features, and by their negative values.
-    assert!((mean(&answer, "pointing", "cam") - mean(&answer, "pointing", "grad-cam")).abs() < 1e-9);
+    assert!(
+        (mean(&answer, "pointing", "cam") - mean(&answer, "pointing", "grad-cam")).abs() < 1e-9
+    );
     // The trained map does not depend on the head.
     assert_eq!(answer["scores"]["cascade"][0][0]["mean"], 1.0);
 
@@ -63,17 +102,38 @@ fn all_methods_by_all_measures_where_objects_are_known() {
     assert_eq!(table.lines().count(), 1 + 10 * methods.len());
     let header: Vec<&str> = table.lines().next().unwrap().split(',').collect();
     let column = header.iter().position(|name| *name == "insertion").unwrap();
-    let rows = table.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
-    let cam: Vec<f64> = rows.filter(|row| row[1] == "cam").map(|row| row[column].parse().unwrap()).collect();
+    let rows = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect::<Vec<_>>());
+    let cam: Vec<f64> = rows
+        .filter(|row| row[1] == "cam")
+        .map(|row| row[column].parse().unwrap())
+        .collect();
     let expected = cam.iter().sum::<f64>() / cam.len() as f64;
-    assert!((mean(&answer, "insertion", "cam") - expected).abs() < 1e-9, "the mean is that of the table");
-    assert_eq!(parse(&fs::read_to_string(path.join("run/score.json")).unwrap()), answer);
-    assert!(fs::read_to_string(path.join("run/score.html")).unwrap().contains("grad-cam++"));
+    assert!(
+        (mean(&answer, "insertion", "cam") - expected).abs() < 1e-9,
+        "the mean is that of the table"
+    );
+    assert_eq!(
+        parse(&fs::read_to_string(path.join("run/score.json")).unwrap()),
+        answer
+    );
+    assert!(
+        fs::read_to_string(path.join("run/score.html"))
+            .unwrap()
+            .contains("grad-cam++")
+    );
 
-    // Measured once: the same command reads what it kept, also of a network without an attention branch's map.
+    // Measured once: the same command reads what it kept, also of a network without an attention
+    // branch's map.
     let started = Instant::now();
     let again = succeeds(path, score);
-    assert!(again.out.contains("insertion") && again.out.contains("page run/score.html"), "{}", again.out);
+    assert!(
+        again.out.contains("insertion") && again.out.contains("page run/score.html"),
+        "{}",
+        again.out
+    );
     assert!(started.elapsed() < Duration::from_secs(20));
     assert_eq!(kept(&path.join("run")).extension().unwrap(), "jsonl");
 }
@@ -91,8 +151,16 @@ fn killed_and_continued_it_gives_the_same_table() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let lines = || match path.join("killed/scores").read_dir().ok().and_then(|mut files| files.next()) {
-        Some(file) => fs::read_to_string(file.unwrap().path()).unwrap_or_default().lines().count(),
+    let lines = || match path
+        .join("killed/scores")
+        .read_dir()
+        .ok()
+        .and_then(|mut files| files.next())
+    {
+        Some(file) => fs::read_to_string(file.unwrap().path())
+            .unwrap_or_default()
+            .lines()
+            .count(),
         None => 0,
     };
     let started = Instant::now();
@@ -103,8 +171,12 @@ fn killed_and_continued_it_gives_the_same_table() {
     child.wait().unwrap();
     assert!(lines() >= 9, "something was kept");
     let continued = succeeds(path, &format!("{score} --out killed"));
-    let table =
-        |out: &str| out.lines().filter(|line| !line.starts_with("page")).collect::<Vec<_>>().join("\n");
+    let table = |out: &str| {
+        out.lines()
+            .filter(|line| !line.starts_with("page"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
     assert_eq!(table(&continued.out), table(&whole.out));
     for file in ["score.csv", "score.html"] {
         assert!(
@@ -127,9 +199,13 @@ fn photographs(folder: &Path) {
         for index in 0..10 {
             let inside = |x: u32, y: u32| (left..left + 8).contains(&x) && (8..16).contains(&y);
             let grey = |x: u32, y: u32| Rgb([((x * 7 + y * 13 + index * 31) % 60) as u8 + 90; 3]);
-            RgbImage::from_fn(32, 32, |x, y| if inside(x, y) { Rgb(color) } else { grey(x, y) })
-                .save(images.join(format!("{index}.png")))
-                .unwrap();
+            RgbImage::from_fn(
+                32,
+                32,
+                |x, y| if inside(x, y) { Rgb(color) } else { grey(x, y) },
+            )
+            .save(images.join(format!("{index}.png")))
+            .unwrap();
             GrayImage::from_fn(32, 32, |x, y| Luma([u8::from(inside(x, y))]))
                 .save(masks.join(format!("{index}.png")))
                 .unwrap();
@@ -146,7 +222,8 @@ fn photographs_have_masks_or_boxes() {
     photographs(&path.join("photos"));
     succeeds(
         path,
-        "train --dataset folder --data photos --arch resnet8 --size 32 --epochs 1 --batch-size 8 --out run",
+        "train --dataset folder --data photos --arch resnet8 --size 32 --epochs 1 --batch-size 8 \
+         --out run",
     );
     let coverage = |truth: &str| {
         let score = "score run --methods uniform --steps 1 --randomised 0 --json";
@@ -154,20 +231,43 @@ fn photographs_have_masks_or_boxes() {
         assert_eq!(answer["scores"]["with_object"], 4);
         mean(&answer, "energy", "uniform")
     };
-    // 8 x 8 of 32 x 32 pixels, and 8 x 32; photographs are resized to 37 and cropped to 32 in their middle.
+    // 8 x 8 of 32 x 32 pixels, and 8 x 32; photographs are resized to 37 and cropped to 32 in their
+    // middle.
     let (mask, whole) = (coverage(""), coverage("--truth boxes"));
     assert_eq!(coverage("--truth masks"), mask);
     assert!((0.06..0.11).contains(&mask), "{mask}");
     assert!((0.2..0.32).contains(&whole), "{whole}");
     fs::remove_dir_all(path.join("photos/masks")).unwrap();
     assert_eq!(coverage(""), whole, "boxes where there are no masks");
-    fails(path, "score run --truth masks", 1, &["masks", "does not exist"]);
+    fails(
+        path,
+        "score run --truth masks",
+        1,
+        &["masks", "does not exist"],
+    );
     fs::write(path.join("photos/boxes.tsv"), "image\tx0\n").unwrap();
-    fails(path, "score run", 1, &["boxes.tsv, line 1", "expected the columns image, x0, y0, x1 and y1"]);
+    fails(
+        path,
+        "score run",
+        1,
+        &[
+            "boxes.tsv, line 1",
+            "expected the columns image, x0, y0, x1 and y1",
+        ],
+    );
     fs::remove_file(path.join("photos/boxes.tsv")).unwrap();
-    let answer = parse(&succeeds(path, "score run --methods uniform --steps 1 --randomised 0 --json").out);
+    let answer = parse(
+        &succeeds(
+            path,
+            "score run --methods uniform --steps 1 --randomised 0 --json",
+        )
+        .out,
+    );
     assert_eq!(answer["scores"]["with_object"], 0);
-    assert!(mean(&answer, "deletion", "uniform") > 0.0, "the measures that need no object");
+    assert!(
+        mean(&answer, "deletion", "uniform") > 0.0,
+        "the measures that need no object"
+    );
 }
 
 #[test]
@@ -177,11 +277,36 @@ fn what_cannot_be_scored_is_said() {
     fails(path, "score nowhere", 1, &["there is no run at `nowhere`"]);
     fails(path, "score", 2, &["RUN"]);
     succeeds(path, &format!("{TRAIN} --attention none --out run"));
-    fails(path, "score run --methods attention", 1, &["no attention branch"]);
-    fails(path, "score run --methods cam --layer features", 1, &["CAM exists at the refined features alone"]);
-    fails(path, "score run --methods saliency", 2, &["saliency", "grad-cam++"]);
-    fails(path, "score run --truth boxes", 1, &["--truth is for photographs"]);
+    fails(
+        path,
+        "score run --methods attention",
+        1,
+        &["no attention branch"],
+    );
+    fails(
+        path,
+        "score run --methods cam --layer features",
+        1,
+        &["CAM exists at the refined features alone"],
+    );
+    fails(
+        path,
+        "score run --methods saliency",
+        2,
+        &["saliency", "grad-cam++"],
+    );
+    fails(
+        path,
+        "score run --truth boxes",
+        1,
+        &["--truth is for photographs"],
+    );
     fails(path, "score run --steps 0", 2, &["a number from 1 to 1000"]);
     fs::write(path.join("file"), "").unwrap();
-    fails(path, "score run --out file", 1, &["cannot write in `file", "--out"]);
+    fails(
+        path,
+        "score run --out file",
+        1,
+        &["cannot write in `file", "--out"],
+    );
 }

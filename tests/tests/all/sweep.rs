@@ -1,7 +1,8 @@
-//! Every network with every attention: gradients, outputs at two sizes, what the configuration promises.
+//! Every network with every attention: gradients, outputs at two sizes, what the configuration
+//! promises.
 //!
-//! Small members of every family run by default, so that nothing can depend on the names of the table; the
-//! table itself takes minutes.
+//! Small members of every family run by default, so that nothing can depend on the names of the
+//! table; the table itself takes minutes.
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,9 @@ use abn_core::attention::MapConfig;
 use abn_core::backbone::{Architecture, Family, HeadConfig, NetworkConfig};
 use abn_core::loss::loss;
 use abn_core::mechanism::Mechanism;
-use abn_core::mixed::{Arrangement, ChannelConfig, MixedAttentionConfig, Pools, SpatialConfig, Squeeze};
+use abn_core::mixed::{
+    Arrangement, ChannelConfig, MixedAttentionConfig, Pools, SpatialConfig, Squeeze,
+};
 use abn_core::pytorch::{from_pytorch, name_of, to_pytorch};
 use abn_core::state::{is_buffer, shapes_of, state_of};
 use abn_core::{AttentionConfig, Classifier, ClassifierConfig};
@@ -62,12 +65,20 @@ fn architecture(name: &str) -> Architecture {
 
 /// Without a branch, with the authors' and with MANet's.
 fn attentions(architecture: &Architecture) -> [Option<AttentionConfig>; 3] {
-    [None, Some(architecture.abn()), Some(AttentionConfig::manet())]
+    [
+        None,
+        Some(architecture.abn()),
+        Some(AttentionConfig::manet()),
+    ]
 }
 
 /// A small square and an odd rectangle, both close to the smallest images that the network can see.
 fn sizes(architecture: &Architecture) -> [[usize; 2]; 2] {
-    if architecture.input == 32 { [[16, 16], [21, 13]] } else { [[32, 32], [45, 37]] }
+    if architecture.input == 32 {
+        [[16, 16], [21, 13]]
+    } else {
+        [[32, 32], [45, 37]]
+    }
 }
 
 /// VGG with a classifier that needs no gigabyte; any other network as it is.
@@ -82,7 +93,11 @@ fn narrowed(mut network: NetworkConfig) -> NetworkConfig {
 #[track_caller]
 fn check(what: &str, config: &ClassifierConfig, sizes: [[usize; 2]; 2]) {
     let text = serde_json::to_string(config).unwrap();
-    assert_eq!(serde_json::from_str::<ClassifierConfig>(&text).unwrap(), *config, "{what}");
+    assert_eq!(
+        serde_json::from_str::<ClassifierConfig>(&text).unwrap(),
+        *config,
+        "{what}"
+    );
     let training = config.init(&Device::flex().autodiff());
     check_gradients(what, config, &training, sizes[0]);
     let network = training.valid();
@@ -93,19 +108,30 @@ fn check(what: &str, config: &ClassifierConfig, sizes: [[usize; 2]; 2]) {
 }
 
 fn images([height, width]: [usize; 2], device: &Device) -> Tensor<4> {
-    Tensor::random([2, 3, height, width], Distribution::Normal(0.0, 1.0), device)
+    Tensor::random(
+        [2, 3, height, width],
+        Distribution::Normal(0.0, 1.0),
+        device,
+    )
 }
 
-/// Every parameter on the way to a loss has a finite gradient; off the way is only the map that nothing uses.
+/// Every parameter on the way to a loss has a finite gradient; off the way is only the map that
+/// nothing uses.
 #[track_caller]
 fn check_gradients(what: &str, config: &ClassifierConfig, network: &Classifier, size: [usize; 2]) {
     let device = Device::flex().autodiff();
-    let weight = config.attention.as_ref().map_or(1.0, |attention| attention.loss_weight);
+    let weight = config
+        .attention
+        .as_ref()
+        .map_or(1.0, |attention| attention.loss_weight);
     let labels = Tensor::<1, Int>::from_ints([0, CLASSES - 1], &device);
     let objective = loss(&network.forward(images(size, &device)), labels, weight);
     let gradients = GradientsParams::from_grads(objective.backward(), network);
     let found = gradients_of(network, &gradients);
-    let identity = config.attention.as_ref().is_some_and(|it| it.mechanism == Mechanism::Identity);
+    let identity = config
+        .attention
+        .as_ref()
+        .is_some_and(|it| it.mechanism == Mechanism::Identity);
     let shapes = shapes_of(network);
     for (name, shape) in shapes.iter().filter(|(name, _)| !is_buffer(name)) {
         let gradient = found.get(name);
@@ -126,36 +152,73 @@ fn check_outputs(what: &str, config: &ClassifierConfig, network: &Classifier, si
     let [height, width] = cost.map;
     let channels = config.network.branch_stage().inputs;
     let features = network.network.extract(images(size, &device));
-    assert_eq!(features.dims(), [2, channels, height, width], "{what} at {size:?}");
+    assert_eq!(
+        features.dims(),
+        [2, channels, height, width],
+        "{what} at {size:?}"
+    );
     let output = network.forward(images(size, &device));
     assert_eq!(output.logits.dims(), [2, CLASSES], "{what} at {size:?}");
-    assert!(values(output.logits).all(f32::is_finite), "{what} at {size:?}");
-    assert_eq!(output.attention.is_some(), config.attention.is_some(), "{what}");
-    let (Some(branch), Some(attention)) = (output.attention, &config.attention) else { return };
+    assert!(
+        values(output.logits).all(f32::is_finite),
+        "{what} at {size:?}"
+    );
+    assert_eq!(
+        output.attention.is_some(),
+        config.attention.is_some(),
+        "{what}"
+    );
+    let (Some(branch), Some(attention)) = (output.attention, &config.attention) else {
+        return;
+    };
     assert_eq!(branch.logits.dims(), [2, CLASSES], "{what} at {size:?}");
-    assert!(values(branch.logits).all(f32::is_finite), "{what} at {size:?}");
-    assert_eq!(branch.map.dims(), [2, 1, height, width], "{what} at {size:?}");
+    assert!(
+        values(branch.logits).all(f32::is_finite),
+        "{what} at {size:?}"
+    );
+    assert_eq!(
+        branch.map.dims(),
+        [2, 1, height, width],
+        "{what} at {size:?}"
+    );
     let highest = match attention.map {
         MapConfig::Sigmoid { .. } => 1.0,
         MapConfig::LogSum => f32::MAX,
     };
-    assert!(values(branch.map).all(|value| (0.0..=highest).contains(&value)), "{what} at {size:?}");
+    assert!(
+        values(branch.map).all(|value| (0.0..=highest).contains(&value)),
+        "{what} at {size:?}"
+    );
 }
 
-/// To PyTorch's names and layouts and back again is the identity, to the bit; no two tensors share a name.
+/// To PyTorch's names and layouts and back again is the identity, to the bit; no two tensors share
+/// a name.
 #[track_caller]
 fn check_export(what: &str, config: &ClassifierConfig, network: &Classifier) {
     let state = state_of(network);
-    let names: BTreeSet<String> = state.keys().map(|ours| name_of(ours, &config.network)).collect();
+    let names: BTreeSet<String> = state
+        .keys()
+        .map(|ours| name_of(ours, &config.network))
+        .collect();
     assert_eq!(names.len(), state.len(), "{what}");
     let exported = to_pytorch(config, &state);
-    assert!(names.iter().all(|name| exported.contains_key(name)), "{what}");
+    assert!(
+        names.iter().all(|name| exported.contains_key(name)),
+        "{what}"
+    );
     let back = from_pytorch(config, exported, &Device::flex());
-    assert!(back.is_ok_and(|back| back == state), "{what}: a checkpoint does not come back");
+    assert!(
+        back.is_ok_and(|back| back == state),
+        "{what}: a checkpoint does not come back"
+    );
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> impl Iterator<Item = f32> {
-    tensor.into_data().iter::<f32>().collect::<Vec<_>>().into_iter()
+    tensor
+        .into_data()
+        .iter::<f32>()
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 #[test]
@@ -165,7 +228,15 @@ fn small_members_of_every_family() {
         for attention in attentions(&architecture) {
             let what = format!("{name} with {attention:?}");
             let network = narrowed(architecture.network.clone());
-            check(&what, &ClassifierConfig { network, attention, classes: CLASSES }, sizes(&architecture));
+            check(
+                &what,
+                &ClassifierConfig {
+                    network,
+                    attention,
+                    classes: CLASSES,
+                },
+                sizes(&architecture),
+            );
         }
     }
 }
@@ -178,7 +249,15 @@ fn the_whole_table() {
         for attention in attentions(&architecture) {
             let what = format!("{} with {attention:?}", architecture.name);
             let network = narrowed(architecture.network.clone());
-            check(&what, &ClassifierConfig { network, attention, classes: CLASSES }, sizes(&architecture));
+            check(
+                &what,
+                &ClassifierConfig {
+                    network,
+                    attention,
+                    classes: CLASSES,
+                },
+                sizes(&architecture),
+            );
         }
     }
 }
@@ -186,17 +265,39 @@ fn the_whole_table() {
 /// The options of the branch, in every combination.
 #[test]
 fn every_branch() {
-    let maps = [1, 3, 7].map(|kernel| MapConfig::Sigmoid { kernel }).into_iter().chain([MapConfig::LogSum]);
+    let maps = [1, 3, 7]
+        .map(|kernel| MapConfig::Sigmoid { kernel })
+        .into_iter()
+        .chain([MapConfig::LogSum]);
     for map in maps {
-        for mechanism in [Mechanism::Identity, Mechanism::Multiply, Mechanism::Residual] {
+        for mechanism in [
+            Mechanism::Identity,
+            Mechanism::Multiply,
+            Mechanism::Residual,
+        ] {
             for (stage, norm) in [(true, true), (true, false), (false, true), (false, false)] {
                 // MANet's section 3.3 has no loss of the branch.
                 let loss_weight = if norm { 1.0 } else { 0.0 };
-                let base = if stage { AttentionConfig::abn() } else { AttentionConfig::manet() };
-                let attention = AttentionConfig { stage, norm, map, mechanism, loss_weight, ..base };
+                let base = if stage {
+                    AttentionConfig::abn()
+                } else {
+                    AttentionConfig::manet()
+                };
+                let attention = AttentionConfig {
+                    stage,
+                    norm,
+                    map,
+                    mechanism,
+                    loss_weight,
+                    ..base
+                };
                 let what = format!("{attention:?}");
                 let network = architecture("resnet8").network;
-                let config = ClassifierConfig { network, attention: Some(attention), classes: CLASSES };
+                let config = ClassifierConfig {
+                    network,
+                    attention: Some(attention),
+                    classes: CLASSES,
+                };
                 check(&what, &config, [[8, 8], [9, 13]]);
             }
         }
@@ -206,14 +307,29 @@ fn every_branch() {
 /// The channel parts of MANet's Table 1, and none.
 fn channels() -> Vec<Option<ChannelConfig>> {
     let with = |pools| [false, true].map(|mlp_bias| Some(ChannelConfig { pools, mlp_bias }));
-    let some = [Pools::Average, Pools::Maximum, Pools::Both].into_iter().flat_map(with);
+    let some = [Pools::Average, Pools::Maximum, Pools::Both]
+        .into_iter()
+        .flat_map(with);
     some.chain([None]).collect()
 }
 
 /// The spatial parts of MANet's Table 2, and none.
 fn spatials() -> Vec<Option<SpatialConfig>> {
-    let with = |(squeeze, kernel)| [false, true].map(|norm| Some(SpatialConfig { squeeze, kernel, norm }));
-    let kinds = [(Squeeze::Pool, 3), (Squeeze::Pool, 7), (Squeeze::Conv, 3), (Squeeze::Conv, 7)];
+    let with = |(squeeze, kernel)| {
+        [false, true].map(|norm| {
+            Some(SpatialConfig {
+                squeeze,
+                kernel,
+                norm,
+            })
+        })
+    };
+    let kinds = [
+        (Squeeze::Pool, 3),
+        (Squeeze::Pool, 7),
+        (Squeeze::Conv, 3),
+        (Squeeze::Conv, 7),
+    ];
     kinds.into_iter().flat_map(with).chain([None]).collect()
 }
 
@@ -229,12 +345,31 @@ const ARRANGEMENTS: [Arrangement; 4] = [
 #[track_caller]
 fn check_placements(name: &str, mixed: &MixedAttentionConfig) {
     let network = architecture(name).network;
-    let branch = AttentionConfig { mixed: Some(mixed.clone()), ..AttentionConfig::manet() };
-    let in_branch = ClassifierConfig { network: network.clone(), attention: Some(branch), classes: CLASSES };
-    check(&format!("{name} with {mixed:?} in the branch"), &in_branch, [[8, 8], [9, 13]]);
+    let branch = AttentionConfig {
+        mixed: Some(mixed.clone()),
+        ..AttentionConfig::manet()
+    };
+    let in_branch = ClassifierConfig {
+        network: network.clone(),
+        attention: Some(branch),
+        classes: CLASSES,
+    };
+    check(
+        &format!("{name} with {mixed:?} in the branch"),
+        &in_branch,
+        [[8, 8], [9, 13]],
+    );
     let network = network.with_gate(Some(mixed)).unwrap();
-    let in_blocks = ClassifierConfig { network, attention: None, classes: CLASSES };
-    check(&format!("{name} with {mixed:?} in every block"), &in_blocks, [[8, 8], [9, 13]]);
+    let in_blocks = ClassifierConfig {
+        network,
+        attention: None,
+        classes: CLASSES,
+    };
+    check(
+        &format!("{name} with {mixed:?} in every block"),
+        &in_blocks,
+        [[8, 8], [9, 13]],
+    );
 }
 
 /// The options of the module, in every combination.
@@ -244,19 +379,31 @@ fn every_module() {
         for spatial in spatials() {
             for arrangement in ARRANGEMENTS {
                 let (channel, spatial) = (channel.clone(), spatial.clone());
-                let mixed = MixedAttentionConfig { reduction: 4, channel, spatial, arrangement };
+                let mixed = MixedAttentionConfig {
+                    reduction: 4,
+                    channel,
+                    spatial,
+                    arrangement,
+                };
                 check_placements("resnet8", &mixed);
             }
         }
     }
 }
 
-/// Hidden layers as wide as the features, of a width that divides nothing, and of one unit, in every kind of block.
+/// Hidden layers as wide as the features, of a width that divides nothing, and of one unit, in
+/// every kind of block.
 #[test]
 fn every_reduction() {
     for reduction in [1, 5, 1000] {
         for name in ["resnet8", "resnet8-basic-a", "wrn-10-1", "resnext11-2x4d"] {
-            check_placements(name, &MixedAttentionConfig { reduction, ..MixedAttentionConfig::cbam() });
+            check_placements(
+                name,
+                &MixedAttentionConfig {
+                    reduction,
+                    ..MixedAttentionConfig::cbam()
+                },
+            );
         }
     }
 }
@@ -265,13 +412,31 @@ fn every_reduction() {
 #[test]
 fn modules_in_both_places() {
     for family in ["resnet8", "wrn-10-1", "resnext11-2x4d"].map(architecture) {
-        let network = family.network.clone().with_gate(Some(&MixedAttentionConfig::default())).unwrap();
+        let network = family
+            .network
+            .clone()
+            .with_gate(Some(&MixedAttentionConfig::default()))
+            .unwrap();
         let attention = Some(AttentionConfig::manet());
-        check(&family.name, &ClassifierConfig { network, attention, classes: CLASSES }, sizes(&family));
+        check(
+            &family.name,
+            &ClassifierConfig {
+                network,
+                attention,
+                classes: CLASSES,
+            },
+            sizes(&family),
+        );
     }
     for name in ["densenet-bc-10-4", "vgg11-bn"] {
         let network = architecture(name).network;
-        assert!(network.clone().with_gate(Some(&MixedAttentionConfig::cbam())).is_err(), "{name}");
+        assert!(
+            network
+                .clone()
+                .with_gate(Some(&MixedAttentionConfig::cbam()))
+                .is_err(),
+            "{name}"
+        );
         assert_eq!(network.clone().with_gate(None), Ok(network), "{name}");
     }
 }
@@ -282,26 +447,41 @@ fn dropout_acts_in_training_alone() {
     for name in ["wrn-10-1", "densenet-bc-10-4", "vgg11-bn"] {
         let family = architecture(name);
         let network = narrowed(family.network.clone()).with_dropout(0.5);
-        assert_ne!(network, narrowed(family.network.clone()).with_dropout(0.0), "{name}");
-        let config = ClassifierConfig { network, attention: Some(family.abn()), classes: CLASSES };
+        assert_ne!(
+            network,
+            narrowed(family.network.clone()).with_dropout(0.0),
+            "{name}"
+        );
+        let config = ClassifierConfig {
+            network,
+            attention: Some(family.abn()),
+            classes: CLASSES,
+        };
         check(name, &config, sizes(&family));
         let training = config.init_seeded(1, &Device::flex().autodiff());
         let x = images(sizes(&family)[0], &Device::flex());
         let evaluated = || training.valid().forward(x.clone()).logits.into_data();
         assert_eq!(evaluated(), evaluated(), "{name}");
-        let trained = || training.forward(Tensor::from_inner(x.clone())).logits.into_data();
+        let trained = || {
+            training
+                .forward(Tensor::from_inner(x.clone()))
+                .logits
+                .into_data()
+        };
         assert_ne!(trained(), trained(), "{name}");
     }
 }
 
-/// Images of the smallest size are told apart; smaller ones are refused and not answered blindly. So narrow a
-/// network may be drawn with no live unit in its last layer, hence the several draws.
+/// Images of the smallest size are told apart; smaller ones are refused and not answered blindly.
+/// So narrow a network may be drawn with no live unit in its last layer, hence the several draws.
 #[test]
 fn the_smallest_images() {
     const DRAWS: usize = 16;
     let seen = |network: &Classifier, size| {
-        let (zeros, ones) =
-            (images(size, &Device::flex()).zeros_like(), images(size, &Device::flex()).ones_like());
+        let (zeros, ones) = (
+            images(size, &Device::flex()).zeros_like(),
+            images(size, &Device::flex()).ones_like(),
+        );
         network.forward(zeros).logits.into_data() != network.forward(ones).logits.into_data()
     };
     for (name, smallest) in [
@@ -315,12 +495,18 @@ fn the_smallest_images() {
     ] {
         let network = narrowed(architecture(name).network);
         assert_eq!(network.smallest_side(), smallest, "{name}");
-        let config =
-            ClassifierConfig { network, attention: Some(AttentionConfig::manet()), classes: CLASSES };
+        let config = ClassifierConfig {
+            network,
+            attention: Some(AttentionConfig::manet()),
+            classes: CLASSES,
+        };
         let draws: Vec<_> = (0..DRAWS).map(|_| config.init(&Device::flex())).collect();
         for size in [[smallest, smallest], [smallest, smallest + 40]] {
             check_outputs(name, &config, &draws[0], size);
-            assert!(draws.iter().any(|network| seen(network, size)), "{name} at {size:?}");
+            assert!(
+                draws.iter().any(|network| seen(network, size)),
+                "{name} at {size:?}"
+            );
         }
         let below = [[smallest - 1, smallest + 40], [smallest + 40, smallest / 2]];
         for size in below.into_iter().filter(|_| smallest > 1) {
@@ -334,7 +520,18 @@ fn the_smallest_images() {
 #[test]
 fn every_family_is_published() {
     let published = Architecture::published();
-    for family in [Family::ResNet, Family::WideResNet, Family::DenseNet, Family::ResNext, Family::Vgg] {
-        assert!(published.iter().any(|architecture| architecture.network.family == family), "{family:?}");
+    for family in [
+        Family::ResNet,
+        Family::WideResNet,
+        Family::DenseNet,
+        Family::ResNext,
+        Family::Vgg,
+    ] {
+        assert!(
+            published
+                .iter()
+                .any(|architecture| architecture.network.family == family),
+            "{family:?}"
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! Networks as other authors' PyTorch code has them, with those authors' names: torchvision's, CBAM's, and the
-//! CIFAR ResNets of akamaster and kuangliu. `fixtures/zoo.py` wrote `fixtures/zoo.json`.
+//! Networks as other authors' PyTorch code has them, with those authors' names: torchvision's,
+//! CBAM's, and the CIFAR ResNets of akamaster and kuangliu. `fixtures/zoo.py` wrote
+//! `fixtures/zoo.json`.
 //!
-//! Weights and images follow from the names of the tensors, so neither side needs the other's files.
+//! Weights and images follow from the names of the tensors, so neither side needs the other's
+//! files.
 
 use std::collections::BTreeMap;
 
@@ -27,10 +29,21 @@ pub(crate) struct Foreign {
 pub(crate) fn foreign() -> impl Iterator<Item = Foreign> {
     let mut json: Value = serde_json::from_str(include_str!("../../fixtures/zoo.json")).unwrap();
     assert_eq!(json["seed"], SEED);
-    let Value::Array(cases) = json["cases"].take() else { panic!("no cases") };
+    let Value::Array(cases) = json["cases"].take() else {
+        panic!("no cases")
+    };
     cases.into_iter().map(|json| {
-        let network = Architecture::parse(json["ours"].as_str().unwrap()).unwrap().network;
-        Foreign { config: ClassifierConfig { network, attention: None, classes: 7 }, json }
+        let network = Architecture::parse(json["ours"].as_str().unwrap())
+            .unwrap()
+            .network;
+        Foreign {
+            config: ClassifierConfig {
+                network,
+                attention: None,
+                classes: 7,
+            },
+            json,
+        }
     })
 }
 
@@ -42,7 +55,9 @@ impl Foreign {
     /// The authors' name of what the official ABN repository, and so torchvision, calls that.
     pub(crate) fn theirs(&self, official: &str) -> String {
         if self.name().contains("-basic") {
-            official.replace("fc.", "linear.").replace(".downsample.", ".shortcut.")
+            official
+                .replace("fc.", "linear.")
+                .replace(".downsample.", ".shortcut.")
         } else {
             official.to_owned()
         }
@@ -51,15 +66,26 @@ impl Foreign {
     /// The authors' names of all tensors, and their shapes in PyTorch.
     fn shapes(&self) -> BTreeMap<String, Shape> {
         let nothing = from_pytorch(&self.config, State::new(), &Device::flex()).unwrap_err();
-        nothing.missing.into_iter().map(|(name, shape)| (self.theirs(&name), shape)).collect()
+        nothing
+            .missing
+            .into_iter()
+            .map(|(name, shape)| (self.theirs(&name), shape))
+            .collect()
     }
 
     /// The network with the weights that follow from its names.
     #[track_caller]
     pub(crate) fn network(&self, device: &Device) -> Classifier {
         let shapes = self.shapes();
-        let lines = shapes.iter().map(|(name, shape)| format!("{name} {:?}\n", &shape[..]));
-        assert_eq!(shapes.len() as u64, self.json["tensors"].as_u64().unwrap(), "{}", self.name());
+        let lines = shapes
+            .iter()
+            .map(|(name, shape)| format!("{name} {:?}\n", &shape[..]));
+        assert_eq!(
+            shapes.len() as u64,
+            self.json["tensors"].as_u64().unwrap(),
+            "{}",
+            self.name()
+        );
         assert_eq!(
             digest(&lines.collect::<String>()),
             self.json["names"].as_str().unwrap(),
@@ -67,7 +93,12 @@ impl Foreign {
             self.name()
         );
         let parameters = self.config.cost([224, 224], &Device::flex()).parameters as u64;
-        assert_eq!(parameters, self.json["parameters"].as_u64().unwrap(), "{}", self.name());
+        assert_eq!(
+            parameters,
+            self.json["parameters"].as_u64().unwrap(),
+            "{}",
+            self.name()
+        );
         let fill = |(name, shape): (String, Shape)| {
             let values = weights(&name, &shape);
             (name, TensorData::new(values, shape))
@@ -81,7 +112,10 @@ impl Foreign {
         let [height, width] = [0, 1].map(|side| self.json["size"][side].as_u64().unwrap() as usize);
         let values = formula(SEED, "images", 6 * height * width, 7);
         let floats: DType = device.settings().float_dtype.into();
-        Tensor::from_data(TensorData::new(values, [2, 3, height, width]), (device, floats))
+        Tensor::from_data(
+            TensorData::new(values, [2, 3, height, width]),
+            (device, floats),
+        )
     }
 
     /// The logits of the images are PyTorch's in double precision.
@@ -90,11 +124,22 @@ impl Foreign {
         let device = Device::flex();
         let logits = self.network(&device).forward(self.images(&device)).logits;
         let rows = self.json["logits"].as_array().unwrap().iter();
-        let expected: Vec<f64> = rows.flat_map(|row| row.as_array().unwrap()).map(number).collect();
+        let expected: Vec<f64> = rows
+            .flat_map(|row| row.as_array().unwrap())
+            .map(number)
+            .collect();
         let found: Vec<f64> = logits.into_data().iter().collect();
         assert_eq!(found.len(), expected.len(), "{}", self.name());
-        let off = found.iter().zip(expected).map(|(found, truth)| (found - truth).abs()).fold(0.0, f64::max);
-        assert!(off <= allowed, "{}: off by {off:e}, allowed {allowed:e}", self.name());
+        let off = found
+            .iter()
+            .zip(expected)
+            .map(|(found, truth)| (found - truth).abs())
+            .fold(0.0, f64::max);
+        assert!(
+            off <= allowed,
+            "{}: off by {off:e}, allowed {allowed:e}",
+            self.name()
+        );
     }
 }
 

@@ -1,9 +1,10 @@
-//! Thousands of damaged and hostile checkpoints, made from good ones: each is read or refused with one cause, without
-//! a panic, in bounded memory and time.
+//! Thousands of damaged and hostile checkpoints, made from good ones: each is read or refused with
+//! one cause, without a panic, in bounded memory and time.
 //!
-//! A binary of its own, because its allocator counts. Another run: `ABN_HOSTILE_SEED=7 ABN_HOSTILE_CASES=1000000 cargo
-//! test -p tests --test hostile_files`; one case of it again: `ABN_HOSTILE_FIRST=1234 ABN_HOSTILE_CASES=1`. The last
-//! file that was tried stays in `target/tmp`, also when the process was aborted.
+//! A binary of its own, because its allocator counts. Another run: `ABN_HOSTILE_SEED=7
+//! ABN_HOSTILE_CASES=1000000 cargo test -p tests --test hostile_files`; one case of it again:
+//! `ABN_HOSTILE_FIRST=1234 ABN_HOSTILE_CASES=1`. The last file that was tried stays in
+//! `target/tmp`, also when the process was aborted.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on should panic; counts are its result.
 
 mod crafted;
@@ -32,8 +33,8 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static MEMORY: Cap<PeakAlloc> = Cap::new(PeakAlloc, 2 << 30);
 
-/// What reading may take beyond some times the file's size. The budget of its pickles would let a file made for it
-/// take 128 MiB; what is tried here stays below.
+/// What reading may take beyond some times the file's size. The budget of its pickles would let a
+/// file made for it take 128 MiB; what is tried here stays below.
 const CONSTANT: usize = 48 << 20;
 const TIMES: usize = 16;
 const LONGEST: Duration = Duration::from_secs(5);
@@ -42,7 +43,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    ALONE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -61,9 +64,18 @@ fn watched<T>(function: impl FnOnce() -> T + UnwindSafe) -> (std::thread::Result
 fn judge(path: &Path, size: usize) -> (Result<usize, String>, usize) {
     let started = Instant::now();
     let (read, rise) = watched(|| read_checkpoint(path));
-    let Ok(read) = read else { panic!("it panicked") };
-    assert!(rise <= CONSTANT + TIMES * size, "it took {rise} bytes for a file of {size}");
-    assert!(started.elapsed() < LONGEST, "it took {:?}", started.elapsed());
+    let Ok(read) = read else {
+        panic!("it panicked")
+    };
+    assert!(
+        rise <= CONSTANT + TIMES * size,
+        "it took {rise} bytes for a file of {size}"
+    );
+    assert!(
+        started.elapsed() < LONGEST,
+        "it took {:?}",
+        started.elapsed()
+    );
     let taken = match read {
         Ok(state) => {
             assert!(!state.is_empty());
@@ -77,8 +89,13 @@ fn judge(path: &Path, size: usize) -> (Result<usize, String>, usize) {
         Err(error) => {
             let told = format!("{error:#}");
             let name = path.file_name().unwrap().to_str().unwrap();
-            assert!(told.contains(name) && told.len() < 4000 && !told.contains(char::is_control), "{told}");
-            let cause = told.split_once("checkpoint: ").map_or(told.as_str(), |(_, cause)| cause);
+            assert!(
+                told.contains(name) && told.len() < 4000 && !told.contains(char::is_control),
+                "{told}"
+            );
+            let cause = told
+                .split_once("checkpoint: ")
+                .map_or(told.as_str(), |(_, cause)| cause);
             assert!(cause.len() > 15, "{told}");
             Err(cause.to_owned())
         }
@@ -92,7 +109,11 @@ fn import(state: &State) {
     for name in ["resnet8", "wrn-10-1"] {
         let architecture = Architecture::parse(name).unwrap();
         let attention = Some(architecture.abn());
-        let config = ClassifierConfig { network: architecture.network.clone(), attention, classes: 2 };
+        let config = ClassifierConfig {
+            network: architecture.network.clone(),
+            attention,
+            classes: 2,
+        };
         let fits = check(&config, state, &device).is_ok();
         assert_eq!(from_pytorch(&config, state.clone(), &device).is_ok(), fits);
         let _ = part_from_pytorch(&config, state.clone(), &device);
@@ -104,7 +125,10 @@ fn import(state: &State) {
 fn mutated_files_are_read_or_refused() {
     let _alone = alone();
     let seeds = Seeds::load();
-    let (seed, first) = (setting("ABN_HOSTILE_SEED", 1), setting("ABN_HOSTILE_FIRST", 0));
+    let (seed, first) = (
+        setting("ABN_HOSTILE_SEED", 1),
+        setting("ABN_HOSTILE_FIRST", 0),
+    );
     let cases = setting("ABN_HOSTILE_CASES", 12_000);
     let started = Instant::now();
     let mut taken: BTreeMap<Mutation, (usize, usize)> = BTreeMap::new();
@@ -117,7 +141,11 @@ fn mutated_files_are_read_or_refused() {
         let _ = fs::remove_file(&path);
         fs::write(&path, &case.bytes).unwrap();
         let (judged, rise) = catch_unwind(|| judge(&path, case.bytes.len())).unwrap_or_else(|_| {
-            panic!("seed {seed}, case {number} ({:?}): see {}", case.mutation, path.display())
+            panic!(
+                "seed {seed}, case {number} ({:?}): see {}",
+                case.mutation,
+                path.display()
+            )
         });
         let counts = taken.entry(case.mutation).or_default();
         match judged {
@@ -129,23 +157,41 @@ fn mutated_files_are_read_or_refused() {
         }
         highest = highest.max(rise);
     }
-    let (read, refused) = taken.values().fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
-    println!("seed {seed}: {read} read, {refused} refused, at most {highest} bytes, {:?}", started.elapsed());
+    let (read, refused) = taken
+        .values()
+        .fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
+    println!(
+        "seed {seed}: {read} read, {refused} refused, at most {highest} bytes, {:?}",
+        started.elapsed()
+    );
     println!("{taken:?}");
     println!("{causes:#?}");
     if cases >= 10_000 {
-        assert!(read >= 500, "only {read} of {cases} were still read: the others did not reach deep");
+        assert!(
+            read >= 500,
+            "only {read} of {cases} were still read: the others did not reach deep"
+        );
         assert!(
             taken.len() == Mutation::ALL.len() && taken.values().all(|counts| counts.1 >= 20),
             "{taken:?}"
         );
         // The reader behind our own check, and each check, had its share.
-        for word in
-            ["pickle: ", "is no opcode", "which plain weights do not need", "cut off", "tensors would take"]
-        {
-            let found: usize =
-                causes.iter().filter(|(cause, _)| cause.contains(word)).map(|(_, count)| count).sum();
-            assert!(found >= 5, "only {found} files were refused with `{word}`: {causes:#?}");
+        for word in [
+            "pickle: ",
+            "is no opcode",
+            "which plain weights do not need",
+            "cut off",
+            "tensors would take",
+        ] {
+            let found: usize = causes
+                .iter()
+                .filter(|(cause, _)| cause.contains(word))
+                .map(|(_, count)| count)
+                .sum();
+            assert!(
+                found >= 5,
+                "only {found} files were refused with `{word}`: {causes:#?}"
+            );
         }
     }
 }
@@ -157,8 +203,15 @@ fn last_file(seed: u64, extension: &str) -> PathBuf {
 
 /// The start of a cause without its numbers and names.
 fn kind(cause: &str) -> String {
-    let outside = cause.split(['`', '\'']).step_by(2).collect::<Vec<_>>().join("_");
-    let mut kind: String = outside.chars().filter(|letter| !"0123456789[],".contains(*letter)).collect();
+    let outside = cause
+        .split(['`', '\''])
+        .step_by(2)
+        .collect::<Vec<_>>()
+        .join("_");
+    let mut kind: String = outside
+        .chars()
+        .filter(|letter| !"0123456789[],".contains(*letter))
+        .collect();
     kind.truncate(kind.char_indices().nth(45).map_or(kind.len(), |(at, _)| at));
     kind
 }
@@ -174,7 +227,10 @@ fn the_program_tells_one_cause() {
         fs::write(&path, &case.bytes).unwrap();
         let mut program = Command::new(env!("CARGO_BIN_EXE_abn-under-test"));
         program.current_dir(folder.path()).arg("import").arg(&path);
-        let output = program.args("--arch resnet8 --classes 4 --out run".split(' ')).output().unwrap();
+        let output = program
+            .args("--arch resnet8 --classes 4 --out run".split(' '))
+            .output()
+            .unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "case {number}: {told}");
         assert!(
@@ -212,12 +268,31 @@ fn mutations_differ_and_repeat() {
         distinct.insert(sha256(&case.bytes));
         *of_each.entry(case.mutation).or_default() += 1;
     }
-    assert!(changed >= 2850, "only {changed} of 3000 files differ from those they were made from");
-    assert!(distinct.len() >= 2700, "only {} of 3000 files differ from one another", distinct.len());
-    assert!(Mutation::ALL.iter().all(|mutation| of_each[mutation] >= 100), "{of_each:?}");
+    assert!(
+        changed >= 2850,
+        "only {changed} of 3000 files differ from those they were made from"
+    );
+    assert!(
+        distinct.len() >= 2700,
+        "only {} of 3000 files differ from one another",
+        distinct.len()
+    );
+    assert!(
+        Mutation::ALL
+            .iter()
+            .all(|mutation| of_each[mutation] >= 100),
+        "{of_each:?}"
+    );
     for number in [0, 17, 2999] {
         let bytes = seeds.case(5, number).bytes;
-        assert!(distinct.contains(&sha256(&bytes)), "a case can be repeated alone");
-        assert_ne!(bytes, seeds.case(6, number).bytes, "another seed is another file");
+        assert!(
+            distinct.contains(&sha256(&bytes)),
+            "a case can be repeated alone"
+        );
+        assert_ne!(
+            bytes,
+            seeds.case(6, number).bytes,
+            "another seed is another file"
+        );
     }
 }

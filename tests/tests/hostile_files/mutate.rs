@@ -83,7 +83,9 @@ pub(crate) struct Seeds(Vec<Seed>);
 impl Seeds {
     pub(crate) fn load() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/checkpoints");
-        let files = ["good", "bad"].iter().flat_map(|part| fs::read_dir(folder.join(part)).unwrap());
+        let files = ["good", "bad"]
+            .iter()
+            .flat_map(|part| fs::read_dir(folder.join(part)).unwrap());
         let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
         paths.sort();
         let load = |path: &std::path::PathBuf| {
@@ -95,7 +97,11 @@ impl Seeds {
                 [0x80, ..] => Format::Legacy,
                 _ => Format::Tar,
             };
-            Seed { extension, format, bytes }
+            Seed {
+                extension,
+                format,
+                bytes,
+            }
         };
         Self(paths.iter().map(load).collect())
     }
@@ -108,18 +114,32 @@ impl Seeds {
     pub(crate) fn case(&self, seed: u64, number: u64) -> Case {
         let mut rng = Pcg64::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mutation = Mutation::ALL[rng.random_range(0..Mutation::ALL.len())];
-        let suitable: Vec<&Seed> = self.0.iter().filter(|seed| mutation.suits(seed.format)).collect();
+        let suitable: Vec<&Seed> = self
+            .0
+            .iter()
+            .filter(|seed| mutation.suits(seed.format))
+            .collect();
         let start = suitable[rng.random_range(0..suitable.len())];
         let other = &self.0[rng.random_range(0..self.0.len())];
         let mut bytes = start.bytes.clone();
         for _ in 0..[1, 1, 1, 3][rng.random_range(0..4)] {
             apply(mutation, &mut bytes, start.format, &other.bytes, &mut rng);
         }
-        Case { extension: start.extension.clone(), mutation, bytes }
+        Case {
+            extension: start.extension.clone(),
+            mutation,
+            bytes,
+        }
     }
 }
 
-fn apply(mutation: Mutation, bytes: &mut Vec<u8>, format: Format, other: &[u8], rng: &mut impl Rng) {
+fn apply(
+    mutation: Mutation,
+    bytes: &mut Vec<u8>,
+    format: Format,
+    other: &[u8],
+    rng: &mut impl Rng,
+) {
     if bytes.is_empty() {
         return;
     }
@@ -188,7 +208,11 @@ fn interesting(rng: &mut impl Rng) -> Vec<u8> {
         i64::MIN as u64,
         u64::MAX,
     ];
-    let number = if rng.random() { NUMBERS[rng.random_range(0..NUMBERS.len())] } else { rng.random() };
+    let number = if rng.random() {
+        NUMBERS[rng.random_range(0..NUMBERS.len())]
+    } else {
+        rng.random()
+    };
     number.to_le_bytes()[..[1, 2, 4, 8][rng.random_range(0..4)]].to_vec()
 }
 
@@ -199,17 +223,28 @@ fn overwrite(bytes: &mut [u8], at: usize, rng: &mut impl Rng) {
 }
 
 /// Changes the pickles of a container whose checksums stay right.
-fn in_container<R: Rng>(bytes: &mut Vec<u8>, format: Format, rng: &mut R, change: fn(&mut Vec<u8>, &mut R)) {
+fn in_container<R: Rng>(
+    bytes: &mut Vec<u8>,
+    format: Format,
+    rng: &mut R,
+    change: fn(&mut Vec<u8>, &mut R),
+) {
     match format {
         Format::Zip => {
-            let Some(mut entries) = entries(bytes) else { return };
-            for (_, content) in entries.iter_mut().filter(|(name, _)| name.ends_with("data.pkl")) {
+            let Some(mut entries) = entries(bytes) else {
+                return;
+            };
+            for (_, content) in entries
+                .iter_mut()
+                .filter(|(name, _)| name.ends_with("data.pkl"))
+            {
                 change(content, rng);
             }
             *bytes = zip(&entries, CompressionMethod::Stored);
         }
         Format::Tar => {
-            // The entries of a tar lie in blocks of 512 bytes; what is changed in place needs no other header.
+            // The entries of a tar lie in blocks of 512 bytes; what is changed in place needs no
+            // other header.
             let start = [512, 1024, 1536][rng.random_range(0..3)].min(bytes.len());
             let end = (start + rng.random_range(1..4096_usize)).min(bytes.len());
             let mut content = bytes[start..end].to_vec();
@@ -255,8 +290,9 @@ fn change_pickle<R: Rng>(pickle: &mut Vec<u8>, rng: &mut R) {
         b"ctorch\nBoolStorage\n",
         b"X\xff\xff\xff\x7f",
     ];
-    let numbers: Vec<usize> =
-        (0..pickle.len()).filter(|at| b"KMJhqjrXU\x8a".contains(&pickle[*at])).collect();
+    let numbers: Vec<usize> = (0..pickle.len())
+        .filter(|at| b"KMJhqjrXU\x8a".contains(&pickle[*at]))
+        .collect();
     match rng.random_range(0..6_u32) {
         // An argument.
         0..=2 if !numbers.is_empty() => {
@@ -289,7 +325,9 @@ fn change_pickle<R: Rng>(pickle: &mut Vec<u8>, rng: &mut R) {
 
 /// Replaces a number or a type in the JSON of a safetensors file; its length follows, most times.
 fn change_header(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
-    let Some(length) = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else { return };
+    let Some(length) = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) else {
+        return;
+    };
     let Some(end) = usize::try_from(length)
         .ok()
         .and_then(|length| length.checked_add(8))
@@ -314,14 +352,21 @@ fn change_header(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
         "null",
         "{\"a\":[[[[[[[[]]]]]]]]}",
     ];
-    const TYPES: [&str; 8] = ["F64", "F16", "BF16", "I64", "BOOL", "F8_E4M3", "F4", "nonsense"];
+    const TYPES: [&str; 8] = [
+        "F64", "F16", "BF16", "I64", "BOOL", "F8_E4M3", "F4", "nonsense",
+    ];
     let is_digit = |at: &usize| text.as_bytes()[*at].is_ascii_digit();
     let digits: Vec<usize> = (0..text.len()).filter(is_digit).collect();
     let text = match rng.random_range(0..4_u32) {
         0..=1 if !digits.is_empty() => {
             let start = digits[rng.random_range(0..digits.len())];
             let stop = start + text[start..].bytes().take_while(u8::is_ascii_digit).count();
-            format!("{}{}{}", &text[..start], VALUES[rng.random_range(0..VALUES.len())], &text[stop..])
+            format!(
+                "{}{}{}",
+                &text[..start],
+                VALUES[rng.random_range(0..VALUES.len())],
+                &text[stop..]
+            )
         }
         2 => text.replacen("F16", TYPES[rng.random_range(0..TYPES.len())], 1),
         _ => {
@@ -336,7 +381,8 @@ fn change_header(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
     bytes[..8].copy_from_slice(&(text.len() as u64).to_le_bytes());
 }
 
-/// Overwrites a field of a header: after a zip's signature, or in a tar's block with its checksum made right.
+/// Overwrites a field of a header: after a zip's signature, or in a tar's block with its checksum
+/// made right.
 fn change_directory(bytes: &mut [u8], format: Format, rng: &mut impl Rng) {
     if format == Format::Tar {
         let header = 512 * rng.random_range(0..(bytes.len() / 512).max(1));
@@ -360,7 +406,10 @@ fn change_directory(bytes: &mut [u8], format: Format, rng: &mut impl Rng) {
 
 /// Makes the checksums of all blocks that look like headers right.
 pub(crate) fn repair_tar(bytes: &mut [u8]) {
-    for header in bytes.chunks_exact_mut(512).filter(|block| block[257..].starts_with(b"ustar")) {
+    for header in bytes
+        .chunks_exact_mut(512)
+        .filter(|block| block[257..].starts_with(b"ustar"))
+    {
         header[148..156].fill(b' ');
         let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
         header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
@@ -368,11 +417,16 @@ pub(crate) fn repair_tar(bytes: &mut [u8]) {
 }
 
 fn change_entries(bytes: &mut Vec<u8>, rng: &mut impl Rng) {
-    let Some(mut entries) = entries(bytes) else { return };
+    let Some(mut entries) = entries(bytes) else {
+        return;
+    };
     if entries.is_empty() {
         return;
     }
-    let (one, two) = (rng.random_range(0..entries.len()), rng.random_range(0..entries.len()));
+    let (one, two) = (
+        rng.random_range(0..entries.len()),
+        rng.random_range(0..entries.len()),
+    );
     let mut method = CompressionMethod::Stored;
     match rng.random_range(0..6_u32) {
         0 => drop(entries.remove(one)),

@@ -13,7 +13,8 @@ use crate::campaign::{Campaign, Group, Name, Row, Setting};
 /// Most residual blocks a stage among which a deeper network is looked for.
 const MOST_BLOCKS: usize = 40;
 
-/// The kinds of attention beside the deeper network without any whose parameters are nearest to ABN's.
+/// The kinds of attention beside the deeper network without any whose parameters are nearest to
+/// ABN's.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
     let dataset = setting.dataset(DatasetName::Cifar100);
     // With one block a stage, the branch is more than another block.
@@ -36,8 +37,8 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
     Ok(Campaign {
         name: Name::Cost,
         title: "What attention costs",
-        question: "Does attention help, or do its parameters? The deeper network has no attention and, of its family, the \
-            number of parameters nearest to ABN's.",
+        question: "Does attention help, or do its parameters? The deeper network has no attention \
+            and, of its family, the number of parameters nearest to ABN's.",
         source: "",
         groups: vec![Group::new(plain.architecture, rows)],
     })
@@ -49,28 +50,49 @@ fn matched(network: &str, dataset: DatasetName) -> Result<String> {
     let abn = architectures::parse(network)?;
     let aim = parameters(&abn, Some(abn.abn()), &device) as i64;
     let names: Vec<String> = match dataset.has_photographs() {
-        true => [18, 34, 50, 101, 152].iter().map(|depth| format!("resnet{depth}")).collect(),
-        false => (1..=MOST_BLOCKS).map(|blocks| resnet(6 * blocks + 2)).collect(),
+        true => [18, 34, 50, 101, 152]
+            .iter()
+            .map(|depth| format!("resnet{depth}"))
+            .collect(),
+        false => (1..=MOST_BLOCKS)
+            .map(|blocks| resnet(6 * blocks + 2))
+            .collect(),
     };
-    let candidates: Vec<Architecture> =
-        names.iter().map(|name| architectures::parse(name)).collect::<Result<_>>()?;
+    let candidates: Vec<Architecture> = names
+        .iter()
+        .map(|name| architectures::parse(name))
+        .collect::<Result<_>>()?;
     // Bottlenecks are compared with bottlenecks.
     let kind = |architecture: &Architecture| architecture.network.last_stage().outputs();
-    let same =
-        candidates.iter().filter(|candidate| kind(candidate) == kind(&abn) && candidate.name != network);
-    let nearest = same.min_by_key(|candidate| (parameters(candidate, None, &device) as i64 - aim).abs());
+    let same = candidates
+        .iter()
+        .filter(|candidate| kind(candidate) == kind(&abn) && candidate.name != network);
+    let nearest =
+        same.min_by_key(|candidate| (parameters(candidate, None, &device) as i64 - aim).abs());
     Ok(nearest.context("there is no deeper network")?.name.clone())
 }
 
 /// The CIFAR ResNet of that depth; two depths are names of ImageNet's.
 fn resnet(depth: usize) -> String {
-    let suffix = if matches!(depth, 50 | 152) { "-cifar" } else { "" };
+    let suffix = if matches!(depth, 50 | 152) {
+        "-cifar"
+    } else {
+        ""
+    };
     format!("resnet{depth}{suffix}")
 }
 
-fn parameters(architecture: &Architecture, attention: Option<AttentionConfig>, device: &Device) -> usize {
+fn parameters(
+    architecture: &Architecture,
+    attention: Option<AttentionConfig>,
+    device: &Device,
+) -> usize {
     const CLASSES: usize = 10;
-    let config = ClassifierConfig { network: architecture.network.clone(), attention, classes: CLASSES };
+    let config = ClassifierConfig {
+        network: architecture.network.clone(),
+        attention,
+        classes: CLASSES,
+    };
     config.cost([architecture.input; 2], device).parameters
 }
 
@@ -78,11 +100,21 @@ fn parameters(architecture: &Architecture, attention: Option<AttentionConfig>, d
 mod tests {
     use super::*;
 
-    /// ABN-ResNet-20 has 479,150 parameters, ResNet-32 466,906; ABN-ResNet-50 about as many as ResNet-101.
+    /// ABN-ResNet-20 has 479,150 parameters, ResNet-32 466,906; ABN-ResNet-50 about as many as
+    /// ResNet-101.
     #[test]
     fn the_nearest_network_is_the_next_deeper_one() {
-        assert_eq!(matched("resnet20", DatasetName::Cifar10).unwrap(), "resnet32");
-        assert_eq!(matched("resnet18", DatasetName::Imagenet).unwrap(), "resnet34");
-        assert_eq!(matched("resnet50", DatasetName::Imagenet).unwrap(), "resnet101");
+        assert_eq!(
+            matched("resnet20", DatasetName::Cifar10).unwrap(),
+            "resnet32"
+        );
+        assert_eq!(
+            matched("resnet18", DatasetName::Imagenet).unwrap(),
+            "resnet34"
+        );
+        assert_eq!(
+            matched("resnet50", DatasetName::Imagenet).unwrap(),
+            "resnet101"
+        );
     }
 }

@@ -15,12 +15,18 @@ use anyhow::Result;
 
 /// The recipe with that branch.
 pub(crate) fn with(recipe: &Recipe, attention: AttentionConfig) -> Recipe {
-    Recipe { attention: Some(attention), ..recipe.clone() }
+    Recipe {
+        attention: Some(attention),
+        ..recipe.clone()
+    }
 }
 
 /// The recipe with ABN's branch, as the authors have it for its family.
 pub(crate) fn with_abn(recipe: &Recipe) -> Result<Recipe> {
-    Ok(with(recipe, architectures::parse(&recipe.architecture)?.abn()))
+    Ok(with(
+        recipe,
+        architectures::parse(&recipe.architecture)?.abn(),
+    ))
 }
 
 /// The recipe with MANet's branch.

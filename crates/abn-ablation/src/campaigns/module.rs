@@ -1,9 +1,11 @@
-//! MANet, Tables 1 to 3: what the mixed attention module consists of. MANet's text puts it into the attention branch, but
-//! the figures of these tables are those that CBAM published for the module in every block; so every row is trained in
-//! both places.
+//! MANet, Tables 1 to 3: what the mixed attention module consists of. MANet's text puts it into the
+//! attention branch, but the figures of these tables are those that CBAM published for the module
+//! in every block; so every row is trained in both places.
 
 use abn_core::AttentionConfig;
-use abn_core::mixed::{Arrangement, ChannelConfig, MixedAttentionConfig, Pools, SpatialConfig, Squeeze};
+use abn_core::mixed::{
+    Arrangement, ChannelConfig, MixedAttentionConfig, Pools, SpatialConfig, Squeeze,
+};
 use abn_train::datasets::DatasetName;
 use abn_train::recipe::Recipe;
 use anyhow::Result;
@@ -14,8 +16,8 @@ use crate::published::module::{self, Figure};
 use crate::published::{MANET_1, MANET_2, MANET_3, Published};
 
 /// What the papers' module is compared by.
-const SOURCE: &str = "ResNet-50 on ImageNet, 90 epochs; no spread is printed. Where CBAM's published figures are known, \
-    MANet's are the same.";
+const SOURCE: &str = "ResNet-50 on ImageNet, 90 epochs; no spread is printed. Where CBAM's \
+    published figures are known, MANet's are the same.";
 
 /// A variant of the module, or the network without it, and its published figure.
 struct Variant {
@@ -25,42 +27,73 @@ struct Variant {
 }
 
 fn variant(name: &'static str, module: MixedAttentionConfig, figure: Figure) -> Variant {
-    Variant { name, module: Some(module), figure }
+    Variant {
+        name,
+        module: Some(module),
+        figure,
+    }
 }
 
 /// The network without any module.
 fn none() -> Variant {
-    Variant { name: "no module", module: None, figure: module::BASELINE }
+    Variant {
+        name: "no module",
+        module: None,
+        figure: module::BASELINE,
+    }
 }
 
 fn channel_only(pools: Pools) -> MixedAttentionConfig {
-    let channel = Some(ChannelConfig { pools, mlp_bias: false });
-    MixedAttentionConfig { channel, spatial: None, ..Default::default() }
+    let channel = Some(ChannelConfig {
+        pools,
+        mlp_bias: false,
+    });
+    MixedAttentionConfig {
+        channel,
+        spatial: None,
+        ..Default::default()
+    }
 }
 
 fn spatial_with(squeeze: Squeeze, kernel: usize) -> MixedAttentionConfig {
     MixedAttentionConfig {
-        spatial: Some(SpatialConfig { squeeze, kernel, norm: false }),
+        spatial: Some(SpatialConfig {
+            squeeze,
+            kernel,
+            norm: false,
+        }),
         ..Default::default()
     }
 }
 
 fn arranged(arrangement: Arrangement) -> MixedAttentionConfig {
-    MixedAttentionConfig { arrangement, ..Default::default() }
+    MixedAttentionConfig {
+        arrangement,
+        ..Default::default()
+    }
 }
 
 /// MANet, Table 1.
 pub(crate) fn channel(setting: &Setting) -> Result<Campaign> {
     let variants = [
         none(),
-        variant("average pooling", channel_only(Pools::Average), module::AVERAGE),
-        variant("maximum pooling", channel_only(Pools::Maximum), module::MAXIMUM),
+        variant(
+            "average pooling",
+            channel_only(Pools::Average),
+            module::AVERAGE,
+        ),
+        variant(
+            "maximum pooling",
+            channel_only(Pools::Maximum),
+            module::MAXIMUM,
+        ),
         variant("both", channel_only(Pools::Both), module::BOTH),
     ];
     Ok(Campaign {
         name: Name::Channel,
         title: "Channel attention",
-        question: "Which pooling tells best what a channel holds? The module has its channel part alone.",
+        question: "Which pooling tells best what a channel holds? The module has its channel part \
+                   alone.",
         source: SOURCE,
         groups: both_places(setting, &variants, MANET_1)?,
     })
@@ -69,17 +102,37 @@ pub(crate) fn channel(setting: &Setting) -> Result<Campaign> {
 /// MANet, Table 2.
 pub(crate) fn spatial(setting: &Setting) -> Result<Campaign> {
     let variants = [
-        variant("channel part alone", channel_only(Pools::Both), module::BOTH),
-        variant("mean and maximum, 3x3", spatial_with(Squeeze::Pool, 3), module::POOL_3),
-        variant("mean and maximum, 7x7", spatial_with(Squeeze::Pool, 7), module::POOL_7),
-        variant("1x1 convolution, 3x3", spatial_with(Squeeze::Conv, 3), module::CONV_3),
-        variant("1x1 convolution, 7x7", spatial_with(Squeeze::Conv, 7), module::CONV_7),
+        variant(
+            "channel part alone",
+            channel_only(Pools::Both),
+            module::BOTH,
+        ),
+        variant(
+            "mean and maximum, 3x3",
+            spatial_with(Squeeze::Pool, 3),
+            module::POOL_3,
+        ),
+        variant(
+            "mean and maximum, 7x7",
+            spatial_with(Squeeze::Pool, 7),
+            module::POOL_7,
+        ),
+        variant(
+            "1x1 convolution, 3x3",
+            spatial_with(Squeeze::Conv, 3),
+            module::CONV_3,
+        ),
+        variant(
+            "1x1 convolution, 7x7",
+            spatial_with(Squeeze::Conv, 7),
+            module::CONV_7,
+        ),
     ];
     Ok(Campaign {
         name: Name::Spatial,
         title: "Spatial attention",
-        question: "Does a spatial part after the channel part help, how should it squeeze the channels, and how far should \
-            it see?",
+        question: "Does a spatial part after the channel part help, how should it squeeze the \
+            channels, and how far should it see?",
         source: SOURCE,
         groups: both_places(setting, &variants, MANET_2)?,
     })
@@ -89,9 +142,21 @@ pub(crate) fn spatial(setting: &Setting) -> Result<Campaign> {
 pub(crate) fn order(setting: &Setting) -> Result<Campaign> {
     let variants = [
         none(),
-        variant("channel, then spatial", arranged(Arrangement::ChannelSpatial), module::POOL_7),
-        variant("spatial, then channel", arranged(Arrangement::SpatialChannel), module::SPATIAL_FIRST),
-        variant("in parallel", arranged(Arrangement::Parallel), module::PARALLEL),
+        variant(
+            "channel, then spatial",
+            arranged(Arrangement::ChannelSpatial),
+            module::POOL_7,
+        ),
+        variant(
+            "spatial, then channel",
+            arranged(Arrangement::SpatialChannel),
+            module::SPATIAL_FIRST,
+        ),
+        variant(
+            "in parallel",
+            arranged(Arrangement::Parallel),
+            module::PARALLEL,
+        ),
     ];
     Ok(Campaign {
         name: Name::Order,
@@ -102,26 +167,45 @@ pub(crate) fn order(setting: &Setting) -> Result<Campaign> {
     })
 }
 
-/// Every variant at the input of the attention branch, then in every residual block of the network without a branch.
+/// Every variant at the input of the attention branch, then in every residual block of the network
+/// without a branch.
 fn both_places(setting: &Setting, variants: &[Variant], table: &'static str) -> Result<Vec<Group>> {
     let dataset = setting.dataset(DatasetName::Imagenet);
-    let plain = setting.scale.recipe(dataset, setting.scale.network(dataset))?;
+    let plain = setting
+        .scale
+        .recipe(dataset, setting.scale.network(dataset))?;
     let row = |variant: &Variant, recipe: &Recipe, published| {
         Row::new(variant.name, recipe, setting.seeds).published(published)
     };
     let in_branch = |variant: &Variant| {
         let mixed = variant.module.clone();
-        let recipe = with(&plain, AttentionConfig { mixed, ..AttentionConfig::manet() });
+        let recipe = with(
+            &plain,
+            AttentionConfig {
+                mixed,
+                ..AttentionConfig::manet()
+            },
+        );
         // The published network without a module has no branch either.
-        row(variant, &recipe, variant.module.is_some().then(|| published(variant, table)))
+        row(
+            variant,
+            &recipe,
+            variant.module.is_some().then(|| published(variant, table)),
+        )
     };
     let in_blocks = |variant: &Variant| {
-        let recipe = Recipe { block: variant.module.clone().map(as_measured), ..plain.clone() };
+        let recipe = Recipe {
+            block: variant.module.clone().map(as_measured),
+            ..plain.clone()
+        };
         row(variant, &recipe, Some(published(variant, table)))
     };
     let title = |place: &str| format!("{}, the module {place}", plain.architecture);
     Ok(vec![
-        Group::new(title("in the branch"), variants.iter().map(in_branch).collect()),
+        Group::new(
+            title("in the branch"),
+            variants.iter().map(in_branch).collect(),
+        ),
         Group::new(
             title("in every block as in CBAM's code, no branch"),
             variants.iter().map(in_blocks).collect(),
@@ -129,15 +213,30 @@ fn both_places(setting: &Setting, variants: &[Variant], table: &'static str) -> 
     ])
 }
 
-/// The module as the code has it that the figures were measured with: biases in the MLP, a batch norm before the spatial
-/// sigmoid.
+/// The module as the code has it that the figures were measured with: biases in the MLP, a batch
+/// norm before the spatial sigmoid.
 fn as_measured(module: MixedAttentionConfig) -> MixedAttentionConfig {
-    let channel = module.channel.map(|channel| ChannelConfig { mlp_bias: true, ..channel });
-    let spatial = module.spatial.map(|spatial| SpatialConfig { norm: true, ..spatial });
-    MixedAttentionConfig { channel, spatial, ..module }
+    let channel = module.channel.map(|channel| ChannelConfig {
+        mlp_bias: true,
+        ..channel
+    });
+    let spatial = module.spatial.map(|spatial| SpatialConfig {
+        norm: true,
+        ..spatial
+    });
+    MixedAttentionConfig {
+        channel,
+        spatial,
+        ..module
+    }
 }
 
 fn published(variant: &Variant, source: &'static str) -> Published {
     let Figure { error, remark } = variant.figure;
-    Published { error, of: "ResNet-50, ImageNet", source, remark }
+    Published {
+        error,
+        of: "ResNet-50, ImageNet",
+        source,
+        remark,
+    }
 }

@@ -14,12 +14,18 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
     let dataset = setting.dataset(DatasetName::Imagenet);
     let small = [setting.scale.network(dataset)];
     let depths: &[&str] = match dataset.has_photographs() {
-        true => setting.scale.pick(&small[..], &small[..], &["resnet50", "resnet101", "resnet152"]),
+        true => setting.scale.pick(
+            &small[..],
+            &small[..],
+            &["resnet50", "resnet101", "resnet152"],
+        ),
         false => &small,
     };
     let group = |network: &&str| {
         let plain = setting.scale.recipe(dataset, network)?;
-        let senet = setting.scale.recipe(dataset, &BlockName::Se.rename(network))?;
+        let senet = setting
+            .scale
+            .recipe(dataset, &BlockName::Se.rename(network))?;
         let columns: [(&str, Recipe); 4] = [
             ("original", plain.clone()),
             ("SENet", senet),
@@ -36,14 +42,27 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         name: Name::Networks,
         title: "Original, SENet, ABN, MANet",
         question: "Which kind of attention helps the same network most?",
-        source: "MANet, Table 4: ImageNet, 90 epochs; no spread is printed. On ResNet-152 MANet is behind SENet and ABN.",
+        source: "MANet, Table 4: ImageNet, 90 epochs; no spread is printed. On ResNet-152 MANet is \
+                 behind SENet and ABN.",
         groups: depths.iter().map(group).collect::<Result<_>>()?,
     })
 }
 
 /// The figure of that network, or else of ResNet-50.
 fn published(network: &str, column: usize) -> Published {
-    let (name, figures) = NETWORKS.iter().find(|(name, _)| *name == network).unwrap_or(&NETWORKS[0]);
-    let of = if *name == network { "ImageNet" } else { "ResNet-50, ImageNet" };
-    Published { error: figures[column], of, source: MANET_4, remark: remark_on_network(name, column) }
+    let (name, figures) = NETWORKS
+        .iter()
+        .find(|(name, _)| *name == network)
+        .unwrap_or(&NETWORKS[0]);
+    let of = if *name == network {
+        "ImageNet"
+    } else {
+        "ResNet-50, ImageNet"
+    };
+    Published {
+        error: figures[column],
+        of,
+        source: MANET_4,
+        remark: remark_on_network(name, column),
+    }
 }

@@ -9,7 +9,8 @@ use rand_pcg::Pcg64;
 use super::{with_abn, with_manet};
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 
-/// Trainings of each network, as in the paper; other than elsewhere their number does not depend on `--seeds`.
+/// Trainings of each network, as in the paper; other than elsewhere their number does not depend on
+/// `--seeds`.
 const TRAININGS: usize = 6;
 /// The paper's learning rates.
 const RATES: (f64, f64) = (0.05, 0.11);
@@ -21,8 +22,14 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
     let dataset = setting.dataset(DatasetName::Cifar10);
     // The paper trains a ResNet-50 on both of its data sets.
     let network = setting.scale.network(dataset);
-    let paper = if dataset.has_photographs() { "resnet50" } else { "resnet50-cifar" };
-    let plain = setting.scale.recipe(dataset, setting.scale.pick(network, network, paper))?;
+    let paper = if dataset.has_photographs() {
+        "resnet50"
+    } else {
+        "resnet50-cifar"
+    };
+    let plain = setting
+        .scale
+        .recipe(dataset, setting.scale.pick(network, network, paper))?;
     let networks = [("ABN", with_abn(&plain)?), ("MANet", with_manet(&plain))];
     let rates = rates();
     let with_rates = |(name, recipe): &(&str, Recipe)| {
@@ -33,20 +40,30 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         row
     };
     let with_seeds = |(name, recipe): &(&str, Recipe)| {
-        let middle = Recipe { learning_rate: f64::midpoint(RATES.0, RATES.1), ..recipe.clone() };
+        let middle = Recipe {
+            learning_rate: f64::midpoint(RATES.0, RATES.1),
+            ..recipe.clone()
+        };
         Row::new(*name, &middle, TRAININGS)
     };
     let title = |what: &str| format!("{}, {what}", plain.architecture);
     Ok(Campaign {
         name: Name::Stability,
         title: "Stability of the maps",
-        question: "Do several trainings look at the same places? The first group changes the learning rate with the seed, as \
-            the paper does; the second changes the seed alone, at the middle of those rates, and so tells what the rates add.",
-        source: "MANet, section 5.3.1: six trainings with rates drawn from [0.05, 0.11]; its result is a figure, and its text \
-            gives no number that could stand beside ours.",
+        question: "Do several trainings look at the same places? The first group changes the \
+            learning rate with the seed, as the paper does; the second changes the seed alone, at \
+            the middle of those rates, and so tells what the rates add.",
+        source: "MANet, section 5.3.1: six trainings with rates drawn from [0.05, 0.11]; its \
+            result is a figure, and its text gives no number that could stand beside ours.",
         groups: vec![
-            Group::new(title("six learning rates"), networks.iter().map(with_rates).collect()),
-            Group::new(title("six seeds, one rate"), networks.iter().map(with_seeds).collect()),
+            Group::new(
+                title("six learning rates"),
+                networks.iter().map(with_rates).collect(),
+            ),
+            Group::new(
+                title("six seeds, one rate"),
+                networks.iter().map(with_seeds).collect(),
+            ),
         ],
     })
 }
@@ -67,6 +84,9 @@ mod tests {
         rates.sort_by(f64::total_cmp);
         rates.dedup();
         assert_eq!(rates.len(), TRAININGS);
-        assert!(rates[0] >= RATES.0 && rates[TRAININGS - 1] <= RATES.1, "{rates:?}");
+        assert!(
+            rates[0] >= RATES.0 && rates[TRAININGS - 1] <= RATES.1,
+            "{rates:?}"
+        );
     }
 }

@@ -63,7 +63,9 @@ fn row(line: &Line, section: &Section, speeds: Option<&BTreeMap<String, Speed>>)
 
 /// An amount in millions, and how much more than the baseline's that is.
 fn cells(amount: Option<f64>, baseline: Option<f64>) -> Markup {
-    let more = amount.zip(baseline).map(|(amount, baseline)| 100.0 * (amount / baseline - 1.0));
+    let more = amount
+        .zip(baseline)
+        .map(|(amount, baseline)| 100.0 * (amount / baseline - 1.0));
     let more = more.filter(|more| more.is_finite() && more.abs() >= 0.05);
     html! {
         td { (amount.map_or_else(|| NONE.to_owned(), |amount| significant(amount / 1e6))) }

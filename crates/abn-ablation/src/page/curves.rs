@@ -40,6 +40,14 @@ fn chart(section: &Section) -> Option<Chart> {
 
 /// The mean of a line's runs; nothing while none is finished.
 fn series((line, ink): (&Line, &'static str)) -> Option<Series> {
-    let values: Vec<Option<f64>> = line.curve().into_iter().map(|percent| Some(percent / 100.0)).collect();
-    (!values.is_empty()).then(|| Series { name: line.name.clone().into(), ink, values })
+    let values: Vec<Option<f64>> = line
+        .curve()
+        .into_iter()
+        .map(|percent| Some(percent / 100.0))
+        .collect();
+    (!values.is_empty()).then(|| Series {
+        name: line.name.clone().into(),
+        ink,
+        values,
+    })
 }

@@ -27,14 +27,31 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// The scale that holds all of the group; `None` if nothing differs from the baseline, or cannot be compared yet.
+    /// The scale that holds all of the group; `None` if nothing differs from the baseline, or
+    /// cannot be compared yet.
     pub(super) fn of(section: &Section) -> Option<Self> {
         let baseline = section.lines.first()?.error?.mean;
         section.lines.iter().find_map(|line| line.difference)?;
-        let values: Vec<f64> = section.lines.iter().flat_map(|line| values(line, baseline)).collect();
-        let low = values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::min);
-        let high = values.iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
-        (high > low).then_some(Self { baseline, low, high })
+        let values: Vec<f64> = section
+            .lines
+            .iter()
+            .flat_map(|line| values(line, baseline))
+            .collect();
+        let low = values
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .fold(0.0, f64::min);
+        let high = values
+            .iter()
+            .copied()
+            .filter(|value| value.is_finite())
+            .fold(0.0, f64::max);
+        (high > low).then_some(Self {
+            baseline,
+            low,
+            high,
+        })
     }
 
     fn x(&self, value: f64) -> f64 {
@@ -49,7 +66,10 @@ impl Axis {
     /// The scale itself, above the lines.
     pub(super) fn head(&self) -> Markup {
         let (step, places) = step((self.high - self.low) / STEPS);
-        let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
+        let (first, last) = (
+            (self.low / step).ceil() as i64,
+            (self.high / step).floor() as i64,
+        );
         html! {
             svg viewBox={ "0 0 " (WIDTH) " " (HEAD_HEIGHT) } role="img" aria-label="lower error left, higher error right" {
                 @if self.low < 0.0 { text x=(px(self.x(0.0) - 7.0)) y="11" text-anchor="end" { "lower" } }
@@ -63,7 +83,8 @@ impl Axis {
         }
     }
 
-    /// A line of the table: the mean difference with its interval, its runs, and the published difference.
+    /// A line of the table: the mean difference with its interval, its runs, and the published
+    /// difference.
     pub(super) fn drawing(&self, line: &Line) -> Markup {
         html! {
             svg class=(direction(line.difference.as_ref())) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } aria-hidden="true" {
@@ -84,10 +105,21 @@ impl Axis {
 
 /// All that is drawn of a line.
 fn values(line: &Line, baseline: f64) -> Vec<f64> {
-    let runs = line.runs.iter().map(|run| error(&run.record.results.last) - baseline);
-    let (low, high) = line.difference.and_then(|difference| difference.interval).unzip();
+    let runs = line
+        .runs
+        .iter()
+        .map(|run| error(&run.record.results.last) - baseline);
+    let (low, high) = line
+        .difference
+        .and_then(|difference| difference.interval)
+        .unzip();
     let mean = line.difference.map(|difference| difference.mean);
-    runs.chain([mean, low, high, line.published_difference].into_iter().flatten()).collect()
+    runs.chain(
+        [mean, low, high, line.published_difference]
+            .into_iter()
+            .flatten(),
+    )
+    .collect()
 }
 
 /// The class that colours a difference: only one whose interval is without zero has a direction.
@@ -109,13 +141,20 @@ pub(super) fn diamond(x: f64) -> Markup {
 /// 1, 2 or 5 times a power of ten that is not below `rough`, and the decimals that it needs.
 fn step(rough: f64) -> (f64, usize) {
     let power = rough.log10().floor();
-    let lead = [1.0, 2.0, 5.0].into_iter().find(|lead| lead * 10_f64.powf(power) >= rough).unwrap_or(10.0);
+    let lead = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|lead| lead * 10_f64.powf(power) >= rough)
+        .unwrap_or(10.0);
     let step = lead * 10_f64.powf(power);
     (step, (-step.log10().floor()).clamp(0.0, 9.0) as usize)
 }
 
 fn label(value: f64, places: usize) -> String {
-    if value == 0.0 { "0".to_owned() } else { format!("{value:+.places$}").replace('-', "−") }
+    if value == 0.0 {
+        "0".to_owned()
+    } else {
+        format!("{value:+.places$}").replace('-', "−")
+    }
 }
 
 /// A coordinate, to a tenth of a pixel.
@@ -130,13 +169,23 @@ mod tests {
     #[test]
     fn steps_are_one_two_or_five() {
         let steps = [0.03, 0.11, 0.4, 0.9, 1.0, 12.0].map(step);
-        assert_eq!(steps, [(0.05, 2), (0.2, 1), (0.5, 1), (1.0, 0), (1.0, 0), (20.0, 0)]);
+        assert_eq!(
+            steps,
+            [(0.05, 2), (0.2, 1), (0.5, 1), (1.0, 0), (1.0, 0), (20.0, 0)]
+        );
     }
 
     #[test]
     fn the_scale_runs_from_margin_to_margin() {
-        let axis = Axis { baseline: 0.0, low: -1.0, high: 3.0 };
-        assert_eq!([-1.0, 0.0, 3.0].map(|value| axis.x(value)), [9.0, 56.5, 199.0]);
+        let axis = Axis {
+            baseline: 0.0,
+            low: -1.0,
+            high: 3.0,
+        };
+        assert_eq!(
+            [-1.0, 0.0, 3.0].map(|value| axis.x(value)),
+            [9.0, 56.5, 199.0]
+        );
         let head = axis.head().into_string();
         for text in [">−1<", ">0<", ">+1<", ">+2<", ">+3<", "lower", "higher"] {
             assert!(head.contains(text), "{text} in {head}");
@@ -148,6 +197,13 @@ mod tests {
         let class = |mean, interval| direction(Some(&Difference { mean, interval }));
         assert_eq!(class(-1.0, Some((-2.0, -0.5))), "lower");
         assert_eq!(class(1.0, Some((0.5, 2.0))), "higher");
-        assert_eq!([class(-1.0, Some((-2.0, 0.1))), class(-1.0, None), direction(None)], ["open"; 3]);
+        assert_eq!(
+            [
+                class(-1.0, Some((-2.0, 0.1))),
+                class(-1.0, None),
+                direction(None)
+            ],
+            ["open"; 3]
+        );
     }
 }

@@ -19,16 +19,21 @@ pub(super) fn looks(part: &Part, pictures: &mut Pictures) -> Result<Markup> {
             tables.push(table(section, &columns, part, pictures)?);
         }
     }
-    let grad_cam =
-        part.table.lines().any(|line| line.runs.first().is_some_and(|run| !run.record.trained_maps));
+    let grad_cam = part.table.lines().any(|line| {
+        line.runs
+            .first()
+            .is_some_and(|run| !run.record.trained_maps)
+    });
     Ok(html! {
         @if !tables.is_empty() {
             h3 { "Where they look" }
             p.note {
-                "Test images under the map of each variant's first finished run; a cross marks a wrong prediction."
+                "Test images under the map of each variant's first finished run; a cross marks a \
+                 wrong prediction."
                 @if grad_cam {
-                    " A network without a trained map is explained by Grad-CAM. That, and a trained map without an upper end, as \
-                     ABN's on SENet has none, are drawn from their lowest to their highest value."
+                    " A network without a trained map is explained by Grad-CAM. That, and a \
+                     trained map without an upper end, as ABN's on SENet has none, are drawn from \
+                     their lowest to their highest value."
                 }
             }
             (color_bar(&Drawing::default()))
@@ -45,18 +50,33 @@ struct Column<'a> {
 
 impl<'a> Column<'a> {
     fn of(line: &'a Line) -> Option<Self> {
-        Some(Self { name: &line.name, run: line.runs.first()? })
+        Some(Self {
+            name: &line.name,
+            run: line.runs.first()?,
+        })
     }
 
     /// How the images are explained.
     fn method(&self) -> &'static str {
-        if self.run.record.trained_maps { "trained map" } else { "Grad-CAM" }
+        if self.run.record.trained_maps {
+            "trained map"
+        } else {
+            "Grad-CAM"
+        }
     }
 }
 
-fn table(section: &Section, columns: &[Column], part: &Part, pictures: &mut Pictures) -> Result<Markup> {
-    let rows: Vec<Markup> =
-        part.images.iter().map(|shown| row(shown, columns, part, pictures)).collect::<Result<_>>()?;
+fn table(
+    section: &Section,
+    columns: &[Column],
+    part: &Part,
+    pictures: &mut Pictures,
+) -> Result<Markup> {
+    let rows: Vec<Markup> = part
+        .images
+        .iter()
+        .map(|shown| row(shown, columns, part, pictures))
+        .collect::<Result<_>>()?;
     Ok(html! {
         div.scroll tabindex="0" role="region" aria-label={ "Maps over images: " (section.title) } {
             table {
@@ -79,8 +99,13 @@ fn table(section: &Section, columns: &[Column], part: &Part, pictures: &mut Pict
 }
 
 fn row(shown: &Shown, columns: &[Column], part: &Part, pictures: &mut Pictures) -> Result<Markup> {
-    let (photograph, label) = (pictures.photograph(&shown.picture)?, class(part, shown.label));
-    let cells = columns.iter().map(|column| cell(column, shown, &photograph, part, pictures));
+    let (photograph, label) = (
+        pictures.photograph(&shown.picture)?,
+        class(part, shown.label),
+    );
+    let cells = columns
+        .iter()
+        .map(|column| cell(column, shown, &photograph, part, pictures));
     let cells: Vec<Markup> = cells.collect::<Result<_>>()?;
     Ok(html! {
         tr.pixels[is_small(&shown.picture)] {
@@ -101,11 +126,24 @@ fn cell(
     part: &Part,
     pictures: &mut Pictures,
 ) -> Result<Markup> {
-    let look = column.run.record.looks.iter().find(|look| look.image == shown.index);
-    let map: Option<(AttentionMap, usize)> = look.and_then(|look| Some((look.map()?, look.predicted)));
-    let Some((map, predicted)) = map else { return Ok(html! { td { span.small { "no map" } } }) };
+    let look = column
+        .run
+        .record
+        .looks
+        .iter()
+        .find(|look| look.image == shown.index);
+    let map: Option<(AttentionMap, usize)> =
+        look.and_then(|look| Some((look.map()?, look.predicted)));
+    let Some((map, predicted)) = map else {
+        return Ok(html! { td { span.small { "no map" } } });
+    };
     let (map, predicted_class) = (pictures.map(&map)?, class(part, predicted));
-    let alt = format!("{} of {} over test image {}", column.method(), column.name, shown.index);
+    let alt = format!(
+        "{} of {} over test image {}",
+        column.method(),
+        column.name,
+        shown.index
+    );
     Ok(html! {
         td {
             div class={ "look " (photograph) " " (map) } role="img" aria-label=(alt) {}
@@ -115,5 +153,8 @@ fn cell(
 }
 
 fn class(part: &Part, class: usize) -> String {
-    part.classes.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
+    part.classes
+        .get(class)
+        .cloned()
+        .unwrap_or_else(|| format!("class {class}"))
 }

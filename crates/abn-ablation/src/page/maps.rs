@@ -1,4 +1,5 @@
-//! What is known of a group's maps beside their looks: whether they find the object, and how alike several trainings are.
+//! What is known of a group's maps beside their looks: whether they find the object, and how alike
+//! several trainings are.
 
 use maud::{Markup, html};
 
@@ -36,7 +37,9 @@ fn head(section: &Section, pointing: bool, stability: bool) -> Markup {
     let column = |name: &str, note: &str| {
         html! { th scope="col" { (name) @if !note.is_empty() { br; span.small { (note) } } } }
     };
-    let chance = chance(&section.lines).map(|chance| format!("%, by chance {chance:.1}")).unwrap_or_default();
+    let chance = chance(&section.lines)
+        .map(|chance| format!("%, by chance {chance:.1}"))
+        .unwrap_or_default();
     html! {
         tr {
             th scope="col" { "variant" }
@@ -56,12 +59,17 @@ fn head(section: &Section, pointing: bool, stability: bool) -> Markup {
 /// How often a random point would lie on the object, in percent.
 fn chance(lines: &[Line]) -> Option<f64> {
     let runs = lines.iter().flat_map(|line| &line.runs);
-    runs.filter_map(|run| run.record.results.pointing).map(|pointing| 100.0 * pointing.chance).next()
+    runs.filter_map(|run| run.record.results.pointing)
+        .map(|pointing| 100.0 * pointing.chance)
+        .next()
 }
 
 fn alike(stability: Option<&Stability>) -> Markup {
     let value = |value: Option<f64>| {
-        value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.3}").replace('-', "−"))
+        value.map_or_else(
+            || NONE.to_owned(),
+            |value| format!("{value:.3}").replace('-', "−"),
+        )
     };
     html! {
         @match stability {

@@ -1,4 +1,5 @@
-//! Photographs and maps as rules of the style sheet, so that each is in the page once, whoever shows it.
+//! Photographs and maps as rules of the style sheet, so that each is in the page once, whoever
+//! shows it.
 
 use std::collections::HashMap;
 
@@ -23,7 +24,10 @@ impl Pictures {
     /// It has no pixels.
     pub(super) fn photograph(&mut self, image: &RgbImage) -> Result<String> {
         let (width, height) = image.dimensions();
-        Ok(self.class(format!("--photo:url({});aspect-ratio:{width}/{height}", photograph(image)?)))
+        Ok(self.class(format!(
+            "--photo:url({});aspect-ratio:{width}/{height}",
+            photograph(image)?
+        )))
     }
 
     /// The class of what shows that map above its photograph.

@@ -8,32 +8,35 @@ use super::difference::diamond;
 const NOTES: [(&str, &str); 6] = [
     (
         "Error",
-        "Top-1 error on the test images after the last epoch: no epoch is chosen by the images it is measured on. Only \
-         the map's finds of the object are of the best epoch's weights.",
+        "Top-1 error on the test images after the last epoch: no epoch is chosen by the images it \
+         is measured on. Only the map's finds of the object are of the best epoch's weights.",
     ),
     (
         "Spread",
-        "Standard deviation over the runs, which differ in nothing but their seed unless the group says so.",
+        "Standard deviation over the runs, which differ in nothing but their seed unless the group \
+         says so.",
     ),
     (
         "Interval",
-        "95 % interval of the difference to the baseline by Welch's t, from the few runs that there are. The more \
-         differences one reads, the more of these intervals miss by chance: nothing is corrected for their number.",
+        "95 % interval of the difference to the baseline by Welch's t, from the few runs that \
+         there are. The more differences one reads, the more of these intervals miss by chance: \
+         nothing is corrected for their number.",
     ),
     (
         "Same direction",
-        "The interval holds nothing but the sign of the published difference; opposite: nothing but the other sign; \
-         undecided: it holds zero.",
+        "The interval holds nothing but the sign of the published difference; opposite: nothing \
+         but the other sign; undecided: it holds zero.",
     ),
     (
         "Published figure",
-        "As printed, mostly of a single training. One of another network or data set says in which direction an effect \
-         goes, not how large it should be here.",
+        "As printed, mostly of a single training. One of another network or data set says in which \
+         direction an effect goes, not how large it should be here.",
     ),
     (
         "Maps",
-        "IoU is the share of the positions looked at by one of two runs that both look at. What maps of different images \
-         reach is owed to habit, such as looking at the centre: only what is beyond it is about the image.",
+        "IoU is the share of the positions looked at by one of two runs that both look at. What \
+         maps of different images reach is owed to habit, such as looking at the centre: only what \
+         is beyond it is about the image.",
     ),
 ];
 

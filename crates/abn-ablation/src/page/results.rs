@@ -21,18 +21,33 @@ struct Printed {
 impl Printed {
     /// `None` if nothing was published.
     fn of(section: &Section) -> Option<Self> {
-        let figures: Vec<Published> = section.lines.iter().filter_map(|line| line.published).collect();
+        let figures: Vec<Published> = section
+            .lines
+            .iter()
+            .filter_map(|line| line.published)
+            .collect();
         let first = figures.first()?;
         let common = |part: fn(&Published) -> &'static str| {
-            figures.iter().all(|figure| part(figure) == part(first)).then(|| part(first))
+            figures
+                .iter()
+                .all(|figure| part(figure) == part(first))
+                .then(|| part(first))
         };
         let mut remarks = Vec::new();
-        for remark in figures.iter().map(|figure| figure.remark).filter(|remark| !remark.is_empty()) {
+        for remark in figures
+            .iter()
+            .map(|figure| figure.remark)
+            .filter(|remark| !remark.is_empty())
+        {
             if !remarks.contains(&remark) {
                 remarks.push(remark);
             }
         }
-        Some(Self { source: common(|figure| figure.source), of: common(|figure| figure.of), remarks })
+        Some(Self {
+            source: common(|figure| figure.source),
+            of: common(|figure| figure.of),
+            remarks,
+        })
     }
 
     /// The letter of a remark.
@@ -94,7 +109,10 @@ fn head(axis: Option<&Axis>, printed: Option<&Printed>) -> Markup {
 
 /// What sets a line apart, and its network where that is not the same for all.
 pub(super) fn name(line: &Line, section: &Section) -> Markup {
-    let differs = section.lines.iter().any(|other| other.architecture != line.architecture);
+    let differs = section
+        .lines
+        .iter()
+        .any(|other| other.architecture != line.architecture);
     html! {
         th scope="row" {
             (line.name)
@@ -163,7 +181,10 @@ fn verdict(line: &Line) -> Markup {
 }
 
 fn notes(section: &Section, printed: Option<&Printed>) -> Markup {
-    let alone = section.lines.iter().any(|line| line.difference.is_some_and(|it| it.interval.is_none()));
+    let alone = section
+        .lines
+        .iter()
+        .any(|line| line.difference.is_some_and(|it| it.interval.is_none()));
     html! {
         @if let Some(printed) = printed {
             @for remark in &printed.remarks {

@@ -12,7 +12,11 @@ pub(super) fn group(title: &str, columns: usize) -> Markup {
 
 /// The table, folded; nothing while no run is finished.
 pub(super) fn table(sections: &[Section]) -> Markup {
-    let runs: usize = sections.iter().flat_map(|section| &section.lines).map(|line| line.runs.len()).sum();
+    let runs: usize = sections
+        .iter()
+        .flat_map(|section| &section.lines)
+        .map(|line| line.runs.len())
+        .sum();
     html! {
         @if runs > 0 {
             details {

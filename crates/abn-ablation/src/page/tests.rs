@@ -19,12 +19,18 @@ fn summary(error: f64) -> Value {
 }
 
 fn recipe(seed: u64) -> Recipe {
-    Recipe { seed, ..Scale::Quick.recipe(DatasetName::Shapes, "resnet8").unwrap() }
+    Recipe {
+        seed,
+        ..Scale::Quick.recipe(DatasetName::Shapes, "resnet8").unwrap()
+    }
 }
 
 /// What sets the recipes of two rows apart.
 fn with_rate(rate: u32) -> Recipe {
-    Recipe { learning_rate: f64::from(rate), ..recipe(1) }
+    Recipe {
+        learning_rate: f64::from(rate),
+        ..recipe(1)
+    }
 }
 
 /// A run of two epochs that ends at that error, in percent, and takes every image for a cat.
@@ -50,28 +56,46 @@ fn run(name: &str, seed: u64, error: f64, trained: bool) -> Finished {
         seed,
         learning_rate: 0.05,
         record: serde_json::from_value::<Record>(record).unwrap(),
-        epochs: epochs.map(|epoch| serde_json::from_value::<EpochRecord>(epoch).unwrap()).to_vec(),
+        epochs: epochs
+            .map(|epoch| serde_json::from_value::<EpochRecord>(epoch).unwrap())
+            .to_vec(),
     }
 }
 
 fn runs(name: &str, errors: &[f64], trained: bool) -> Vec<Finished> {
     let seeds = 1..;
-    seeds.zip(errors).map(|(seed, &error)| run(&format!("{name}-{seed}"), seed, error, trained)).collect()
+    seeds
+        .zip(errors)
+        .map(|(seed, &error)| run(&format!("{name}-{seed}"), seed, error, trained))
+        .collect()
 }
 
 fn published(error: f64, of: &'static str, remark: &'static str) -> Option<Published> {
-    Some(Published { error, of, source: "ABN, Table 1", remark })
+    Some(Published {
+        error,
+        of,
+        source: "ABN, Table 1",
+        remark,
+    })
 }
 
 fn part(campaign: Campaign, rows: Vec<(Vec<Finished>, Option<Stability>)>) -> Part {
     let picture = |index: usize| RgbImage::from_pixel(4, 4, Rgb([index as u8, 9, 9]));
-    let images = [3, 5].map(|index| Shown { index, picture: picture(index), label: index % 4 % 3 });
+    let images = [3, 5].map(|index| Shown {
+        index,
+        picture: picture(index),
+        label: index % 4 % 3,
+    });
     let classes = CLASSES.map(str::to_owned).to_vec();
-    Part { table: Table::new(campaign, rows), images: images.into(), classes }
+    Part {
+        table: Table::new(campaign, rows),
+        images: images.into(),
+        classes,
+    }
 }
 
-/// Two groups: one with published figures, of which a row is better, one undecided and one not yet; one with maps that
-/// are compared and an incomplete row.
+/// Two groups: one with published figures, of which a row is better, one undecided and one not yet;
+/// one with maps that are compared and an incomplete row.
 fn mechanism() -> Part {
     let mut rates = 1..;
     let mut row = |name: &str, seeds| Row::new(name, &with_rate(rates.next().unwrap_or(0)), seeds);
@@ -86,7 +110,11 @@ fn mechanism() -> Part {
                 vec![
                     row("F", 3).published(published(31.0, "CIFAR-100", "")),
                     row("M.F", 3).published(published(30.5, "CIFAR-100", "from another paper")),
-                    row("<script>x</script>", 2).published(published(30.0, "CIFAR-10", "from another paper")),
+                    row("<script>x</script>", 2).published(published(
+                        30.0,
+                        "CIFAR-10",
+                        "from another paper",
+                    )),
                     row("later", 3).published(published(29.0, "CIFAR-10", "")),
                 ],
             ),
@@ -123,9 +151,18 @@ fn cost() -> Part {
         title: "Cost",
         question: "?",
         source: "",
-        groups: vec![Group::new("resnet8", vec![row("original", 1), row("SENet", 9)])],
+        groups: vec![Group::new(
+            "resnet8",
+            vec![row("original", 1), row("SENet", 9)],
+        )],
     };
-    part(campaign, vec![(runs("plain", &[40.0], false), None), (runs("se", &[39.5], false), None)])
+    part(
+        campaign,
+        vec![
+            (runs("plain", &[40.0], false), None),
+            (runs("se", &[39.5], false), None),
+        ],
+    )
 }
 
 fn page() -> Page {
@@ -133,9 +170,21 @@ fn page() -> Page {
         scale: Scale::Quick,
         command: "cargo xtask ablation --data 'a<b'".to_owned(),
         parts: vec![mechanism(), cost()],
-        speeds: BTreeMap::from([("plain-1".to_owned(), Speed { training: 1234.5, inference: 45.67 })]),
-        failed: vec![Failure { name: "broken".to_owned(), cause: "out of <memory>".to_owned() }],
-        damaged: vec![Failure { name: "torn".to_owned(), cause: "no checksum".to_owned() }],
+        speeds: BTreeMap::from([(
+            "plain-1".to_owned(),
+            Speed {
+                training: 1234.5,
+                inference: 45.67,
+            },
+        )]),
+        failed: vec![Failure {
+            name: "broken".to_owned(),
+            cause: "out of <memory>".to_owned(),
+        }],
+        damaged: vec![Failure {
+            name: "torn".to_owned(),
+            cause: "no checksum".to_owned(),
+        }],
     }
 }
 
@@ -145,7 +194,9 @@ fn html() -> String {
 
 /// The page from `start` to the next `end`.
 fn between<'a>(html: &'a str, start: &str, end: &str) -> &'a str {
-    let from = html.find(start).unwrap_or_else(|| panic!("{start} is not in the page"));
+    let from = html
+        .find(start)
+        .unwrap_or_else(|| panic!("{start} is not in the page"));
     html[from..].split(end).next().unwrap_or_default()
 }
 
@@ -170,13 +221,17 @@ fn text_is_escaped_and_nothing_is_loaded() {
     for text in ["<script", "<b>", "<i>", "<u>", "plus<", "NaN", "inf<"] {
         assert!(!html.contains(text), "{text}");
     }
-    assert_eq!(html.matches("url(").count(), html.matches("url(data:image/png;base64,").count());
+    assert_eq!(
+        html.matches("url(").count(),
+        html.matches("url(data:image/png;base64,").count()
+    );
     assert!(html.contains(r#"href="./runs/plus&lt;&quot;&amp;-1/report.html""#));
 }
 
 #[test]
 fn every_run_counts_once() {
-    // Six rows of three seeds and two of one are planned, and 3 + 3 + 2 + 3 and 1 + 1 runs finished; one is in both.
+    // Six rows of three seeds and two of one are planned, and 3 + 3 + 2 + 3 and 1 + 1 runs
+    // finished; one is in both.
     assert!(html().contains("Scale quick · 2 campaigns · 12 of 18 runs finished"));
 }
 
@@ -184,7 +239,10 @@ fn every_run_counts_once() {
 fn means_differences_and_verdicts_stand_in_their_rows() {
     let html = html();
     let (baseline, better) = (row(&html, "F"), row(&html, "M.F"));
-    assert!(baseline.contains("41.00 ± 1.00") && baseline.matches("baseline").count() == 2, "{baseline}");
+    assert!(
+        baseline.contains("41.00 ± 1.00") && baseline.matches("baseline").count() == 2,
+        "{baseline}"
+    );
     assert!(
         better.contains("30.50 ± 0.50") && better.contains(r#"<span class="lower">−10.50</span>"#),
         "{better}"
@@ -197,7 +255,10 @@ fn means_differences_and_verdicts_stand_in_their_rows() {
             && better.contains("✓ same direction")
     );
     let undecided = row(&html, "&lt;script");
-    assert!(undecided.contains(">2 runs<") && undecided.contains(">undecided<"), "{undecided}");
+    assert!(
+        undecided.contains(">2 runs<") && undecided.contains(">undecided<"),
+        "{undecided}"
+    );
     assert!(undecided.contains(r#"class="open""#) && !undecided.contains(r#"class="higher""#));
     let later = row(&html, "later");
     assert!(
@@ -211,13 +272,21 @@ fn means_differences_and_verdicts_stand_in_their_rows() {
 fn an_unfinished_row_has_a_difference_but_no_verdict() {
     let mut page = page();
     let Table { campaign, .. } = page.parts[0].table.clone();
-    let rows =
-        vec![(runs("plain", &[40.0, 41.0, 42.0], false), None), (runs("times", &[30.0, 30.5], true), None)];
+    let rows = vec![
+        (runs("plain", &[40.0, 41.0, 42.0], false), None),
+        (runs("times", &[30.0, 30.5], true), None),
+    ];
     page.parts[0].table = Table::new(campaign, rows);
     let html = render(&page).unwrap();
     let better = row(&html, "M.F");
-    assert!(better.contains("2 of 3 runs") && better.contains(">not yet<"), "{better}");
-    assert!(better.contains("−10.75") && !better.contains("same direction"), "{better}");
+    assert!(
+        better.contains("2 of 3 runs") && better.contains(">not yet<"),
+        "{better}"
+    );
+    assert!(
+        better.contains("−10.75") && !better.contains("same direction"),
+        "{better}"
+    );
 }
 
 #[test]
@@ -238,8 +307,12 @@ fn the_origin_of_published_figures_is_visible() {
 fn the_overview_counts_and_judges_not() {
     let html = html();
     let contents = between(&html, "<nav", "</nav>");
-    let counts = "3 published differences: 1 in the same direction, 1 undecided, 1 not yet comparable";
-    assert!(contents.contains("href=\"#mechanism\"") && contents.contains(counts), "{contents}");
+    let counts =
+        "3 published differences: 1 in the same direction, 1 undecided, 1 not yet comparable";
+    assert!(
+        contents.contains("href=\"#mechanism\"") && contents.contains(counts),
+        "{contents}"
+    );
     assert!(
         contents.contains("href=\"#cost\"") && contents.contains(">no published differences<"),
         "{contents}"
@@ -247,7 +320,12 @@ fn the_overview_counts_and_judges_not() {
     assert!(html.contains("<section class=\"campaign\" id=\"mechanism\""));
     assert!(html.contains("nothing about the methods") && html.contains("<code>broken</code>"));
     assert!(between(&html, "cannot be used", "</div>").contains("<code>torn</code> no checksum"));
-    let calm = Page { scale: Scale::Short, failed: vec![], damaged: vec![], ..page() };
+    let calm = Page {
+        scale: Scale::Short,
+        failed: vec![],
+        damaged: vec![],
+        ..page()
+    };
     let calm = render(&calm).unwrap();
     assert!(!calm.contains("class=\"notice\""));
 }
@@ -257,7 +335,10 @@ fn one_seed_has_a_difference_without_an_interval() {
     let html = html();
     let cost = between(&html, "id=\"cost\"", "</section>");
     let line = row(cost, "SENet");
-    assert!(line.contains(r#"<span class="open">−0.50</span>"#) && line.contains("no interval"), "{line}");
+    assert!(
+        line.contains(r#"<span class="open">−0.50</span>"#) && line.contains("no interval"),
+        "{line}"
+    );
     assert_eq!(cost.matches("No interval: of a single run").count(), 1);
     assert!(
         !cost.contains("published error")
@@ -269,8 +350,15 @@ fn one_seed_has_a_difference_without_an_interval() {
 fn maps_and_costs_have_tables_where_they_are_known() {
     let html = html();
     let maps = between(&html, "aria-label=\"Maps: seeds\"", "</table>");
-    for text in ["by chance 12.5", "75.00 ± 0.00", "500 images", "0.412", "0.391 to 0.411", "0.222", "1.2 %"]
-    {
+    for text in [
+        "by chance 12.5",
+        "75.00 ± 0.00",
+        "500 images",
+        "0.412",
+        "0.391 to 0.411",
+        "0.222",
+        "1.2 %",
+    ] {
         assert!(maps.contains(text), "{text} in {maps}");
     }
     let found = between(&html, "aria-label=\"Maps: resnet8", "</table>");
@@ -293,11 +381,22 @@ fn maps_and_costs_have_tables_where_they_are_known() {
 fn curves_need_two_epochs_and_are_percent() {
     let html = html();
     let chart = between(&html, "<figure class=\"chart\"", "</figure>");
-    assert!(chart.contains("ink-3") && !chart.contains("ink-4"), "the row without a run has no line");
-    assert!(chart.contains("F ends at 41.00%") && chart.contains("M.F ends at 30.50%"), "{chart}");
+    assert!(
+        chart.contains("ink-3") && !chart.contains("ink-4"),
+        "the row without a run has no line"
+    );
+    assert!(
+        chart.contains("F ends at 41.00%") && chart.contains("M.F ends at 30.50%"),
+        "{chart}"
+    );
     let mut short = page();
     short.parts = vec![cost()];
-    for line in short.parts[0].table.sections.iter_mut().flat_map(|section| &mut section.lines) {
+    for line in short.parts[0]
+        .table
+        .sections
+        .iter_mut()
+        .flat_map(|section| &mut section.lines)
+    {
         line.runs.iter_mut().for_each(|run| run.epochs.truncate(1));
     }
     assert!(!render(&short).unwrap().contains("<figure"));
@@ -306,12 +405,24 @@ fn curves_need_two_epochs_and_are_percent() {
 #[test]
 fn every_picture_is_embedded_once_and_wrong_predictions_are_crossed() {
     let html = html();
-    // Two photographs, and two maps of each first run: of "plain" in both campaigns, "times", "plus", "abn" and "se".
-    assert_eq!((html.matches("--photo:url").count(), html.matches("--map:url").count()), (2, 10));
-    let looks = between(&html, "aria-label=\"Maps over images: resnet8 &lt;i&gt;\"", "</table>");
+    // Two photographs, and two maps of each first run: of "plain" in both campaigns, "times",
+    // "plus", "abn" and "se".
+    assert_eq!(
+        (
+            html.matches("--photo:url").count(),
+            html.matches("--map:url").count()
+        ),
+        (2, 10)
+    );
+    let looks = between(
+        &html,
+        "aria-label=\"Maps over images: resnet8 &lt;i&gt;\"",
+        "</table>",
+    );
     assert_eq!(looks.matches("class=\"look ").count(), 2 * (1 + 3));
     assert!(
-        looks.matches("Grad-CAM, seed 1").count() == 1 && looks.matches("trained map, seed 1").count() == 2
+        looks.matches("Grad-CAM, seed 1").count() == 1
+            && looks.matches("trained map, seed 1").count() == 2
     );
     // The first image is a cat, the second is not.
     assert_eq!(looks.matches("✗ cat").count(), 3);
@@ -332,8 +443,14 @@ fn every_run_leads_to_its_report() {
     let html = html();
     let runs = between(&html, "Every run: 11 runs", "</details>");
     let first = between(runs, "<tr><th scope=\"row\">F", "</tr>");
-    assert!(first.contains("./runs/plain-1/report.html") && first.contains("<td>0.05</td>"), "{first}");
-    assert!(first.contains("<td>40.00</td>") && first.contains("<td>39.00</td><td>1</td>"), "{first}");
+    assert!(
+        first.contains("./runs/plain-1/report.html") && first.contains("<td>0.05</td>"),
+        "{first}"
+    );
+    assert!(
+        first.contains("<td>40.00</td>") && first.contains("<td>39.00</td><td>1</td>"),
+        "{first}"
+    );
 }
 
 #[test]
@@ -345,6 +462,11 @@ fn nothing_finished_is_a_page_too() {
         part.table = Table::new(campaign, rows);
     }
     let html = render(&page).unwrap();
-    assert!(html.contains("0 of 18 runs finished") && html.matches(">no run finished yet<").count() == 2);
-    assert!(!html.contains("<figure") && !html.contains("<details") && !html.contains("class=\"look "));
+    assert!(
+        html.contains("0 of 18 runs finished")
+            && html.matches(">no run finished yet<").count() == 2
+    );
+    assert!(
+        !html.contains("<figure") && !html.contains("<details") && !html.contains("class=\"look ")
+    );
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::family::{
-    CifarBlock, VggSplit, cifar_resnet, cifar_resnext, densenet, imagenet_blocks, imagenet_resnet, vgg,
-    vgg_convs, wide_resnet,
+    CifarBlock, VggSplit, cifar_resnet, cifar_resnext, densenet, imagenet_blocks, imagenet_resnet,
+    vgg, vgg_convs, wide_resnet,
 };
 use super::residual::Shortcut;
 use super::{Family, NetworkConfig};
@@ -67,15 +67,26 @@ impl fmt::Display for ArchitectureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { name } => write!(f, "unknown architecture `{name}`"),
-            Self::Depth { name, rule, nearest } => {
-                write!(f, "`{name}` does not exist: this family is {rule}; the nearest is `{nearest}`")
+            Self::Depth {
+                name,
+                rule,
+                nearest,
+            } => {
+                write!(
+                    f,
+                    "`{name}` does not exist: this family is {rule}; the nearest is `{nearest}`"
+                )
             }
             Self::TooWide { name } => {
-                write!(f, "`{name}` is not made: a stage would have more than {MOST_CHANNELS} channels")
+                write!(
+                    f,
+                    "`{name}` is not made: a stage would have more than {MOST_CHANNELS} channels"
+                )
             }
             Self::Block { name, plain } => write!(
                 f,
-                "`{name}` does not exist: only residual blocks have a place for an attention module; there is `{plain}`"
+                "`{name}` does not exist: only residual blocks have a place for an attention \
+                 module; there is `{plain}`"
             ),
         }
     }
@@ -117,7 +128,11 @@ impl BlockName {
     /// The block of that architecture's name, and the name without it.
     pub fn split(name: &str) -> (Self, &str) {
         let prefixed = |block: &Self| Some((*block, name.strip_prefix(block.prefix())?));
-        Self::ALL.iter().rev().find_map(prefixed).unwrap_or((Self::Plain, name))
+        Self::ALL
+            .iter()
+            .rev()
+            .find_map(prefixed)
+            .unwrap_or((Self::Plain, name))
     }
 
     /// The name of the architecture with this block instead of its own.
@@ -130,15 +145,15 @@ impl Architecture {
     /// The architecture of that name, for any numbers its family allows.
     ///
     /// - `resnet18`, `34`, `50`, `101`, `152`: ImageNet's.
-    /// - `resnetD` of any other depth 6n + 2: the reference's CIFAR ResNet. From depth 44 on it is made of
-    ///   bottlenecks and so deeper than its name (`resnet110` has 164 layers). `resnet50-cifar` and
-    ///   `resnet152-cifar` are those of depths that ImageNet's have too.
-    /// - `resnetD-basic`: the CIFAR ResNet of the literature, basic blocks at any depth; `resnetD-basic-a` has
-    ///   shortcuts without parameters, as the model zoos of CIFAR.
+    /// - `resnetD` of any other depth 6n + 2: the reference's CIFAR ResNet. From depth 44 on it is
+    ///   made of bottlenecks and so deeper than its name (`resnet110` has 164 layers).
+    ///   `resnet50-cifar` and `resnet152-cifar` are those of depths that ImageNet's have too.
+    /// - `resnetD-basic`: the CIFAR ResNet of the literature, basic blocks at any depth;
+    ///   `resnetD-basic-a` has shortcuts without parameters, as the model zoos of CIFAR.
     /// - `wrn-D-K`: depth 6n + 4, widening K.
     /// - `densenet-bc-D-K`: depth 6n + 4, growth K.
-    /// - `resnext50-CxWd`, `101`, `152` for ImageNet and any other depth 9n + 2 for CIFAR: C groups of width W;
-    ///   `resnext101-CxWd-cifar` is CIFAR's of that depth.
+    /// - `resnext50-CxWd`, `101`, `152` for ImageNet and any other depth 9n + 2 for CIFAR: C groups
+    ///   of width W; `resnext101-CxWd-cifar` is CIFAR's of that depth.
     /// - `vgg11-bn`, `13`, `16`, `19`; with `-conv4` cut after conv4 instead of conv5.
     /// - `se-` or `cbam-` before a name with residual blocks: that module in each of them.
     ///
@@ -149,13 +164,25 @@ impl Architecture {
         let name = name.trim().to_ascii_lowercase().replace('_', "-");
         let (block, plain) = BlockName::split(&name);
         let (network, input) = network_of(plain).map_err(|misfit| misfit.error(&name, block))?;
-        if network.stages.iter().any(|stage| stage.outputs() > MOST_CHANNELS) {
+        if network
+            .stages
+            .iter()
+            .any(|stage| stage.outputs() > MOST_CHANNELS)
+        {
             return Err(ArchitectureError::TooWide { name });
         }
-        let network = network
-            .with_gate(block.gate().as_ref())
-            .map_err(|_| ArchitectureError::Block { name: name.clone(), plain: plain.to_owned() })?;
-        Ok(Self { name, network, input })
+        let network =
+            network
+                .with_gate(block.gate().as_ref())
+                .map_err(|_| ArchitectureError::Block {
+                    name: name.clone(),
+                    plain: plain.to_owned(),
+                })?;
+        Ok(Self {
+            name,
+            network,
+            input,
+        })
     }
 
     /// The networks that the papers report, for listings and suggestions.
@@ -199,30 +226,45 @@ impl Architecture {
         self.input == IMAGENET_SIDE
     }
 
-    /// Other architectures of the same numbers, which differ in what a checkpoint shows: blocks and shortcuts.
+    /// Other architectures of the same numbers, which differ in what a checkpoint shows: blocks and
+    /// shortcuts.
     pub fn siblings(&self) -> Vec<Self> {
         let (_, plain) = BlockName::split(&self.name);
-        let stem = SUFFIXES.iter().find_map(|suffix| plain.strip_suffix(suffix)).unwrap_or(plain);
+        let stem = SUFFIXES
+            .iter()
+            .find_map(|suffix| plain.strip_suffix(suffix))
+            .unwrap_or(plain);
         let names = ["", "-basic-a", "-basic", "-cifar"].map(|suffix| format!("{stem}{suffix}"));
-        let blocks = names.iter().flat_map(|name| BlockName::ALL.map(|block| block.rename(name)));
-        blocks.filter(|name| *name != self.name).filter_map(|name| Self::parse(&name).ok()).collect()
+        let blocks = names
+            .iter()
+            .flat_map(|name| BlockName::ALL.map(|block| block.rename(name)));
+        blocks
+            .filter(|name| *name != self.name)
+            .filter_map(|name| Self::parse(&name).ok())
+            .collect()
     }
 
-    /// Layers with weights on the longest path without the shortcuts: stem, block convolutions, head.
+    /// Layers with weights on the longest path without the shortcuts: stem, block convolutions,
+    /// head.
     pub fn depth(&self) -> usize {
-        let NetworkConfig { stem, stages, head, .. } = &self.network;
+        let NetworkConfig {
+            stem, stages, head, ..
+        } = &self.network;
         let stages: usize = stages.iter().map(|stage| stage.depth()).sum();
         usize::from(stem.conv().is_some()) + stages + head.layers(1, 1).len()
     }
 
-    /// The attention branch as the authors' code has it for this network. ResNeXt's does not use the batch norm
-    /// after its stage, and SENet's map is a sum of logarithms.
+    /// The attention branch as the authors' code has it for this network. ResNeXt's does not use
+    /// the batch norm after its stage, and SENet's map is a sum of logarithms.
     pub fn abn(&self) -> AttentionConfig {
         let abn = AttentionConfig::abn();
         let (block, _) = BlockName::split(&self.name);
         match self.network.family {
             Family::ResNext => AttentionConfig { norm: false, ..abn },
-            Family::ResNet if block == BlockName::Se => AttentionConfig { map: MapConfig::LogSum, ..abn },
+            Family::ResNet if block == BlockName::Se => AttentionConfig {
+                map: MapConfig::LogSum,
+                ..abn
+            },
             _ => abn,
         }
     }
@@ -239,9 +281,11 @@ impl Misfit {
         let name = name.to_owned();
         match self {
             Self::Unknown => ArchitectureError::Unknown { name },
-            Self::Depth { rule, nearest } => {
-                ArchitectureError::Depth { name, rule, nearest: block.rename(&nearest) }
-            }
+            Self::Depth { rule, nearest } => ArchitectureError::Depth {
+                name,
+                rule,
+                nearest: block.rename(&nearest),
+            },
         }
     }
 }
@@ -254,13 +298,16 @@ fn network_of(name: &str) -> Result<(NetworkConfig, usize), Misfit> {
         resnet(rest)
     } else if let Some(rest) = name.strip_prefix("wrn-") {
         let (depth, widening) = pair(rest, "-", MOST_WIDENING)?;
-        let blocks =
-            per_stage(depth, 6, 4, "wrn-D-K with D = 6n + 4", |depth| format!("wrn-{depth}-{widening}"))?;
+        let blocks = per_stage(depth, 6, 4, "wrn-D-K with D = 6n + 4", |depth| {
+            format!("wrn-{depth}-{widening}")
+        })?;
         Ok((wide_resnet(blocks, widening), CIFAR_SIDE))
     } else if let Some(rest) = name.strip_prefix("densenet-bc-") {
         let (depth, growth) = pair(rest, "-", MOST_GROWTH)?;
         let rule = "densenet-bc-D-K with D = 6n + 4";
-        let layers = per_stage(depth, 6, 4, rule, |depth| format!("densenet-bc-{depth}-{growth}"))?;
+        let layers = per_stage(depth, 6, 4, rule, |depth| {
+            format!("densenet-bc-{depth}-{growth}")
+        })?;
         Ok((densenet(layers, growth), CIFAR_SIDE))
     } else if let Some(rest) = name.strip_prefix("vgg") {
         vgg_of(rest)
@@ -282,24 +329,31 @@ fn resnet(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
     if let Some((blocks, bottlenecks)) = imagenet_blocks(depth).filter(|_| suffix.is_empty()) {
         return Ok((imagenet_resnet(blocks, bottlenecks, 1, 64), IMAGENET_SIDE));
     }
-    let rule =
-        "resnetD, resnetD-basic or resnetD-basic-a with D = 6n + 2, or ImageNet's 18, 34, 50, 101, 152";
+    let rule = "resnetD, resnetD-basic or resnetD-basic-a with D = 6n + 2, or ImageNet's 18, 34, 50, 101, 152";
     let blocks = per_stage(depth, 6, 2, rule, |depth| format!("resnet{depth}{suffix}"))?;
     Ok((cifar_resnet(block, blocks), CIFAR_SIDE))
 }
 
 /// `D-CxWd` or `D-CxWd-cifar`.
 fn resnext(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
-    let (rest, small) = rest.strip_suffix("-cifar").map_or((rest, false), |rest| (rest, true));
+    let (rest, small) = rest
+        .strip_suffix("-cifar")
+        .map_or((rest, false), |rest| (rest, true));
     let (depth, shape) = rest.split_once('-').ok_or(Misfit::Unknown)?;
     let depth = number(depth, MOST_DEPTH)?;
-    let (groups, width) = pair(shape.strip_suffix('d').ok_or(Misfit::Unknown)?, "x", MOST_GROUPS)?;
+    let (groups, width) = pair(
+        shape.strip_suffix('d').ok_or(Misfit::Unknown)?,
+        "x",
+        MOST_GROUPS,
+    )?;
     if let Some((blocks, true)) = imagenet_blocks(depth).filter(|_| !small) {
         return Ok((imagenet_resnet(blocks, true, groups, width), IMAGENET_SIDE));
     }
     let rule = "resnextD-CxWd with D = 9n + 2, or ImageNet's 50, 101, 152";
     let suffix = if small { "-cifar" } else { "" };
-    let blocks = per_stage(depth, 9, 2, rule, |depth| format!("resnext{depth}-{shape}{suffix}"))?;
+    let blocks = per_stage(depth, 9, 2, rule, |depth| {
+        format!("resnext{depth}-{shape}{suffix}")
+    })?;
     Ok((cifar_resnext(blocks, groups, width), CIFAR_SIDE))
 }
 
@@ -313,9 +367,14 @@ fn vgg_of(rest: &str) -> Result<(NetworkConfig, usize), Misfit> {
     };
     let depth = number(depth, MOST_DEPTH)?;
     let convs = vgg_convs(depth).ok_or_else(|| {
-        let nearest = [11, 13, 16, 19].into_iter().min_by_key(|known: &usize| known.abs_diff(depth));
+        let nearest = [11, 13, 16, 19]
+            .into_iter()
+            .min_by_key(|known: &usize| known.abs_diff(depth));
         let nearest = format!("vgg{}-bn{suffix}", nearest.unwrap_or(16));
-        Misfit::Depth { rule: "vggD-bn or vggD-bn-conv4 with D = 11, 13, 16 or 19", nearest }
+        Misfit::Depth {
+            rule: "vggD-bn or vggD-bn-conv4 with D = 11, 13, 16 or 19",
+            nearest,
+        }
     })?;
     Ok((vgg(convs, split), IMAGENET_SIDE))
 }
@@ -333,7 +392,10 @@ fn per_stage(
         return Ok(blocks);
     }
     let nearest = (depth.saturating_sub(rest) + step / 2) / step;
-    Err(Misfit::Depth { rule, nearest: name(step * nearest.max(1) + rest) })
+    Err(Misfit::Depth {
+        rule,
+        nearest: name(step * nearest.max(1) + rest),
+    })
 }
 
 /// Deeper than any network that was ever trained, and the sizes stay far from overflow.
@@ -346,7 +408,10 @@ const MOST_GROUPS: usize = 512;
 /// A number from 1 to `most` without leading zeros or signs.
 fn number(text: &str, most: usize) -> Result<usize, Misfit> {
     let plain = !text.starts_with('0') && text.bytes().all(|digit| digit.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| plain && (1..=most).contains(number));
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| plain && (1..=most).contains(number));
     number.ok_or(Misfit::Unknown)
 }
 
@@ -368,7 +433,12 @@ mod tests {
             assert_eq!((parsed.depth(), parsed.input), (depth, input), "{name}");
         }
         // The reference's rule: bottlenecks from 44 on, so more layers than the name says.
-        for (name, depth) in [("resnet8", 8), ("resnet20", 20), ("resnet32", 32), ("resnet38", 38)] {
+        for (name, depth) in [
+            ("resnet8", 8),
+            ("resnet20", 20),
+            ("resnet32", 32),
+            ("resnet38", 38),
+        ] {
             check(name, depth, 32);
         }
         for (name, depth) in [("resnet44", 65), ("resnet56", 83), ("resnet110", 164)] {
@@ -396,7 +466,10 @@ mod tests {
         check("resnet20-cifar", 20, 32);
         check("resnext101-8x64d-cifar", 101, 32);
         let too_wide = Architecture::parse("densenet-bc-9994-512");
-        assert!(matches!(too_wide, Err(ArchitectureError::TooWide { .. })), "{too_wide:?}");
+        assert!(
+            matches!(too_wide, Err(ArchitectureError::TooWide { .. })),
+            "{too_wide:?}"
+        );
     }
 
     #[test]
@@ -419,21 +492,35 @@ mod tests {
             ("vgg15-bn", "vgg16-bn"),
         ] {
             let message = Architecture::parse(name).unwrap_err().to_string();
-            assert!(message.ends_with(&format!("the nearest is `{nearest}`")), "{message}");
+            assert!(
+                message.ends_with(&format!("the nearest is `{nearest}`")),
+                "{message}"
+            );
         }
     }
 
     #[test]
     fn dense_and_plain_blocks_have_no_place_for_a_module() {
         for name in ["se-vgg16-bn", "cbam-densenet-bc-100-12"] {
-            assert!(matches!(Architecture::parse(name), Err(ArchitectureError::Block { .. })), "{name}");
+            assert!(
+                matches!(
+                    Architecture::parse(name),
+                    Err(ArchitectureError::Block { .. })
+                ),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn siblings_share_the_numbers() {
         let names = |name: &str| -> Vec<String> {
-            Architecture::parse(name).unwrap().siblings().into_iter().map(|sibling| sibling.name).collect()
+            Architecture::parse(name)
+                .unwrap()
+                .siblings()
+                .into_iter()
+                .map(|sibling| sibling.name)
+                .collect()
         };
         assert!(names("resnet20").contains(&"resnet20-basic-a".to_owned()));
         assert!(names("resnet20-basic").contains(&"se-resnet20".to_owned()));
@@ -477,7 +564,10 @@ mod tests {
             "se-cbam-resnet20",
         ] {
             let parsed = Architecture::parse(name);
-            assert!(matches!(parsed, Err(ArchitectureError::Unknown { .. })), "{name}: {parsed:?}");
+            assert!(
+                matches!(parsed, Err(ArchitectureError::Unknown { .. })),
+                "{name}: {parsed:?}"
+            );
         }
     }
 }

@@ -21,7 +21,13 @@ pub(crate) struct ConvShape {
 impl ConvShape {
     /// Stride 1, one group.
     pub(crate) fn new(inputs: usize, outputs: usize, side: usize) -> Self {
-        Self { inputs, outputs, side, stride: 1, groups: 1 }
+        Self {
+            inputs,
+            outputs,
+            side,
+            stride: 1,
+            groups: 1,
+        }
     }
 
     pub(crate) fn stride(self, stride: usize) -> Self {
@@ -34,14 +40,26 @@ impl ConvShape {
 
     /// The convolution without bias.
     pub(crate) fn init(self, device: &Device) -> Conv2d {
-        let shape = [self.outputs, self.inputs / self.groups, self.side, self.side];
+        let shape = [
+            self.outputs,
+            self.inputs / self.groups,
+            self.side,
+            self.side,
+        ];
         let weight = he_fan_out(self.outputs, self.side).init(shape, device);
-        Conv2d { weight, bias: None, shape: self }
+        Conv2d {
+            weight,
+            bias: None,
+            shape: self,
+        }
     }
 
     /// The convolution with a bias that starts at 0.
     pub(crate) fn init_biased(self, device: &Device) -> Conv2d {
-        Conv2d { bias: Some(Initializer::Zeros.init([self.outputs], device)), ..self.init(device) }
+        Conv2d {
+            bias: Some(Initializer::Zeros.init([self.outputs], device)),
+            ..self.init(device)
+        }
     }
 
     fn options(self) -> ConvOptions<2> {
@@ -69,11 +87,16 @@ impl Conv2d {
     }
 }
 
-/// He initialisation by fan-out as the reference and PyTorch write it: N(0, sqrt(2 / (side² x outputs))).
+/// He initialisation by fan-out as the reference and PyTorch write it: N(0, sqrt(2 / (side² x
+/// outputs))).
 ///
-/// Burn's `KaimingNormal` divides the outputs by the groups, they do not, hence the explicit deviation.
+/// Burn's `KaimingNormal` divides the outputs by the groups, they do not, hence the explicit
+/// deviation.
 fn he_fan_out(outputs: usize, side: usize) -> Initializer {
-    Initializer::Normal { mean: 0.0, std: (2.0 / (side * side * outputs) as f64).sqrt() }
+    Initializer::Normal {
+        mean: 0.0,
+        std: (2.0 / (side * side * outputs) as f64).sqrt(),
+    }
 }
 
 /// Convolution, then batch norm.
@@ -88,12 +111,18 @@ pub struct ConvNorm {
 impl ConvNorm {
     /// A fresh pair; the convolution has no bias.
     pub(crate) fn new(shape: ConvShape, device: &Device) -> Self {
-        Self { conv: shape.init(device), norm: BatchNorm::new(shape.outputs, device) }
+        Self {
+            conv: shape.init(device),
+            norm: BatchNorm::new(shape.outputs, device),
+        }
     }
 
     /// A fresh pair whose convolution has a bias, as VGG's.
     pub(crate) fn biased(shape: ConvShape, device: &Device) -> Self {
-        Self { conv: shape.init_biased(device), norm: BatchNorm::new(shape.outputs, device) }
+        Self {
+            conv: shape.init_biased(device),
+            norm: BatchNorm::new(shape.outputs, device),
+        }
     }
 
     /// # Shapes
@@ -110,8 +139,19 @@ impl ConvNorm {
         if self.norm.uses_batch(&input) {
             return self.norm.forward_then(self.conv.forward(input), after);
         }
-        let Conv2d { weight, bias, shape } = &self.conv;
+        let Conv2d {
+            weight,
+            bias,
+            shape,
+        } = &self.conv;
         let bias = bias.as_ref().map(Param::val);
-        conv2d_norm(input, weight.val(), bias, shape.options(), self.norm.known(), after)
+        conv2d_norm(
+            input,
+            weight.val(),
+            bias,
+            shape.options(),
+            self.norm.known(),
+            after,
+        )
     }
 }

@@ -1,5 +1,5 @@
-//! DenseNet-BC (Huang et al. 2017): every layer adds `growth` channels to what came in; transitions halve both
-//! the channels and the resolution.
+//! DenseNet-BC (Huang et al. 2017): every layer adds `growth` channels to what came in; transitions
+//! halve both the channels and the resolution.
 
 use abn_kernels::ops::After;
 use burn::module::Module;
@@ -27,7 +27,10 @@ pub struct DenseConfig {
 impl DenseConfig {
     pub(crate) fn convs(&self, inputs: usize) -> [ConvShape; 2] {
         let hidden = BOTTLENECK * self.growth;
-        [ConvShape::new(inputs, hidden, 1), ConvShape::new(hidden, self.growth, 3)]
+        [
+            ConvShape::new(inputs, hidden, 1),
+            ConvShape::new(hidden, self.growth, 3),
+        ]
     }
 
     /// A fresh layer.
@@ -61,8 +64,12 @@ impl DenseLayer {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, inputs + growth, H, W]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let hidden = self.conv1.forward(self.norm1.forward_then(input.clone(), After::relu()));
-        let added = self.conv2.forward(self.norm2.forward_then(hidden, After::relu()));
+        let hidden = self
+            .conv1
+            .forward(self.norm1.forward_then(input.clone(), After::relu()));
+        let added = self
+            .conv2
+            .forward(self.norm2.forward_then(hidden, After::relu()));
         Tensor::cat(vec![input, self.dropout.forward(added)], 1)
     }
 }
@@ -83,12 +90,18 @@ pub struct Transition {
 
 impl Transition {
     pub(crate) fn new(inputs: usize, device: &Device) -> Self {
-        Self { norm: BatchNorm::new(inputs, device), conv: transition_conv(inputs).init(device) }
+        Self {
+            norm: BatchNorm::new(inputs, device),
+            conv: transition_conv(inputs).init(device),
+        }
     }
 
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, inputs / 2, H / 2, W / 2]`, each rounded down.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        halve_average(self.conv.forward(self.norm.forward_then(input, After::relu())))
+        halve_average(
+            self.conv
+                .forward(self.norm.forward_then(input, After::relu())),
+        )
     }
 }

@@ -14,13 +14,26 @@ const EXPANSION: usize = 4;
 /// Groups' width at which a ResNeXt bottleneck is as wide as a plain one.
 const RESNEXT_BASE: usize = 64;
 /// VGG's classifier (Simonyan & Zisserman 2015).
-const VGG_HEAD: HeadConfig = HeadConfig::FullyConnected { grid: 7, hidden: 4096, dropout: 0.5 };
+const VGG_HEAD: HeadConfig = HeadConfig::FullyConnected {
+    grid: 7,
+    hidden: 4096,
+    dropout: 0.5,
+};
 
-/// Stages in sequence, each `(block, blocks, stride)`; every stage takes what the one before it gives.
-fn chain(inputs: usize, stages: impl IntoIterator<Item = (BlockConfig, usize, usize)>) -> Vec<StageConfig> {
+/// Stages in sequence, each `(block, blocks, stride)`; every stage takes what the one before it
+/// gives.
+fn chain(
+    inputs: usize,
+    stages: impl IntoIterator<Item = (BlockConfig, usize, usize)>,
+) -> Vec<StageConfig> {
     let mut inputs = inputs;
     let stage = |(block, blocks, stride)| {
-        let stage = StageConfig { block, blocks, inputs, stride };
+        let stage = StageConfig {
+            block,
+            blocks,
+            inputs,
+            stride,
+        };
         inputs = stage.outputs();
         stage
     };
@@ -45,9 +58,10 @@ pub(crate) enum CifarBlock {
 pub(crate) fn cifar_resnet(block: CifarBlock, blocks: usize) -> NetworkConfig {
     let stage = |(index, width): (usize, usize)| {
         let block = match block {
-            CifarBlock::Basic(shortcut) => {
-                ResidualConfig { shortcut, ..ResidualConfig::plain(Path::Basic { width }) }
-            }
+            CifarBlock::Basic(shortcut) => ResidualConfig {
+                shortcut,
+                ..ResidualConfig::plain(Path::Basic { width })
+            },
             CifarBlock::Bottleneck => bottleneck(width, 1, EXPANSION * width),
         };
         (BlockConfig::Residual(block), blocks, stride_of(index))
@@ -64,7 +78,11 @@ pub(crate) fn cifar_resnet(block: CifarBlock, blocks: usize) -> NetworkConfig {
 /// Three stages of `blocks` pre-activation blocks, `widening` times as wide as a ResNet's.
 pub(crate) fn wide_resnet(blocks: usize, widening: usize) -> NetworkConfig {
     let stage = |(index, width): (usize, usize)| {
-        let block = PreActivationConfig { width: widening * width, dropout: 0.0, gate: None };
+        let block = PreActivationConfig {
+            width: widening * width,
+            dropout: 0.0,
+            gate: None,
+        };
         (BlockConfig::PreActivation(block), blocks, stride_of(index))
     };
     NetworkConfig {
@@ -79,7 +97,16 @@ pub(crate) fn wide_resnet(blocks: usize, widening: usize) -> NetworkConfig {
 /// Three dense stages of `layers` layers; transitions after the first two.
 pub(crate) fn densenet(layers: usize, growth: usize) -> NetworkConfig {
     let stem = 2 * growth;
-    let stage = |stride| (BlockConfig::Dense(DenseConfig { growth, dropout: 0.0 }), layers, stride);
+    let stage = |stride| {
+        (
+            BlockConfig::Dense(DenseConfig {
+                growth,
+                dropout: 0.0,
+            }),
+            layers,
+            stride,
+        )
+    };
     NetworkConfig {
         family: Family::DenseNet,
         stem: StemConfig::Bare { width: stem },
@@ -89,10 +116,15 @@ pub(crate) fn densenet(layers: usize, growth: usize) -> NetworkConfig {
     }
 }
 
-/// Three stages of `blocks` bottlenecks with `groups` groups of `width`, `2 width` and `4 width` channels.
+/// Three stages of `blocks` bottlenecks with `groups` groups of `width`, `2 width` and `4 width`
+/// channels.
 pub(crate) fn cifar_resnext(blocks: usize, groups: usize, width: usize) -> NetworkConfig {
     let stage = |index: usize| {
-        let block = bottleneck((groups * width) << index, groups, (EXPANSION * RESNEXT_BASE) << index);
+        let block = bottleneck(
+            (groups * width) << index,
+            groups,
+            (EXPANSION * RESNEXT_BASE) << index,
+        );
         (BlockConfig::Residual(block), blocks, stride_of(index))
     };
     NetworkConfig {
@@ -104,7 +136,8 @@ pub(crate) fn cifar_resnext(blocks: usize, groups: usize, width: usize) -> Netwo
     }
 }
 
-/// The blocks of ImageNet's ResNet of that depth, and whether they are bottlenecks; `None` at other depths.
+/// The blocks of ImageNet's ResNet of that depth, and whether they are bottlenecks; `None` at other
+/// depths.
 pub(crate) fn imagenet_blocks(depth: usize) -> Option<([usize; 4], bool)> {
     match depth {
         18 => Some(([2, 2, 2, 2], false)),
@@ -116,8 +149,9 @@ pub(crate) fn imagenet_blocks(depth: usize) -> Option<([usize; 4], bool)> {
     }
 }
 
-/// Four stages of widths 64 to 512 after the large stem. Bottlenecks have `groups` groups of `group_width`
-/// channels in their first stage: 1 group of 64 is a ResNet, 32 groups of 4 are ResNeXt 32x4d.
+/// Four stages of widths 64 to 512 after the large stem. Bottlenecks have `groups` groups of
+/// `group_width` channels in their first stage: 1 group of 64 is a ResNet, 32 groups of 4 are
+/// ResNeXt 32x4d.
 pub(crate) fn imagenet_resnet(
     blocks: [usize; 4],
     bottlenecks: bool,
@@ -143,7 +177,11 @@ pub(crate) fn imagenet_resnet(
 }
 
 fn bottleneck(width: usize, groups: usize, outputs: usize) -> ResidualConfig {
-    ResidualConfig::plain(Path::Bottleneck { width, groups, outputs })
+    ResidualConfig::plain(Path::Bottleneck {
+        width,
+        groups,
+        outputs,
+    })
 }
 
 /// Convolutions in the five stages of VGG of that depth; `None` at other depths.
@@ -160,7 +198,8 @@ pub(crate) fn vgg_convs(depth: usize) -> Option<[usize; 5]> {
 /// Where VGG is cut for the attention branch. No public text of the authors says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum VggSplit {
-    /// After conv4: the map is as fine as conv4's features, and conv5 belongs to the perception branch.
+    /// After conv4: the map is as fine as conv4's features, and conv5 belongs to the perception
+    /// branch.
     Conv4,
     /// After conv5: the perception branch is the last pooling and the linear layers. Our choice.
     Conv5,
@@ -174,7 +213,12 @@ pub(crate) fn vgg(convs: [usize; 5], split: VggSplit) -> NetworkConfig {
     };
     // Cut after conv5, the perception branch has no convolution of its own.
     let empty = (split == VggSplit::Conv5).then_some((BlockConfig::Plain { width: 512 }, 0, 1));
-    let stages = widths.into_iter().zip(convs).enumerate().map(stage).chain(empty);
+    let stages = widths
+        .into_iter()
+        .zip(convs)
+        .enumerate()
+        .map(stage)
+        .chain(empty);
     NetworkConfig {
         family: Family::Vgg,
         stem: StemConfig::Image,

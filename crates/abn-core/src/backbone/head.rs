@@ -16,7 +16,8 @@ use super::pool::halve;
 pub enum HeadConfig {
     /// Global average pooling and one linear layer: CAM reads its weights.
     Pooled,
-    /// VGG's: 2x2 max pooling, then three linear layers over a fixed grid, with ReLU and dropout between them.
+    /// VGG's: 2x2 max pooling, then three linear layers over a fixed grid, with ReLU and dropout
+    /// between them.
     FullyConnected {
         /// Rows and columns of the grid to which the features are averaged.
         grid: usize,
@@ -33,7 +34,11 @@ impl HeadConfig {
         match *self {
             Self::Pooled => vec![(channels, classes)],
             Self::FullyConnected { grid, hidden, .. } => {
-                vec![(channels * grid * grid, hidden), (hidden, hidden), (hidden, classes)]
+                vec![
+                    (channels * grid * grid, hidden),
+                    (hidden, hidden),
+                    (hidden, classes),
+                ]
             }
         }
     }
@@ -49,7 +54,9 @@ impl HeadConfig {
         match *self {
             Self::Pooled => Head::Pooled(LinearConfig::new(channels, classes).init(device)),
             Self::FullyConnected { grid, dropout, .. } => Head::FullyConnected(FullyConnected {
-                layers: layers.map(|(inputs, outputs)| vgg_linear(inputs, outputs, device)).collect(),
+                layers: layers
+                    .map(|(inputs, outputs)| vgg_linear(inputs, outputs, device))
+                    .collect(),
                 dropout: DropoutConfig::new(dropout).init(),
                 grid,
             }),
@@ -59,8 +66,13 @@ impl HeadConfig {
 
 /// N(0, 0.01) and no bias at first, as torchvision's VGG.
 fn vgg_linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
-    let normal = Initializer::Normal { mean: 0.0, std: 0.01 };
-    let mut linear = LinearConfig::new(inputs, outputs).with_initializer(normal).init(device);
+    let normal = Initializer::Normal {
+        mean: 0.0,
+        std: 0.01,
+    };
+    let mut linear = LinearConfig::new(inputs, outputs)
+        .with_initializer(normal)
+        .init(device);
     linear.bias = Some(Initializer::Zeros.init([outputs], device));
     linear
 }
@@ -79,7 +91,10 @@ impl Head {
     pub fn classes(&self) -> usize {
         match self {
             Self::Pooled(linear) => linear.weight.lazy_shape()[1],
-            Self::FullyConnected(head) => head.layers.last().map_or(0, |last| last.weight.lazy_shape()[1]),
+            Self::FullyConnected(head) => head
+                .layers
+                .last()
+                .map_or(0, |last| last.weight.lazy_shape()[1]),
         }
     }
 
@@ -120,7 +135,11 @@ impl FullyConnected {
         let pooled = halve(refined);
         let [_, _, height, width] = pooled.dims();
         let fits = [height, width] == [self.grid; 2];
-        let gridded = if fits { pooled } else { adaptive_avg_pool2d(pooled, [self.grid; 2]) };
+        let gridded = if fits {
+            pooled
+        } else {
+            adaptive_avg_pool2d(pooled, [self.grid; 2])
+        };
         let mut values: Tensor<2> = gridded.flatten(1, 3);
         for (index, layer) in self.layers.iter().enumerate() {
             if index > 0 {

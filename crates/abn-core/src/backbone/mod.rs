@@ -1,7 +1,7 @@
 //! Convolutional networks, cut before their last stage.
 //!
-//! A network is data ([`NetworkConfig`]): a stem, stages of blocks, and a head. [`Architecture`] names the
-//! networks of the papers.
+//! A network is data ([`NetworkConfig`]): a stem, stages of blocks, and a head. [`Architecture`]
+//! names the networks of the papers.
 
 mod architecture;
 pub(crate) mod conv;
@@ -30,8 +30,8 @@ pub use stem::{Stem, StemConfig};
 /// Colour channels of the input.
 pub const INPUT_CHANNELS: usize = 3;
 
-/// The families of networks. The layers are in the rest of the configuration; the family decides what PyTorch
-/// code calls them, and what else its attention branch does in its own way.
+/// The families of networks. The layers are in the rest of the configuration; the family decides
+/// what PyTorch code calls them, and what else its attention branch does in its own way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "burn::serde", rename_all = "snake_case")]
 pub enum Family {
@@ -57,7 +57,8 @@ pub struct NetworkConfig {
     pub stem: StemConfig,
     /// The stages; the last one belongs to the perception branch.
     pub stages: Vec<StageConfig>,
-    /// Whether batch norm and ReLU follow the last stage, whose blocks begin with theirs (WRN, DenseNet).
+    /// Whether batch norm and ReLU follow the last stage, whose blocks begin with theirs (WRN,
+    /// DenseNet).
     pub final_norm: bool,
     /// From the last features to the logits.
     pub head: HeadConfig,
@@ -66,20 +67,28 @@ pub struct NetworkConfig {
 impl NetworkConfig {
     /// The stage that the perception branch keeps.
     pub fn last_stage(&self) -> &StageConfig {
-        self.stages.last().expect("a network has at least one stage")
+        self.stages
+            .last()
+            .expect("a network has at least one stage")
     }
 
     /// The stages of the feature extractor.
     pub(crate) fn extractor(&self) -> &[StageConfig] {
-        self.stages.split_last().expect("a network has at least one stage").1
+        self.stages
+            .split_last()
+            .expect("a network has at least one stage")
+            .1
     }
 
-    /// The attention branch's own stage: a copy of the last one at stride 1 (ABN section 3.1), or two 3x3
-    /// convolutions for VGG, whose branch no public text defines.
+    /// The attention branch's own stage: a copy of the last one at stride 1 (ABN section 3.1), or
+    /// two 3x3 convolutions for VGG, whose branch no public text defines.
     pub fn branch_stage(&self) -> StageConfig {
         let last = self.last_stage();
         match last.block {
-            BlockConfig::Plain { .. } => StageConfig { blocks: 2, ..last.at_stride_one() },
+            BlockConfig::Plain { .. } => StageConfig {
+                blocks: 2,
+                ..last.at_stride_one()
+            },
             _ => last.at_stride_one(),
         }
     }
@@ -87,17 +96,30 @@ impl NetworkConfig {
     /// The shortest side that an image may have: below it nothing would be left of the features.
     pub fn smallest_side(&self) -> usize {
         let last = if self.head.begins_with_pool() { 2 } else { 1 };
-        let stages = self.stages.iter().rev().fold(last, |side, stage| stage.smallest_input(side));
+        let stages = self
+            .stages
+            .iter()
+            .rev()
+            .fold(last, |side, stage| stage.smallest_input(side));
         // Each halving of the large stem rounds up: one pixel suffices for one.
-        let halvings = [self.stem.conv().is_some_and(|conv| conv.stride == 2), self.stem.pools()];
-        halvings.into_iter().filter(|halves| *halves).fold(stages, |side, _| 2 * side - 1)
+        let halvings = [
+            self.stem.conv().is_some_and(|conv| conv.stride == 2),
+            self.stem.pools(),
+        ];
+        halvings
+            .into_iter()
+            .filter(|halves| *halves)
+            .fold(stages, |side, _| 2 * side - 1)
     }
 
     /// The same network with that attention module in every residual block, or in none.
     ///
     /// # Errors
     /// The blocks of this family have no place for one.
-    pub fn with_gate(mut self, gate: Option<&MixedAttentionConfig>) -> Result<Self, NoPlaceForGate> {
+    pub fn with_gate(
+        mut self,
+        gate: Option<&MixedAttentionConfig>,
+    ) -> Result<Self, NoPlaceForGate> {
         for stage in &mut self.stages {
             match &mut stage.block {
                 BlockConfig::Residual(block) => block.gate = gate.cloned(),
@@ -111,7 +133,8 @@ impl NetworkConfig {
         Ok(self)
     }
 
-    /// The same network with that probability of dropping values in training, where its family drops any.
+    /// The same network with that probability of dropping values in training, where its family
+    /// drops any.
     #[must_use]
     pub fn with_dropout(mut self, probability: f64) -> Self {
         for stage in &mut self.stages {
@@ -135,7 +158,8 @@ impl NetworkConfig {
             stem: self.stem.init(device),
             stages: self.stages.iter().map(|stage| stage.init(device)).collect(),
             norm: self.final_norm.then(|| BatchNorm::new(outputs, device)),
-            // The reference's WRN and ResNeXt start without a bias, its other families with PyTorch's random one.
+            // The reference's WRN and ResNeXt start without a bias, its other families with
+            // PyTorch's random one.
             head: match self.family {
                 Family::WideResNet | Family::ResNext => head.without_bias(device),
                 _ => head,
@@ -150,7 +174,9 @@ pub struct NoPlaceForGate;
 
 impl std::fmt::Display for NoPlaceForGate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("only residual blocks (ResNet, ResNeXt, WRN) have a place for an attention module")
+        f.write_str(
+            "only residual blocks (ResNet, ResNeXt, WRN) have a place for an attention module",
+        )
     }
 }
 
@@ -177,14 +203,20 @@ impl Network {
     /// Image `[B, 3, H, W]` to features F `[B, C, h, w]`.
     ///
     /// # Panics
-    /// A side is below [`NetworkConfig::smallest_side`]; VGG may notice it only in [`classify`](Self::classify).
+    /// A side is below [`NetworkConfig::smallest_side`]; VGG may notice it only in
+    /// [`classify`](Self::classify).
     pub fn extract(&self, image: Tensor<4>) -> Tensor<4> {
-        let (_, before) = self.stages.split_last().expect("a network has at least one stage");
+        let (_, before) = self
+            .stages
+            .split_last()
+            .expect("a network has at least one stage");
         let first = match &self.stem {
             Some(stem) => stem.forward(image),
             None => image,
         };
-        before.iter().fold(first, |features, stage| stage.forward(features))
+        before
+            .iter()
+            .fold(first, |features, stage| stage.forward(features))
     }
 
     /// The first half of the perception branch: the last stage.
@@ -192,7 +224,10 @@ impl Network {
     /// # Shapes
     /// Attended features `[B, C, h, w]` to G `[B, D, h', w']`.
     pub fn refine(&self, features: Tensor<4>) -> Tensor<4> {
-        let (last, _) = self.stages.split_last().expect("a network has at least one stage");
+        let (last, _) = self
+            .stages
+            .split_last()
+            .expect("a network has at least one stage");
         let refined = last.forward(features);
         match &self.norm {
             Some(norm) => norm.forward_then(refined, After::relu()),

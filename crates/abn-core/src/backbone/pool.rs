@@ -20,7 +20,8 @@ pub(crate) fn halve_average(features: Tensor<4>) -> Tensor<4> {
     avg_pool2d(features, [2, 2], [2, 2], [0, 0], true)
 }
 
-/// A pooling of nothing would go on, and the logits would not depend on the image, or not be numbers.
+/// A pooling of nothing would go on, and the logits would not depend on the image, or not be
+/// numbers.
 #[track_caller]
 fn assert_can_halve(features: &Tensor<4>) {
     let [.., height, width] = features.dims();

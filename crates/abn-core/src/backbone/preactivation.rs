@@ -1,5 +1,5 @@
-//! Pre-activation residual blocks of wide residual networks (Zagoruyko & Komodakis 2016): batch norm and ReLU
-//! before each of two 3x3 convolutions, dropout between them, no ReLU after the sum.
+//! Pre-activation residual blocks of wide residual networks (Zagoruyko & Komodakis 2016): batch
+//! norm and ReLU before each of two 3x3 convolutions, dropout between them, no ReLU after the sum.
 
 use abn_kernels::ops::{After, add};
 use burn::module::Module;
@@ -25,7 +25,10 @@ pub struct PreActivationConfig {
 
 impl PreActivationConfig {
     pub(crate) fn convs(&self, inputs: usize, stride: usize) -> [ConvShape; 2] {
-        [ConvShape::new(inputs, self.width, 3).stride(stride), ConvShape::new(self.width, self.width, 3)]
+        [
+            ConvShape::new(inputs, self.width, 3).stride(stride),
+            ConvShape::new(self.width, self.width, 3),
+        ]
     }
 
     /// The projection of the shortcut, where the numbers of channels differ.
@@ -41,7 +44,9 @@ impl PreActivationConfig {
             conv1: first.init(device),
             norm2: BatchNorm::new(self.width, device),
             conv2: second.init(device),
-            shortcut: self.projection(inputs, stride).map(|shape| shape.init(device)),
+            shortcut: self
+                .projection(inputs, stride)
+                .map(|shape| shape.init(device)),
             gate: self.gate.as_ref().map(|gate| gate.init(self.width, device)),
             dropout: DropoutConfig::new(self.dropout).init(),
         }
@@ -71,14 +76,17 @@ impl PreActivationBlock {
     /// `[B, inputs, H, W]` to `[B, width, ceil(H / stride), ceil(W / stride)]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let activated = self.norm1.forward_then(input.clone(), After::relu());
-        let hidden = self.norm2.forward_then(self.conv1.forward(activated.clone()), After::relu());
+        let hidden = self
+            .norm2
+            .forward_then(self.conv1.forward(activated.clone()), After::relu());
         let path = self.conv2.forward(self.dropout.forward(hidden));
         let path = match &self.gate {
             Some(gate) => gate.forward(path),
             None => path,
         };
         match &self.shortcut {
-            // The reference projects the activated input, but adds the raw one where no projection is needed.
+            // The reference projects the activated input, but adds the raw one where no projection
+            // is needed.
             Some(projection) => add(path, projection.forward(activated), false),
             None => add(path, input, false),
         }

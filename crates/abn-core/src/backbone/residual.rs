@@ -1,5 +1,6 @@
-//! Residual blocks (He et al. 2016): basic (two 3x3 convolutions) and bottleneck (1x1, 3x3, 1x1), the latter with
-//! groups in ResNeXt (Xie et al. 2017), both with an attention module at the end of the path in SENet and CBAM.
+//! Residual blocks (He et al. 2016): basic (two 3x3 convolutions) and bottleneck (1x1, 3x3, 1x1),
+//! the latter with groups in ResNeXt (Xie et al. 2017), both with an attention module at the end of
+//! the path in SENet and CBAM.
 
 use abn_kernels::ops::{After, add};
 use burn::module::Module;
@@ -18,8 +19,8 @@ pub struct ResidualConfig {
     pub path: Path,
     /// What joins the input to the output where their shapes differ.
     pub shortcut: Shortcut,
-    /// Attention at the end of the path, before the sum: squeeze-and-excitation, or the mixed module (CBAM's
-    /// placement, "module in every block").
+    /// Attention at the end of the path, before the sum: squeeze-and-excitation, or the mixed
+    /// module (CBAM's placement, "module in every block").
     pub gate: Option<MixedAttentionConfig>,
 }
 
@@ -49,14 +50,19 @@ pub enum Path {
 pub enum Shortcut {
     /// 1x1 convolution and batch norm (option B of He et al.).
     Projection,
-    /// Without parameters: every other pixel, and zero channels on both sides (option A of He et al.).
+    /// Without parameters: every other pixel, and zero channels on both sides (option A of He et
+    /// al.).
     Pad,
 }
 
 impl ResidualConfig {
     /// A block without attention, its shortcut a projection.
     pub fn plain(path: Path) -> Self {
-        Self { path, shortcut: Shortcut::Projection, gate: None }
+        Self {
+            path,
+            shortcut: Shortcut::Projection,
+            gate: None,
+        }
     }
 
     /// Channels that go out.
@@ -71,11 +77,20 @@ impl ResidualConfig {
     pub(crate) fn convs(&self, inputs: usize, stride: usize) -> Vec<ConvShape> {
         match self.path {
             Path::Basic { width } => {
-                vec![ConvShape::new(inputs, width, 3).stride(stride), ConvShape::new(width, width, 3)]
+                vec![
+                    ConvShape::new(inputs, width, 3).stride(stride),
+                    ConvShape::new(width, width, 3),
+                ]
             }
-            Path::Bottleneck { width, groups, outputs } => vec![
+            Path::Bottleneck {
+                width,
+                groups,
+                outputs,
+            } => vec![
                 ConvShape::new(inputs, width, 1),
-                ConvShape::new(width, width, 3).stride(stride).groups(groups),
+                ConvShape::new(width, width, 3)
+                    .stride(stride)
+                    .groups(groups),
                 ConvShape::new(width, outputs, 1),
             ],
         }
@@ -98,8 +113,14 @@ impl ResidualConfig {
         ResidualBlock {
             convs: self.convs(inputs, stride).into_iter().map(layer).collect(),
             shortcut: self.projection(inputs, stride).map(layer),
-            gate: self.gate.as_ref().map(|gate| gate.init(self.outputs(), device)),
-            padding: padded.then_some(Padding { stride, outputs: self.outputs() }),
+            gate: self
+                .gate
+                .as_ref()
+                .map(|gate| gate.init(self.outputs(), device)),
+            padding: padded.then_some(Padding {
+                stride,
+                outputs: self.outputs(),
+            }),
         }
     }
 }
@@ -127,10 +148,18 @@ impl ResidualBlock {
             (None, None) => input.clone(),
         };
         let (last, before) = self.convs.split_last().expect("a path has convolutions");
-        let path = before.iter().fold(input, |path, conv| conv.forward_then(path, After::relu()));
+        let path = before
+            .iter()
+            .fold(input, |path, conv| conv.forward_then(path, After::relu()));
         match &self.gate {
             Some(gate) => add(gate.forward(last.forward(path)), shortcut, true),
-            None => last.forward_then(path, After { residual: Some(shortcut), relu: true }),
+            None => last.forward_then(
+                path,
+                After {
+                    residual: Some(shortcut),
+                    relu: true,
+                },
+            ),
         }
     }
 }
@@ -149,7 +178,10 @@ impl Padding {
         let seen = input.slice(s![.., .., 0..height; step, 0..width; step]);
         let missing = self.outputs.saturating_sub(inputs);
         let (before, after) = (missing / 2, missing - missing / 2);
-        seen.pad([(0, 0), (before, after), (0, 0), (0, 0)], PadMode::Constant(0.0))
+        seen.pad(
+            [(0, 0), (before, after), (0, 0), (0, 0)],
+            PadMode::Constant(0.0),
+        )
     }
 }
 
@@ -160,8 +192,13 @@ mod tests {
     #[test]
     fn padding_keeps_every_other_pixel_between_zero_channels() {
         let device = Device::flex();
-        let input = Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &device).reshape([1, 1, 2, 3]);
-        let padded = Padding { stride: 2, outputs: 3 }.apply(input);
+        let input =
+            Tensor::<1>::from_floats([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &device).reshape([1, 1, 2, 3]);
+        let padded = Padding {
+            stride: 2,
+            outputs: 3,
+        }
+        .apply(input);
         assert_eq!(padded.dims(), [1, 3, 1, 2]);
         let values: Vec<f32> = padded.into_data().iter().collect();
         assert_eq!(values, [0.0, 0.0, 1.0, 3.0, 0.0, 0.0]);

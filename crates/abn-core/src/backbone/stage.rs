@@ -22,8 +22,8 @@ pub struct StageConfig {
     pub blocks: usize,
     /// Channels that come in.
     pub inputs: usize,
-    /// Factor by which the resolution falls, 1 or 2: in the first block of a residual stage, by a max pooling
-    /// before a plain one, by the transition after a dense one.
+    /// Factor by which the resolution falls, 1 or 2: in the first block of a residual stage, by a
+    /// max pooling before a plain one, by the transition after a dense one.
     pub stride: usize,
 }
 
@@ -48,12 +48,20 @@ impl StageConfig {
     /// Channels that go out.
     pub fn outputs(&self) -> usize {
         let last = self.outputs_of_blocks();
-        if self.has_transition() { transition_conv(last).outputs } else { last }
+        if self.has_transition() {
+            transition_conv(last).outputs
+        } else {
+            last
+        }
     }
 
-    /// The same stage at full resolution: the first stage of the attention branch (ABN section 3.1).
+    /// The same stage at full resolution: the first stage of the attention branch (ABN section
+    /// 3.1).
     pub fn at_stride_one(&self) -> Self {
-        Self { stride: 1, ..self.clone() }
+        Self {
+            stride: 1,
+            ..self.clone()
+        }
     }
 
     /// Channels after that many blocks.
@@ -89,14 +97,25 @@ impl StageConfig {
 
     /// The transition's convolution, if there is one.
     pub(crate) fn transition(&self) -> Option<ConvShape> {
-        self.has_transition().then(|| transition_conv(self.outputs_of_blocks()))
+        self.has_transition()
+            .then(|| transition_conv(self.outputs_of_blocks()))
     }
 
     /// Input channels and stride of each block.
     pub(crate) fn block_inputs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let strided = matches!(self.block, BlockConfig::Residual(_) | BlockConfig::PreActivation(_));
+        let strided = matches!(
+            self.block,
+            BlockConfig::Residual(_) | BlockConfig::PreActivation(_)
+        );
         (0..self.blocks).map(move |index| {
-            (self.outputs_after(index), if index == 0 && strided { self.stride } else { 1 })
+            (
+                self.outputs_after(index),
+                if index == 0 && strided {
+                    self.stride
+                } else {
+                    1
+                },
+            )
         })
     }
 
@@ -121,7 +140,9 @@ impl StageConfig {
         let block = |(inputs, stride)| self.block.init(inputs, stride, device);
         Stage {
             blocks: self.block_inputs().map(block).collect(),
-            transition: self.has_transition().then(|| Transition::new(self.outputs_of_blocks(), device)),
+            transition: self
+                .has_transition()
+                .then(|| Transition::new(self.outputs_of_blocks(), device)),
             pools: self.begins_with_pool(),
         }
     }
@@ -129,12 +150,20 @@ impl StageConfig {
 
 impl BlockConfig {
     /// The convolutions of the path, in order, and that of the shortcut.
-    pub(crate) fn convs(&self, inputs: usize, stride: usize) -> (Vec<ConvShape>, Option<ConvShape>) {
+    pub(crate) fn convs(
+        &self,
+        inputs: usize,
+        stride: usize,
+    ) -> (Vec<ConvShape>, Option<ConvShape>) {
         match self {
-            Self::Residual(config) => (config.convs(inputs, stride), config.projection(inputs, stride)),
-            Self::PreActivation(config) => {
-                (config.convs(inputs, stride).to_vec(), config.projection(inputs, stride))
-            }
+            Self::Residual(config) => (
+                config.convs(inputs, stride),
+                config.projection(inputs, stride),
+            ),
+            Self::PreActivation(config) => (
+                config.convs(inputs, stride).to_vec(),
+                config.projection(inputs, stride),
+            ),
             Self::Dense(config) => (config.convs(inputs).to_vec(), None),
             Self::Plain { width } => (vec![ConvShape::new(inputs, *width, 3)], None),
         }
@@ -152,7 +181,9 @@ impl BlockConfig {
     fn init(&self, inputs: usize, stride: usize, device: &Device) -> Block {
         match self {
             Self::Residual(config) => Block::Residual(config.init(inputs, stride, device)),
-            Self::PreActivation(config) => Block::PreActivation(config.init(inputs, stride, device)),
+            Self::PreActivation(config) => {
+                Block::PreActivation(config.init(inputs, stride, device))
+            }
             Self::Dense(config) => Block::Dense(config.init(inputs, device)),
             Self::Plain { width } => {
                 Block::Plain(ConvNorm::biased(ConvShape::new(inputs, *width, 3), device))
@@ -201,10 +232,14 @@ impl Block {
 
 impl Stage {
     /// # Shapes
-    /// `[B, inputs, H, W]` to `[B, outputs, H / stride, W / stride]`; residual stages round up, the others down.
+    /// `[B, inputs, H, W]` to `[B, outputs, H / stride, W / stride]`; residual stages round up, the
+    /// others down.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let input = if self.pools { halve(input) } else { input };
-        let features = self.blocks.iter().fold(input, |features, block| block.forward(features));
+        let features = self
+            .blocks
+            .iter()
+            .fold(input, |features, block| block.forward(features));
         match &self.transition {
             Some(transition) => transition.forward(features),
             None => features,

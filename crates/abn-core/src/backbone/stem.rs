@@ -46,7 +46,9 @@ impl StemConfig {
     pub(crate) fn conv(self) -> Option<ConvShape> {
         match self {
             Self::Image => None,
-            Self::Bare { width } | Self::Small { width } => Some(ConvShape::new(INPUT_CHANNELS, width, 3)),
+            Self::Bare { width } | Self::Small { width } => {
+                Some(ConvShape::new(INPUT_CHANNELS, width, 3))
+            }
             Self::Large { width } => Some(ConvShape::new(INPUT_CHANNELS, width, 7).stride(2)),
         }
     }
@@ -81,13 +83,18 @@ pub struct Stem {
 
 impl Stem {
     /// # Shapes
-    /// Image `[B, 3, H, W]` to `[B, width, h, w]`: the image's size, or a quarter of it for the large stem.
+    /// Image `[B, 3, H, W]` to `[B, width, h, w]`: the image's size, or a quarter of it for the
+    /// large stem.
     pub fn forward(&self, image: Tensor<4>) -> Tensor<4> {
         let features = self.conv.forward(image);
         let features = match &self.norm {
             Some(norm) => norm.forward_then(features, After::relu()),
             None => features,
         };
-        if self.pools { halve_overlapping(features) } else { features }
+        if self.pools {
+            halve_overlapping(features)
+        } else {
+            features
+        }
     }
 }

@@ -25,8 +25,8 @@ impl Classifier {
         }
     }
 
-    /// The logits behind a layer. From F the attention branch looks once more, so that gradients there include
-    /// the path through the map.
+    /// The logits behind a layer. From F the attention branch looks once more, so that gradients
+    /// there include the path through the map.
     fn logits_from(&self, layer: Layer, features: Tensor<4>) -> Tensor<2> {
         match layer {
             Layer::Features => self.perceive(self.reweigh(features).0),
@@ -35,12 +35,13 @@ impl Classifier {
     }
 }
 
-/// The same network as in evaluation, yet on the autodiff device: running statistics, no dropout, and gradients for
-/// what goes in but for no weight.
+/// The same network as in evaluation, yet on the autodiff device: running statistics, no dropout,
+/// and gradients for what goes in but for no weight.
 ///
-/// An autodiff device alone would mean training. `freeze` switches layers and weights off for good, and `train`,
-/// which only restores what is switched on, then moves them to the autodiff device. The detour over `valid` gives
-/// the copy running statistics of its own: a clone shares them, and `freeze` writes to them.
+/// An autodiff device alone would mean training. `freeze` switches layers and weights off for good,
+/// and `train`, which only restores what is switched on, then moves them to the autodiff device.
+/// The detour over `valid` gives the copy running statistics of its own: a clone shares them, and
+/// `freeze` writes to them.
 fn differentiable(classifier: &Classifier) -> Classifier {
     classifier.valid().freeze().train()
 }
@@ -53,8 +54,9 @@ pub(super) fn activation(
     classes: Tensor<1, Int>,
 ) -> Activation {
     let values = classifier.valid().features_at(layer, images);
-    let gradient =
-        gradient(values.clone(), classes, |leaf| differentiable(classifier).logits_from(layer, leaf));
+    let gradient = gradient(values.clone(), classes, |leaf| {
+        differentiable(classifier).logits_from(layer, leaf)
+    });
     Activation { values, gradient }
 }
 
@@ -67,18 +69,23 @@ pub(super) fn input_gradient(
     images: Tensor<4>,
     classes: Tensor<1, Int>,
 ) -> Tensor<4> {
-    gradient(images, classes, |leaf| differentiable(classifier).forward(leaf).logits)
+    gradient(images, classes, |leaf| {
+        differentiable(classifier).forward(leaf).logits
+    })
 }
 
-/// The gradient of each image's logit of its class. In evaluation no image depends on another, so the sum over the
-/// batch has the gradient of each.
+/// The gradient of each image's logit of its class. In evaluation no image depends on another, so
+/// the sum over the batch has the gradient of each.
 fn gradient(
     at: Tensor<4>,
     classes: Tensor<1, Int>,
     logits: impl FnOnce(Tensor<4>) -> Tensor<2>,
 ) -> Tensor<4> {
     let leaf = at.autodiff().require_grad();
-    let target = logits(leaf.clone()).gather(1, classes.autodiff().unsqueeze_dim(1)).sum();
+    let target = logits(leaf.clone())
+        .gather(1, classes.autodiff().unsqueeze_dim(1))
+        .sum();
     let mut gradients = target.backward();
-    leaf.grad_remove(&mut gradients).expect("the logits depend on what goes in")
+    leaf.grad_remove(&mut gradients)
+        .expect("the logits depend on what goes in")
 }

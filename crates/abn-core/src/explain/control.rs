@@ -7,21 +7,34 @@ const SPREAD: f64 = 0.25;
 
 /// The same value everywhere.
 pub(super) fn uniform(height: usize, width: usize) -> AttentionMap {
-    AttentionMap { height, width, values: vec![1.0; height * width] }
+    AttentionMap {
+        height,
+        width,
+        values: vec![1.0; height * width],
+    }
 }
 
-/// A Gaussian around the centre, where photographers put their object: 1 there, 0.14 at the middle of an edge.
+/// A Gaussian around the centre, where photographers put their object: 1 there, 0.14 at the middle
+/// of an edge.
 pub(super) fn centre(height: usize, width: usize) -> AttentionMap {
     let rows = gaussian(height);
     let columns = gaussian(width);
-    let values = rows.iter().flat_map(|row| columns.iter().map(move |column| (row * column) as f32));
-    AttentionMap { height, width, values: values.collect() }
+    let values = rows
+        .iter()
+        .flat_map(|row| columns.iter().map(move |column| (row * column) as f32));
+    AttentionMap {
+        height,
+        width,
+        values: values.collect(),
+    }
 }
 
 /// One axis, at the centres of the pixels.
 fn gaussian(side: usize) -> Vec<f64> {
     let offset = |pixel: usize| (pixel as f64 + 0.5) / side as f64 - 0.5;
-    (0..side).map(|pixel| (-0.5 * (offset(pixel) / SPREAD).powi(2)).exp()).collect()
+    (0..side)
+        .map(|pixel| (-0.5 * (offset(pixel) / SPREAD).powi(2)).exp())
+        .collect()
 }
 
 #[cfg(test)]

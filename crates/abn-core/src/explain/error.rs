@@ -31,19 +31,27 @@ impl fmt::Display for ExplainError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoBranch => f.write_str(
-                "this network has no attention branch, hence no trained map: use CAM or Grad-CAM, or train with attention",
+                "this network has no attention branch, hence no trained map: use CAM or Grad-CAM, \
+                 or train with attention",
             ),
             Self::NoLinearHead => f.write_str(
-                "CAM needs a head of global pooling and one linear layer, and this network has another: use Grad-CAM",
+                "CAM needs a head of global pooling and one linear layer, and this network has \
+                 another: use Grad-CAM",
             ),
             Self::CamAtFeatures => f.write_str(
                 "CAM exists at the refined features alone: choose that layer, or use Grad-CAM",
             ),
             Self::Count { images, classes } => {
-                write!(f, "{classes} classes for {images} images: give one for every image")
+                write!(
+                    f,
+                    "{classes} classes for {images} images: give one for every image"
+                )
             }
             Self::Class { class, classes } => {
-                write!(f, "there is no class {class}: the network has {classes}, the first is 0")
+                write!(
+                    f,
+                    "there is no class {class}: the network has {classes}, the first is 0"
+                )
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Does the network need what the map shows? Measures that ask the network again with parts of the image taken away.
+//! Does the network need what the map shows? Measures that ask the network again with parts of the
+//! image taken away.
 
 use burn::tensor::activation::softmax;
 use burn::tensor::module::conv2d;
@@ -48,7 +49,8 @@ fn smoothed(planes: Tensor<4>) -> Tensor<4> {
     let weights: Vec<f32> = (0..=2 * BLUR_RADIUS)
         .map(|at| (-0.5 * ((at as f32 - BLUR_RADIUS as f32) / BLUR_DEVIATION).powi(2)).exp())
         .collect();
-    let kernel = |shape| Tensor::<4>::from_data(TensorData::new(weights.clone(), shape), &planes.device());
+    let kernel =
+        |shape| Tensor::<4>::from_data(TensorData::new(weights.clone(), shape), &planes.device());
     let size = weights.len();
     let (column, row) = (kernel([1, 1, size, 1]), kernel([1, 1, 1, size]));
     let options = |padding| ConvOptions::new([1, 1], padding, [1, 1], 1);
@@ -56,7 +58,8 @@ fn smoothed(planes: Tensor<4>) -> Tensor<4> {
     conv2d(planes, row, None, options([0, BLUR_RADIUS]))
 }
 
-/// The probability of a class while the image changes, at equal shares of its pixels from none to all.
+/// The probability of a class while the image changes, at equal shares of its pixels from none to
+/// all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
     /// At 0, 1/n, ..., 1 of the pixels.
@@ -64,16 +67,19 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// The area under the curve, by trapezoids: the score of deletion (less is better) and insertion (more is
-    /// better).
+    /// The area under the curve, by trapezoids: the score of deletion (less is better) and
+    /// insertion (more is better).
     pub fn area(&self) -> f64 {
-        let steps = self.probabilities.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0);
+        let steps = self
+            .probabilities
+            .windows(2)
+            .map(|pair| (pair[0] + pair[1]) / 2.0);
         steps.sum::<f64>() / (self.probabilities.len().max(2) - 1) as f64
     }
 }
 
-/// Deletion (Petsiuk et al. 2018, section 4.2): the probability of the class while the pixels are taken away, those
-/// of the highest map values first.
+/// Deletion (Petsiuk et al. 2018, section 4.2): the probability of the class while the pixels are
+/// taken away, those of the highest map values first.
 ///
 /// # Shapes
 /// `image` `[1, C, H, W]`; the map is brought to H x W.
@@ -92,8 +98,9 @@ pub fn deletion(
     replacement(classifier, image, gone, map, class, steps)
 }
 
-/// Insertion (Petsiuk et al. 2018, section 4.2): the probability of the class while the image's pixels return, those
-/// of the highest map values first. Shapes and panics are those of [`deletion`].
+/// Insertion (Petsiuk et al. 2018, section 4.2): the probability of the class while the image's
+/// pixels return, those of the highest map values first. Shapes and panics are those of
+/// [`deletion`].
 pub fn insertion(
     classifier: &Classifier,
     image: Tensor<4>,
@@ -118,28 +125,48 @@ fn replacement(
     let [_, channels, height, width] = from.dims();
     let turns = turns(&map.resize_to(width, height).values);
     let steps = steps.max(1);
-    let counts: Vec<usize> = (0..=steps).map(|step| (step * turns.len()).div_ceil(steps)).collect();
+    let counts: Vec<usize> = (0..=steps)
+        .map(|step| (step * turns.len()).div_ceil(steps))
+        .collect();
     let mut probabilities = Vec::with_capacity(counts.len());
     for counts in counts.chunks(BATCH) {
-        let replaced: Vec<bool> =
-            counts.iter().flat_map(|count| turns.iter().map(move |turn| turn < count)).collect();
+        let replaced: Vec<bool> = counts
+            .iter()
+            .flat_map(|count| turns.iter().map(move |turn| turn < count))
+            .collect();
         let shape = [counts.len(), channels, height, width];
         let replaced = TensorData::new(replaced, [counts.len(), 1, height, width]);
         let replaced = Tensor::<4, Bool>::from_data(replaced, &from.device()).expand(shape);
-        let images = from.clone().expand(shape).mask_where(replaced, to.clone().expand(shape));
-        probabilities.extend(probabilities_of(classifier, images, &vec![class; counts.len()]));
+        let images = from
+            .clone()
+            .expand(shape)
+            .mask_where(replaced, to.clone().expand(shape));
+        probabilities.extend(probabilities_of(
+            classifier,
+            images,
+            &vec![class; counts.len()],
+        ));
     }
     Curve { probabilities }
 }
 
-/// When the turn of each position comes: that of the highest value first, of equal ones in reading order, of those
-/// that are not finite last.
+/// When the turn of each position comes: that of the highest value first, of equal ones in reading
+/// order, of those that are not finite last.
 fn turns(values: &[f32]) -> Vec<usize> {
-    let height = |index: usize| if values[index].is_finite() { values[index] } else { f32::NEG_INFINITY };
+    let height = |index: usize| {
+        if values[index].is_finite() {
+            values[index]
+        } else {
+            f32::NEG_INFINITY
+        }
+    };
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| height(*b).total_cmp(&height(*a)));
     let mut turns = vec![0; values.len()];
-    order.into_iter().enumerate().for_each(|(turn, index)| turns[index] = turn);
+    order
+        .into_iter()
+        .enumerate()
+        .for_each(|(turn, index)| turns[index] = turn);
     turns
 }
 
@@ -154,11 +181,15 @@ pub fn probabilities_of(classifier: &Classifier, images: Tensor<4>, classes: &[u
     let logits = classifier.forward(images).logits;
     let [_, count] = logits.dims();
     let values: Vec<f32> = softmax(logits, 1).into_data().iter().collect();
-    values.chunks_exact(count).zip(classes).map(|(row, class)| f64::from(row[*class])).collect()
+    values
+        .chunks_exact(count)
+        .zip(classes)
+        .map(|(row, class)| f64::from(row[*class]))
+        .collect()
 }
 
-/// What the network makes of the image seen through the map (Chattopadhay et al. 2018, section 4.1): the image, in its
-/// normalised colours, times the map.
+/// What the network makes of the image seen through the map (Chattopadhay et al. 2018, section
+/// 4.1): the image, in its normalised colours, times the map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Confidence {
     /// Probability of the class for the image itself, the paper's Y.
@@ -168,8 +199,9 @@ pub struct Confidence {
 }
 
 impl Confidence {
-    /// Each image under its map, which should be [normalised](AttentionMap::normalized); `whole` are the probabilities
-    /// of the classes for the images themselves. A map with values that are not finite shows nothing.
+    /// Each image under its map, which should be [normalised](AttentionMap::normalized); `whole`
+    /// are the probabilities of the classes for the images themselves. A map with values that are
+    /// not finite shows nothing.
     ///
     /// # Shapes
     /// `images` `[B, C, H, W]`, B maps, classes and probabilities.
@@ -185,21 +217,36 @@ impl Confidence {
     ) -> Vec<Self> {
         let [batch, _, height, width] = images.dims();
         let shown = |value: f32| if value.is_finite() { value } else { 0.0 };
-        let values: Vec<f32> =
-            maps.iter().flat_map(|map| map.resize_to(width, height).values).map(shown).collect();
+        let values: Vec<f32> = maps
+            .iter()
+            .flat_map(|map| map.resize_to(width, height).values)
+            .map(shown)
+            .collect();
         let maps = TensorData::new(values, [batch, 1, height, width]);
         let maps = Tensor::<4>::from_data(maps, &images.device());
         let explained = probabilities_of(classifier, images * maps, classes);
-        explained.into_iter().zip(whole).map(|(explained, whole)| Self { whole: *whole, explained }).collect()
+        explained
+            .into_iter()
+            .zip(whole)
+            .map(|(explained, whole)| Self {
+                whole: *whole,
+                explained,
+            })
+            .collect()
     }
 
-    /// What is lost, as a share of the whole: the mean over images is the average drop. Less is better; a gain is no
-    /// loss.
+    /// What is lost, as a share of the whole: the mean over images is the average drop. Less is
+    /// better; a gain is no loss.
     pub fn drop(&self) -> f64 {
-        if self.whole > 0.0 { ((self.whole - self.explained) / self.whole).max(0.0) } else { 0.0 }
+        if self.whole > 0.0 {
+            ((self.whole - self.explained) / self.whole).max(0.0)
+        } else {
+            0.0
+        }
     }
 
-    /// Whether the map alone makes the network surer: the share of images is the increase in confidence. More is better.
+    /// Whether the map alone makes the network surer: the share of images is the increase in
+    /// confidence. More is better.
     pub fn increases(&self) -> bool {
         self.explained > self.whole
     }
@@ -215,8 +262,20 @@ mod tests {
 
     #[test]
     fn the_area_is_that_of_trapezoids() {
-        assert_eq!(Curve { probabilities: vec![1.0, 0.5, 0.0] }.area(), 0.5);
-        assert_eq!(Curve { probabilities: vec![1.0, 0.0, 0.0] }.area(), 0.25);
+        assert_eq!(
+            Curve {
+                probabilities: vec![1.0, 0.5, 0.0]
+            }
+            .area(),
+            0.5
+        );
+        assert_eq!(
+            Curve {
+                probabilities: vec![1.0, 0.0, 0.0]
+            }
+            .area(),
+            0.25
+        );
     }
 
     #[test]
@@ -229,24 +288,38 @@ mod tests {
     fn drop_and_increase_by_hand() {
         let confidence = |whole, explained| Confidence { whole, explained };
         close(confidence(0.8, 0.2).drop(), 0.75);
-        assert_eq!((confidence(0.5, 0.6).drop(), confidence(0.5, 0.6).increases()), (0.0, true));
+        assert_eq!(
+            (
+                confidence(0.5, 0.6).drop(),
+                confidence(0.5, 0.6).increases()
+            ),
+            (0.0, true)
+        );
         assert!(!confidence(0.5, 0.5).increases());
         assert_eq!(confidence(0.0, 0.0).drop(), 0.0);
     }
 
     fn classifier() -> Classifier {
         let network = Architecture::parse("resnet8").unwrap().network;
-        let config = ClassifierConfig { network, attention: Some(AttentionConfig::abn()), classes: 3 };
+        let config = ClassifierConfig {
+            network,
+            attention: Some(AttentionConfig::abn()),
+            classes: 3,
+        };
         config.init_seeded(4, &Device::flex())
     }
 
     fn image() -> Tensor<4> {
-        let values: Vec<f32> = (0..3 * 16 * 16).map(|index| (index * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let values: Vec<f32> = (0..3 * 16 * 16)
+            .map(|index| (index * 37 % 101) as f32 / 50.0 - 1.0)
+            .collect();
         Tensor::from_data(TensorData::new(values, [1, 3, 16, 16]), &Device::flex())
     }
 
     fn left() -> AttentionMap {
-        let values = (0..256).map(|index| if index % 16 < 8 { 1.0 } else { 0.0 }).collect();
+        let values = (0..256)
+            .map(|index| if index % 16 < 8 { 1.0 } else { 0.0 })
+            .collect();
         AttentionMap::new(16, 16, values).unwrap()
     }
 
@@ -260,12 +333,16 @@ mod tests {
         let (classifier, image, map) = (classifier(), image(), left());
         let probability = |image| probabilities_of(&classifier, image, &[2])[0];
         for baseline in [Baseline::Zero, Baseline::Blur] {
-            let (whole, empty) = (probability(image.clone()), probability(baseline.of(image.clone())));
+            let (whole, empty) = (
+                probability(image.clone()),
+                probability(baseline.of(image.clone())),
+            );
             let deleted = deletion(&classifier, image.clone(), &map, 2, baseline, 40).probabilities;
             assert_eq!(deleted.len(), 41);
             close(deleted[0], whole);
             close(deleted[40], empty);
-            let inserted = insertion(&classifier, image.clone(), &map, 2, baseline, 4).probabilities;
+            let inserted =
+                insertion(&classifier, image.clone(), &map, 2, baseline, 4).probabilities;
             close(inserted[0], empty);
             close(inserted[4], whole);
         }
@@ -277,7 +354,10 @@ mod tests {
         let right = image.clone().slice([0..1, 0..3, 0..16, 8..16]);
         let halved = Tensor::cat(vec![right.zeros_like(), right], 3);
         let expected = probabilities_of(&classifier, halved, &[1])[0];
-        close(deletion(&classifier, image, &map, 1, Baseline::Zero, 2).probabilities[1], expected);
+        close(
+            deletion(&classifier, image, &map, 1, Baseline::Zero, 2).probabilities[1],
+            expected,
+        );
     }
 
     #[test]
@@ -288,7 +368,10 @@ mod tests {
         let deviation = |image: Tensor<4>| {
             let values: Vec<f32> = image.into_data().iter().collect();
             let mean = values.iter().sum::<f32>() / values.len() as f32;
-            values.iter().map(|value| (value - mean).powi(2)).sum::<f32>()
+            values
+                .iter()
+                .map(|value| (value - mean).powi(2))
+                .sum::<f32>()
         };
         assert!(deviation(Baseline::Blur.of(image())) < 0.1 * deviation(image()));
     }

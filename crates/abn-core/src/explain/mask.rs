@@ -17,7 +17,11 @@ impl Mask {
     /// If a side is zero or the number of pixels is not `height x width`.
     pub fn new(height: usize, width: usize, inside: Vec<bool>) -> Result<Self, MapSizeError> {
         MapSizeError::check(height, width, inside.len())?;
-        Ok(Self { height, width, inside })
+        Ok(Self {
+            height,
+            width,
+            inside,
+        })
     }
 
     /// Rows.
@@ -47,7 +51,12 @@ mod tests {
 
     #[test]
     fn coverage_is_the_share_of_the_object() {
-        assert_eq!(Mask::new(1, 4, vec![true, false, false, false]).unwrap().coverage(), 0.25);
+        assert_eq!(
+            Mask::new(1, 4, vec![true, false, false, false])
+                .unwrap()
+                .coverage(),
+            0.25
+        );
         assert!(Mask::new(2, 2, vec![true; 3]).is_err());
     }
 }

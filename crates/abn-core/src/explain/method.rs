@@ -13,7 +13,8 @@ use crate::classifier::Classifier;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(crate = "burn::serde", rename_all = "snake_case")]
 pub enum Method {
-    /// The trained map M of an attention branch (ABN, MANet): at F's size, the same for every class.
+    /// The trained map M of an attention branch (ABN, MANet): at F's size, the same for every
+    /// class.
     Attention,
     /// Class activation mapping (Zhou et al. 2016): G by the weights of the linear classifier.
     Cam,
@@ -25,7 +26,8 @@ pub enum Method {
     Uniform,
     /// Control: a Gaussian around the centre of the image.
     Centre,
-    /// Control: the gradient at the image, its greatest absolute value over the colours (Simonyan et al. 2014).
+    /// Control: the gradient at the image, its greatest absolute value over the colours (Simonyan
+    /// et al. 2014).
     InputGradient,
 }
 
@@ -56,8 +58,8 @@ impl Method {
         }
     }
 
-    /// Whether negative values, which speak against the class, are left out before normalising: as their papers have
-    /// it, by Grad-CAM and Grad-CAM++, but not by CAM.
+    /// Whether negative values, which speak against the class, are left out before normalising: as
+    /// their papers have it, by Grad-CAM and Grad-CAM++, but not by CAM.
     pub fn rectifies(self) -> bool {
         matches!(self, Self::GradCam | Self::GradCamPlusPlus)
     }
@@ -67,7 +69,8 @@ impl Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(crate = "burn::serde", rename_all = "snake_case")]
 pub enum Layer {
-    /// F, which the attention branch sees: larger, less certain. Gradients include the path through the map.
+    /// F, which the attention branch sees: larger, less certain. Gradients include the path through
+    /// the map.
     Features,
     /// G, the last features: what the papers of CAM and Grad-CAM look at.
     #[default]
@@ -79,20 +82,27 @@ pub enum Layer {
 pub struct Explanation {
     /// As computed. It has the size of the features, or that of the image for the controls.
     pub raw: AttentionMap,
-    /// In [0, 1], rectified where the method does so. A map that is constant, such as one without any positive value
-    /// that is rectified, is zero everywhere.
+    /// In [0, 1], rectified where the method does so. A map that is constant, such as one without
+    /// any positive value that is rectified, is zero everywhere.
     pub normalized: AttentionMap,
 }
 
 impl Explanation {
     fn new(raw: AttentionMap, method: Method) -> Self {
-        let kept = if method.rectifies() { raw.clone().rectified() } else { raw.clone() };
-        Self { raw, normalized: kept.normalized() }
+        let kept = if method.rectifies() {
+            raw.clone().rectified()
+        } else {
+            raw.clone()
+        };
+        Self {
+            raw,
+            normalized: kept.normalized(),
+        }
     }
 }
 
-/// Where the network looks for one class in each image, the network being in evaluation, whatever device it is on: its
-/// running statistics are used and left alone. Nothing is kept between calls.
+/// Where the network looks for one class in each image, the network being in evaluation, whatever
+/// device it is on: its running statistics are used and left alone. Nothing is kept between calls.
 ///
 /// `layer` matters to CAM, which has only one, and to Grad-CAM and Grad-CAM++.
 ///
@@ -138,12 +148,18 @@ pub fn explain(
             read(gradient.abs().max_dim(1).reshape([batch, height, width]))
         }
     };
-    Ok(raw.into_iter().map(|raw| Explanation::new(raw, method)).collect())
+    Ok(raw
+        .into_iter()
+        .map(|raw| Explanation::new(raw, method))
+        .collect())
 }
 
 fn check(classifier: &Classifier, images: usize, asked: &[usize]) -> Result<(), ExplainError> {
     if asked.len() != images {
-        return Err(ExplainError::Count { images, classes: asked.len() });
+        return Err(ExplainError::Count {
+            images,
+            classes: asked.len(),
+        });
     }
     let classes = classifier.network.head.classes();
     match asked.iter().find(|class| **class >= classes) {
@@ -154,8 +170,14 @@ fn check(classifier: &Classifier, images: usize, asked: &[usize]) -> Result<(), 
 
 /// The trained map, `[B, h, w]`.
 fn attention(classifier: &Classifier, images: Tensor<4>) -> Result<Tensor<3>, ExplainError> {
-    let branch = classifier.branch.as_ref().ok_or(ExplainError::NoBranch)?.valid();
-    let map = branch.forward(classifier.network.valid().extract(images)).map;
+    let branch = classifier
+        .branch
+        .as_ref()
+        .ok_or(ExplainError::NoBranch)?
+        .valid();
+    let map = branch
+        .forward(classifier.network.valid().extract(images))
+        .map;
     let [batch, _, height, width] = map.dims();
     Ok(map.reshape([batch, height, width]))
 }
@@ -174,7 +196,10 @@ fn cam(
         return Err(ExplainError::NoLinearHead);
     };
     let weights = weights::cam(&linear.valid(), classes);
-    Ok(weights::combine(classifier.valid().features_at(layer, images), weights))
+    Ok(weights::combine(
+        classifier.valid().features_at(layer, images),
+        weights,
+    ))
 }
 
 /// The maps of a batch on the host.
@@ -182,5 +207,10 @@ fn read(maps: Tensor<3>) -> Vec<AttentionMap> {
     let [_, height, width] = maps.dims();
     let values: Vec<f32> = maps.into_data().iter().collect();
     let maps = values.chunks_exact((height * width).max(1));
-    maps.map(|map| AttentionMap { height, width, values: map.to_vec() }).collect()
+    maps.map(|map| AttentionMap {
+        height,
+        width,
+        values: map.to_vec(),
+    })
+    .collect()
 }

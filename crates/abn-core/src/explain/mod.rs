@@ -6,7 +6,8 @@
 //!              Layer::Features          Layer::Refined      Grad-CAM: gradient of the logit here
 //! ```
 //!
-//! The network is cut, so Grad-CAM needs no hooks: it detaches at F or G and runs the rest once more.
+//! The network is cut, so Grad-CAM needs no hooks: it detaches at F or G and runs the rest once
+//! more.
 
 mod activation;
 mod control;

@@ -1,5 +1,5 @@
-//! The sanity check of Adebayo et al. (2018, section 3): a map that stays as it was while the weights are drawn anew,
-//! from the top of the network down, does not explain the network.
+//! The sanity check of Adebayo et al. (2018, section 3): a map that stays as it was while the
+//! weights are drawn anew, from the top of the network down, does not explain the network.
 
 use std::fmt;
 
@@ -29,7 +29,11 @@ impl Part {
             (Some("branch"), _) => Self::Branch,
             (_, Some("stem")) => Self::Stem,
             (_, Some("norm")) => Self::Stage(stages - 1),
-            (_, Some("stages")) => Self::Stage(path.next().and_then(|stage| stage.parse().ok()).unwrap_or(0)),
+            (_, Some("stages")) => Self::Stage(
+                path.next()
+                    .and_then(|stage| stage.parse().ok())
+                    .unwrap_or(0),
+            ),
             _ => Self::Head,
         }
     }
@@ -67,13 +71,27 @@ pub struct Cascade {
 
 impl Cascade {
     /// The fresh weights are drawn from that seed; [`ClassifierConfig::init_seeded`] says how.
-    pub fn new(config: &ClassifierConfig, trained: &Classifier, seed: u64, device: &Device) -> Self {
-        let (trained, fresh) = (state_of(trained), state_of(&config.init_seeded(seed, device)));
+    pub fn new(
+        config: &ClassifierConfig,
+        trained: &Classifier,
+        seed: u64,
+        device: &Device,
+    ) -> Self {
+        let (trained, fresh) = (
+            state_of(trained),
+            state_of(&config.init_seeded(seed, device)),
+        );
         let stages = stages_in(&trained);
         let mut parts: Vec<Part> = trained.keys().map(|name| Part::of(name, stages)).collect();
         parts.sort_by_key(|part| part.depth(stages));
         parts.dedup();
-        Self { config: config.clone(), trained, fresh, parts, device: device.clone() }
+        Self {
+            config: config.clone(),
+            trained,
+            fresh,
+            parts,
+            device: device.clone(),
+        }
     }
 
     /// The parts of the network that have weights, from the prediction down to the image.
@@ -81,7 +99,8 @@ impl Cascade {
         &self.parts
     }
 
-    /// The trained network with its first `count` [parts](Self::parts) drawn anew, running statistics included.
+    /// The trained network with its first `count` [parts](Self::parts) drawn anew, running
+    /// statistics included.
     ///
     /// # Errors
     /// The trained network is not of the configuration given.
@@ -89,7 +108,10 @@ impl Cascade {
         let stages = stages_in(&self.trained);
         let anew = &self.parts[..count.min(self.parts.len())];
         let mixed = self.trained.iter().map(|(name, trained)| {
-            let fresh = self.fresh.get(name).filter(|_| anew.contains(&Part::of(name, stages)));
+            let fresh = self
+                .fresh
+                .get(name)
+                .filter(|_| anew.contains(&Part::of(name, stages)));
             (name.clone(), fresh.unwrap_or(trained).clone())
         });
         with_state(self.config.init(&self.device), mixed.collect())
@@ -113,7 +135,11 @@ mod tests {
 
     fn cascade(name: &str, attention: Option<AttentionConfig>) -> (Classifier, Cascade) {
         let network = Architecture::parse(name).unwrap().network;
-        let config = ClassifierConfig { network, attention, classes: 4 };
+        let config = ClassifierConfig {
+            network,
+            attention,
+            classes: 4,
+        };
         let device = Device::flex();
         let trained = config.init_seeded(1, &device);
         let cascade = Cascade::new(&config, &trained, 2, &device);
@@ -124,9 +150,15 @@ mod tests {
     fn parts_come_from_the_prediction_down() {
         let (_, abn) = cascade("resnet8", Some(AttentionConfig::abn()));
         let stages = [Part::Stage(2), Part::Stage(1), Part::Stage(0), Part::Stem];
-        assert_eq!(abn.parts(), [[Part::Head, Part::Branch].as_slice(), &stages].concat());
+        assert_eq!(
+            abn.parts(),
+            [[Part::Head, Part::Branch].as_slice(), &stages].concat()
+        );
         let (_, baseline) = cascade("wrn-10-1", None);
-        assert_eq!(baseline.parts(), [[Part::Head].as_slice(), &stages].concat());
+        assert_eq!(
+            baseline.parts(),
+            [[Part::Head].as_slice(), &stages].concat()
+        );
         let (_, vgg) = cascade("vgg11-bn", None);
         assert_eq!(vgg.parts().last(), Some(&Part::Stage(0)), "VGG has no stem");
     }
@@ -137,7 +169,9 @@ mod tests {
         let trained = state_of(&trained);
         for count in 0..=cascade.parts().len() {
             let mixed = state_of(&cascade.randomised(count).unwrap());
-            let differing = trained.iter().filter(|(name, tensor)| mixed[*name] != **tensor);
+            let differing = trained
+                .iter()
+                .filter(|(name, tensor)| mixed[*name] != **tensor);
             let mut parts: Vec<Part> = differing.map(|(name, _)| Part::of(name, 3)).collect();
             parts.sort_by_key(|part| part.depth(3));
             parts.dedup();

@@ -2,8 +2,9 @@
 
 use super::AttentionMap;
 
-/// Spearman's rank correlation of two maps, equal values sharing their mean rank: 1 for the same order of the
-/// positions, -1 for the opposite one. The smaller map is brought to the size of the larger.
+/// Spearman's rank correlation of two maps, equal values sharing their mean rank: 1 for the same
+/// order of the positions, -1 for the opposite one. The smaller map is brought to the size of the
+/// larger.
 ///
 /// `None` where a map is constant or holds a value that is not finite: it has no order.
 pub fn rank_correlation(one: &AttentionMap, other: &AttentionMap) -> Option<f64> {
@@ -12,7 +13,8 @@ pub fn rank_correlation(one: &AttentionMap, other: &AttentionMap) -> Option<f64>
     correlation(&ranks(one)?, &ranks(other)?)
 }
 
-/// The rank of each value from 1 on, equal ones sharing their mean; `None` if a value is not finite.
+/// The rank of each value from 1 on, equal ones sharing their mean; `None` if a value is not
+/// finite.
 pub(super) fn ranks(values: &[f32]) -> Option<Vec<f64>> {
     if values.iter().any(|value| !value.is_finite()) {
         return None;
@@ -62,8 +64,14 @@ mod tests {
     #[test]
     fn only_the_order_matters() {
         let one = map(&[0.1, 0.2, 0.7, 0.9]);
-        assert_eq!(rank_correlation(&one, &map(&[1.0, 10.0, 100.0, 1000.0])), Some(1.0));
-        assert_eq!(rank_correlation(&one, &map(&[4.0, 3.0, 2.0, 1.0])), Some(-1.0));
+        assert_eq!(
+            rank_correlation(&one, &map(&[1.0, 10.0, 100.0, 1000.0])),
+            Some(1.0)
+        );
+        assert_eq!(
+            rank_correlation(&one, &map(&[4.0, 3.0, 2.0, 1.0])),
+            Some(-1.0)
+        );
         // Ranks 1 2 3 4 and 1 3 2 4: 1 - 6 * 2 / (4 * 15).
         let swapped = rank_correlation(&one, &map(&[0.0, 2.0, 1.0, 3.0])).unwrap();
         assert!((swapped - 0.8).abs() < 1e-12, "{swapped}");

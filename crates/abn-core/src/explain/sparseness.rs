@@ -2,14 +2,19 @@
 
 use super::AttentionMap;
 
-/// The Gini index of the map's absolute values (Chalasani et al. 2020, after Hurley and Rickard 2009):
-/// `sum over i of (2 i - n - 1) x_i / (n sum x)` for x sorted from the least on, i from 1. 0 for a uniform map or one
-/// of zeros, `1 - 1/n` for a single position. NaN-free: a map with a value that is not finite has none.
+/// The Gini index of the map's absolute values (Chalasani et al. 2020, after Hurley and Rickard
+/// 2009): `sum over i of (2 i - n - 1) x_i / (n sum x)` for x sorted from the least on, i from 1. 0
+/// for a uniform map or one of zeros, `1 - 1/n` for a single position. NaN-free: a map with a value
+/// that is not finite has none.
 pub fn sparseness(map: &AttentionMap) -> Option<f64> {
     if map.values.iter().any(|value| !value.is_finite()) {
         return None;
     }
-    let mut values: Vec<f64> = map.values.iter().map(|value| f64::from(*value).abs()).collect();
+    let mut values: Vec<f64> = map
+        .values
+        .iter()
+        .map(|value| f64::from(*value).abs())
+        .collect();
     values.sort_by(f64::total_cmp);
     let count = values.len() as f64;
     let sum: f64 = values.iter().sum();
@@ -18,7 +23,11 @@ pub fn sparseness(map: &AttentionMap) -> Option<f64> {
         .enumerate()
         .map(|(index, value)| (2.0 * (index + 1) as f64 - count - 1.0) * value)
         .sum();
-    Some(if sum > 0.0 { weighted / (count * sum) } else { 0.0 })
+    Some(if sum > 0.0 {
+        weighted / (count * sum)
+    } else {
+        0.0
+    })
 }
 
 #[cfg(test)]
@@ -27,7 +36,10 @@ mod tests {
 
     #[track_caller]
     fn check(values: &[f32], expected: Option<f64>) {
-        assert_eq!(sparseness(&AttentionMap::new(1, values.len(), values.to_vec()).unwrap()), expected);
+        assert_eq!(
+            sparseness(&AttentionMap::new(1, values.len(), values.to_vec()).unwrap()),
+            expected
+        );
     }
 
     #[test]

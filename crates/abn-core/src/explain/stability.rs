@@ -1,9 +1,11 @@
-//! How alike two trainings look at the same image: intersection over union of what lies above a threshold (MANet, Bai &
-//! Kawahara 2024, section 5.3.1: maps as images of 8 bits, threshold >= 127).
+//! How alike two trainings look at the same image: intersection over union of what lies above a
+//! threshold (MANet, Bai & Kawahara 2024, section 5.3.1: maps as images of 8 bits, threshold >=
+//! 127).
 //!
-//! What a threshold means depends on the map. A sigmoid map M lies in [0, 1] and is thresholded as it is: 127 of 255 is
-//! M >= 0.498 in every image, the paper's measure. Maps of CAM, Grad-CAM and the controls have no unit: normalised per
-//! image ([`Explanation::normalized`](super::Explanation)), 127 is half of the image's own maximum.
+//! What a threshold means depends on the map. A sigmoid map M lies in [0, 1] and is thresholded as
+//! it is: 127 of 255 is M >= 0.498 in every image, the paper's measure. Maps of CAM, Grad-CAM and
+//! the controls have no unit: normalised per image
+//! ([`Explanation::normalized`](super::Explanation)), 127 is half of the image's own maximum.
 
 use super::AttentionMap;
 
@@ -14,8 +16,8 @@ pub const THRESHOLD: u8 = 127;
 
 /// How many positions reach each grey level in both of two maps, and in at least one.
 ///
-/// A position is at or above a level in both maps where its lesser value is, and in either where its greater value is:
-/// two histograms hold the whole curve of thresholds.
+/// A position is at or above a level in both maps where its lesser value is, and in either where
+/// its greater value is: two histograms hold the whole curve of thresholds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlap {
     both: Vec<usize>,
@@ -23,8 +25,8 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// Compares two maps of one image; values beyond [0, 1] count as its ends. If their sizes differ, both are brought
-    /// to the larger height and width.
+    /// Compares two maps of one image; values beyond [0, 1] count as its ends. If their sizes
+    /// differ, both are brought to the larger height and width.
     ///
     /// `None` where a map holds a value that is not finite.
     pub fn of(one: &AttentionMap, other: &AttentionMap) -> Option<Self> {
@@ -36,13 +38,17 @@ impl Overlap {
             both[usize::from(a.min(b))] += 1;
             either[usize::from(a.max(b))] += 1;
         }
-        Some(Self { both: at_least(both), either: at_least(either) })
+        Some(Self {
+            both: at_least(both),
+            either: at_least(either),
+        })
     }
 
     /// Intersection over union of the positions at or above a grey level.
     ///
-    /// `None` where neither map reaches it: 0 / 0. Such a pair agrees on nothing at all, and as 1 it would make the dead
-    /// branches of two failed trainings the most stable ones, so it is to be counted and left out of means.
+    /// `None` where neither map reaches it: 0 / 0. Such a pair agrees on nothing at all, and as 1
+    /// it would make the dead branches of two failed trainings the most stable ones, so it is to be
+    /// counted and left out of means.
     pub fn iou(&self, threshold: u8) -> Option<f64> {
         let level = usize::from(threshold);
         let union = self.either[level];
@@ -50,8 +56,8 @@ impl Overlap {
     }
 }
 
-/// The grey level of a value as PyTorch code writes maps: times 255 in single precision, cut off. `None` if it is not
-/// finite.
+/// The grey level of a value as PyTorch code writes maps: times 255 in single precision, cut off.
+/// `None` if it is not finite.
 fn level(value: f32) -> Option<u8> {
     // The cast keeps to 0 and 255.
     value.is_finite().then_some((value * 255.0) as u8)
@@ -109,11 +115,17 @@ mod tests {
             let found = iou(&one, &other, threshold);
             assert_eq!(found, iou(&other, &one, threshold));
             // Against the definition.
-            let high = |map: &AttentionMap, place: usize| map.values[place] * 255.0 >= f32::from(threshold);
+            let high = |map: &AttentionMap, place: usize| {
+                map.values[place] * 255.0 >= f32::from(threshold)
+            };
             let count = |test: &dyn Fn(usize) -> bool| (0..5).filter(|place| test(*place)).count();
             let both = count(&|place| high(&one, place) && high(&other, place));
             let either = count(&|place| high(&one, place) || high(&other, place));
-            assert_eq!(found, (either > 0).then(|| both as f64 / either as f64), "{threshold}");
+            assert_eq!(
+                found,
+                (either > 0).then(|| both as f64 / either as f64),
+                "{threshold}"
+            );
         }
     }
 
@@ -121,7 +133,11 @@ mod tests {
     fn two_maps_below_the_threshold_have_no_overlap_to_speak_of() {
         let dark = map(1, 2, &[0.1, 0.2]);
         assert_eq!(iou(&dark, &dark, THRESHOLD), None);
-        assert_eq!(iou(&dark, &map(1, 2, &[0.9, 0.0]), THRESHOLD), Some(0.0), "one alone is a disagreement");
+        assert_eq!(
+            iou(&dark, &map(1, 2, &[0.9, 0.0]), THRESHOLD),
+            Some(0.0),
+            "one alone is a disagreement"
+        );
     }
 
     #[test]
@@ -136,10 +152,16 @@ mod tests {
     fn the_smaller_map_is_enlarged() {
         // The left half at four columns is 1, 0.75, 0.25, 0: two of the four reach the threshold.
         let small = map(1, 2, &[1.0, 0.0]);
-        assert_eq!(iou(&small, &map(1, 4, &[1.0, 1.0, 0.0, 0.0]), THRESHOLD), Some(1.0));
+        assert_eq!(
+            iou(&small, &map(1, 4, &[1.0, 1.0, 0.0, 0.0]), THRESHOLD),
+            Some(1.0)
+        );
         assert_eq!(iou(&map(2, 4, &[1.0; 8]), &small, THRESHOLD), Some(0.5));
         // A wide and a high map meet at the larger of each side.
-        assert_eq!(iou(&map(1, 4, &[1.0; 4]), &map(3, 1, &[1.0; 3]), THRESHOLD), Some(1.0));
+        assert_eq!(
+            iou(&map(1, 4, &[1.0; 4]), &map(3, 1, &[1.0; 3]), THRESHOLD),
+            Some(1.0)
+        );
     }
 
     #[test]

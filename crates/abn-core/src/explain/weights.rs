@@ -4,8 +4,8 @@ use burn::nn::Linear;
 use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor};
 
-/// Added to the denominator of Grad-CAM++ in the package pytorch-grad-cam. Not in the paper, but it decides the
-/// result where gradients are small, and published maps are made with it.
+/// Added to the denominator of Grad-CAM++ in the package pytorch-grad-cam. Not in the paper, but it
+/// decides the result where gradients are small, and published maps are made with it.
 const NO_DIVISION_BY_ZERO: f64 = 1e-6;
 
 /// CAM (Zhou et al. 2016, equation 2): the linear layer's weights of each image's class.
@@ -27,8 +27,8 @@ pub(super) fn grad_cam(gradient: Tensor<4>) -> Tensor<4> {
     gradient.mean_dim(2).mean_dim(3)
 }
 
-/// Grad-CAM++ (Chattopadhay et al. 2018, equations 18 and 19): positive gradients alone, each weighted by
-/// `alpha = g^2 / (2 g^2 + g^3 sum(A))`.
+/// Grad-CAM++ (Chattopadhay et al. 2018, equations 18 and 19): positive gradients alone, each
+/// weighted by `alpha = g^2 / (2 g^2 + g^3 sum(A))`.
 ///
 /// # Shapes
 /// `[B, C, h, w]` to `[B, C, 1, 1]`.
@@ -51,7 +51,9 @@ pub(super) fn grad_cam_plus_plus(values: Tensor<4>, gradient: Tensor<4>) -> Tens
 /// `[B, C, h, w]` and `[B, C, 1, 1]` to `[B, h, w]`.
 pub(super) fn combine(values: Tensor<4>, weights: Tensor<4>) -> Tensor<3> {
     let [batch, _, height, width] = values.dims();
-    (values * weights).sum_dim(1).reshape([batch, height, width])
+    (values * weights)
+        .sum_dim(1)
+        .reshape([batch, height, width])
 }
 
 #[cfg(test)]
@@ -67,7 +69,9 @@ mod tests {
     #[track_caller]
     fn check<const D: usize>(found: Tensor<D>, expected: &[f32]) {
         let expected = TensorData::new(expected.to_vec(), found.shape());
-        found.into_data().assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
+        found
+            .into_data()
+            .assert_approx_eq::<f32>(&expected, Tolerance::absolute(1e-6));
     }
 
     #[test]
@@ -82,10 +86,14 @@ mod tests {
 
     #[test]
     fn grad_cam_is_the_mean_gradient() {
-        check(grad_cam(tensor(&[1.0, -3.0, 0.5, 0.5], [1, 2, 1, 2])), &[-1.0, 0.5]);
+        check(
+            grad_cam(tensor(&[1.0, -3.0, 0.5, 0.5], [1, 2, 1, 2])),
+            &[-1.0, 0.5],
+        );
     }
 
-    /// One channel: A = (1, 3), g = (0.5, -2), so 0.5 * 0.25 / (2 * 0.25 + 4 * 0.125). Another: a gradient of 0.
+    /// One channel: A = (1, 3), g = (0.5, -2), so 0.5 * 0.25 / (2 * 0.25 + 4 * 0.125). Another: a
+    /// gradient of 0.
     #[test]
     fn grad_cam_plus_plus_by_hand() {
         let values = tensor(&[1.0, 3.0, 5.0, 5.0], [1, 2, 1, 2]);
@@ -97,14 +105,19 @@ mod tests {
     #[test]
     fn negative_features_bring_no_nan() {
         let values = tensor(&[-2.0 / 1024.0], [1, 1, 1, 1]);
-        let weights: Vec<f32> =
-            grad_cam_plus_plus(values, tensor(&[1024.0], [1, 1, 1, 1])).into_data().iter().collect();
+        let weights: Vec<f32> = grad_cam_plus_plus(values, tensor(&[1024.0], [1, 1, 1, 1]))
+            .into_data()
+            .iter()
+            .collect();
         assert!(weights[0].is_finite(), "{weights:?}");
     }
 
     #[test]
     fn channels_are_added_with_their_sign() {
         let values = tensor(&[1.0, 2.0, 3.0, 4.0], [1, 2, 1, 2]);
-        check(combine(values, tensor(&[1.0, -1.0], [1, 2, 1, 1])), &[-2.0, -2.0]);
+        check(
+            combine(values, tensor(&[1.0, -1.0], [1, 2, 1, 1])),
+            &[-2.0, -2.0],
+        );
     }
 }

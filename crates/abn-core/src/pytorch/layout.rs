@@ -9,8 +9,8 @@ pub(super) enum Layout {
     Same,
     /// Linear layers lie `[inputs, outputs]` here and `[outputs, inputs]` there.
     Transposed,
-    /// CBAM's code stacks maximum and mean over the channels, MANet's formula mean and maximum: the two planes
-    /// of `[1, 2, k, k]` change places.
+    /// CBAM's code stacks maximum and mean over the channels, MANet's formula mean and maximum: the
+    /// two planes of `[1, 2, k, k]` change places.
     PlanesSwapped,
 }
 
@@ -20,7 +20,9 @@ impl Layout {
         let parts: Vec<&str> = ours.split('.').collect();
         match parts.as_slice() {
             [.., "gate", "spatial", "conv", "weight"] => Self::PlanesSwapped,
-            [.., "head" | "fc1" | "fc2", "weight"] | [.., "head", "layers", _, "weight"] => Self::Transposed,
+            [.., "head" | "fc1" | "fc2", "weight"] | [.., "head", "layers", _, "weight"] => {
+                Self::Transposed
+            }
             _ => Self::Same,
         }
     }
@@ -46,7 +48,9 @@ impl Layout {
 
 fn transposed(data: &TensorData, rows: usize, columns: usize) -> TensorData {
     let values: Vec<f32> = data.iter::<f32>().collect();
-    let turned = (0..columns * rows).map(|index| values[(index % rows) * columns + index / rows]).collect();
+    let turned = (0..columns * rows)
+        .map(|index| values[(index % rows) * columns + index / rows])
+        .collect();
     TensorData::new::<f32, _>(turned, [columns, rows])
 }
 
@@ -64,24 +68,38 @@ mod tests {
     #[test]
     fn linear_weights_are_turned() {
         let layout = Layout::of("network.head.weight");
-        let turned = layout.apply(TensorData::new(vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3]));
+        let turned = layout.apply(TensorData::new(
+            vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0],
+            [2, 3],
+        ));
         assert_eq!(&turned.shape()[..], [3, 2]);
-        assert_eq!(turned.iter::<f32>().collect::<Vec<_>>(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(
+            turned.iter::<f32>().collect::<Vec<_>>(),
+            [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]
+        );
     }
 
     #[test]
     fn cbams_planes_change_places() {
         let layout = Layout::of("network.stages.0.blocks.1.gate.spatial.conv.weight");
         let swapped = layout.apply(TensorData::new(vec![1.0_f32, 2.0, 3.0, 4.0], [1, 2, 1, 2]));
-        assert_eq!(swapped.iter::<f32>().collect::<Vec<_>>(), [3.0, 4.0, 1.0, 2.0]);
+        assert_eq!(
+            swapped.iter::<f32>().collect::<Vec<_>>(),
+            [3.0, 4.0, 1.0, 2.0]
+        );
     }
 
     #[test]
     fn every_layout_is_its_own_inverse() {
-        for name in ["a.fc1.weight", "b.gate.spatial.conv.weight", "c.conv.weight"] {
+        for name in [
+            "a.fc1.weight",
+            "b.gate.spatial.conv.weight",
+            "c.conv.weight",
+        ] {
             for shape in [vec![2, 3], vec![1, 2, 3, 3]] {
-                let values: Vec<f32> =
-                    (0..shape.iter().product::<usize>()).map(|value| value as f32).collect();
+                let values: Vec<f32> = (0..shape.iter().product::<usize>())
+                    .map(|value| value as f32)
+                    .collect();
                 let data = TensorData::new(values, shape);
                 let layout = Layout::of(name);
                 assert_eq!(layout.apply(layout.apply(data.clone())), data, "{name}");

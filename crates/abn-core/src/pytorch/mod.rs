@@ -1,8 +1,8 @@
 //! Names and layouts of PyTorch checkpoints, and what they are called here.
 //!
-//! Understood are the names of the official ABN repository, which are torchvision's where both have the network,
-//! and those of the model zoos of CIFAR. Reading and writing files is the caller's business; this module only
-//! renames and rearranges.
+//! Understood are the names of the official ABN repository, which are torchvision's where both have
+//! the network, and those of the model zoos of CIFAR. Reading and writing files is the caller's
+//! business; this module only renames and rearranges.
 
 mod layout;
 mod names;
@@ -29,30 +29,50 @@ const UNUSED_NORM: &str = "bn_att.";
 /// The state of a classifier from the tensors of a PyTorch checkpoint.
 ///
 /// # Errors
-/// Names or shapes differ from what this classifier expects; the error speaks in PyTorch's names and layouts.
+/// Names or shapes differ from what this classifier expects; the error speaks in PyTorch's names
+/// and layouts.
 pub fn from_pytorch(
     config: &ClassifierConfig,
     checkpoint: State,
     device: &Device,
 ) -> Result<State, StateMismatch> {
     let found = official(config, checkpoint, TensorData::shape)?;
-    renamed(&config.init(device), found, |ours| name_of(ours, &config.network))
+    renamed(&config.init(device), found, |ours| {
+        name_of(ours, &config.network)
+    })
 }
 
 /// Compares a PyTorch checkpoint with what a classifier expects, without loading it.
 ///
 /// # Errors
 /// As [`from_pytorch`].
-pub fn check(config: &ClassifierConfig, checkpoint: &State, device: &Device) -> Result<(), StateMismatch> {
-    let shapes = checkpoint.iter().map(|(name, data)| (name.clone(), data.shape().clone())).collect();
+pub fn check(
+    config: &ClassifierConfig,
+    checkpoint: &State,
+    device: &Device,
+) -> Result<(), StateMismatch> {
+    let shapes = checkpoint
+        .iter()
+        .map(|(name, data)| (name.clone(), data.shape().clone()))
+        .collect();
     let found = official(config, shapes, |shape| shape)?;
-    let expect =
-        |(ours, shape): (String, Shape)| (name_of(&ours, &config.network), Layout::of(&ours).shape(&shape));
-    StateMismatch::check(&shapes_of(&config.init(device)).into_iter().map(expect).collect(), &found)
+    let expect = |(ours, shape): (String, Shape)| {
+        (
+            name_of(&ours, &config.network),
+            Layout::of(&ours).shape(&shape),
+        )
+    };
+    StateMismatch::check(
+        &shapes_of(&config.init(device))
+            .into_iter()
+            .map(expect)
+            .collect(),
+        &found,
+    )
 }
 
-/// What of a PyTorch checkpoint fits a classifier, in our names, and PyTorch's names of the rest: a head of other
-/// classes, an attention branch of another kind.
+/// What of a PyTorch checkpoint fits a classifier, in our names, and PyTorch's names of the rest: a
+/// head of other classes, an attention branch of another kind.
 ///
 /// # Errors
 /// The rest belongs to the backbone, so the checkpoint is of another network.
@@ -76,26 +96,42 @@ pub fn part_from_pytorch(
             None => {}
         }
     }
-    let (of_branch, unexpected): (State, State) =
-        found.into_iter().partition(|(name, _)| names::is_of_branch(name));
+    let (of_branch, unexpected): (State, State) = found
+        .into_iter()
+        .partition(|(name, _)| names::is_of_branch(name));
     unused.extend(of_branch.into_keys());
     if unexpected.is_empty() && shapes.is_empty() {
         return Ok((part, unused));
     }
-    let unexpected = unexpected.into_iter().map(|(name, data)| (name, data.shape().clone())).collect();
-    Err(StateMismatch { missing: vec![], unexpected, shapes })
+    let unexpected = unexpected
+        .into_iter()
+        .map(|(name, data)| (name, data.shape().clone()))
+        .collect();
+    Err(StateMismatch {
+        missing: vec![],
+        unexpected,
+        shapes,
+    })
 }
 
 /// The tensors of a classifier under PyTorch's names, in its layouts.
 pub fn to_pytorch(config: &ClassifierConfig, state: &State) -> State {
     let rename = |(ours, data): (&String, &TensorData)| {
-        (name_of(ours, &config.network), Layout::of(ours).apply(data.clone()))
+        (
+            name_of(ours, &config.network),
+            Layout::of(ours).apply(data.clone()),
+        )
     };
     let mut exported: State = state.iter().map(rename).collect();
     if has_unused_norm(config) {
         // The official code refuses a checkpoint without it.
         let channels = config.network.branch_stage().outputs();
-        for (leaf, value) in [("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)] {
+        for (leaf, value) in [
+            ("weight", 1.0),
+            ("bias", 0.0),
+            ("running_mean", 0.0),
+            ("running_var", 1.0),
+        ] {
             let data = TensorData::new(vec![value; channels], [channels]);
             exported.insert(format!("{UNUSED_NORM}{leaf}"), data.convert::<f32>());
         }
@@ -106,17 +142,22 @@ pub fn to_pytorch(config: &ClassifierConfig, state: &State) -> State {
 /// The state of any module from PyTorch tensors, by a function from our names to theirs.
 ///
 /// # Errors
-/// Names or shapes differ from what the module expects; the error speaks in PyTorch's names and layouts.
+/// Names or shapes differ from what the module expects; the error speaks in PyTorch's names and
+/// layouts.
 pub fn renamed<M: Module>(
     module: &M,
     mut checkpoint: State,
     pytorch_name: impl Fn(&str) -> String,
 ) -> Result<State, StateMismatch> {
     let ours: Vec<(String, Shape)> = shapes_of(module).into_iter().collect();
-    let expected =
-        ours.iter().map(|(ours, shape)| (pytorch_name(ours), Layout::of(ours).shape(shape))).collect();
-    let shapes: BTreeMap<String, Shape> =
-        checkpoint.iter().map(|(name, data)| (name.clone(), data.shape().clone())).collect();
+    let expected = ours
+        .iter()
+        .map(|(ours, shape)| (pytorch_name(ours), Layout::of(ours).shape(shape)))
+        .collect();
+    let shapes: BTreeMap<String, Shape> = checkpoint
+        .iter()
+        .map(|(name, data)| (name.clone(), data.shape().clone()))
+        .collect();
     StateMismatch::check(&expected, &shapes)?;
     let rename = |(ours, _): (String, Shape)| {
         let data = checkpoint.remove(&pytorch_name(&ours))?;
@@ -132,7 +173,8 @@ fn has_unused_norm(config: &ClassifierConfig) -> bool {
     config.network.family == Family::ResNext && config.attention.as_ref().is_some_and(unused)
 }
 
-/// The tensors under their official names: without wrappers, counters and what the official code never uses.
+/// The tensors under their official names: without wrappers, counters and what the official code
+/// never uses.
 ///
 /// # Errors
 /// Two tensors have the same official name; it would be chance which one counts.
@@ -150,7 +192,11 @@ fn official<T>(
         }
         if let Some(double) = found.insert(official, tensor) {
             let unexpected = vec![(name, shape(&double).clone())];
-            return Err(StateMismatch { missing: vec![], unexpected, shapes: vec![] });
+            return Err(StateMismatch {
+                missing: vec![],
+                unexpected,
+                shapes: vec![],
+            });
         }
     }
     Ok(found)
@@ -164,7 +210,11 @@ mod tests {
 
     fn resnet8() -> (ClassifierConfig, State) {
         let network = Architecture::parse("resnet8").unwrap().network;
-        let config = ClassifierConfig { network, attention: None, classes: 3 };
+        let config = ClassifierConfig {
+            network,
+            attention: None,
+            classes: 3,
+        };
         let exported = to_pytorch(&config, &state_of(&config.init(&Device::flex())));
         (config, exported)
     }
@@ -188,21 +238,37 @@ mod tests {
     #[test]
     fn wrappers_and_counters_do_not_matter() {
         let (config, checkpoint) = resnet8();
-        let wrapped =
-            checkpoint.iter().map(|(name, data)| (format!("module._orig_mod.{name}"), data.clone()));
+        let wrapped = checkpoint
+            .iter()
+            .map(|(name, data)| (format!("module._orig_mod.{name}"), data.clone()));
         let mut wrapped: State = wrapped.collect();
-        wrapped.insert("module.bn1.num_batches_tracked".to_owned(), TensorData::new(vec![7.0_f32], [1]));
+        wrapped.insert(
+            "module.bn1.num_batches_tracked".to_owned(),
+            TensorData::new(vec![7.0_f32], [1]),
+        );
         let device = Device::flex();
-        assert!(from_pytorch(&config, wrapped, &device) == from_pytorch(&config, checkpoint, &device));
+        assert!(
+            from_pytorch(&config, wrapped, &device) == from_pytorch(&config, checkpoint, &device)
+        );
     }
 
     #[test]
     fn a_backbone_of_another_shape_is_named_with_both_shapes() {
         let (_, checkpoint) = resnet8();
         let network = Architecture::parse("resnet8-cifar").unwrap().network;
-        let mut wider = ClassifierConfig { network, attention: None, classes: 3 };
+        let mut wider = ClassifierConfig {
+            network,
+            attention: None,
+            classes: 3,
+        };
         wider.network.stem = crate::backbone::StemConfig::Small { width: 8 };
         let mismatch = part_from_pytorch(&wider, checkpoint, &Device::flex()).unwrap_err();
-        assert!(mismatch.shapes.iter().any(|(name, ..)| name == "conv1.weight"), "{mismatch}");
+        assert!(
+            mismatch
+                .shapes
+                .iter()
+                .any(|(name, ..)| name == "conv1.weight"),
+            "{mismatch}"
+        );
     }
 }

@@ -8,8 +8,8 @@
 //! | head | fc | fc | fc | classifier | classifier |
 //! | the branch's stage | att_layer4 | att_block3 | att_dense3 | stage_att | att_features |
 //!
-//! The branch's other layers are `bn_att`, `att_conv`, `bn_att2`, `att_conv2`, `att_conv3`, `bn_att3` everywhere.
-//! What no public code has (MANet's module, VGG's branch) has names of ours.
+//! The branch's other layers are `bn_att`, `att_conv`, `bn_att2`, `att_conv2`, `att_conv3`,
+//! `bn_att3` everywhere. What no public code has (MANet's module, VGG's branch) has names of ours.
 
 use crate::backbone::{Family, NetworkConfig};
 use crate::mixed::MixedAttentionConfig;
@@ -23,28 +23,61 @@ pub fn name_of(ours: &str, network: &NetworkConfig) -> String {
     let family = network.family;
     match parts.as_slice() {
         ["network", "stem", part, leaf] => leaf_of(stem(family, part), leaf),
-        ["network", "norm", leaf] => leaf_of(if family == Family::DenseNet { "bn" } else { "bn1" }, leaf),
+        ["network", "norm", leaf] => leaf_of(
+            if family == Family::DenseNet {
+                "bn"
+            } else {
+                "bn1"
+            },
+            leaf,
+        ),
         ["network", "head", "layers", index, leaf] => {
             leaf_of(&format!("classifier.{}", VGG_LAYERS * number(index)), leaf)
         }
-        ["network", "head", leaf] => {
-            leaf_of(if family == Family::ResNext { "classifier" } else { "fc" }, leaf)
-        }
+        ["network", "head", leaf] => leaf_of(
+            if family == Family::ResNext {
+                "classifier"
+            } else {
+                "fc"
+            },
+            leaf,
+        ),
         ["network", "stages", stage, "transition", part, leaf] => {
             leaf_of(&format!("trans{}.{}", successor(stage), one(part)), leaf)
         }
-        ["network", "stages", stage, "blocks", block, "conv" | "norm", leaf] if family == Family::Vgg => {
+        [
+            "network",
+            "stages",
+            stage,
+            "blocks",
+            block,
+            "conv" | "norm",
+            leaf,
+        ] if family == Family::Vgg => {
             let index = vgg_index(network, number(stage), number(block));
             vgg_layer("features", index, parts[5], leaf)
         }
         ["network", "stages", stage, "blocks", block, rest @ ..] => {
-            format!("{}.{}", block_of(family, successor(stage), block), inside(rest, network))
+            format!(
+                "{}.{}",
+                block_of(family, successor(stage), block),
+                inside(rest, network)
+            )
         }
-        ["branch", "stage", "blocks", block, part @ ("conv" | "norm"), leaf] => {
-            vgg_layer("att_features", VGG_LAYERS * number(block), part, leaf)
-        }
+        [
+            "branch",
+            "stage",
+            "blocks",
+            block,
+            part @ ("conv" | "norm"),
+            leaf,
+        ] => vgg_layer("att_features", VGG_LAYERS * number(block), part, leaf),
         ["branch", "stage", "blocks", block, rest @ ..] => {
-            format!("{}.{}", branch_block(family, network.stages.len(), block), inside(rest, network))
+            format!(
+                "{}.{}",
+                branch_block(family, network.stages.len(), block),
+                inside(rest, network)
+            )
         }
         ["branch", "norm", leaf] => leaf_of("bn_att", leaf),
         ["branch", "class_maps", "conv", leaf] => leaf_of("att_conv", leaf),
@@ -57,15 +90,18 @@ pub fn name_of(ours: &str, network: &NetworkConfig) -> String {
     }
 }
 
-/// What names start with when the network was trained as a part of something: under `DataParallel`, `torch.compile`
-/// or as the field of another module.
+/// What names start with when the network was trained as a part of something: under `DataParallel`,
+/// `torch.compile` or as the field of another module.
 const WRAPPERS: [&str; 5] = ["module.", "_orig_mod.", "model.", "net.", "state_dict."];
 
-/// The official name of a name in a checkpoint: without wrappers, and `fc` and `downsample` for what zoos call
-/// `linear` and `shortcut`.
+/// The official name of a name in a checkpoint: without wrappers, and `fc` and `downsample` for
+/// what zoos call `linear` and `shortcut`.
 pub(super) fn official(theirs: &str, family: Family) -> String {
     let mut bare = theirs;
-    while let Some(rest) = WRAPPERS.iter().find_map(|wrapper| bare.strip_prefix(wrapper)) {
+    while let Some(rest) = WRAPPERS
+        .iter()
+        .find_map(|wrapper| bare.strip_prefix(wrapper))
+    {
         bare = rest;
     }
     match family {
@@ -81,7 +117,9 @@ pub(super) fn official(theirs: &str, family: Family) -> String {
 
 /// Whether PyTorch's name is that of a tensor of an attention branch.
 pub(super) fn is_of_branch(theirs: &str) -> bool {
-    ["att_", "bn_att", "stage_att.", "mixed."].iter().any(|start| theirs.starts_with(start))
+    ["att_", "bn_att", "stage_att.", "mixed."]
+        .iter()
+        .any(|start| theirs.starts_with(start))
 }
 
 fn stem(family: Family, part: &str) -> &'static str {
@@ -115,14 +153,26 @@ fn branch_block(family: Family, stages: usize, block: &str) -> String {
 fn inside(parts: &[&str], network: &NetworkConfig) -> String {
     let resnext = network.family == Family::ResNext;
     match parts {
-        ["convs", index, part, leaf] if resnext => leaf_of(resnext_layer(number(index), part), leaf),
+        ["convs", index, part, leaf] if resnext => {
+            leaf_of(resnext_layer(number(index), part), leaf)
+        }
         ["convs", index, part, leaf] => leaf_of(&numbered(part, successor(index)), leaf),
-        ["shortcut", "conv", leaf] => {
-            leaf_of(if resnext { "shortcut.shortcut_conv" } else { "downsample.0" }, leaf)
-        }
-        ["shortcut", "norm", leaf] => {
-            leaf_of(if resnext { "shortcut.shortcut_bn" } else { "downsample.1" }, leaf)
-        }
+        ["shortcut", "conv", leaf] => leaf_of(
+            if resnext {
+                "shortcut.shortcut_conv"
+            } else {
+                "downsample.0"
+            },
+            leaf,
+        ),
+        ["shortcut", "norm", leaf] => leaf_of(
+            if resnext {
+                "shortcut.shortcut_bn"
+            } else {
+                "downsample.1"
+            },
+            leaf,
+        ),
         ["shortcut", leaf] => leaf_of("convShortcut", leaf),
         ["gate", rest @ .., leaf] => leaf_of(&gate(rest, network), leaf),
         [layer, leaf] => leaf_of(&layer.replace("norm", "bn"), leaf),
@@ -156,12 +206,18 @@ fn gate(parts: &[&str], network: &NetworkConfig) -> String {
 
 /// Place in torchvision's `features` of a convolution: every stage ends with a pooling.
 fn vgg_index(network: &NetworkConfig, stage: usize, block: usize) -> usize {
-    let before: usize = network.stages[..stage].iter().map(|stage| VGG_LAYERS * stage.blocks + 1).sum();
+    let before: usize = network.stages[..stage]
+        .iter()
+        .map(|stage| VGG_LAYERS * stage.blocks + 1)
+        .sum();
     before + VGG_LAYERS * block
 }
 
 fn vgg_layer(list: &str, index: usize, part: &str, leaf: &str) -> String {
-    leaf_of(&format!("{list}.{}", if part == "conv" { index } else { index + 1 }), leaf)
+    leaf_of(
+        &format!("{list}.{}", if part == "conv" { index } else { index + 1 }),
+        leaf,
+    )
 }
 
 /// `conv` and `norm` as the first of their kind.
@@ -206,67 +262,171 @@ mod tests {
         let cifar = |ours, theirs| check("resnet20", ours, theirs);
         cifar("network.stem.conv.weight", "conv1.weight");
         cifar("network.stem.norm.running_var", "bn1.running_var");
-        cifar("network.stages.2.blocks.0.convs.1.norm.gamma", "layer3.0.bn2.weight");
-        cifar("network.stages.1.blocks.17.shortcut.conv.weight", "layer2.17.downsample.0.weight");
-        cifar("network.stages.1.blocks.0.shortcut.norm.beta", "layer2.0.downsample.1.bias");
+        cifar(
+            "network.stages.2.blocks.0.convs.1.norm.gamma",
+            "layer3.0.bn2.weight",
+        );
+        cifar(
+            "network.stages.1.blocks.17.shortcut.conv.weight",
+            "layer2.17.downsample.0.weight",
+        );
+        cifar(
+            "network.stages.1.blocks.0.shortcut.norm.beta",
+            "layer2.0.downsample.1.bias",
+        );
         cifar("network.head.bias", "fc.bias");
-        cifar("branch.stage.blocks.1.convs.2.conv.weight", "att_layer3.1.conv3.weight");
+        cifar(
+            "branch.stage.blocks.1.convs.2.conv.weight",
+            "att_layer3.1.conv3.weight",
+        );
         cifar("branch.norm.running_mean", "bn_att.running_mean");
         cifar("branch.map.norm.gamma", "bn_att3.weight");
-        cifar("branch.mixed.channel.fc1.weight", "mixed.channel.fc1.weight");
-        check("resnet18", "branch.stage.blocks.1.convs.1.conv.weight", "att_layer4.1.conv2.weight");
+        cifar(
+            "branch.mixed.channel.fc1.weight",
+            "mixed.channel.fc1.weight",
+        );
+        check(
+            "resnet18",
+            "branch.stage.blocks.1.convs.1.conv.weight",
+            "att_layer4.1.conv2.weight",
+        );
     }
 
     #[test]
     fn names_of_blocks_with_attention() {
         let gate = "network.stages.0.blocks.2.gate.";
-        check("se-resnet50", &format!("{gate}channel.fc2.bias"), "layer1.2.fc2.bias");
-        check("cbam-resnet50", &format!("{gate}channel.fc2.bias"), "layer1.2.cbam.ChannelGate.mlp.3.bias");
+        check(
+            "se-resnet50",
+            &format!("{gate}channel.fc2.bias"),
+            "layer1.2.fc2.bias",
+        );
+        check(
+            "cbam-resnet50",
+            &format!("{gate}channel.fc2.bias"),
+            "layer1.2.cbam.ChannelGate.mlp.3.bias",
+        );
         let spatial = "layer1.2.cbam.SpatialGate.spatial.";
-        check("cbam-resnet50", &format!("{gate}spatial.conv.weight"), &format!("{spatial}conv.weight"));
-        check("cbam-resnet50", &format!("{gate}spatial.norm.gamma"), &format!("{spatial}bn.weight"));
+        check(
+            "cbam-resnet50",
+            &format!("{gate}spatial.conv.weight"),
+            &format!("{spatial}conv.weight"),
+        );
+        check(
+            "cbam-resnet50",
+            &format!("{gate}spatial.norm.gamma"),
+            &format!("{spatial}bn.weight"),
+        );
     }
 
     #[test]
     fn names_of_the_other_families() {
         let block = "network.stages.1.blocks.0.";
-        check("wrn-16-2", &format!("{block}norm1.gamma"), "block2.layer.0.bn1.weight");
-        check("wrn-16-2", &format!("{block}shortcut.weight"), "block2.layer.0.convShortcut.weight");
+        check(
+            "wrn-16-2",
+            &format!("{block}norm1.gamma"),
+            "block2.layer.0.bn1.weight",
+        );
+        check(
+            "wrn-16-2",
+            &format!("{block}shortcut.weight"),
+            "block2.layer.0.convShortcut.weight",
+        );
         check("wrn-16-2", "network.norm.beta", "bn1.bias");
-        check("wrn-16-2", "branch.stage.blocks.1.conv2.weight", "att_block3.layer.1.conv2.weight");
-        check("densenet-bc-22-12", &format!("{block}conv1.weight"), "dense2.0.conv1.weight");
-        check("densenet-bc-22-12", "network.stages.0.transition.norm.gamma", "trans1.bn1.weight");
+        check(
+            "wrn-16-2",
+            "branch.stage.blocks.1.conv2.weight",
+            "att_block3.layer.1.conv2.weight",
+        );
+        check(
+            "densenet-bc-22-12",
+            &format!("{block}conv1.weight"),
+            "dense2.0.conv1.weight",
+        );
+        check(
+            "densenet-bc-22-12",
+            "network.stages.0.transition.norm.gamma",
+            "trans1.bn1.weight",
+        );
         check("densenet-bc-22-12", "network.norm.gamma", "bn.weight");
-        check("densenet-bc-22-12", "branch.stage.blocks.2.norm2.gamma", "att_dense3.2.bn2.weight");
+        check(
+            "densenet-bc-22-12",
+            "branch.stage.blocks.2.norm2.gamma",
+            "att_dense3.2.bn2.weight",
+        );
         let bottleneck = "stage_2.stage_2_bottleneck_0.";
-        check("resnext29-2x64d", &format!("{block}convs.1.norm.gamma"), &format!("{bottleneck}bn.weight"));
+        check(
+            "resnext29-2x64d",
+            &format!("{block}convs.1.norm.gamma"),
+            &format!("{bottleneck}bn.weight"),
+        );
         check(
             "resnext29-2x64d",
             &format!("{block}shortcut.conv.weight"),
             &format!("{bottleneck}shortcut.shortcut_conv.weight"),
         );
-        check("resnext29-2x64d", "network.head.weight", "classifier.weight");
+        check(
+            "resnext29-2x64d",
+            "network.head.weight",
+            "classifier.weight",
+        );
         check("resnext29-2x64d", "network.stem.norm.gamma", "bn_1.weight");
-        check("resnext50-32x4d", &format!("{block}convs.1.norm.gamma"), "layer2.0.bn2.weight");
+        check(
+            "resnext50-32x4d",
+            &format!("{block}convs.1.norm.gamma"),
+            "layer2.0.bn2.weight",
+        );
     }
 
     #[test]
     fn names_of_vgg() {
         // conv, bn, relu, conv, bn, relu, pool, conv ...
-        check("vgg16-bn", "network.stages.0.blocks.1.norm.gamma", "features.4.weight");
-        check("vgg16-bn", "network.stages.1.blocks.0.conv.bias", "features.7.bias");
-        check("vgg16-bn", "network.stages.4.blocks.2.conv.weight", "features.40.weight");
-        check("vgg16-bn", "network.head.layers.2.weight", "classifier.6.weight");
-        check("vgg16-bn", "branch.stage.blocks.1.norm.gamma", "att_features.4.weight");
-        check("vgg16-bn-conv4", "network.stages.4.blocks.2.conv.weight", "features.40.weight");
+        check(
+            "vgg16-bn",
+            "network.stages.0.blocks.1.norm.gamma",
+            "features.4.weight",
+        );
+        check(
+            "vgg16-bn",
+            "network.stages.1.blocks.0.conv.bias",
+            "features.7.bias",
+        );
+        check(
+            "vgg16-bn",
+            "network.stages.4.blocks.2.conv.weight",
+            "features.40.weight",
+        );
+        check(
+            "vgg16-bn",
+            "network.head.layers.2.weight",
+            "classifier.6.weight",
+        );
+        check(
+            "vgg16-bn",
+            "branch.stage.blocks.1.norm.gamma",
+            "att_features.4.weight",
+        );
+        check(
+            "vgg16-bn-conv4",
+            "network.stages.4.blocks.2.conv.weight",
+            "features.40.weight",
+        );
     }
 
     #[test]
     fn zoo_names_become_official() {
         assert_eq!(official("linear.weight", Family::ResNet), "fc.weight");
-        assert_eq!(official("layer2.0.shortcut.1.bias", Family::ResNet), "layer2.0.downsample.1.bias");
-        assert_eq!(official("module.model.conv1.weight", Family::ResNet), "conv1.weight");
-        assert_eq!(official("features.module.0.bias", Family::Vgg), "features.0.bias");
+        assert_eq!(
+            official("layer2.0.shortcut.1.bias", Family::ResNet),
+            "layer2.0.downsample.1.bias"
+        );
+        assert_eq!(
+            official("module.model.conv1.weight", Family::ResNet),
+            "conv1.weight"
+        );
+        assert_eq!(
+            official("features.module.0.bias", Family::Vgg),
+            "features.0.bias"
+        );
         let resnext = "stage_1.stage_1_bottleneck_0.shortcut.shortcut_bn.bias";
         assert_eq!(official(resnext, Family::ResNext), resnext);
     }

@@ -1,4 +1,5 @@
-//! Where the objects lie, as boxes: a table beside the images with the columns image, x0, y0, x1 and y1.
+//! Where the objects lie, as boxes: a table beside the images with the columns image, x0, y0, x1
+//! and y1.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -32,12 +33,16 @@ impl Xyxy {
 }
 
 impl Boxes {
-    /// The table in `dir`: `boxes.tsv`, `boxes.csv`, or one such as `head_boxes.tsv`; the first by name.
+    /// The table in `dir`: `boxes.tsv`, `boxes.csv`, or one such as `head_boxes.tsv`; the first by
+    /// name.
     ///
     /// # Errors
     /// The folder or the table cannot be read, or a row of it is no box.
     pub(super) fn find(dir: &Path) -> Result<Option<Self>, DataError> {
-        let failed = |source| DataError::Read { path: dir.into(), source };
+        let failed = |source| DataError::Read {
+            path: dir.into(),
+            source,
+        };
         let mut tables = Vec::new();
         for entry in dir.read_dir().map_err(failed)? {
             let path = entry.map_err(failed)?.path();
@@ -45,15 +50,25 @@ impl Boxes {
                 tables.push(path);
             }
         }
-        tables.into_iter().min().map(|table| Self::read(&table)).transpose()
+        tables
+            .into_iter()
+            .min()
+            .map(|table| Self::read(&table))
+            .transpose()
     }
 
     fn read(path: &Path) -> Result<Self, DataError> {
         let bytes = read_bounded(path, MAX_FILE, "a table of boxes")?;
         let delimiter = separator(path).unwrap_or(b'\t');
-        let mut table =
-            ReaderBuilder::new().delimiter(delimiter).trim(Trim::All).from_reader(bytes.as_slice());
-        let unusable = |line: u64, reason: String| DataError::Table { path: path.into(), line, reason };
+        let mut table = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .trim(Trim::All)
+            .from_reader(bytes.as_slice());
+        let unusable = |line: u64, reason: String| DataError::Table {
+            path: path.into(),
+            line,
+            reason,
+        };
         let unreadable = |error: csv::Error| {
             let line = error.position().map_or(1, csv::Position::line);
             unusable(line, error.to_string())
@@ -63,26 +78,37 @@ impl Boxes {
         if places.contains(&None) {
             return Err(unusable(
                 1,
-                format!("its columns are {}", header.iter().collect::<Vec<_>>().join(", ")),
+                format!(
+                    "its columns are {}",
+                    header.iter().collect::<Vec<_>>().join(", ")
+                ),
             ));
         }
         let mut of_image: HashMap<String, Vec<Xyxy>> = HashMap::new();
         for row in table.records() {
             let row = row.map_err(unreadable)?;
             let line = row.position().map_or(1, csv::Position::line);
-            let fields = places.map(|place| place.and_then(|place| row.get(place)).unwrap_or_default());
+            let fields =
+                places.map(|place| place.and_then(|place| row.get(place)).unwrap_or_default());
             let corners = xyxy(&fields).ok_or_else(|| unusable(line, in_words(&row)))?;
-            of_image.entry(fields[0].replace('\\', "/")).or_default().push(corners);
+            of_image
+                .entry(fields[0].replace('\\', "/"))
+                .or_default()
+                .push(corners);
         }
         Ok(Self { of_image })
     }
 
-    /// The boxes of the image as a mask; `None` if the table names none, or none with a pixel in the image. The image may
-    /// be named from the folder of the table or from that of the classes.
+    /// The boxes of the image as a mask; `None` if the table names none, or none with a pixel in
+    /// the image. The image may be named from the folder of the table or from that of the classes.
     pub(super) fn mask(&self, names: [&str; 2], (width, height): (u32, u32)) -> Option<GrayImage> {
         let boxes = names.into_iter().find_map(|name| self.of_image.get(name))?;
         let mask = GrayImage::from_fn(width, height, |x, y| {
-            Luma([if boxes.iter().any(|corners| corners.holds(x, y)) { 255 } else { 0 }])
+            Luma([if boxes.iter().any(|corners| corners.holds(x, y)) {
+                255
+            } else {
+                0
+            }])
         });
         mask.pixels().any(|pixel| pixel[0] > 0).then_some(mask)
     }
@@ -112,7 +138,10 @@ fn in_words(row: &StringRecord) -> String {
 
 /// The name of a file as tables write it, with slashes.
 pub(super) fn name_in_table(path: &Path) -> String {
-    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    path.iter()
+        .map(|part| part.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 #[cfg(test)]
@@ -131,7 +160,10 @@ mod tests {
 
     #[test]
     fn a_pixel_belongs_to_a_box_if_its_centre_does() {
-        let (dir, _) = table("head_boxes.tsv", "image\tx0\ty0\tx1\ty1\nimages/a/1.jpg\t0.5\t-3\t2.4\t1\n");
+        let (dir, _) = table(
+            "head_boxes.tsv",
+            "image\tx0\ty0\tx1\ty1\nimages/a/1.jpg\t0.5\t-3\t2.4\t1\n",
+        );
         let boxes = Boxes::find(dir.path()).unwrap().unwrap();
         let mask = boxes.mask(["images/a/1.jpg", "a/1.jpg"], (4, 2)).unwrap();
         assert_eq!(mask.into_raw(), [255, 255, 0, 0, 0, 0, 0, 0]);
@@ -140,12 +172,17 @@ mod tests {
 
     #[test]
     fn boxes_of_an_image_are_joined_and_columns_found_by_name() {
-        let text = "id,y1,x1,y0,x0,image\n7,1,1,0,0,a/1.jpg\n8,2,3,1,2,a/1.jpg\n9,0,0,0,0,a/2.jpg\n";
+        let text =
+            "id,y1,x1,y0,x0,image\n7,1,1,0,0,a/1.jpg\n8,2,3,1,2,a/1.jpg\n9,0,0,0,0,a/2.jpg\n";
         let (dir, _) = table("boxes.csv", text);
         let boxes = Boxes::find(dir.path()).unwrap().unwrap();
         let mask = boxes.mask(["images/a/1.jpg", "a/1.jpg"], (3, 2)).unwrap();
         assert_eq!(mask.into_raw(), [255, 0, 0, 0, 0, 255]);
-        assert_eq!(boxes.mask(["images/a/2.jpg", "a/2.jpg"], (3, 2)), None, "a box without a pixel");
+        assert_eq!(
+            boxes.mask(["images/a/2.jpg", "a/2.jpg"], (3, 2)),
+            None,
+            "a box without a pixel"
+        );
     }
 
     #[test]
@@ -162,13 +199,19 @@ mod tests {
         for (text, words) in [
             ("", "is empty"),
             ("image\tx\ty\n", "line 1: its columns are image, x, y"),
-            (&format!("{header}a.jpg\t1\t2\tthree\t4\n"), "line 2: it says a.jpg, 1, 2, three, 4"),
+            (
+                &format!("{header}a.jpg\t1\t2\tthree\t4\n"),
+                "line 2: it says a.jpg, 1, 2, three, 4",
+            ),
             (&format!("{header}a.jpg\t1\t2\tNaN\t4\n"), "line 2"),
             (&format!("{header}a.jpg\t1\t2\t3\t4\nb.jpg\t1\n"), "line 3"),
         ] {
             let (dir, _) = table("boxes.tsv", text);
             let error = Boxes::find(dir.path()).unwrap_err().to_string();
-            assert!(error.contains(words) && error.contains("boxes.tsv"), "{error}");
+            assert!(
+                error.contains(words) && error.contains("boxes.tsv"),
+                "{error}"
+            );
         }
     }
 }

@@ -28,21 +28,33 @@ pub(super) enum Layout {
 impl Layout {
     /// The layout of `dir`.
     ///
-    /// A class may be named train or images, too: `train/` counts as the training images only beside `val/` or
-    /// `test/` or if it is alone, and `images/` as the place of all images only if it has folders in it. `val/`
-    /// alone is enough to measure on.
+    /// A class may be named train or images, too: `train/` counts as the training images only
+    /// beside `val/` or `test/` or if it is alone, and `images/` as the place of all images only if
+    /// it has folders in it. `val/` alone is enough to measure on.
     pub(super) fn find(dir: &Path) -> Result<Self, DataError> {
         if !dir.is_dir() {
-            return Err(missing(dir, "a folder with one folder of images a class", "check the path"));
+            return Err(missing(
+                dir,
+                "a folder with one folder of images a class",
+                "check the path",
+            ));
         }
         let train = dir.join("train");
-        let test = HELD_OUT.iter().map(|name| dir.join(name)).find(|test| test.is_dir());
+        let test = HELD_OUT
+            .iter()
+            .map(|name| dir.join(name))
+            .find(|test| test.is_dir());
         let alone = || class_folders(dir).map(|folders| folders.len() == 1);
         match test {
             Some(test) if train.is_dir() || alone()? => return Ok(Self::HeldOut { train, test }),
             None if train.is_dir() && alone()? => {
-                let advice = "add it, or name the folder train itself to have one image in five held out";
-                return Err(missing(&dir.join(HELD_OUT[0]), "the held-out images beside train/", advice));
+                let advice =
+                    "add it, or name the folder train itself to have one image in five held out";
+                return Err(missing(
+                    &dir.join(HELD_OUT[0]),
+                    "the held-out images beside train/",
+                    advice,
+                ));
             }
             _ => {}
         }
@@ -58,9 +70,11 @@ impl Layout {
         match self {
             Self::Whole { root } => at_least_two(root),
             Self::HeldOut { train, test } if !train.is_dir() => match split {
-                Split::Train => {
-                    Err(missing(train, "the images to learn from beside those held out", "add it"))
-                }
+                Split::Train => Err(missing(
+                    train,
+                    "the images to learn from beside those held out",
+                    "add it",
+                )),
                 Split::Test => at_least_two(test),
             },
             Self::HeldOut { train, test } => {
@@ -77,21 +91,35 @@ impl Layout {
 fn at_least_two(root: &Path) -> Result<Vec<String>, DataError> {
     let folders = class_folders(root)?;
     match folders.len() {
-        0 | 1 => Err(DataError::NoClasses { path: root.into(), found: folders }),
+        0 | 1 => Err(DataError::NoClasses {
+            path: root.into(),
+            found: folders,
+        }),
         _ => Ok(folders),
     }
 }
 
 /// Every class of `here` must be in `there`, too. Both are sorted.
 fn all_in(here: &[String], there: &[String], has: &Path, lacks: &Path) -> Result<(), DataError> {
-    let missing: Vec<String> =
-        here.iter().filter(|class| there.binary_search(class).is_err()).cloned().collect();
+    let missing: Vec<String> = here
+        .iter()
+        .filter(|class| there.binary_search(class).is_err())
+        .cloned()
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(DataError::UnequalClasses { path: lacks.into(), other: has.into(), missing })
+    Err(DataError::UnequalClasses {
+        path: lacks.into(),
+        other: has.into(),
+        missing,
+    })
 }
 
 fn missing(path: &Path, expected: &str, advice: &str) -> DataError {
-    DataError::Missing { path: path.into(), expected: expected.into(), advice: advice.into() }
+    DataError::Missing {
+        path: path.into(),
+        expected: expected.into(),
+        advice: advice.into(),
+    }
 }

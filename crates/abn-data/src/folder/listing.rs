@@ -46,7 +46,8 @@ impl Listing {
     /// All places: the first of every class, the second of every class, and so on.
     pub(super) fn by_turns(&self) -> Vec<u32> {
         let starts = std::iter::once(0).chain(self.classes.iter().copied());
-        let turn_of = |(start, end): (usize, &usize)| (start..*end).map(move |place| (place - start, place));
+        let turn_of =
+            |(start, end): (usize, &usize)| (start..*end).map(move |place| (place - start, place));
         let mut turns: Vec<(u32, u32)> = starts
             .zip(&self.classes)
             .flat_map(turn_of)
@@ -70,8 +71,8 @@ pub(super) fn class_folders(root: &Path) -> Result<Vec<String>, DataError> {
     Ok(folders)
 }
 
-/// Names of the images of a class below its folder, with `/` between folders, in torchvision's order: folder by
-/// folder, each sorted.
+/// Names of the images of a class below its folder, with `/` between folders, in torchvision's
+/// order: folder by folder, each sorted.
 pub(super) fn images_in(root: &Path, class: &str) -> Result<Vec<String>, DataError> {
     let folder = root.join(class);
     let mut images = vec![];
@@ -87,11 +88,19 @@ pub(super) fn images_in(root: &Path, class: &str) -> Result<Vec<String>, DataErr
     Ok(images)
 }
 
-fn collect(folder: &Path, prefix: &str, levels: usize, images: &mut Vec<String>) -> Result<(), DataError> {
+fn collect(
+    folder: &Path,
+    prefix: &str,
+    levels: usize,
+    images: &mut Vec<String>,
+) -> Result<(), DataError> {
     for entry in entries(folder)? {
         if is_folder(&entry)? {
             if levels == 0 {
-                return Err(DataError::TooDeep { path: entry.path(), limit: MOST_LEVELS });
+                return Err(DataError::TooDeep {
+                    path: entry.path(),
+                    limit: MOST_LEVELS,
+                });
             }
             let inner = format!("{prefix}{}/", name_of(&entry)?);
             collect(&entry.path(), &inner, levels - 1, images)?;
@@ -104,27 +113,46 @@ fn collect(folder: &Path, prefix: &str, levels: usize, images: &mut Vec<String>)
 
 /// What is in a folder and not hidden.
 fn entries(folder: &Path) -> Result<Vec<DirEntry>, DataError> {
-    let failed = |source: io::Error| DataError::Read { path: folder.into(), source };
-    let entries: Vec<DirEntry> =
-        fs::read_dir(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+    let failed = |source: io::Error| DataError::Read {
+        path: folder.into(),
+        source,
+    };
+    let entries: Vec<DirEntry> = fs::read_dir(folder)
+        .map_err(failed)?
+        .collect::<Result<_, _>>()
+        .map_err(failed)?;
     let hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
     Ok(entries.into_iter().filter(|entry| !hidden(entry)).collect())
 }
 
 /// Links are followed; only they cost a look at the file itself.
 fn is_folder(entry: &DirEntry) -> Result<bool, DataError> {
-    let failed = |source: io::Error| DataError::Read { path: entry.path(), source };
+    let failed = |source: io::Error| DataError::Read {
+        path: entry.path(),
+        source,
+    };
     let kind = entry.file_type().map_err(failed)?;
-    if kind.is_symlink() { Ok(entry.path().metadata().map_err(failed)?.is_dir()) } else { Ok(kind.is_dir()) }
+    if kind.is_symlink() {
+        Ok(entry.path().metadata().map_err(failed)?.is_dir())
+    } else {
+        Ok(kind.is_dir())
+    }
 }
 
 fn is_image(name: &OsString) -> bool {
     let ending = Path::new(name).extension();
-    ending.is_some_and(|ending| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known)))
+    ending.is_some_and(|ending| {
+        ENDINGS
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    })
 }
 
 fn name_of(entry: &DirEntry) -> Result<String, DataError> {
-    entry.file_name().into_string().map_err(|_| DataError::FileName { path: entry.path() })
+    entry
+        .file_name()
+        .into_string()
+        .map_err(|_| DataError::FileName { path: entry.path() })
 }
 
 #[cfg(test)]
@@ -139,8 +167,17 @@ mod tests {
         }
         let names: Vec<&str> = (0..6).map(|place| listing.name(place)).collect();
         assert_eq!(names, ["a", "bb", "c", "dd", "e", "f/g"]);
-        assert_eq!((0..6).map(|place| listing.class_of(place)).collect::<Vec<_>>(), [0, 0, 0, 1, 2, 2]);
-        let turns: Vec<&str> = listing.by_turns().iter().map(|place| listing.name(*place as usize)).collect();
+        assert_eq!(
+            (0..6)
+                .map(|place| listing.class_of(place))
+                .collect::<Vec<_>>(),
+            [0, 0, 0, 1, 2, 2]
+        );
+        let turns: Vec<&str> = listing
+            .by_turns()
+            .iter()
+            .map(|place| listing.name(*place as usize))
+            .collect();
         assert_eq!(turns, ["a", "dd", "e", "bb", "f/g", "c"]);
     }
 }

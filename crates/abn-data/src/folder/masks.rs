@@ -24,31 +24,48 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    /// `masks/` or `trimaps/` in `dir`. In a set that is held out by hand they have `train/` and `val/`, too, the last
-    /// part of the path `within` to the class folders.
+    /// `masks/` or `trimaps/` in `dir`. In a set that is held out by hand they have `train/` and
+    /// `val/`, too, the last part of the path `within` to the class folders.
     pub(super) fn find(dir: &Path, within: &Path) -> Option<Self> {
         let kinds = [("masks", Values::Mask), ("trimaps", Values::Trimap)];
-        let (name, values) = kinds.into_iter().find(|(name, _)| dir.join(name).is_dir())?;
+        let (name, values) = kinds
+            .into_iter()
+            .find(|(name, _)| dir.join(name).is_dir())?;
         let root = dir.join(name);
         let apart = Some(root.join(within)).filter(|apart| apart.is_dir());
-        Some(Self { root: apart.unwrap_or(root), values })
+        Some(Self {
+            root: apart.unwrap_or(root),
+            values,
+        })
     }
 
     /// The mask of the image of that name and size, if there is one.
-    pub(super) fn read(&self, image: &Path, size: (u32, u32)) -> Result<Option<GrayImage>, DataError> {
+    pub(super) fn read(
+        &self,
+        image: &Path,
+        size: (u32, u32),
+    ) -> Result<Option<GrayImage>, DataError> {
         let path = self.root.join(image).with_extension("png");
         let values = match read_gray(&path) {
             Err(DataError::Missing { .. }) => return Ok(None),
             read => read?,
         };
         if values.dimensions() != size {
-            return Err(DataError::MaskSize { path, found: values.dimensions(), expected: size });
+            return Err(DataError::MaskSize {
+                path,
+                found: values.dimensions(),
+                expected: size,
+            });
         }
         let covered = |value: u16| match self.values {
             Values::Mask => value > 0,
             Values::Trimap => value == 1,
         };
-        let mask = values.into_raw().into_iter().map(|value| if covered(value) { 255 } else { 0 }).collect();
+        let mask = values
+            .into_raw()
+            .into_iter()
+            .map(|value| if covered(value) { 255 } else { 0 })
+            .collect();
         Ok(GrayImage::from_raw(size.0, size.1, mask))
     }
 }

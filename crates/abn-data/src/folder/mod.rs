@@ -1,4 +1,5 @@
-//! Photographs in class folders: one folder a class, as in ImageNet and in torchvision's `ImageFolder`.
+//! Photographs in class folders: one folder a class, as in ImageNet and in torchvision's
+//! `ImageFolder`.
 //!
 //! ```text
 //! DIR/train/CLASS/... + DIR/val/CLASS/...   held out by hand; DIR/test in place of DIR/val
@@ -9,8 +10,8 @@
 //! DIR/boxes.tsv, DIR/head_boxes.csv, ...    the same as boxes: image x0 y0 x1 y1
 //! ```
 //!
-//! Classes are the folders sorted by name. Opening a set reads names only; an image is decoded when it is asked
-//! for, in the loader's threads. ImageNet's 1.3 million names take some 50 MB.
+//! Classes are the folders sorted by name. Opening a set reads names only; an image is decoded when
+//! it is asked for, in the loader's threads. ImageNet's 1.3 million names take some 50 MB.
 
 mod boxes;
 mod layout;
@@ -34,17 +35,19 @@ pub use words::imagenet_classes;
 
 /// One split of the photographs in `dir`, laid out in one of the ways above, which is found out.
 ///
-/// Where nothing is held out by hand, one image in five of every class is, at least one; which, depends on `seed`
-/// and the images' names below `dir` alone. Classes are shown in the words of `classes.tsv`, `synset_words.txt` or
-/// `LOC_synset_mapping.txt` in `dir`, else ImageNet's synsets in those of WordNet, else as their folders are named.
+/// Where nothing is held out by hand, one image in five of every class is, at least one; which,
+/// depends on `seed` and the images' names below `dir` alone. Classes are shown in the words of
+/// `classes.tsv`, `synset_words.txt` or `LOC_synset_mapping.txt` in `dir`, else ImageNet's synsets
+/// in those of WordNet, else as their folders are named.
 ///
 /// Samples have masks where `truth` is found in `dir`; unless asked for one, masks before boxes.
 ///
-/// The images come first of every class, then second of every class, and so on: the first N show all classes.
+/// The images come first of every class, then second of every class, and so on: the first N show
+/// all classes.
 ///
 /// # Errors
-/// There are no class folders, one is empty or has too few images to split, training and held-out classes differ,
-/// a folder cannot be read, or there are no such masks or boxes as asked for.
+/// There are no class folders, one is empty or has too few images to split, training and held-out
+/// classes differ, a folder cannot be read, or there are no such masks or boxes as asked for.
 pub fn image_folder(
     dir: &Path,
     split: Split,
@@ -62,17 +65,28 @@ pub fn image_folder(
     for folder in &folders {
         let mut images = images_in(root, folder)?;
         if let Layout::Whole { .. } = layout {
-            images = split::part(images, folder, split, seed)
-                .ok_or_else(|| DataError::LoneImage { path: root.join(folder) })?;
+            images =
+                split::part(images, folder, split, seed).ok_or_else(|| DataError::LoneImage {
+                    path: root.join(folder),
+                })?;
         }
         listing.push(images);
     }
     let classes = words::class_words(dir, &folders)?;
     let objects = Objects::find(dir, root.strip_prefix(dir).unwrap_or(root), truth)?;
     let masked = objects.known();
-    let photographs =
-        Photographs { root: root.clone(), folders, order: listing.by_turns(), listing, objects };
-    Ok(Collection { samples: Arc::new(photographs), classes, masked })
+    let photographs = Photographs {
+        root: root.clone(),
+        folders,
+        order: listing.by_turns(),
+        listing,
+        objects,
+    };
+    Ok(Collection {
+        samples: Arc::new(photographs),
+        classes,
+        masked,
+    })
 }
 
 /// Images by name, decoded when asked for.

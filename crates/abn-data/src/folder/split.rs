@@ -7,9 +7,15 @@ const ONE_IN: usize = 5;
 
 /// The images of one class that belong to the split, in their order; `None` if there is only one.
 ///
-/// Each image has a rank of its own, made of the seed and its name; the first fifth is held out. So neither the
-/// folder's path nor the order of the file system matters, and an image more or less moves few others.
-pub(super) fn part(images: Vec<String>, class: &str, split: Split, seed: u64) -> Option<Vec<String>> {
+/// Each image has a rank of its own, made of the seed and its name; the first fifth is held out. So
+/// neither the folder's path nor the order of the file system matters, and an image more or less
+/// moves few others.
+pub(super) fn part(
+    images: Vec<String>,
+    class: &str,
+    split: Split,
+    seed: u64,
+) -> Option<Vec<String>> {
     if images.len() < 2 {
         return None;
     }
@@ -37,7 +43,10 @@ mod tests {
     #[test]
     fn every_image_is_in_one_part() {
         for (count, expected) in [(2, 1), (3, 1), (5, 1), (9, 1), (10, 2), (150, 30)] {
-            let (train, test) = (part(names(count), "cat", Split::Train, 7).unwrap(), held_out(count, 7));
+            let (train, test) = (
+                part(names(count), "cat", Split::Train, 7).unwrap(),
+                held_out(count, 7),
+            );
             assert_eq!(test.len(), expected, "{count} images");
             let mut all = [train, test].concat();
             all.sort();
@@ -49,20 +58,30 @@ mod tests {
     #[test]
     fn the_split_depends_on_seed_and_names_alone() {
         assert_ne!(held_out(100, 1), held_out(100, 2));
-        assert_ne!(held_out(100, 1), part(names(100), "dog", Split::Test, 1).unwrap());
+        assert_ne!(
+            held_out(100, 1),
+            part(names(100), "dog", Split::Test, 1).unwrap()
+        );
         let mut backwards = names(100);
         backwards.reverse();
         let mut same = part(backwards, "cat", Split::Test, 1).unwrap();
         same.reverse();
         assert_eq!(same, held_out(100, 1));
         // One image more: it may take a place, and the others keep theirs.
-        let moved = held_out(101, 1).iter().filter(|name| !held_out(100, 1).contains(name)).count();
+        let moved = held_out(101, 1)
+            .iter()
+            .filter(|name| !held_out(100, 1).contains(name))
+            .count();
         assert!(moved <= 1, "{moved}");
     }
 
     #[test]
     fn the_split_stays_as_it_is() {
-        // No right or wrong here, but another split would let runs be measured on images they have learned.
-        assert_eq!(held_out(20, 0), ["002.jpg", "004.jpg", "011.jpg", "013.jpg"]);
+        // No right or wrong here, but another split would let runs be measured on images they have
+        // learned.
+        assert_eq!(
+            held_out(20, 0),
+            ["002.jpg", "004.jpg", "011.jpg", "013.jpg"]
+        );
     }
 }

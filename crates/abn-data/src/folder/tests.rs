@@ -13,12 +13,16 @@ use super::*;
 fn write(path: &Path, red: u8) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     // The name's ending is in any case, the format is found by content.
-    RgbImage::from_pixel(4, 3, Rgb([red, 0, 0])).save_with_format(path, image::ImageFormat::Png).unwrap();
+    RgbImage::from_pixel(4, 3, Rgb([red, 0, 0]))
+        .save_with_format(path, image::ImageFormat::Png)
+        .unwrap();
 }
 
 fn tree(files: &[(&str, u8)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    files.iter().for_each(|(name, red)| write(&dir.path().join(name), *red));
+    files
+        .iter()
+        .for_each(|(name, red)| write(&dir.path().join(name), *red));
     dir
 }
 
@@ -32,8 +36,13 @@ fn samples(collection: &Collection) -> Vec<(usize, u8)> {
 
 #[track_caller]
 fn refused(dir: &Path, split: Split, words: &[&str]) {
-    let error = image_folder(dir, split, 0, None).err().expect("an error").to_string();
-    words.iter().for_each(|word| assert!(error.contains(word), "no `{word}` in: {error}"));
+    let error = image_folder(dir, split, 0, None)
+        .err()
+        .expect("an error")
+        .to_string();
+    words
+        .iter()
+        .for_each(|word| assert!(error.contains(word), "no `{word}` in: {error}"));
 }
 
 #[test]
@@ -53,19 +62,31 @@ fn held_out_folders_are_taken_as_they_are() {
     assert_eq!(train.classes, ["cat", "dog"]);
     // The first of every class, then the second; within a class, files come before folders.
     assert_eq!(samples(&train), [(0, 1), (1, 2), (1, 3), (1, 4)]);
-    assert_eq!(samples(&image_folder(dir.path(), Split::Test, 0, None).unwrap()), [(0, 5), (1, 6)]);
+    assert_eq!(
+        samples(&image_folder(dir.path(), Split::Test, 0, None).unwrap()),
+        [(0, 5), (1, 6)]
+    );
     fs::rename(dir.path().join("val"), dir.path().join("test")).unwrap();
-    assert_eq!(samples(&image_folder(dir.path(), Split::Test, 0, None).unwrap()), [(0, 5), (1, 6)]);
+    assert_eq!(
+        samples(&image_folder(dir.path(), Split::Test, 0, None).unwrap()),
+        [(0, 5), (1, 6)]
+    );
 }
 
 /// Two classes of 10 and 4 images below `prefix`.
 fn whole(prefix: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for index in 0..10 {
-        write(&dir.path().join(format!("{prefix}n02123045/{index}.png")), index);
+        write(
+            &dir.path().join(format!("{prefix}n02123045/{index}.png")),
+            index,
+        );
     }
     for index in 0..4 {
-        write(&dir.path().join(format!("{prefix}train/{index}.png")), 100 + index);
+        write(
+            &dir.path().join(format!("{prefix}train/{index}.png")),
+            100 + index,
+        );
     }
     dir
 }
@@ -73,15 +94,31 @@ fn whole(prefix: &str) -> TempDir {
 #[test]
 fn one_folder_is_split_by_seed_in_every_class() {
     let (here, there) = (whole(""), whole(""));
-    let split = |dir: &TempDir, split, seed| samples(&image_folder(dir.path(), split, seed, None).unwrap());
+    let split =
+        |dir: &TempDir, split, seed| samples(&image_folder(dir.path(), split, seed, None).unwrap());
     let (train, test) = (split(&here, Split::Train, 1), split(&here, Split::Test, 1));
     let count = |samples: &[(usize, u8)]| samples.iter().filter(|(label, _)| *label == 0).count();
-    assert_eq!((train.len(), count(&train), test.len(), count(&test)), (11, 8, 3, 2));
+    assert_eq!(
+        (train.len(), count(&train), test.len(), count(&test)),
+        (11, 8, 3, 2)
+    );
     assert!(test.iter().all(|sample| !train.contains(sample)));
-    assert_eq!(test, split(&there, Split::Test, 1), "the path does not matter");
-    assert!((2..9).any(|seed| split(&here, Split::Test, seed) != test), "the seed does");
+    assert_eq!(
+        test,
+        split(&there, Split::Test, 1),
+        "the path does not matter"
+    );
+    assert!(
+        (2..9).any(|seed| split(&here, Split::Test, seed) != test),
+        "the seed does"
+    );
     // A class may be called train.
-    assert_eq!(image_folder(here.path(), Split::Train, 1, None).unwrap().classes, ["tabby", "train"]);
+    assert_eq!(
+        image_folder(here.path(), Split::Train, 1, None)
+            .unwrap()
+            .classes,
+        ["tabby", "train"]
+    );
     // The same images in images/ are split in the same way.
     assert_eq!(test, split(&whole("images/"), Split::Test, 1));
 }
@@ -98,7 +135,11 @@ fn masks_lie_beside_the_images() {
         for index in 0..3 {
             let sample = test.samples.get(index).unwrap();
             let row = sample.mask.map(|mask| mask.into_raw()[4..8].to_vec());
-            assert_eq!(row, (sample.label == 0).then(|| expected.to_vec()), "there are none of class 1");
+            assert_eq!(
+                row,
+                (sample.label == 0).then(|| expected.to_vec()),
+                "there are none of class 1"
+            );
         }
     }
     let deep = image::ImageBuffer::<Luma<u16>, _>::from_pixel(4, 3, Luma([1_u16]));
@@ -106,41 +147,89 @@ fn masks_lie_beside_the_images() {
     deep.save(&deep_mask).unwrap();
     let masks = Masks::find(dir.path(), Path::new("images")).unwrap();
     let name = Path::new("n02123045/0.png");
-    assert_eq!(masks.read(name, (4, 3)).unwrap().unwrap().into_raw(), [255; 12]);
+    assert_eq!(
+        masks.read(name, (4, 3)).unwrap().unwrap().into_raw(),
+        [255; 12]
+    );
     let error = masks.read(name, (4, 4)).unwrap_err().to_string();
-    assert!(error.contains("0.png has 4x3 pixels: expected 4x4"), "{error}");
+    assert!(
+        error.contains("0.png has 4x3 pixels: expected 4x4"),
+        "{error}"
+    );
     fs::write(deep_mask, "no image").unwrap();
     assert!(masks.read(name, (4, 3)).is_err());
 }
 
 #[test]
 fn what_is_no_data_set_is_refused() {
-    refused(Path::new("no/such/folder"), Split::Train, &["no/such/folder does not exist", "check the path"]);
+    refused(
+        Path::new("no/such/folder"),
+        Split::Train,
+        &["no/such/folder does not exist", "check the path"],
+    );
     let dir = tempfile::tempdir().unwrap();
-    refused(dir.path(), Split::Train, &["holds no folders", "train/ and val/"]);
+    refused(
+        dir.path(),
+        Split::Train,
+        &["holds no folders", "train/ and val/"],
+    );
     write(&dir.path().join("cat/a.png"), 0);
-    refused(dir.path(), Split::Train, &["only the folder cat", "two classes"]);
+    refused(
+        dir.path(),
+        Split::Train,
+        &["only the folder cat", "two classes"],
+    );
     write(&dir.path().join("dog/a.png"), 0);
-    refused(dir.path(), Split::Train, &["cat has one image", "train/ and val/"]);
+    refused(
+        dir.path(),
+        Split::Train,
+        &["cat has one image", "train/ and val/"],
+    );
     write(&dir.path().join("cat/b.png"), 0);
     fs::remove_file(dir.path().join("dog/a.png")).unwrap();
     refused(dir.path(), Split::Test, &["dog has no images", ".jpg"]);
     let dir = tree(&[("train/a/1.png", 0), ("train/b/1.png", 0)]);
-    refused(dir.path(), Split::Train, &["val does not exist", "beside train/"]);
+    refused(
+        dir.path(),
+        Split::Train,
+        &["val does not exist", "beside train/"],
+    );
     write(&dir.path().join("val/a/1.png"), 0);
     write(&dir.path().join("val/c/1.png"), 0);
-    refused(dir.path(), Split::Train, &["val lacks classes that ", "train has: b"]);
+    refused(
+        dir.path(),
+        Split::Train,
+        &["val lacks classes that ", "train has: b"],
+    );
     write(&dir.path().join("val/b/1.png"), 0);
-    refused(dir.path(), Split::Test, &["train lacks classes that ", "val has: c"]);
+    refused(
+        dir.path(),
+        Split::Test,
+        &["train lacks classes that ", "val has: c"],
+    );
     // Held-out images alone can be measured on, not learned from.
     fs::remove_dir_all(dir.path().join("train")).unwrap();
-    assert_eq!(image_folder(dir.path(), Split::Test, 0, None).unwrap().classes, ["a", "b", "c"]);
-    refused(dir.path(), Split::Train, &["train does not exist", "to learn from"]);
+    assert_eq!(
+        image_folder(dir.path(), Split::Test, 0, None)
+            .unwrap()
+            .classes,
+        ["a", "b", "c"]
+    );
+    refused(
+        dir.path(),
+        Split::Train,
+        &["train does not exist", "to learn from"],
+    );
 }
 
 #[test]
 fn a_damaged_image_is_found_when_it_is_read() {
-    let dir = tree(&[("train/a/1.png", 0), ("train/b/1.png", 0), ("val/a/1.png", 0), ("val/b/1.png", 0)]);
+    let dir = tree(&[
+        ("train/a/1.png", 0),
+        ("train/b/1.png", 0),
+        ("val/a/1.png", 0),
+        ("val/b/1.png", 0),
+    ]);
     fs::write(dir.path().join("train/b/1.png"), "no image").unwrap();
     let train = image_folder(dir.path(), Split::Train, 0, None).unwrap();
     assert!(train.samples.get(0).is_ok());
@@ -151,11 +240,21 @@ fn a_damaged_image_is_found_when_it_is_read() {
 #[test]
 #[cfg(unix)]
 fn links_are_followed_and_their_circles_end() {
-    let dir = tree(&[("a/1.png", 1), ("a/2.png", 1), ("elsewhere/1.png", 2), ("elsewhere/2.png", 2)]);
+    let dir = tree(&[
+        ("a/1.png", 1),
+        ("a/2.png", 1),
+        ("elsewhere/1.png", 2),
+        ("elsewhere/2.png", 2),
+    ]);
     let outside = tempfile::tempdir().unwrap();
     fs::rename(dir.path().join("elsewhere"), outside.path().join("b")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("b"), dir.path().join("b")).unwrap();
-    assert_eq!(image_folder(dir.path(), Split::Train, 0, None).unwrap().classes, ["a", "b"]);
+    assert_eq!(
+        image_folder(dir.path(), Split::Train, 0, None)
+            .unwrap()
+            .classes,
+        ["a", "b"]
+    );
     std::os::unix::fs::symlink(dir.path(), dir.path().join("a/circle")).unwrap();
     refused(dir.path(), Split::Train, &["8 folders deep", "remove"]);
 }
@@ -170,7 +269,10 @@ fn datasets() -> PathBuf {
 #[ignore = "needs ../shared/datasets unpacked under datasets/"]
 fn the_real_pets_open_with_their_trimaps() {
     let dir = datasets().join("pets3-320");
-    let (train, test) = (image_folder(&dir, Split::Train, 1, None), image_folder(&dir, Split::Test, 1, None));
+    let (train, test) = (
+        image_folder(&dir, Split::Train, 1, None),
+        image_folder(&dir, Split::Test, 1, None),
+    );
     let (train, test) = (train.unwrap(), test.unwrap());
     assert_eq!(train.classes, ["Abyssinian", "Bengal", "american_bulldog"]);
     assert_eq!((train.samples.len(), test.samples.len()), (360, 90));
@@ -179,7 +281,10 @@ fn the_real_pets_open_with_their_trimaps() {
         mask.pixels().filter(|pixel| pixel[0] == 255).count() as f64 / mask.len() as f64
     };
     let mean = (0..90).map(covered).sum::<f64>() / 90.0;
-    assert!((0.2..0.5).contains(&mean), "pets cover {mean} of their photographs");
+    assert!(
+        (0.2..0.5).contains(&mean),
+        "pets cover {mean} of their photographs"
+    );
 }
 
 #[test]

@@ -28,19 +28,26 @@ pub(super) enum Objects {
 }
 
 impl Objects {
-    /// What is asked for in `dir`, or else masks if it has some and boxes if not. `within` is the path from there to
-    /// the class folders; it is repeated in the folder of masks of a set that is held out by hand.
+    /// What is asked for in `dir`, or else masks if it has some and boxes if not. `within` is the
+    /// path from there to the class folders; it is repeated in the folder of masks of a set that is
+    /// held out by hand.
     ///
     /// # Errors
     /// There is no such thing in `dir`, or it cannot be read.
     pub(super) fn find(dir: &Path, within: &Path, asked: Option<Truth>) -> Result<Self, DataError> {
         // Beside class folders that lie in `dir` itself, `masks` is one of them.
         let apart = within != Path::new("");
-        let masks = if apart && asked != Some(Truth::Boxes) { Masks::find(dir, within) } else { None };
+        let masks = if apart && asked != Some(Truth::Boxes) {
+            Masks::find(dir, within)
+        } else {
+            None
+        };
         let found = match (masks, asked) {
             (Some(masks), _) => Self::Masks(masks),
             (None, Some(Truth::Masks)) => Self::Unknown,
-            (None, _) => Boxes::find(dir)?.map_or(Self::Unknown, |boxes| Self::Boxes(boxes, within.into())),
+            (None, _) => {
+                Boxes::find(dir)?.map_or(Self::Unknown, |boxes| Self::Boxes(boxes, within.into()))
+            }
         };
         match (&found, asked) {
             (Self::Unknown, Some(asked)) => Err(missing(dir, asked)),
@@ -57,7 +64,11 @@ impl Objects {
     ///
     /// # Errors
     /// A mask cannot be read or has another size.
-    pub(super) fn of(&self, image: &Path, size: (u32, u32)) -> Result<Option<GrayImage>, DataError> {
+    pub(super) fn of(
+        &self,
+        image: &Path,
+        size: (u32, u32),
+    ) -> Result<Option<GrayImage>, DataError> {
         match self {
             Self::Unknown => Ok(None),
             Self::Masks(masks) => masks.read(image, size),
@@ -71,8 +82,18 @@ impl Objects {
 
 fn missing(dir: &Path, asked: Truth) -> DataError {
     let (path, expected) = match asked {
-        Truth::Masks => (dir.join("masks"), "a folder of masks (or trimaps/) beside the images"),
-        Truth::Boxes => (dir.join("boxes.tsv"), "a table with the columns image, x0, y0, x1, y1"),
+        Truth::Masks => (
+            dir.join("masks"),
+            "a folder of masks (or trimaps/) beside the images",
+        ),
+        Truth::Boxes => (
+            dir.join("boxes.tsv"),
+            "a table with the columns image, x0, y0, x1, y1",
+        ),
     };
-    DataError::Missing { path, expected: expected.into(), advice: "add it, or measure without it".into() }
+    DataError::Missing {
+        path,
+        expected: expected.into(),
+        advice: "add it, or measure without it".into(),
+    }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::DataError;
 use crate::decode::read_bounded;
 
-/// The 1,000 synsets of ILSVRC 2012 with the words of WordNet 3.0 (Princeton University, see WORDNET-LICENSE.txt),
-/// one a line, sorted: the order of the logits of every ImageNet network.
+/// The 1,000 synsets of ILSVRC 2012 with the words of WordNet 3.0 (Princeton University, see
+/// WORDNET-LICENSE.txt), one a line, sorted: the order of the logits of every ImageNet network.
 const SYNSETS: &str = include_str!("synsets.txt");
 /// Files that may name the classes of a data set, in order of preference.
 const FILES: [&str; 3] = ["classes.tsv", "synset_words.txt", "LOC_synset_mapping.txt"];
@@ -17,12 +17,16 @@ const MAX_FILE: u64 = 16 << 20;
 /// The classes of ImageNet in the order of the logits of its networks.
 #[must_use]
 pub fn imagenet_classes() -> Vec<String> {
-    let folders: Vec<String> =
-        SYNSETS.lines().filter_map(entry).map(|(synset, _)| synset.to_owned()).collect();
+    let folders: Vec<String> = SYNSETS
+        .lines()
+        .filter_map(entry)
+        .map(|(synset, _)| synset.to_owned())
+        .collect();
     named(&folders, &SYNSETS.lines().filter_map(entry).collect())
 }
 
-/// A name for every class folder: from a file in `dir`, from WordNet, or the folder's own. Each is different.
+/// A name for every class folder: from a file in `dir`, from WordNet, or the folder's own. Each is
+/// different.
 pub(super) fn class_words(dir: &Path, folders: &[String]) -> Result<Vec<String>, DataError> {
     let text = given_words(dir)?;
     let mut words: HashMap<&str, &str> = SYNSETS.lines().filter_map(entry).collect();
@@ -33,7 +37,11 @@ pub(super) fn class_words(dir: &Path, folders: &[String]) -> Result<Vec<String>,
 /// The content of the file that names the classes; empty if there is none.
 fn given_words(dir: &Path) -> Result<String, DataError> {
     for name in FILES {
-        match read_bounded(&dir.join(name), MAX_FILE, "a class folder and its name, one a line") {
+        match read_bounded(
+            &dir.join(name),
+            MAX_FILE,
+            "a class folder and its name, one a line",
+        ) {
             Err(DataError::Missing { .. }) => {}
             read => return Ok(String::from_utf8_lossy(&read?).into_owned()),
         }
@@ -41,7 +49,8 @@ fn given_words(dir: &Path) -> Result<String, DataError> {
     Ok(String::new())
 }
 
-/// Folder and words of a line: `n01440764 tench, Tinca tinca`, the same with a tab, or with a number in front.
+/// Folder and words of a line: `n01440764 tench, Tinca tinca`, the same with a tab, or with a
+/// number in front.
 fn entry(line: &str) -> Option<(&str, &str)> {
     let line = line.trim();
     let (first, rest) = line.split_once('\t').or_else(|| line.split_once(' '))?;
@@ -57,20 +66,34 @@ fn named(folders: &[String], words: &HashMap<&str, &str>) -> Vec<String> {
     let names: Vec<String> = folders
         .iter()
         .map(|folder| {
-            words.get(folder.as_str()).and_then(|words| first_word(words)).unwrap_or(folder.clone())
+            words
+                .get(folder.as_str())
+                .and_then(|words| first_word(words))
+                .unwrap_or(folder.clone())
         })
         .collect();
     let mut uses: HashMap<&str, usize> = HashMap::new();
-    names.iter().for_each(|name| *uses.entry(name).or_default() += 1);
+    names
+        .iter()
+        .for_each(|name| *uses.entry(name).or_default() += 1);
     let unique = |(name, folder): (&String, &String)| {
-        if uses[name.as_str()] == 1 || name == folder { name.clone() } else { format!("{name} ({folder})") }
+        if uses[name.as_str()] == 1 || name == folder {
+            name.clone()
+        } else {
+            format!("{name} ({folder})")
+        }
     };
     names.iter().zip(folders).map(unique).collect()
 }
 
 /// The first synonym, with blanks for the underscores of WordNet.
 fn first_word(words: &str) -> Option<String> {
-    let word = words.split([',', '\t']).next().unwrap_or_default().trim().replace('_', " ");
+    let word = words
+        .split([',', '\t'])
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .replace('_', " ");
     (!word.is_empty()).then_some(word)
 }
 
@@ -86,10 +109,20 @@ mod tests {
         let synsets: Vec<(&str, &str)> = SYNSETS.lines().map(|line| entry(line).unwrap()).collect();
         assert_eq!(synsets.len(), 1000);
         assert!(synsets.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        let numbered = |id: &str| id.len() == 9 && id[1..].bytes().all(|byte| byte.is_ascii_digit());
-        assert!(synsets.iter().all(|(id, words)| id.starts_with('n') && numbered(id) && !words.is_empty()));
+        let numbered =
+            |id: &str| id.len() == 9 && id[1..].bytes().all(|byte| byte.is_ascii_digit());
+        assert!(
+            synsets
+                .iter()
+                .all(|(id, words)| id.starts_with('n') && numbered(id) && !words.is_empty())
+        );
         let classes = imagenet_classes();
-        for (class, name) in [(0, "tench"), (281, "tabby"), (999, "toilet tissue"), (128, "black stork")] {
+        for (class, name) in [
+            (0, "tench"),
+            (281, "tabby"),
+            (999, "toilet tissue"),
+            (128, "black stork"),
+        ] {
             assert_eq!(classes[class], name);
         }
         assert_eq!(
@@ -109,10 +142,21 @@ mod tests {
             " n01440764\t tench\tmore",
         ] {
             let (folder, words) = entry(line).unwrap();
-            assert_eq!((folder, first_word(words).unwrap().as_str()), ("n01440764", "tench"), "{line}");
+            assert_eq!(
+                (folder, first_word(words).unwrap().as_str()),
+                ("n01440764", "tench"),
+                "{line}"
+            );
         }
-        assert_eq!(entry("american bulldog\tthe dog"), Some(("american bulldog", "the dog")));
-        assert_eq!(entry("7\tseven"), Some(("7", "seven")), "a folder may be named by a number");
+        assert_eq!(
+            entry("american bulldog\tthe dog"),
+            Some(("american bulldog", "the dog"))
+        );
+        assert_eq!(
+            entry("7\tseven"),
+            Some(("7", "seven")),
+            "a folder may be named by a number"
+        );
         assert_eq!(entry(""), None);
         assert_eq!(entry("alone"), None);
     }
@@ -122,13 +166,31 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folders = ["n01440764", "n02012849", "n03126707", "my_cat", "z"].map(String::from);
         let words = || class_words(dir.path(), &folders).unwrap();
-        assert_eq!(words(), ["tench", "crane (n02012849)", "crane (n03126707)", "my_cat", "z"]);
+        assert_eq!(
+            words(),
+            [
+                "tench",
+                "crane (n02012849)",
+                "crane (n03126707)",
+                "my_cat",
+                "z"
+            ]
+        );
         fs::write(
             dir.path().join("classes.tsv"),
             "index\twnid\tname\n0\tn01440764\tgreat_fish\n1\tz\tmy_cat\n",
         )
         .unwrap();
-        assert_eq!(words(), ["great fish", "crane (n02012849)", "crane (n03126707)", "my_cat", "my cat"]);
+        assert_eq!(
+            words(),
+            [
+                "great fish",
+                "crane (n02012849)",
+                "crane (n03126707)",
+                "my_cat",
+                "my cat"
+            ]
+        );
         fs::write(
             dir.path().join("classes.tsv"),
             "z\tmy_cat,\nmy_cat\t\nn01440764\tmy cat\nmy_cat\tmy cat\n",

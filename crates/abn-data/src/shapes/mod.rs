@@ -1,17 +1,20 @@
-//! The built-in set: textured silhouettes on cluttered backgrounds, with the mask of the object known.
+//! The built-in set: textured silhouettes on cluttered backgrounds, with the mask of the object
+//! known.
 //!
-//! Only the silhouette tells the class. Colours, textures, size, place and tilt of the object are drawn without
-//! regard to it, so a classifier on pixel values stays near chance, and a network that finds the class must have
-//! looked at the object: what a good attention map shows is known for every image. Objects are brighter than what
-//! lies behind them; so are some of the strokes and blobs around them, which belong to no class.
+//! Only the silhouette tells the class. Colours, textures, size, place and tilt of the object are
+//! drawn without regard to it, so a classifier on pixel values stays near chance, and a network
+//! that finds the class must have looked at the object: what a good attention map shows is known
+//! for every image. Objects are brighter than what lies behind them; so are some of the strokes and
+//! blobs around them, which belong to no class.
 //!
-//! The difficulty was set by trial with 3000 training and 1000 test images: linear softmax regression on pixels
-//! reached a test accuracy of 0.21 (chance is 0.125), a ResNet-8 after ten epochs 0.84. What the program reaches on
-//! the smaller set that it trains on by default stands in the README.
+//! The difficulty was set by trial with 3000 training and 1000 test images: linear softmax
+//! regression on pixels reached a test accuracy of 0.21 (chance is 0.125), a ResNet-8 after ten
+//! epochs 0.84. What the program reaches on the smaller set that it trains on by default stands in
+//! the README.
 //!
-//! Images are drawn when asked for, each from its own stream of random numbers, so the set needs no memory and
-//! a smaller set is the beginning of a larger one. Drawing uses only arithmetic and square roots, which IEEE 754
-//! rounds alike everywhere: the same images on every machine.
+//! Images are drawn when asked for, each from its own stream of random numbers, so the set needs no
+//! memory and a smaller set is the beginning of a larger one. Drawing uses only arithmetic and
+//! square roots, which IEEE 754 rounds alike everywhere: the same images on every machine.
 
 mod form;
 mod scene;
@@ -31,8 +34,8 @@ const SIDE: u32 = 32;
 
 /// A generated set of 32x32 images in eight classes. Images are `[32, 32, 3]`, masks `[32, 32]`.
 ///
-/// Each sample is a function of (seed, split, index); the splits share none. Any prefix holds each class
-/// equally often, to within one image.
+/// Each sample is a function of (seed, split, index); the splits share none. Any prefix holds each
+/// class equally often, to within one image.
 #[derive(Debug, Clone, Copy)]
 pub struct Shapes {
     seed: u64,
@@ -59,7 +62,13 @@ impl Shapes {
 
     fn scene(&self, index: usize) -> (Scene, usize) {
         let label = random::shape_label(self.seed, self.split, index, Form::ALL.len());
-        (Scene::draw(Form::ALL[label], &mut random::shape(self.seed, self.split, index)), label)
+        (
+            Scene::draw(
+                Form::ALL[label],
+                &mut random::shape(self.seed, self.split, index),
+            ),
+            label,
+        )
     }
 }
 
@@ -67,7 +76,11 @@ impl Dataset<Sample, DataError> for Shapes {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
         assert!(index < self.count, "index {index} of {} images", self.count);
         let (scene, label) = self.scene(index);
-        Ok(Sample { image: scene.image(), label, mask: Some(scene.mask()) })
+        Ok(Sample {
+            image: scene.image(),
+            label,
+            mask: Some(scene.mask()),
+        })
     }
 
     fn len(&self) -> usize {
@@ -100,8 +113,14 @@ mod tests {
         let image = |shapes: Shapes, index| shapes.get(index).unwrap().image;
         assert_eq!(shapes(10).get(7).unwrap(), shapes(5000).get(7).unwrap());
         assert_ne!(image(shapes(10), 7), image(shapes(10), 8));
-        assert_ne!(image(shapes(10), 7), image(Shapes::new(5, Split::Test, 10), 7));
-        assert_ne!(image(shapes(10), 7), image(Shapes::new(6, Split::Train, 10), 7));
+        assert_ne!(
+            image(shapes(10), 7),
+            image(Shapes::new(5, Split::Test, 10), 7)
+        );
+        assert_ne!(
+            image(shapes(10), 7),
+            image(Shapes::new(6, Split::Train, 10), 7)
+        );
     }
 
     #[test]
@@ -114,16 +133,26 @@ mod tests {
                 let share = scene.coverage(x, y);
                 assert_eq!(covered.0[0], if share >= 0.5 { 255 } else { 0 });
                 if share == 0.0 {
-                    assert_eq!(image.get_pixel(x, y), without.get_pixel(x, y), "image {index} at {x}, {y}");
+                    assert_eq!(
+                        image.get_pixel(x, y),
+                        without.get_pixel(x, y),
+                        "image {index} at {x}, {y}"
+                    );
                     outside_whole += 1;
                 }
             }
             // Only the object's rim is neither: pixels it covers in part.
             let object = mask.pixels().filter(|pixel| pixel.0[0] == 255).count();
-            assert!((15..=260).contains(&object), "image {index}: {object} pixels");
+            assert!(
+                (15..=260).contains(&object),
+                "image {index}: {object} pixels"
+            );
             assert!(1024 - outside_whole - object < object + 40, "image {index}");
             let border = |x, y| x == 0 || y == 0 || x == SIDE - 1 || y == SIDE - 1;
-            assert!(mask.enumerate_pixels().all(|(x, y, pixel)| !border(x, y) || pixel.0[0] == 0));
+            assert!(
+                mask.enumerate_pixels()
+                    .all(|(x, y, pixel)| !border(x, y) || pixel.0[0] == 0)
+            );
         }
     }
 
@@ -134,32 +163,56 @@ mod tests {
             let (image, without, mask) = (scene.image(), scene.background(), scene.mask());
             let mut difference = 0.0;
             let mut count = 0.0;
-            for (x, y, _) in mask.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] == 255) {
+            for (x, y, _) in mask
+                .enumerate_pixels()
+                .filter(|(_, _, pixel)| pixel.0[0] == 255)
+            {
                 let (a, b) = (image.get_pixel(x, y).0, without.get_pixel(x, y).0);
-                difference += a.iter().zip(b).map(|(a, b)| f32::from(a.abs_diff(b))).sum::<f32>() / 3.0;
+                difference += a
+                    .iter()
+                    .zip(b)
+                    .map(|(a, b)| f32::from(a.abs_diff(b)))
+                    .sum::<f32>()
+                    / 3.0;
                 count += 1.0;
             }
-            assert!(difference / count > 20.0, "image {index}: mean difference {}", difference / count);
+            assert!(
+                difference / count > 20.0,
+                "image {index}: mean difference {}",
+                difference / count
+            );
         }
     }
 
     #[test]
     fn colour_does_not_tell_the_class() {
-        // Mean colour of the object by class: with 250 images each, its standard error is about 3 of 255.
+        // Mean colour of the object by class: with 250 images each, its standard error is about 3
+        // of 255.
         let mut sums = [[0.0; 3]; 8];
         for index in 0..2000 {
             let sample = shapes(2000).get(index).unwrap();
             let mask = sample.mask.unwrap();
-            let object: Vec<_> =
-                sample.image.pixels().zip(mask.pixels()).filter(|(_, m)| m.0[0] == 255).collect();
+            let object: Vec<_> = sample
+                .image
+                .pixels()
+                .zip(mask.pixels())
+                .filter(|(_, m)| m.0[0] == 255)
+                .collect();
             for (channel, sum) in sums[sample.label].iter_mut().enumerate() {
-                let total: f32 = object.iter().map(|(pixel, _)| f32::from(pixel.0[channel])).sum();
+                let total: f32 = object
+                    .iter()
+                    .map(|(pixel, _)| f32::from(pixel.0[channel]))
+                    .sum();
                 *sum += total / object.len() as f32 / 250.0;
             }
         }
         for channel in 0..3 {
             let overall = sums.iter().map(|means| means[channel]).sum::<f32>() / 8.0;
-            assert!(sums.iter().all(|means| (means[channel] - overall).abs() < 13.0), "{sums:?}");
+            assert!(
+                sums.iter()
+                    .all(|means| (means[channel] - overall).abs() < 13.0),
+                "{sums:?}"
+            );
         }
     }
 

@@ -9,8 +9,8 @@ use super::{SIDE, direction};
 
 /// Points a pixel and axis at which the object is sampled.
 const SUPERSAMPLING: u32 = 4;
-/// How much brighter an object is than what lies behind it, of 255. Without this, 3000 images are too few for
-/// a small network to find out what an object is at all.
+/// How much brighter an object is than what lies behind it, of 255. Without this, 3000 images are
+/// too few for a small network to find out what an object is at all.
 const CONTRAST: f32 = 50.0;
 /// The least bright object, so that something darker exists for it.
 const BRIGHTNESS: f32 = 100.0;
@@ -47,9 +47,16 @@ struct Fragment {
 
 enum Outline {
     /// Points within `reach` of a line piece: a stroke, or a blob if the piece is short.
-    Stroke { from: [f32; 2], to: [f32; 2], reach: f32 },
+    Stroke {
+        from: [f32; 2],
+        to: [f32; 2],
+        reach: f32,
+    },
     /// Points behind both of two lines: a wedge that reaches the picture's edge.
-    Wedge { corner: [f32; 2], normals: [[f32; 2]; 2] },
+    Wedge {
+        corner: [f32; 2],
+        normals: [[f32; 2]; 2],
+    },
 }
 
 impl Scene {
@@ -60,16 +67,30 @@ impl Scene {
         let object = Object::draw(form, front, rng);
         let fragments = clutter(front, rng);
         let strength = rng.random_range(2.0..12.0_f32);
-        let grain = (0..SIDE * SIDE).map(|_| strength * rng.random_range(-1.0..1.0_f32)).collect();
-        let coverage = (0..SIDE * SIDE).map(|k| object.coverage(k % SIDE, k / SIDE)).collect();
-        Self { background, fragments, object, coverage, grain }
+        let grain = (0..SIDE * SIDE)
+            .map(|_| strength * rng.random_range(-1.0..1.0_f32))
+            .collect();
+        let coverage = (0..SIDE * SIDE)
+            .map(|k| object.coverage(k % SIDE, k / SIDE))
+            .collect();
+        Self {
+            background,
+            fragments,
+            object,
+            coverage,
+            grain,
+        }
     }
 
     /// The picture.
     pub(super) fn image(&self) -> RgbImage {
         self.render(|x, y, color| {
             let share = self.coverage(x, y);
-            if share == 0.0 { color } else { mix(color, self.object.texture.at(center(x), center(y)), share) }
+            if share == 0.0 {
+                color
+            } else {
+                mix(color, self.object.texture.at(center(x), center(y)), share)
+            }
         })
     }
 
@@ -81,7 +102,9 @@ impl Scene {
 
     /// 255 where the object covers at least half of a pixel, else 0.
     pub(super) fn mask(&self) -> GrayImage {
-        GrayImage::from_fn(SIDE, SIDE, |x, y| Luma([if self.coverage(x, y) >= 0.5 { 255 } else { 0 }]))
+        GrayImage::from_fn(SIDE, SIDE, |x, y| {
+            Luma([if self.coverage(x, y) >= 0.5 { 255 } else { 0 }])
+        })
     }
 
     /// How much of a pixel the object covers, 0 to 1.
@@ -110,7 +133,13 @@ impl Object {
         // A pixel of margin: the object does not touch the picture's edge.
         let mut place = || rng.random_range(radius + 1.0..SIDE as f32 - radius - 1.0);
         let center = [place(), place()];
-        Self { form, center, radius, along: tilted(rng), texture: Texture::draw(base, rng) }
+        Self {
+            form,
+            center,
+            radius,
+            along: tilted(rng),
+            texture: Texture::draw(base, rng),
+        }
     }
 
     /// How much of a pixel the object covers, 0 to 1.
@@ -133,7 +162,10 @@ impl Object {
     }
 
     fn contains(&self, x: f32, y: f32) -> bool {
-        let (x, y) = ((x - self.center[0]) / self.radius, (y - self.center[1]) / self.radius);
+        let (x, y) = (
+            (x - self.center[0]) / self.radius,
+            (y - self.center[1]) / self.radius,
+        );
         let [dx, dy] = self.along;
         self.form.contains(x * dx + y * dy, y * dx - x * dy)
     }
@@ -158,20 +190,40 @@ fn clutter(front: Color, rng: &mut impl Rng) -> Vec<Fragment> {
     let mut fragments = Vec::new();
     for _ in 0..rng.random_range(0..=2_u32) {
         // Large enough to lie behind the whole object, so it must be darker too.
-        let outline = Outline::Wedge { corner: point(rng), normals: [direction(rng), direction(rng)] };
-        fragments.push(Fragment { outline, texture: Texture::draw(darker(front, rng), rng) });
+        let outline = Outline::Wedge {
+            corner: point(rng),
+            normals: [direction(rng), direction(rng)],
+        };
+        fragments.push(Fragment {
+            outline,
+            texture: Texture::draw(darker(front, rng), rng),
+        });
     }
     for number in 0..rng.random_range(3..=6_u32) {
-        let outline =
-            if number % 2 == 0 { stroke(4.0..14.0, 0.5..1.3, rng) } else { stroke(0.0..2.0, 1.0..2.2, rng) };
+        let outline = if number % 2 == 0 {
+            stroke(4.0..14.0, 0.5..1.3, rng)
+        } else {
+            stroke(0.0..2.0, 1.0..2.2, rng)
+        };
         // Some have the object's colour: colour alone does not find the object.
-        let base = if rng.random_bool(0.3) { front } else { color(rng) };
-        fragments.push(Fragment { outline, texture: Texture::draw(base, rng) });
+        let base = if rng.random_bool(0.3) {
+            front
+        } else {
+            color(rng)
+        };
+        fragments.push(Fragment {
+            outline,
+            texture: Texture::draw(base, rng),
+        });
     }
     fragments
 }
 
-fn stroke(length: std::ops::Range<f32>, reach: std::ops::Range<f32>, rng: &mut impl Rng) -> Outline {
+fn stroke(
+    length: std::ops::Range<f32>,
+    reach: std::ops::Range<f32>,
+    rng: &mut impl Rng,
+) -> Outline {
     let (from, [dx, dy], length) = (point(rng), direction(rng), rng.random_range(length));
     Outline::Stroke {
         from,
@@ -231,7 +283,10 @@ fn dot(a: [f32; 2], b: [f32; 2]) -> f32 {
 }
 
 fn distance_to_piece(point: [f32; 2], from: [f32; 2], to: [f32; 2]) -> f32 {
-    let (way, offset) = ([to[0] - from[0], to[1] - from[1]], [point[0] - from[0], point[1] - from[1]]);
+    let (way, offset) = (
+        [to[0] - from[0], to[1] - from[1]],
+        [point[0] - from[0], point[1] - from[1]],
+    );
     // A piece of no length is its only point.
     let along = (dot(offset, way) / dot(way, way).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
     let rest = [offset[0] - along * way[0], offset[1] - along * way[1]];
@@ -245,16 +300,32 @@ mod tests {
     #[test]
     fn distances_to_a_line_piece() {
         let piece = |x, y| distance_to_piece([x, y], [0.0, 0.0], [4.0, 0.0]);
-        assert_eq!((piece(2.0, 3.0), piece(-3.0, 4.0), piece(7.0, -4.0)), (3.0, 5.0, 5.0));
+        assert_eq!(
+            (piece(2.0, 3.0), piece(-3.0, 4.0), piece(7.0, -4.0)),
+            (3.0, 5.0, 5.0)
+        );
         assert_eq!(distance_to_piece([3.0, 4.0], [0.0, 0.0], [0.0, 0.0]), 5.0);
     }
 
     #[test]
     fn outlines_cover_their_inside_fully_and_their_border_half() {
-        let stroke = Outline::Stroke { from: [0.0, 0.0], to: [8.0, 0.0], reach: 2.0 };
-        assert_eq!([0.0, 2.0, 3.0].map(|y| stroke.coverage(4.0, y)), [1.0, 0.5, 0.0]);
-        let wedge = Outline::Wedge { corner: [5.0, 5.0], normals: [[1.0, 0.0], [0.0, 1.0]] };
-        assert_eq!([2.0, 5.0, 6.0].map(|x| wedge.coverage(x, 1.0)), [1.0, 0.5, 0.0]);
+        let stroke = Outline::Stroke {
+            from: [0.0, 0.0],
+            to: [8.0, 0.0],
+            reach: 2.0,
+        };
+        assert_eq!(
+            [0.0, 2.0, 3.0].map(|y| stroke.coverage(4.0, y)),
+            [1.0, 0.5, 0.0]
+        );
+        let wedge = Outline::Wedge {
+            corner: [5.0, 5.0],
+            normals: [[1.0, 0.0], [0.0, 1.0]],
+        };
+        assert_eq!(
+            [2.0, 5.0, 6.0].map(|x| wedge.coverage(x, 1.0)),
+            [1.0, 0.5, 0.0]
+        );
         assert_eq!(wedge.coverage(1.0, 9.0), 0.0);
     }
 }

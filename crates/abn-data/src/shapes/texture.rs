@@ -48,7 +48,8 @@ impl Texture {
             }))),
         };
         Self {
-            colors: [1.0, -1.0].map(|sign| std::array::from_fn(|c| base[c] + sign * contrast * shift[c])),
+            colors: [1.0, -1.0]
+                .map(|sign| std::array::from_fn(|c| base[c] + sign * contrast * shift[c])),
             pattern,
             along: direction(rng),
             period: rng.random_range(3.0..7.0),
@@ -119,7 +120,9 @@ mod tests {
             phase: [0.0; 2],
         };
         // The triangle wave is 1 at 0 and 0 at half a period; edges lie at quarter periods.
-        let row: Vec<f32> = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0].map(|x| texture.at(x, 5.0)[0]).into();
+        let row: Vec<f32> = [0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0]
+            .map(|x| texture.at(x, 5.0)[0])
+            .into();
         assert_eq!(row, [200.0, 200.0, 100.0, 0.0, 0.0, 100.0, 200.0]);
     }
 
@@ -138,7 +141,9 @@ mod tests {
         for index in 0..100 {
             let texture = Texture::draw([100.0; 3], &mut random::shape(0, Split::Train, index));
             let shares = (0..1024).map(|k| texture.share((k % 32) as f32, (k / 32) as f32));
-            let (low, high) = shares.fold((1.0_f32, 0.0_f32), |(low, high), s| (low.min(s), high.max(s)));
+            let (low, high) = shares.fold((1.0_f32, 0.0_f32), |(low, high), s| {
+                (low.min(s), high.max(s))
+            });
             assert!(
                 (0.0..0.35).contains(&low) && (0.65..=1.0).contains(&high),
                 "{low} {high} {:?}",

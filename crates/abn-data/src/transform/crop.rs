@@ -8,10 +8,12 @@ use super::checked;
 use super::resize::resized;
 use crate::DataError;
 
-/// Share of the image's area that a random-resized crop keeps, and its width by height; torchvision's values.
+/// Share of the image's area that a random-resized crop keeps, and its width by height;
+/// torchvision's values.
 const AREA: (f64, f64) = (0.08, 1.0);
 const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
-/// How often a random-resized crop draws a window before it takes the largest one of a permitted aspect.
+/// How often a random-resized crop draws a window before it takes the largest one of a permitted
+/// aspect.
 const TRIES: usize = 10;
 
 /// A rectangle in pixels.
@@ -23,7 +25,8 @@ struct Window {
     height: u32,
 }
 
-/// Surrounds the image with `padding` black pixels a side, then cuts its original size out at random.
+/// Surrounds the image with `padding` black pixels a side, then cuts its original size out at
+/// random.
 pub(super) fn pad_crop<P: Pixel<Subpixel = u8>>(
     image: &ImageBuffer<P, Vec<u8>>,
     padding: u32,
@@ -43,8 +46,17 @@ pub(super) fn center_crop<P: Pixel<Subpixel = u8>>(
     size: u32,
 ) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
     let (width, height) = image.dimensions();
-    checked("cropping", (width, height), (u64::from(size), u64::from(size)))?;
-    Ok(seen_through(image, (size, size), middle(width, size), middle(height, size)))
+    checked(
+        "cropping",
+        (width, height),
+        (u64::from(size), u64::from(size)),
+    )?;
+    Ok(seen_through(
+        image,
+        (size, size),
+        middle(width, size),
+        middle(height, size),
+    ))
 }
 
 /// Cuts a square out at random; a side that is shorter than it is centred on black.
@@ -54,7 +66,11 @@ pub(super) fn random_crop<P: Pixel<Subpixel = u8>>(
     rng: &mut impl Rng,
 ) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
     let (width, height) = image.dimensions();
-    checked("cropping", (width, height), (u64::from(size), u64::from(size)))?;
+    checked(
+        "cropping",
+        (width, height),
+        (u64::from(size), u64::from(size)),
+    )?;
     let mut offset = |side: u32| match side.checked_sub(size) {
         Some(surplus) => i64::from(rng.random_range(0..=surplus)),
         None => middle(side, size),
@@ -63,13 +79,19 @@ pub(super) fn random_crop<P: Pixel<Subpixel = u8>>(
     Ok(seen_through(image, (size, size), x, y))
 }
 
-/// Cuts out a window of random area and aspect and resizes it to a square: the augmentation of ABN's ImageNet code.
+/// Cuts out a window of random area and aspect and resizes it to a square: the augmentation of
+/// ABN's ImageNet code.
 pub(super) fn random_resized_crop<P: Pixel<Subpixel = u8> + 'static>(
     image: &ImageBuffer<P, Vec<u8>>,
     size: u32,
     rng: &mut impl Rng,
 ) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
-    let Window { x, y, width, height } = random_window(image.dimensions(), rng);
+    let Window {
+        x,
+        y,
+        width,
+        height,
+    } = random_window(image.dimensions(), rng);
     let part = imageops::crop_imm(image, x, y, width, height).to_image();
     resized(part, (size.into(), size.into()))
 }
@@ -84,8 +106,16 @@ fn random_window((width, height): (u32, u32), rng: &mut impl Rng) -> Window {
         let w = (target * aspect).sqrt().round_ties_even() as u32;
         let h = (target / aspect).sqrt().round_ties_even() as u32;
         if (1..=width).contains(&w) && (1..=height).contains(&h) {
-            let (y, x) = (rng.random_range(0..=height - h), rng.random_range(0..=width - w));
-            return Window { x, y, width: w, height: h };
+            let (y, x) = (
+                rng.random_range(0..=height - h),
+                rng.random_range(0..=width - w),
+            );
+            return Window {
+                x,
+                y,
+                width: w,
+                height: h,
+            };
         }
     }
     central_window((width, height))
@@ -93,7 +123,8 @@ fn random_window((width, height): (u32, u32), rng: &mut impl Rng) -> Window {
 
 /// The largest central window whose aspect is in [`ASPECT`].
 fn central_window((width, height): (u32, u32)) -> Window {
-    let scaled = |side: u32, factor: f64| ((f64::from(side) * factor).round_ties_even() as u32).max(1);
+    let scaled =
+        |side: u32, factor: f64| ((f64::from(side) * factor).round_ties_even() as u32).max(1);
     let aspect = f64::from(width) / f64::from(height);
     let (w, h) = if aspect < ASPECT.0 {
         (width, scaled(width, 1.0 / ASPECT.0).min(height))
@@ -102,7 +133,12 @@ fn central_window((width, height): (u32, u32)) -> Window {
     } else {
         (width, height)
     };
-    Window { x: (width - w) / 2, y: (height - h) / 2, width: w, height: h }
+    Window {
+        x: (width - w) / 2,
+        y: (height - h) / 2,
+        width: w,
+        height: h,
+    }
 }
 
 /// Where a window of `size` begins that lies in the middle of `side`; negative if it is longer.
@@ -115,7 +151,8 @@ fn middle(side: u32, size: u32) -> i64 {
     i64::from(surplus / 2 + u32::from(surplus % 4 == 3))
 }
 
-/// What is seen of `image` through a window of `size` whose corner lies at (x, y); black beyond the image.
+/// What is seen of `image` through a window of `size` whose corner lies at (x, y); black beyond the
+/// image.
 fn seen_through<P: Pixel<Subpixel = u8>>(
     image: &ImageBuffer<P, Vec<u8>>,
     size: (u32, u32),
@@ -149,13 +186,18 @@ mod tests {
         // A 4x3 image has 3 x 2 places for a square of 2.
         let mut seen = [0; 6];
         for seed in 0..600 {
-            let crop = random_crop(&numbered(4, 3), 2, &mut rng(seed)).unwrap().into_raw();
+            let crop = random_crop(&numbered(4, 3), 2, &mut rng(seed))
+                .unwrap()
+                .into_raw();
             let corner = crop[0];
             assert_eq!(crop, [corner, corner + 1, corner + 10, corner + 11]);
             seen[usize::from(corner / 10 * 3 + corner % 10)] += 1;
         }
         // 100 of each on average, with a standard deviation of 9.1.
-        assert!(seen.iter().all(|count| (60..140).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (60..140).contains(count)),
+            "{seen:?}"
+        );
     }
 
     #[test]
@@ -174,19 +216,28 @@ mod tests {
             let share = f64::from(window.width * window.height) / f64::from(width * height);
             let aspect = f64::from(window.width) / f64::from(window.height);
             // Sides are rounded to whole pixels.
-            assert!((0.079..=1.0).contains(&share) && (0.74..=1.345).contains(&aspect), "{window:?}");
+            assert!(
+                (0.079..=1.0).contains(&share) && (0.74..=1.345).contains(&aspect),
+                "{window:?}"
+            );
             small += usize::from(share < 0.54);
             wide += usize::from(aspect > 1.0);
         }
-        // Large windows of an extreme aspect do not fit and are drawn again. In 100,000 draws of torchvision 0.29
-        // for this size, 67.4 % were below that area and 57.9 % wide; standard deviations here are 21 and 22.
+        // Large windows of an extreme aspect do not fit and are drawn again. In 100,000 draws of
+        // torchvision 0.29 for this size, 67.4 % were below that area and 57.9 % wide; standard
+        // deviations here are 21 and 22.
         assert!((1264..1433).contains(&small), "{small}");
         assert!((1070..1246).contains(&wide), "{wide}");
     }
 
     #[test]
     fn images_of_extreme_aspect_give_their_middle() {
-        let window = |x, y, width, height| Window { x, y, width, height };
+        let window = |x, y, width, height| Window {
+            x,
+            y,
+            width,
+            height,
+        };
         // 4 / 3 of the shorter side, in the middle of the longer.
         assert_eq!(central_window((1000, 30)), window(480, 0, 40, 30));
         assert_eq!(central_window((30, 1000)), window(0, 480, 30, 40));
@@ -194,7 +245,10 @@ mod tests {
         assert_eq!(central_window((1, 1)), window(0, 0, 1, 1));
         // So thin that no draw fits: 8 % of the area is wider than high is long.
         for seed in 0..20 {
-            assert_eq!(random_window((1000, 30), &mut rng(seed)), window(480, 0, 40, 30));
+            assert_eq!(
+                random_window((1000, 30), &mut rng(seed)),
+                window(480, 0, 40, 30)
+            );
         }
     }
 

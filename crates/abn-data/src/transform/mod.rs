@@ -1,6 +1,8 @@
-//! Augmentation and evaluation transforms: short pure functions on 8-bit images, then normalisation.
+//! Augmentation and evaluation transforms: short pure functions on 8-bit images, then
+//! normalisation.
 //!
-//! A [`Transform`] is data, so that a run's configuration records exactly what its images went through.
+//! A [`Transform`] is data, so that a run's configuration records exactly what its images went
+//! through.
 
 mod crop;
 mod resize;
@@ -14,14 +16,15 @@ use crate::{DataError, Sample, random};
 use crop::{center_crop, pad_crop, random_crop, random_resized_crop};
 use resize::{resize_shorter, resized};
 
-/// The longest side a step makes. An image of 1x20000 resized by its shorter side would otherwise ask for
-/// gigabytes.
+/// The longest side a step makes. An image of 1x20000 resized by its shorter side would otherwise
+/// ask for gigabytes.
 const MAX_SIDE: u32 = 32_768;
 
 /// One change of an image's geometry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Step {
-    /// Surrounds the image with `padding` black pixels a side, then cuts its original size out at random.
+    /// Surrounds the image with `padding` black pixels a side, then cuts its original size out at
+    /// random.
     PadCrop {
         /// Pixels added to each side.
         padding: u32,
@@ -35,8 +38,8 @@ pub enum Step {
         /// Height in pixels.
         height: u32,
     },
-    /// Resizes in the same way so that the shorter side is `size`; the longer side is rounded down as in
-    /// torchvision. An image that has the size already stays as it is.
+    /// Resizes in the same way so that the shorter side is `size`; the longer side is rounded down
+    /// as in torchvision. An image that has the size already stays as it is.
     ResizeShorter {
         /// Shorter side in pixels.
         size: u32,
@@ -51,7 +54,8 @@ pub enum Step {
         /// Side in pixels.
         size: u32,
     },
-    /// Cuts out a window of 8 % to 100 % of the area and an aspect of 3/4 to 4/3, and resizes it to a square.
+    /// Cuts out a window of 8 % to 100 % of the area and an aspect of 3/4 to 4/3, and resizes it to
+    /// a square.
     RandomResizedCrop {
         /// Side in pixels.
         size: u32,
@@ -81,21 +85,41 @@ impl Transform {
             .try_fold(image, |image, step| step.apply(image, &mut rng))
     }
 
-    /// The same view at `factor` times the resolution, for looking at: what the network sees small, larger.
+    /// The same view at `factor` times the resolution, for looking at: what the network sees small,
+    /// larger.
     #[must_use]
     pub fn magnified(&self, factor: u32) -> Self {
-        let steps = self.steps.iter().map(|step| step.magnified(factor)).collect();
-        Self { steps, normalization: self.normalization }
+        let steps = self
+            .steps
+            .iter()
+            .map(|step| step.magnified(factor))
+            .collect();
+        Self {
+            steps,
+            normalization: self.normalization,
+        }
     }
 
     /// Runs the steps on image and mask alike, so that the mask keeps covering the object.
     ///
     /// # Errors
     /// As [`Transform::fixed`].
-    pub fn sample(&self, sample: Sample, rng: &mut (impl Rng + Clone)) -> Result<Sample, DataError> {
+    pub fn sample(
+        &self,
+        sample: Sample,
+        rng: &mut (impl Rng + Clone),
+    ) -> Result<Sample, DataError> {
         // The same numbers make the same decisions for both.
-        let mask = sample.mask.map(|mask| self.run(mask, &mut rng.clone())).transpose()?.map(binary);
-        Ok(Sample { image: self.run(sample.image, rng)?, label: sample.label, mask })
+        let mask = sample
+            .mask
+            .map(|mask| self.run(mask, &mut rng.clone()))
+            .transpose()?
+            .map(binary);
+        Ok(Sample {
+            image: self.run(sample.image, rng)?,
+            label: sample.label,
+            mask,
+        })
     }
 
     fn run<P>(
@@ -106,7 +130,9 @@ impl Transform {
     where
         P: Pixel<Subpixel = u8> + 'static,
     {
-        self.steps.iter().try_fold(image, |image, step| step.apply(image, rng))
+        self.steps
+            .iter()
+            .try_fold(image, |image, step| step.apply(image, rng))
     }
 }
 
@@ -114,9 +140,10 @@ impl Step {
     /// Whether the result depends on chance.
     fn is_random(&self) -> bool {
         match self {
-            Self::PadCrop { .. } | Self::Flip | Self::RandomCrop { .. } | Self::RandomResizedCrop { .. } => {
-                true
-            }
+            Self::PadCrop { .. }
+            | Self::Flip
+            | Self::RandomCrop { .. }
+            | Self::RandomResizedCrop { .. } => true,
             Self::Resize { .. } | Self::ResizeShorter { .. } | Self::CenterCrop { .. } => false,
         }
     }
@@ -125,9 +152,14 @@ impl Step {
     fn magnified(&self, factor: u32) -> Self {
         let times = |side: u32| side.saturating_mul(factor);
         match *self {
-            Self::PadCrop { padding } => Self::PadCrop { padding: times(padding) },
+            Self::PadCrop { padding } => Self::PadCrop {
+                padding: times(padding),
+            },
             Self::Flip => Self::Flip,
-            Self::Resize { width, height } => Self::Resize { width: times(width), height: times(height) },
+            Self::Resize { width, height } => Self::Resize {
+                width: times(width),
+                height: times(height),
+            },
             Self::ResizeShorter { size } => Self::ResizeShorter { size: times(size) },
             Self::CenterCrop { size } => Self::CenterCrop { size: times(size) },
             Self::RandomCrop { size } => Self::RandomCrop { size: times(size) },
@@ -149,7 +181,11 @@ impl Step {
     {
         match *self {
             Self::PadCrop { padding } => pad_crop(&image, padding, rng),
-            Self::Flip => Ok(if rng.random_bool(0.5) { imageops::flip_horizontal(&image) } else { image }),
+            Self::Flip => Ok(if rng.random_bool(0.5) {
+                imageops::flip_horizontal(&image)
+            } else {
+                image
+            }),
             Self::Resize { width, height } => resized(image, (width.into(), height.into())),
             Self::ResizeShorter { size } => resize_shorter(image, size),
             Self::CenterCrop { size } => center_crop(&image, size),
@@ -161,15 +197,25 @@ impl Step {
 
 /// Resizing blurs a mask's border; a pixel belongs to the object if at least half of it does.
 fn binary(mut mask: GrayImage) -> GrayImage {
-    mask.pixels_mut().for_each(|pixel| pixel.0[0] = if pixel.0[0] >= 128 { 255 } else { 0 });
+    mask.pixels_mut()
+        .for_each(|pixel| pixel.0[0] = if pixel.0[0] >= 128 { 255 } else { 0 });
     mask
 }
 
 fn checked(step: &'static str, from: (u32, u32), to: (u64, u64)) -> Result<(u32, u32), DataError> {
-    let side = |side: u64| u32::try_from(side).ok().filter(|side| (1..=MAX_SIDE).contains(side));
+    let side = |side: u64| {
+        u32::try_from(side)
+            .ok()
+            .filter(|side| (1..=MAX_SIDE).contains(side))
+    };
     match (side(to.0), side(to.1)) {
         (Some(width), Some(height)) => Ok((width, height)),
-        _ => Err(DataError::Size { step, from, to, limit: MAX_SIDE }),
+        _ => Err(DataError::Size {
+            step,
+            from,
+            to,
+            limit: MAX_SIDE,
+        }),
     }
 }
 
@@ -187,7 +233,9 @@ mod tests {
 
     /// A grey image whose rows are given.
     fn gray<const W: usize>(rows: &[[u8; W]]) -> GrayImage {
-        GrayImage::from_fn(W as u32, rows.len() as u32, |x, y| Luma([rows[y as usize][x as usize]]))
+        GrayImage::from_fn(W as u32, rows.len() as u32, |x, y| {
+            Luma([rows[y as usize][x as usize]])
+        })
     }
 
     #[track_caller]
@@ -197,8 +245,14 @@ mod tests {
 
     #[test]
     fn a_magnified_transform_shows_the_same_part_of_the_image() {
-        let steps = vec![Step::ResizeShorter { size: 8 }, Step::CenterCrop { size: 8 }];
-        let small = Transform { steps, normalization: Normalization::CIFAR };
+        let steps = vec![
+            Step::ResizeShorter { size: 8 },
+            Step::CenterCrop { size: 8 },
+        ];
+        let small = Transform {
+            steps,
+            normalization: Normalization::CIFAR,
+        };
         // Three bands of 40 x 40: the centre crop keeps the middle one.
         let image = RgbImage::from_fn(120, 40, |x, _| Rgb([[10, 120, 230][x as usize / 40]; 3]));
         for (transform, side) in [(small.clone(), 8), (small.magnified(4), 32)] {
@@ -225,12 +279,17 @@ mod tests {
         ];
         let mut seen = [0; 9];
         for seed in 0..900 {
-            let crop = Step::PadCrop { padding: 1 }.apply(image.clone(), &mut rng(seed)).unwrap();
+            let crop = Step::PadCrop { padding: 1 }
+                .apply(image.clone(), &mut rng(seed))
+                .unwrap();
             let which = windows.iter().position(|rows| crop == gray(rows));
             seen[which.expect("one of the nine windows")] += 1;
         }
         // 100 of each on average, with a standard deviation of 9.4.
-        assert!(seen.iter().all(|count| (60..140).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (60..140).contains(count)),
+            "{seen:?}"
+        );
     }
 
     #[test]
@@ -247,36 +306,64 @@ mod tests {
 
     #[test]
     fn center_crop_cuts_and_pads_around_the_middle() {
-        check(Step::CenterCrop { size: 1 }, &[[1, 2, 3], [4, 5, 6], [7, 8, 9]], &[[5]]);
+        check(
+            Step::CenterCrop { size: 1 },
+            &[[1, 2, 3], [4, 5, 6], [7, 8, 9]],
+            &[[5]],
+        );
         // Surplus 3 starts at 1.5, rounded to 2; surplus 1 at 0.5, rounded to 0.
         check(
             Step::CenterCrop { size: 2 },
             &[[1, 2, 3, 4, 5], [6, 7, 8, 9, 0], [1, 1, 1, 1, 1]],
             &[[3, 4], [8, 9]],
         );
-        check(Step::CenterCrop { size: 3 }, &[[1, 2, 3]], &[[0, 0, 0], [1, 2, 3], [0, 0, 0]]);
+        check(
+            Step::CenterCrop { size: 3 },
+            &[[1, 2, 3]],
+            &[[0, 0, 0], [1, 2, 3], [0, 0, 0]],
+        );
     }
 
     #[test]
     fn resize_averages_and_keeps_the_aspect() {
         let image = RgbImage::from_fn(5, 2, |_, y| Rgb([if y == 0 { 0 } else { 200 }; 3]));
-        let small = Step::ResizeShorter { size: 1 }.apply(image.clone(), &mut rng(0)).unwrap();
+        let small = Step::ResizeShorter { size: 1 }
+            .apply(image.clone(), &mut rng(0))
+            .unwrap();
         assert_eq!(small.dimensions(), (2, 1));
         assert!(small.pixels().all(|pixel| pixel.0 == [100; 3]), "{small:?}");
-        assert_eq!(Step::ResizeShorter { size: 2 }.apply(image.clone(), &mut rng(0)).unwrap(), image);
-        assert_eq!(Step::ResizeShorter { size: 4 }.apply(image, &mut rng(0)).unwrap().dimensions(), (10, 4));
+        assert_eq!(
+            Step::ResizeShorter { size: 2 }
+                .apply(image.clone(), &mut rng(0))
+                .unwrap(),
+            image
+        );
+        assert_eq!(
+            Step::ResizeShorter { size: 4 }
+                .apply(image, &mut rng(0))
+                .unwrap()
+                .dimensions(),
+            (10, 4)
+        );
     }
 
     #[test]
     fn of_an_endless_image_the_middle_is_seen() {
         // The middle two of 3000 columns are white.
-        let long =
-            GrayImage::from_fn(3000, 1, |x, _| Luma([if (1499..1501).contains(&x) { 255 } else { 0 }]));
-        let seen = Step::ResizeShorter { size: 256 }.apply(long, &mut rng(0)).unwrap();
+        let long = GrayImage::from_fn(3000, 1, |x, _| {
+            Luma([if (1499..1501).contains(&x) { 255 } else { 0 }])
+        });
+        let seen = Step::ResizeShorter { size: 256 }
+            .apply(long, &mut rng(0))
+            .unwrap();
         assert_eq!(seen.dimensions(), (32_768, 256));
-        let seen = Step::CenterCrop { size: 224 }.apply(seen, &mut rng(0)).unwrap();
+        let seen = Step::CenterCrop { size: 224 }
+            .apply(seen, &mut rng(0))
+            .unwrap();
         assert!(seen.pixels().all(|pixel| pixel.0 == [255]));
-        let tall = Step::ResizeShorter { size: 224 }.apply(GrayImage::new(1, 20_000), &mut rng(0)).unwrap();
+        let tall = Step::ResizeShorter { size: 224 }
+            .apply(GrayImage::new(1, 20_000), &mut rng(0))
+            .unwrap();
         assert_eq!(tall.dimensions(), (224, 32_704 / 224 * 224));
     }
 
@@ -287,8 +374,14 @@ mod tests {
             Step::ResizeShorter { size: 0 },
             Step::CenterCrop { size: 0 },
             Step::CenterCrop { size: u32::MAX },
-            Step::Resize { width: 8, height: 0 },
-            Step::Resize { width: u32::MAX, height: 8 },
+            Step::Resize {
+                width: 8,
+                height: 0,
+            },
+            Step::Resize {
+                width: u32::MAX,
+                height: 8,
+            },
             Step::RandomCrop { size: u32::MAX },
             Step::PadCrop { padding: u32::MAX },
         ] {
@@ -296,8 +389,19 @@ mod tests {
             assert!(error.to_string().contains("1x20000"), "{error}");
         }
         let none = || GrayImage::new(0, 0);
-        assert!(Step::ResizeShorter { size: 8 }.apply(none(), &mut rng(0)).is_err());
-        assert!(Step::Resize { width: 8, height: 8 }.apply(none(), &mut rng(0)).is_err());
+        assert!(
+            Step::ResizeShorter { size: 8 }
+                .apply(none(), &mut rng(0))
+                .is_err()
+        );
+        assert!(
+            Step::Resize {
+                width: 8,
+                height: 8
+            }
+            .apply(none(), &mut rng(0))
+            .is_err()
+        );
     }
 
     #[test]
@@ -305,21 +409,46 @@ mod tests {
         let image = RgbImage::from_fn(8, 8, |x, y| Rgb([if x < 3 && y < 5 { 255 } else { 0 }; 3]));
         let mask = GrayImage::from_fn(8, 8, |x, y| Luma([if x < 3 && y < 5 { 255 } else { 0 }]));
         for steps in [
-            vec![Step::PadCrop { padding: 3 }, Step::Flip, Step::ResizeShorter { size: 16 }],
-            vec![Step::Resize { width: 20, height: 15 }, Step::RandomCrop { size: 9 }, Step::Flip],
+            vec![
+                Step::PadCrop { padding: 3 },
+                Step::Flip,
+                Step::ResizeShorter { size: 16 },
+            ],
+            vec![
+                Step::Resize {
+                    width: 20,
+                    height: 15,
+                },
+                Step::RandomCrop { size: 9 },
+                Step::Flip,
+            ],
             vec![Step::RandomResizedCrop { size: 12 }, Step::Flip],
         ] {
-            let transform = Transform { steps, normalization: Normalization::CIFAR };
+            let transform = Transform {
+                steps,
+                normalization: Normalization::CIFAR,
+            };
             for seed in 0..20 {
-                let sample = Sample { image: image.clone(), label: 4, mask: Some(mask.clone()) };
+                let sample = Sample {
+                    image: image.clone(),
+                    label: 4,
+                    mask: Some(mask.clone()),
+                };
                 let sample = transform.sample(sample, &mut rng(seed)).unwrap();
                 let mask = sample.mask.unwrap();
                 assert_eq!(sample.label, 4);
                 for (pixel, covered) in sample.image.pixels().zip(mask.pixels()) {
                     assert_eq!(covered.0[0], if pixel.0[0] >= 128 { 255 } else { 0 });
                 }
-                let bare = Sample { image: image.clone(), label: 4, mask: None };
-                assert_eq!(sample.image, transform.sample(bare, &mut rng(seed)).unwrap().image);
+                let bare = Sample {
+                    image: image.clone(),
+                    label: 4,
+                    mask: None,
+                };
+                assert_eq!(
+                    sample.image,
+                    transform.sample(bare, &mut rng(seed)).unwrap().image
+                );
             }
         }
     }
@@ -327,11 +456,29 @@ mod tests {
     #[test]
     fn prediction_leaves_chance_out() {
         let image = RgbImage::from_fn(6, 4, |x, y| Rgb([x as u8, y as u8, 9]));
-        let steps = vec![Step::PadCrop { padding: 4 }, Step::Flip, Step::CenterCrop { size: 2 }];
-        let seen = Transform { steps, normalization: Normalization::CIFAR }.fixed(image).unwrap();
-        assert_eq!(seen, RgbImage::from_fn(2, 2, |x, y| Rgb([x as u8 + 2, y as u8 + 1, 9])));
-        let steps = vec![Step::RandomResizedCrop { size: 3 }, Step::RandomCrop { size: 2 }];
-        let transform = Transform { steps, normalization: Normalization::CIFAR };
+        let steps = vec![
+            Step::PadCrop { padding: 4 },
+            Step::Flip,
+            Step::CenterCrop { size: 2 },
+        ];
+        let seen = Transform {
+            steps,
+            normalization: Normalization::CIFAR,
+        }
+        .fixed(image)
+        .unwrap();
+        assert_eq!(
+            seen,
+            RgbImage::from_fn(2, 2, |x, y| Rgb([x as u8 + 2, y as u8 + 1, 9]))
+        );
+        let steps = vec![
+            Step::RandomResizedCrop { size: 3 },
+            Step::RandomCrop { size: 2 },
+        ];
+        let transform = Transform {
+            steps,
+            normalization: Normalization::CIFAR,
+        };
         assert_eq!(transform.fixed(seen.clone()).unwrap(), seen);
     }
 }

@@ -1,8 +1,9 @@
 //! Resizing: the one place where pixels are interpolated.
 //!
-//! Networks are trained and published with Pillow's antialiased bilinear filter (what torchvision's `Resize` calls
-//! on images), and their accuracy depends on it. `fast_image_resize` follows Pillow's convolution with coarser
-//! coefficients; `tests/fixtures/resize` holds it to Pillow's result within one grey level.
+//! Networks are trained and published with Pillow's antialiased bilinear filter (what torchvision's
+//! `Resize` calls on images), and their accuracy depends on it. `fast_image_resize` follows
+//! Pillow's convolution with coarser coefficients; `tests/fixtures/resize` holds it to Pillow's
+//! result within one grey level.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -24,18 +25,25 @@ where
     if from == (width, height) {
         return Ok(image);
     }
-    let impossible = || DataError::Size { step: "resizing", from, to, limit: MAX_SIDE };
+    let impossible = || DataError::Size {
+        step: "resizing",
+        from,
+        to,
+        limit: MAX_SIDE,
+    };
     if from.0 == 0 || from.1 == 0 {
         return Err(impossible());
     }
-    // Left on its own, the library resizes columns first. Each pass rounds to bytes, so only Pillow's order, rows
-    // first, gives Pillow's values: on photographs 1 in 100 differs by one grey level instead of 1 in 7.
+    // Left on its own, the library resizes columns first. Each pass rounds to bytes, so only
+    // Pillow's order, rows first, gives Pillow's values: on photographs 1 in 100 differs by one
+    // grey level instead of 1 in 7.
     let narrow = convolved(&image, width, from.1).ok_or_else(impossible)?;
     convolved(&narrow, width, height).ok_or_else(impossible)
 }
 
-/// Resizes so that the shorter side is `size`; the longer side is rounded down as in torchvision. Of an image so long
-/// that the result could not be held, only the middle is kept: a crop of the middle follows where it matters.
+/// Resizes so that the shorter side is `size`; the longer side is rounded down as in torchvision.
+/// Of an image so long that the result could not be held, only the middle is kept: a crop of the
+/// middle follows where it matters.
 pub(super) fn resize_shorter<P>(
     image: ImageBuffer<P, Vec<u8>>,
     size: u32,
@@ -56,13 +64,24 @@ where
     let image = if (columns, rows) == (width, height) {
         image
     } else {
-        imageops::crop_imm(&image, (width - columns) / 2, (height - rows) / 2, columns, rows).to_image()
+        imageops::crop_imm(
+            &image,
+            (width - columns) / 2,
+            (height - rows) / 2,
+            columns,
+            rows,
+        )
+        .to_image()
     };
     resized(image, (scaled(columns), scaled(rows)))
 }
 
 /// `None` only if the buffers did not fit the sizes, which an `ImageBuffer` rules out.
-fn convolved<P>(image: &ImageBuffer<P, Vec<u8>>, width: u32, height: u32) -> Option<ImageBuffer<P, Vec<u8>>>
+fn convolved<P>(
+    image: &ImageBuffer<P, Vec<u8>>,
+    width: u32,
+    height: u32,
+) -> Option<ImageBuffer<P, Vec<u8>>>
 where
     P: Pixel<Subpixel = u8>,
 {
@@ -89,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_reduction_averages_with_triangular_weights() {
-        // Reducing by 2, the triangle reaches 2 pixels to each side of a centre between two pixels: weights
-        // 1, 3, 3, 1 of 8 inside, 3, 3, 1 of 7 at the border.
+        // Reducing by 2, the triangle reaches 2 pixels to each side of a centre between two pixels:
+        // weights 1, 3, 3, 1 of 8 inside, 3, 3, 1 of 7 at the border.
         let image = ImageBuffer::<Luma<u8>, _>::from_raw(6, 1, vec![70, 0, 0, 80, 4, 31]).unwrap();
         let small = resized(image, (3, 1)).unwrap();
         // 3 * 70 / 7; (3 * 80 + 4) / 8 = 30.5, rounded up; (80 + 3 * 4 + 3 * 31) / 7 = 26.4.

@@ -15,12 +15,13 @@ use super::winograd::{self, Winograd};
 pub enum Algorithm {
     /// Every product by itself: the rounding of any plain implementation.
     Direct,
-    /// With the fewest multiplications, which is Winograd's algorithm where it serves: about twice that rounding.
+    /// With the fewest multiplications, which is Winograd's algorithm where it serves: about twice
+    /// that rounding.
     Fewest,
 }
 
-/// Convolves `input` (channels last) with `weight` (output channel, input channel of the group, row, column) into
-/// `output` (channels last), and finishes every value.
+/// Convolves `input` (channels last) with `weight` (output channel, input channel of the group,
+/// row, column) into `output` (channels last), and finishes every value.
 ///
 /// # Panics
 /// A length does not fit the shapes.
@@ -34,13 +35,27 @@ pub fn forward(
     output: &mut [f32],
 ) {
     assert_eq!(input.len(), geometry.input_len(), "input of {geometry:?}");
-    assert_eq!(weight.len(), geometry.weight_len(), "weight of {geometry:?}");
-    assert_eq!(output.len(), geometry.output_len(), "output of {geometry:?}");
+    assert_eq!(
+        weight.len(),
+        geometry.weight_len(),
+        "weight of {geometry:?}"
+    );
+    assert_eq!(
+        output.len(),
+        geometry.output_len(),
+        "output of {geometry:?}"
+    );
     for each in [finish.factor, finish.bias].into_iter().flatten() {
-        assert_eq!(each.len(), geometry.channels_out, "one value for each channel of {geometry:?}");
+        assert_eq!(
+            each.len(),
+            geometry.channels_out,
+            "one value for each channel of {geometry:?}"
+        );
     }
     assert!(
-        finish.residual.is_none_or(|residual| residual.len() == output.len()),
+        finish
+            .residual
+            .is_none_or(|residual| residual.len() == output.len()),
         "residual of {geometry:?}"
     );
     if output.is_empty() {
@@ -55,15 +70,34 @@ pub fn forward(
             writes: geometry.output(),
             channels_out: geometry.channels_out,
         };
-        let weights = Weights { values: weight, output: geometry.channels_in * 9, input: 9 };
-        return winograd::pass(set, &shape, input, weights, false, finish, Output::new(output));
+        let weights = Weights {
+            values: weight,
+            output: geometry.channels_in * 9,
+            input: 9,
+        };
+        return winograd::pass(
+            set,
+            &shape,
+            input,
+            weights,
+            false,
+            finish,
+            Output::new(output),
+        );
     }
     let taps = taps(geometry);
-    let (kernel, group_out) = (geometry.kernel[0] * geometry.kernel[1], geometry.group_out());
+    let (kernel, group_out) = (
+        geometry.kernel[0] * geometry.kernel[1],
+        geometry.group_out(),
+    );
     let panels: Vec<Panels> = weight
         .chunks_exact(group_out * geometry.group_in() * kernel)
         .map(|values| {
-            let weights = Weights { values, output: geometry.group_in() * kernel, input: kernel };
+            let weights = Weights {
+                values,
+                output: geometry.group_in() * kernel,
+                input: kernel,
+            };
             taps.pack(set, group_out, geometry.kernel[1], weights)
         })
         .collect();
@@ -71,10 +105,18 @@ pub fn forward(
         batch: geometry.batch,
         positions: geometry.output(),
         groups: geometry.groups,
-        reads: Side { size: geometry.input, channels: geometry.channels_in, step: geometry.stride },
+        reads: Side {
+            size: geometry.input,
+            channels: geometry.channels_in,
+            step: geometry.stride,
+        },
         first_read: geometry.padding_before.map(|padding| -(padding as isize)),
         taps,
-        writes: Side { size: geometry.output(), channels: geometry.channels_out, step: [1, 1] },
+        writes: Side {
+            size: geometry.output(),
+            channels: geometry.channels_out,
+            step: [1, 1],
+        },
         first_write: [0, 0],
     };
     pass.run(set, input, &panels, finish, Output::new(output));
@@ -84,7 +126,11 @@ pub fn forward(
 pub(crate) fn taps(geometry: &Convolution) -> Taps {
     let axes = [0, 1].map(|axis| {
         let taps = 0..geometry.kernel[axis];
-        taps.map(|index| Tap { index, offset: index * geometry.dilation[axis] }).collect()
+        taps.map(|index| Tap {
+            index,
+            offset: index * geometry.dilation[axis],
+        })
+        .collect()
     });
     Taps::new(axes, geometry.group_in(), geometry.groups)
 }

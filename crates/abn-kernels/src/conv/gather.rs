@@ -1,8 +1,8 @@
-//! The register tile that forward passes and input gradients share: some output positions by two vectors of
-//! output channels, with the inputs broadcast from wherever they lie.
+//! The register tile that forward passes and input gradients share: some output positions by two
+//! vectors of output channels, with the inputs broadcast from wherever they lie.
 //!
-//! Nothing is rearranged: a tile holds the addresses of its positions' inputs and walks from there through the
-//! kernel rows, along which column and channel are contiguous in channels-last order.
+//! Nothing is rearranged: a tile holds the addresses of its positions' inputs and walks from there
+//! through the kernel rows, along which column and channel are contiguous in channels-last order.
 
 use std::ops::Range;
 
@@ -53,7 +53,8 @@ pub(crate) struct Gather<'a> {
     pub(crate) output: Output<'a>,
 }
 
-/// Steps of a tile after which it stores its sums: so many weights of a panel stay in the second-level cache.
+/// Steps of a tile after which it stores its sums: so many weights of a panel stay in the
+/// second-level cache.
 const BLOCK: usize = 1536;
 
 impl Kernel for Gather<'_> {
@@ -61,16 +62,28 @@ impl Kernel for Gather<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { panels, positions, walks, .. } = self;
+        let Self {
+            panels,
+            positions,
+            walks,
+            ..
+        } = self;
         let reach = walks.iter().max().map_or(0, |walk| walk + panels.depth);
         for Position { input, output } in positions {
-            assert!(input + reach <= self.input.len(), "a position reads outside");
+            assert!(
+                input + reach <= self.input.len(),
+                "a position reads outside"
+            );
             assert!(
                 output + self.channel + panels.channels <= self.output.len(),
                 "a position writes outside"
             );
         }
-        assert!(self.finish.residual.is_none_or(|residual| residual.len() == self.output.len()));
+        assert!(
+            self.finish
+                .residual
+                .is_none_or(|residual| residual.len() == self.output.len())
+        );
         assert!(walks.len() == panels.walks && self.computed.end <= panels.count());
         let steps = walks.len() * panels.depth;
         for panel in self.computed.clone() {
@@ -79,7 +92,14 @@ impl Kernel for Gather<'_> {
             let mut start = 0;
             loop {
                 let end = (start + BLOCK).min(steps);
-                let block = Block { panel, first, channels, start, end, last: end == steps };
+                let block = Block {
+                    panel,
+                    first,
+                    channels,
+                    start,
+                    end,
+                    last: end == steps,
+                };
                 // SAFETY: every address is checked above.
                 unsafe {
                     if channels > S::LANES {
@@ -129,16 +149,23 @@ impl Gather<'_> {
     /// The positions are checked.
     #[inline(always)]
     unsafe fn tiles<S: Simd, const V: usize, const P: usize>(&self, block: Block) {
-        let Block { panel, first, channels, start, end, last } = block;
+        let Block {
+            panel,
+            first,
+            channels,
+            start,
+            end,
+            last,
+        } = block;
         let output = self.output.at(0);
         let weights = self.panels.panel(panel);
         let width = self.panels.width;
         let tail = channels - (V - 1) * S::LANES;
         let depth = self.panels.depth;
         for positions in self.positions.chunks(P) {
-            // The last tile computes its last position several times and stores it once.
-            // SAFETY: `run` has checked the reach of every position; weights are as long as steps; outputs are
-            // valid by the contract.
+            // The last tile computes its last position several times and stores it once. SAFETY:
+            // `run` has checked the reach of every position; weights are as long as steps; outputs
+            // are valid by the contract.
             unsafe {
                 let mut sums = [[S::splat(0.0); V]; P];
                 if start > 0 {
@@ -206,11 +233,19 @@ impl Gather<'_> {
 /// # Safety
 /// The instructions of `S`; the address is valid for these values.
 #[inline(always)]
-pub(crate) unsafe fn load<S: Simd, const V: usize>(from: *const f32, v: usize, tail: usize) -> S::Vector {
+pub(crate) unsafe fn load<S: Simd, const V: usize>(
+    from: *const f32,
+    v: usize,
+    tail: usize,
+) -> S::Vector {
     // SAFETY: the contract.
     unsafe {
         let from = from.add(v * S::LANES);
-        if v + 1 == V && tail < S::LANES { S::load_first(from, tail) } else { S::load(from) }
+        if v + 1 == V && tail < S::LANES {
+            S::load_first(from, tail)
+        } else {
+            S::load(from)
+        }
     }
 }
 
@@ -219,19 +254,28 @@ pub(crate) unsafe fn load<S: Simd, const V: usize>(from: *const f32, v: usize, t
 /// # Safety
 /// As for `load`.
 #[inline(always)]
-pub(crate) unsafe fn store<S: Simd, const V: usize>(to: *mut f32, v: usize, tail: usize, value: S::Vector) {
+pub(crate) unsafe fn store<S: Simd, const V: usize>(
+    to: *mut f32,
+    v: usize,
+    tail: usize,
+    value: S::Vector,
+) {
     // SAFETY: the contract.
     unsafe {
         let to = to.add(v * S::LANES);
-        if v + 1 == V && tail < S::LANES { S::store_first(to, value, tail) } else { S::store(to, value) }
+        if v + 1 == V && tail < S::LANES {
+            S::store_first(to, value, tail)
+        } else {
+            S::store(to, value)
+        }
     }
 }
 
 /// `sums[p][v] += sum over k of inputs[p][offset + k] * weights[k][v]`.
 ///
 /// # Safety
-/// The instructions of `S`; the inputs are valid from `offset` for `count` values, the weights for `count` rows
-/// of `width`.
+/// The instructions of `S`; the inputs are valid from `offset` for `count` values, the weights for
+/// `count` rows of `width`.
 #[inline(always)]
 pub(crate) unsafe fn accumulate<S: Simd, const V: usize, const P: usize>(
     sums: &mut [[S::Vector; V]; P],

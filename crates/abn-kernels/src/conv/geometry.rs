@@ -1,6 +1,7 @@
 //! The shapes of a convolution.
 
-/// A two-dimensional convolution over values in the order batch, row, column, channel ("channels last").
+/// A two-dimensional convolution over values in the order batch, row, column, channel ("channels
+/// last").
 ///
 /// Pairs are vertical, then horizontal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +34,18 @@ impl Convolution {
     /// # Panics
     /// The dilated kernel is larger than the padded input, or the numbers make no convolution.
     pub fn output(&self) -> [usize; 2] {
-        assert!(self.groups > 0 && self.channels_in.is_multiple_of(self.groups), "{self:?}");
+        assert!(
+            self.groups > 0 && self.channels_in.is_multiple_of(self.groups),
+            "{self:?}"
+        );
         assert!(self.channels_out.is_multiple_of(self.groups), "{self:?}");
         [0, 1].map(|axis| {
             let span = self.span(axis);
             let padded = self.padding_before[axis] + self.input[axis] + self.padding_after[axis];
-            assert!(self.stride[axis] > 0 && padded >= span, "the kernel does not fit: {self:?}");
+            assert!(
+                self.stride[axis] > 0 && padded >= span,
+                "the kernel does not fit: {self:?}"
+            );
             (padded - span) / self.stride[axis] + 1
         })
     }
@@ -81,5 +88,6 @@ pub(crate) fn weight_index(
     from: usize,
     [row, column]: [usize; 2],
 ) -> usize {
-    ((channel * geometry.group_in() + from) * geometry.kernel[0] + row) * geometry.kernel[1] + column
+    ((channel * geometry.group_in() + from) * geometry.kernel[0] + row) * geometry.kernel[1]
+        + column
 }

@@ -1,7 +1,7 @@
 //! The gradient of the input: a convolution of the output's gradient with the turned kernel.
 //!
-//! Under a stride, input rows and columns fall into phases that meet different parts of the kernel; each phase
-//! is a pass of its own, without any multiplication by an inserted zero.
+//! Under a stride, input rows and columns fall into phases that meet different parts of the kernel;
+//! each phase is a pass of its own, without any multiplication by an inserted zero.
 
 use rayon::prelude::*;
 
@@ -15,8 +15,8 @@ use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
 use super::winograd::{self, Winograd};
 
-/// Gradient of the input, given that of the output (both channels last): `input_gradient[i] = sum over the outputs o
-/// that see i of output_gradient[o] * weight`.
+/// Gradient of the input, given that of the output (both channels last): `input_gradient[i] = sum
+/// over the outputs o that see i of output_gradient[o] * weight`.
 ///
 /// # Panics
 /// A length does not fit the shapes.
@@ -27,9 +27,21 @@ pub fn input_gradient(
     output_gradient: &[f32],
     input_gradient: &mut [f32],
 ) {
-    assert_eq!(input_gradient.len(), geometry.input_len(), "input of {geometry:?}");
-    assert_eq!(weight.len(), geometry.weight_len(), "weight of {geometry:?}");
-    assert_eq!(output_gradient.len(), geometry.output_len(), "output of {geometry:?}");
+    assert_eq!(
+        input_gradient.len(),
+        geometry.input_len(),
+        "input of {geometry:?}"
+    );
+    assert_eq!(
+        weight.len(),
+        geometry.weight_len(),
+        "weight of {geometry:?}"
+    );
+    assert_eq!(
+        output_gradient.len(),
+        geometry.output_len(),
+        "output of {geometry:?}"
+    );
     if input_gradient.is_empty() {
         return;
     }
@@ -42,21 +54,42 @@ pub fn input_gradient(
             writes: geometry.input,
             channels_out: geometry.channels_in,
         };
-        let weights = Weights { values: weight, output: 9, input: geometry.channels_in * 9 };
+        let weights = Weights {
+            values: weight,
+            output: 9,
+            input: geometry.channels_in * 9,
+        };
         let output = Output::new(input_gradient);
-        return winograd::pass(set, &shape, output_gradient, weights, true, Finish::default(), output);
+        return winograd::pass(
+            set,
+            &shape,
+            output_gradient,
+            weights,
+            true,
+            Finish::default(),
+            output,
+        );
     }
     let (kernel, group_in) = (geometry.kernel[0] * geometry.kernel[1], geometry.group_in());
     let covered: Vec<[Phase; 2]> = Phase::of(geometry, 0)
         .into_iter()
-        .flat_map(|row| Phase::of(geometry, 1).into_iter().map(move |column| [row.clone(), column]))
+        .flat_map(|row| {
+            Phase::of(geometry, 1)
+                .into_iter()
+                .map(move |column| [row.clone(), column])
+        })
         .filter(|phases| phases.iter().all(|phase| phase.positions > 0))
         .collect();
     if covered.iter().flatten().any(|phase| phase.taps.is_empty()) {
-        input_gradient.par_chunks_mut(1 << 14).for_each(|part| part.fill(0.0));
+        input_gradient
+            .par_chunks_mut(1 << 14)
+            .for_each(|part| part.fill(0.0));
     }
     let output = Output::new(input_gradient);
-    for phases in covered.into_iter().filter(|phases| phases.iter().all(|phase| !phase.taps.is_empty())) {
+    for phases in covered
+        .into_iter()
+        .filter(|phases| phases.iter().all(|phase| !phase.taps.is_empty()))
+    {
         let each = |function: fn(&Phase) -> usize| [0, 1].map(|axis| function(&phases[axis]));
         let taps = Taps::new(
             [phases[0].taps.clone(), phases[1].taps.clone()],
@@ -66,7 +99,11 @@ pub fn input_gradient(
         let panels: Vec<Panels> = weight
             .chunks_exact(geometry.group_out() * group_in * kernel)
             .map(|values| {
-                let weights = Weights { values, output: kernel, input: group_in * kernel };
+                let weights = Weights {
+                    values,
+                    output: kernel,
+                    input: group_in * kernel,
+                };
                 taps.pack(set, group_in, geometry.kernel[1], weights)
             })
             .collect();
@@ -74,10 +111,18 @@ pub fn input_gradient(
             batch: geometry.batch,
             positions: each(|phase| phase.positions),
             groups: geometry.groups,
-            reads: Side { size: geometry.output(), channels: geometry.channels_out, step: [1, 1] },
+            reads: Side {
+                size: geometry.output(),
+                channels: geometry.channels_out,
+                step: [1, 1],
+            },
             first_read: [phases[0].first_read, phases[1].first_read],
             taps,
-            writes: Side { size: geometry.input, channels: geometry.channels_in, step: geometry.stride },
+            writes: Side {
+                size: geometry.input,
+                channels: geometry.channels_in,
+                step: geometry.stride,
+            },
             first_write: each(|phase| phase.first),
         };
         pass.run(set, output_gradient, &panels, Finish::default(), output);
@@ -108,8 +153,16 @@ impl Phase {
                 .collect();
             met.reverse();
             let first_read = met.first().map_or(0, |&(_, at)| at);
-            let taps = met.into_iter().map(|(index, at)| Tap { index, offset: (at - first_read) as usize });
-            Self { first, positions, first_read, taps: taps.collect() }
+            let taps = met.into_iter().map(|(index, at)| Tap {
+                index,
+                offset: (at - first_read) as usize,
+            });
+            Self {
+                first,
+                positions,
+                first_read,
+                taps: taps.collect(),
+            }
         });
         phases.collect()
     }

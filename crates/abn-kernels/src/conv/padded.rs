@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Some images or some rows of one image, as a kernel reads them: offset of the first value and distances of
-/// neighbouring images, rows and columns, in values.
+/// Some images or some rows of one image, as a kernel reads them: offset of the first value and
+/// distances of neighbouring images, rows and columns, in values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) values: &'a [f32],
@@ -12,7 +12,8 @@ pub(crate) struct View<'a> {
     pub(crate) column: usize,
 }
 
-/// A frame of rows and columns over the images, in coordinates of the unpadded image: may reach outside.
+/// A frame of rows and columns over the images, in coordinates of the unpadded image: may reach
+/// outside.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
     pub(crate) images: Range<usize>,
@@ -34,8 +35,9 @@ impl Frame {
         self.images.len() * self.height() * self.width() * column
     }
 
-    /// The frame of images `[batch, size, channels]` with columns `column` values apart: a view of the images
-    /// themselves where the frame lies inside and so do the columns, else a copy in `scratch` with zeros outside.
+    /// The frame of images `[batch, size, channels]` with columns `column` values apart: a view of
+    /// the images themselves where the frame lies inside and so do the columns, else a copy in
+    /// `scratch` with zeros outside.
     ///
     /// # Panics
     /// `scratch` is shorter than the frame.
@@ -49,11 +51,17 @@ impl Frame {
     ) -> View<'a> {
         let row = size[1] * channels;
         let image = size[0] * row;
-        let inside = |range: &Range<isize>, end: usize| range.start >= 0 && range.end <= end as isize;
+        let inside =
+            |range: &Range<isize>, end: usize| range.start >= 0 && range.end <= end as isize;
         if column == channels && inside(&self.rows, size[0]) && inside(&self.columns, size[1]) {
             let first = self.rows.start as usize * row + self.columns.start as usize * channels;
             let values = &values[self.images.start * image + first..self.images.end * image];
-            return View { values, image, row, column };
+            return View {
+                values,
+                image,
+                row,
+                column,
+            };
         }
         let scratch = &mut scratch[..self.len(column)];
         let (height, width) = (self.height(), self.width() * column);
@@ -75,11 +83,19 @@ impl Frame {
             if column == channels {
                 inner.copy_from_slice(source);
             } else {
-                for (to, from) in inner.chunks_exact_mut(column).zip(source.chunks_exact(channels)) {
+                for (to, from) in inner
+                    .chunks_exact_mut(column)
+                    .zip(source.chunks_exact(channels))
+                {
                     to[..channels].copy_from_slice(from);
                 }
             }
         }
-        View { values: scratch, image: height * width, row: width, column }
+        View {
+            values: scratch,
+            image: height * width,
+            row: width,
+            column,
+        }
     }
 }

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::buffer::Line;
 
-/// Weights where they lie: distances of neighbouring output and input channels; the values of a kernel lie side by
-/// side, row by row.
+/// Weights where they lie: distances of neighbouring output and input channels; the values of a
+/// kernel lie side by side, row by row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Weights<'a> {
     pub(crate) values: &'a [f32],
@@ -13,8 +13,9 @@ pub(crate) struct Weights<'a> {
     pub(crate) input: usize,
 }
 
-/// Weights of one group, as panels of some output channels each: for every panel, walk and place along it
-/// (column, then input channel), the weights of the panel's channels side by side, zeros behind the last.
+/// Weights of one group, as panels of some output channels each: for every panel, walk and place
+/// along it (column, then input channel), the weights of the panel's channels side by side, zeros
+/// behind the last.
 #[derive(Debug)]
 pub(crate) struct Panels {
     lines: Vec<Line>,
@@ -29,8 +30,8 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    /// Packs the weights of `channels` output channels; `offsets` has the place of each weight of the first one, walk
-    /// by walk.
+    /// Packs the weights of `channels` output channels; `offsets` has the place of each weight of
+    /// the first one, walk by walk.
     pub(crate) fn pack(
         width: usize,
         channels: usize,
@@ -38,14 +39,17 @@ impl Panels {
         offsets: &[usize],
         weights: Weights,
     ) -> Self {
-        /// Places whose lines of the panel stay in the first-level cache while all channels are written.
+        /// Places whose lines of the panel stay in the first-level cache while all channels are
+        /// written.
         const BLOCK: usize = 16;
         let depth = offsets.len() / walks.max(1);
         let panel = offsets.len() * width;
         let len = panel * channels.div_ceil(width);
         let mut lines = Line::zeroed(len);
-        Line::values_mut(&mut lines)[..len].par_chunks_mut(panel.max(1)).enumerate().for_each(
-            |(index, panel)| {
+        Line::values_mut(&mut lines)[..len]
+            .par_chunks_mut(panel.max(1))
+            .enumerate()
+            .for_each(|(index, panel)| {
                 let first = index * width;
                 for (offsets, panel) in offsets.chunks(BLOCK).zip(panel.chunks_mut(BLOCK * width)) {
                     for channel in first..channels.min(first + width) {
@@ -55,9 +59,14 @@ impl Panels {
                         }
                     }
                 }
-            },
-        );
-        Self { lines, width, walks, depth, channels }
+            });
+        Self {
+            lines,
+            width,
+            walks,
+            depth,
+            channels,
+        }
     }
 
     pub(crate) fn count(&self) -> usize {

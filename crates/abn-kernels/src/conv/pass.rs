@@ -73,7 +73,8 @@ impl Pass {
                     for (line, row) in lines.clone().enumerate() {
                         let from = index * view.image + line * reads.step[0] * view.row;
                         let row = self.first_write[0] + row * writes.step[0];
-                        let to = (image * writes.size[0] + row) * writes.size[1] + self.first_write[1];
+                        let to =
+                            (image * writes.size[0] + row) * writes.size[1] + self.first_write[1];
                         positions.extend((0..width).map(|column| Position {
                             input: from + column * reads.step[1] * view.column,
                             output: (to + column * writes.step[1]) * writes.channels,

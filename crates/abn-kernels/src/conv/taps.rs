@@ -5,15 +5,19 @@ use crate::simd::InstructionSet;
 
 use super::panels::{Panels, Weights};
 
-/// Whether so many channels make the positions of a tile fall into the same few sets of the first-level cache, which
-/// then holds fewer of them than a tile has.
+/// Whether so many channels make the positions of a tile fall into the same few sets of the
+/// first-level cache, which then holds fewer of them than a tile has.
 fn aliases(channels: usize) -> bool {
     channels.is_multiple_of(128)
 }
 
 /// Distance of neighbouring positions with so many channels in memory that can be chosen freely.
 pub(crate) fn spread(channels: usize) -> usize {
-    if aliases(channels) { channels + Line::LEN } else { channels }
+    if aliases(channels) {
+        channels + Line::LEN
+    } else {
+        channels
+    }
 }
 
 /// A row or a column of the kernel.
@@ -31,16 +35,25 @@ pub(crate) struct Taps {
     rows: Vec<Tap>,
     columns: Vec<Tap>,
     channels: usize,
-    /// Columns and channels lie side by side in the input, so that a kernel row is walked in one go.
+    /// Columns and channels lie side by side in the input, so that a kernel row is walked in one
+    /// go.
     joined: bool,
 }
 
 impl Taps {
-    /// Rows and columns by rising offset, over `channels` input channels of a group out of all `groups`.
+    /// Rows and columns by rising offset, over `channels` input channels of a group out of all
+    /// `groups`.
     pub(crate) fn new([rows, columns]: [Vec<Tap>; 2], channels: usize, groups: usize) -> Self {
-        let adjacent = columns.windows(2).all(|pair| pair[0].offset + 1 == pair[1].offset);
+        let adjacent = columns
+            .windows(2)
+            .all(|pair| pair[0].offset + 1 == pair[1].offset);
         let joined = columns.len() == 1 || (groups == 1 && adjacent && !aliases(channels));
-        Self { rows, columns, channels, joined }
+        Self {
+            rows,
+            columns,
+            channels,
+            joined,
+        }
     }
 
     /// Rows and columns of the input that a position spans.
@@ -50,7 +63,11 @@ impl Taps {
 
     /// Values of a walk.
     pub(crate) fn depth(&self) -> usize {
-        if self.joined { self.columns.len() * self.channels } else { self.channels }
+        if self.joined {
+            self.columns.len() * self.channels
+        } else {
+            self.channels
+        }
     }
 
     /// Input channel and kernel value at a place of a walk.
@@ -60,16 +77,24 @@ impl Taps {
         } else {
             (walk / self.columns.len(), walk % self.columns.len())
         };
-        (place % self.channels, [self.rows[row].index, self.columns[column].index])
+        (
+            place % self.channels,
+            [self.rows[row].index, self.columns[column].index],
+        )
     }
 
     /// Start of every walk, from the first input of the position.
     pub(crate) fn walks(&self, row: usize, column: usize) -> Vec<usize> {
-        let columns = if self.joined { &self.columns[..1] } else { &self.columns[..] };
-        let walks = self
-            .rows
-            .iter()
-            .flat_map(|down| columns.iter().map(move |right| down.offset * row + right.offset * column));
+        let columns = if self.joined {
+            &self.columns[..1]
+        } else {
+            &self.columns[..]
+        };
+        let walks = self.rows.iter().flat_map(|down| {
+            columns
+                .iter()
+                .map(move |right| down.offset * row + right.offset * column)
+        });
         walks.collect()
     }
 
@@ -89,6 +114,12 @@ impl Taps {
                 from * weights.input + row * columns + column
             })
             .collect();
-        Panels::pack(set.panel(channels_out), channels_out, walks, &offsets, weights)
+        Panels::pack(
+            set.panel(channels_out),
+            channels_out,
+            walks,
+            &offsets,
+            weights,
+        )
     }
 }

@@ -1,11 +1,12 @@
-//! How a convolution is cut into tasks for the threads. Every output value is computed by one task in one order,
-//! so the cut changes no result.
+//! How a convolution is cut into tasks for the threads. Every output value is computed by one task
+//! in one order, so the cut changes no result.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// Values of the input that a task reads: they stay in the second-level cache for all output channels.
+/// Values of the input that a task reads: they stay in the second-level cache for all output
+/// channels.
 const INPUT: usize = 64 * 1024;
 
 /// Positions below which a task wastes a part of its last tile.
@@ -22,8 +23,8 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Cuts images, rows of `width` positions each and panels; `reads` tells how many values of the input some
-    /// rows of an image read.
+    /// Cuts images, rows of `width` positions each and panels; `reads` tells how many values of the
+    /// input some rows of an image read.
     pub(crate) fn of(total: [usize; 3], width: usize, reads: impl Fn(usize) -> usize) -> Self {
         let [images, rows, panels] = total;
         let wanted = PER_THREAD * rayon::current_num_threads();
@@ -63,7 +64,11 @@ impl Tasks {
                 let start = at * self.step[axis];
                 start..(start + self.step[axis]).min(self.total[axis])
             };
-            task(part(0, index / panels / rows), part(1, index / panels % rows), part(2, index % panels));
+            task(
+                part(0, index / panels / rows),
+                part(1, index / panels % rows),
+                part(2, index % panels),
+            );
         });
     }
 }

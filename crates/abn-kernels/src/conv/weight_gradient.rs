@@ -1,7 +1,9 @@
-//! The gradient of the weight: for every kernel value, the sum over all positions of input times output gradient.
+//! The gradient of the weight: for every kernel value, the sum over all positions of input times
+//! output gradient.
 //!
-//! A register tile holds some values of a walk (column, then input channel, as they lie in the input) by two
-//! vectors of output channels, and runs over the positions: both operands are read where they lie.
+//! A register tile holds some values of a walk (column, then input channel, as they lie in the
+//! input) by two vectors of output channels, and runs over the positions: both operands are read
+//! where they lie.
 
 use rayon::prelude::*;
 
@@ -27,8 +29,16 @@ pub fn weight_gradient(
     weight_gradient: &mut [f32],
 ) {
     assert_eq!(input.len(), geometry.input_len(), "input of {geometry:?}");
-    assert_eq!(output_gradient.len(), geometry.output_len(), "output of {geometry:?}");
-    assert_eq!(weight_gradient.len(), geometry.weight_len(), "weight of {geometry:?}");
+    assert_eq!(
+        output_gradient.len(),
+        geometry.output_len(),
+        "output of {geometry:?}"
+    );
+    assert_eq!(
+        weight_gradient.len(),
+        geometry.weight_len(),
+        "weight of {geometry:?}"
+    );
     if geometry.output_len() == 0 {
         return weight_gradient.fill(0.0);
     }
@@ -42,7 +52,9 @@ pub fn weight_gradient(
     let panels = group_out.div_ceil(width);
     let panel_len = walks * depth * width;
     // Portions of the batch and panels are the tasks.
-    let portions = (PORTIONED / geometry.weight_len()).clamp(1, PORTIONS).min(geometry.batch);
+    let portions = (PORTIONED / geometry.weight_len())
+        .clamp(1, PORTIONS)
+        .min(geometry.batch);
     let portion = geometry.batch.div_ceil(portions);
     let portions = geometry.batch.div_ceil(portion);
     let sums_len = portions * geometry.groups * panels * panel_len;
@@ -52,64 +64,85 @@ pub fn weight_gradient(
     let [rows_of, columns_of] = taps.span();
     let frame_width = (columns - 1) * geometry.stride[1] + columns_of;
     let frame_rows = |rows: usize| (rows - 1) * geometry.stride[0] + rows_of;
-    let slab = |rows: usize| frame_rows(rows) * frame_width * geometry.channels_in + rows * columns * width;
+    let slab = |rows: usize| {
+        frame_rows(rows) * frame_width * geometry.channels_in + rows * columns * width
+    };
     let mut rows = height;
     while rows > 1 && slab(rows) > SLAB {
         rows = rows.div_ceil(2);
     }
-    sums.par_chunks_exact_mut(panel_len).enumerate().for_each(|(task, sums)| {
-        let (part, panel) = (task / panels, task % panels);
-        let (part, group) = (part / geometry.groups, part % geometry.groups);
-        let first = group * group_out + panel * width;
-        for image in part * portion..((part + 1) * portion).min(geometry.batch) {
-            for top in (0..height).step_by(rows) {
-                let lines = top..(top + rows).min(height);
-                let start = (top * geometry.stride[0]) as isize - geometry.padding_before[0] as isize;
-                let left = -(geometry.padding_before[1] as isize);
-                let frame = Frame {
-                    images: image..image + 1,
-                    rows: start..start + frame_rows(lines.len()) as isize,
-                    columns: left..left + frame_width as isize,
-                };
-                let column = spread(geometry.channels_in);
-                with_scratch(frame.len(column), |scratch| {
-                    let view = frame.view(input, geometry.input, geometry.channels_in, column, scratch);
-                    set.run(Outer {
-                        view,
-                        first_input: group * geometry.group_in(),
-                        step: [geometry.stride[0] * view.row, geometry.stride[1] * view.column],
-                        walks: &taps.walks(view.row, view.column),
-                        depth,
-                        gradient: &output_gradient
-                            [(image * height + lines.start) * columns * geometry.channels_out..]
-                            [..lines.len() * columns * geometry.channels_out],
-                        channels: geometry.channels_out,
-                        first,
-                        computed: width.min(group_out - panel * width),
-                        width,
-                        columns,
-                        sums,
+    sums.par_chunks_exact_mut(panel_len)
+        .enumerate()
+        .for_each(|(task, sums)| {
+            let (part, panel) = (task / panels, task % panels);
+            let (part, group) = (part / geometry.groups, part % geometry.groups);
+            let first = group * group_out + panel * width;
+            for image in part * portion..((part + 1) * portion).min(geometry.batch) {
+                for top in (0..height).step_by(rows) {
+                    let lines = top..(top + rows).min(height);
+                    let start =
+                        (top * geometry.stride[0]) as isize - geometry.padding_before[0] as isize;
+                    let left = -(geometry.padding_before[1] as isize);
+                    let frame = Frame {
+                        images: image..image + 1,
+                        rows: start..start + frame_rows(lines.len()) as isize,
+                        columns: left..left + frame_width as isize,
+                    };
+                    let column = spread(geometry.channels_in);
+                    with_scratch(frame.len(column), |scratch| {
+                        let view = frame.view(
+                            input,
+                            geometry.input,
+                            geometry.channels_in,
+                            column,
+                            scratch,
+                        );
+                        set.run(Outer {
+                            view,
+                            first_input: group * geometry.group_in(),
+                            step: [
+                                geometry.stride[0] * view.row,
+                                geometry.stride[1] * view.column,
+                            ],
+                            walks: &taps.walks(view.row, view.column),
+                            depth,
+                            gradient: &output_gradient[(image * height + lines.start)
+                                * columns
+                                * geometry.channels_out..]
+                                [..lines.len() * columns * geometry.channels_out],
+                            channels: geometry.channels_out,
+                            first,
+                            computed: width.min(group_out - panel * width),
+                            width,
+                            columns,
+                            sums,
+                        });
                     });
-                });
+                }
             }
-        }
-    });
+        });
     let sums = Line::values(&lines);
     let per_portion = geometry.groups * panels * panel_len;
     let group_weights = group_out * geometry.group_in() * geometry.kernel[0] * geometry.kernel[1];
     let channel_weights = group_weights / group_out;
-    weight_gradient.par_chunks_exact_mut(channel_weights).enumerate().for_each(|(channel, gradient)| {
-        let (group, channel_of) = (channel / group_out, channel % group_out);
-        let panel = group * panels + channel_of / width;
-        for walk in 0..walks {
-            for place in 0..depth {
-                let (from, value) = taps.at(walk, place);
-                let at = panel * panel_len + (walk * depth + place) * width + channel_of % width;
-                let sum = (0..portions).map(|part| sums[part * per_portion + at]).sum();
-                gradient[weight_index(geometry, 0, from, value)] = sum;
+    weight_gradient
+        .par_chunks_exact_mut(channel_weights)
+        .enumerate()
+        .for_each(|(channel, gradient)| {
+            let (group, channel_of) = (channel / group_out, channel % group_out);
+            let panel = group * panels + channel_of / width;
+            for walk in 0..walks {
+                for place in 0..depth {
+                    let (from, value) = taps.at(walk, place);
+                    let at =
+                        panel * panel_len + (walk * depth + place) * width + channel_of % width;
+                    let sum = (0..portions)
+                        .map(|part| sums[part * per_portion + at])
+                        .sum();
+                    gradient[weight_index(geometry, 0, from, value)] = sum;
+                }
             }
-        }
-    });
+        });
 }
 
 /// Portions of a batch with sums of their own, at most, and values of all their sums, at most.
@@ -152,13 +185,20 @@ impl Kernel for Outer<'_> {
         let rows = positions / self.columns;
         let last = (rows - 1) * self.step[0] + (self.columns - 1) * self.step[1];
         let reach = self.walks.iter().max().map_or(0, |walk| walk + self.depth);
-        assert!(self.first_input + last + reach <= self.view.values.len(), "a position reads outside");
+        assert!(
+            self.first_input + last + reach <= self.view.values.len(),
+            "a position reads outside"
+        );
         assert!(self.first + self.computed <= self.channels && self.computed <= self.width);
         assert_eq!(self.sums.len(), self.walks.len() * self.depth * self.width);
         let mut outer = self;
         // SAFETY: the instructions are there, all addresses are checked above.
         unsafe {
-            if outer.computed > S::LANES { outer.places::<S, 2>(rows) } else { outer.places::<S, 1>(rows) }
+            if outer.computed > S::LANES {
+                outer.places::<S, 2>(rows)
+            } else {
+                outer.places::<S, 1>(rows)
+            }
         }
     }
 }
@@ -175,7 +215,9 @@ impl Outer<'_> {
                     self.tiles::<S, V, 12>(rows)
                 }
                 (14, 8..) => self.tiles::<S, V, 8>(rows),
-                (6, depth) if depth >= 6 && depth % 4 != 0 || depth % 6 == 0 => self.tiles::<S, V, 6>(rows),
+                (6, depth) if depth >= 6 && depth % 4 != 0 || depth % 6 == 0 => {
+                    self.tiles::<S, V, 6>(rows)
+                }
                 (14 | 6, 4..) => self.tiles::<S, V, 4>(rows),
                 (2, 2..) => self.tiles::<S, V, 2>(rows),
                 _ => self.tiles::<S, V, 1>(rows),
@@ -197,10 +239,15 @@ impl Outer<'_> {
                 // SAFETY: the addresses stay within what `run` has checked.
                 unsafe {
                     sums = [[S::splat(0.0); V]; D];
-                    let mut input = self.view.values.as_ptr().add(self.first_input + walk + start);
+                    let mut input = self
+                        .view
+                        .values
+                        .as_ptr()
+                        .add(self.first_input + walk + start);
                     let mut gradient = self.gradient.as_ptr().add(self.first);
                     for _ in 0..rows {
-                        let (right, channels, columns) = (self.step[1], self.channels, self.columns);
+                        let (right, channels, columns) =
+                            (self.step[1], self.channels, self.columns);
                         if tail == S::LANES {
                             outer::<S, V, D, true>(
                                 &mut sums, input, right, gradient, channels, tail, columns,
@@ -214,7 +261,10 @@ impl Outer<'_> {
                         gradient = gradient.wrapping_add(self.columns * self.channels);
                     }
                     for (d, sums) in sums.iter().enumerate().skip(place - start) {
-                        let to = self.sums.as_mut_ptr().add((index * self.depth + start + d) * self.width);
+                        let to = self
+                            .sums
+                            .as_mut_ptr()
+                            .add((index * self.depth + start + d) * self.width);
                         for (v, &sum) in sums.iter().enumerate() {
                             let to = to.add(v * S::LANES);
                             S::store(to, S::add(S::load(to), sum));
@@ -227,8 +277,8 @@ impl Outer<'_> {
     }
 }
 
-/// `sums[d][v] += sum over n of input[n * input_step + d] * gradient[n * gradient_step + v * LANES..]`, where the last
-/// vector holds `tail` values, or all of them where `FULL`.
+/// `sums[d][v] += sum over n of input[n * input_step + d] * gradient[n * gradient_step + v *
+/// LANES..]`, where the last vector holds `tail` values, or all of them where `FULL`.
 ///
 /// # Safety
 /// The instructions of `S`; both addresses are valid for `count` steps, `D` values and `V` vectors.
@@ -249,7 +299,11 @@ pub(crate) unsafe fn outer<S: Simd, const V: usize, const D: usize, const FULL: 
             let mut vectors = [S::splat(0.0); V];
             for (v, vector) in vectors.iter_mut().enumerate() {
                 let from = gradient.add(v * S::LANES);
-                *vector = if FULL || v + 1 < V { S::load(from) } else { S::load_first(from, tail) };
+                *vector = if FULL || v + 1 < V {
+                    S::load(from)
+                } else {
+                    S::load_first(from, tail)
+                };
             }
             for (d, sums) in local.iter_mut().enumerate() {
                 let value = S::splat(*input.add(d));

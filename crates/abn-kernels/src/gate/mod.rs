@@ -1,4 +1,5 @@
-//! What multiplies or lets through: the attention mechanism by positions and by channels, and the ReLU.
+//! What multiplies or lets through: the attention mechanism by positions and by channels, and the
+//! ReLU.
 
 mod channels;
 mod positions;

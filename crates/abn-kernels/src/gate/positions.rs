@@ -16,7 +16,8 @@ pub enum Mechanism {
     Residual,
 }
 
-/// `output = m f` or `(1 + m) f`, with `features` and `output` `[positions, channels]` and `map` `[positions]`.
+/// `output = m f` or `(1 + m) f`, with `features` and `output` `[positions, channels]` and `map`
+/// `[positions]`.
 ///
 /// # Panics
 /// Lengths do not fit.
@@ -29,11 +30,21 @@ pub fn attend(
     output: &mut [f32],
 ) {
     let (input, output) = (Input::new(features), Output::new(output));
-    run(set, Attend { channels, mechanism, map, input, output, products: None });
+    run(
+        set,
+        Attend {
+            channels,
+            mechanism,
+            map,
+            input,
+            output,
+            products: None,
+        },
+    );
 }
 
-/// The gradient of the features, `m g` or `(1 + m) g`, made from that of the output, `g`, and the gradient of the
-/// map, the sum of `g f` over the channels, into `map_gradient` (`[positions]`).
+/// The gradient of the features, `m g` or `(1 + m) g`, made from that of the output, `g`, and the
+/// gradient of the map, the sum of `g f` over the channels, into `map_gradient` (`[positions]`).
 ///
 /// # Panics
 /// Lengths do not fit.
@@ -49,8 +60,21 @@ pub fn attend_backward(
     let (input, output) = gradient.split();
     assert_eq!(features.len(), input.len(), "features of an attention");
     assert_eq!(map_gradient.len(), map.len(), "gradient of a map");
-    let products = Some(Products { features: Input::new(features), sums: Output::new(map_gradient) });
-    run(set, Attend { channels, mechanism, map, input, output, products });
+    let products = Some(Products {
+        features: Input::new(features),
+        sums: Output::new(map_gradient),
+    });
+    run(
+        set,
+        Attend {
+            channels,
+            mechanism,
+            map,
+            input,
+            output,
+            products,
+        },
+    );
 }
 
 /// Values of a part: some pages of the caches.
@@ -58,12 +82,24 @@ const PART: usize = 32 * 1024;
 
 fn run(set: InstructionSet, attend: Attend) {
     let (channels, positions) = (attend.channels, attend.map.len());
-    assert!(channels > 0 && attend.input.len() == positions * channels, "features of an attention");
-    assert_eq!(attend.output.len(), attend.input.len(), "output of an attention");
+    assert!(
+        channels > 0 && attend.input.len() == positions * channels,
+        "features of an attention"
+    );
+    assert_eq!(
+        attend.output.len(),
+        attend.input.len(),
+        "output of an attention"
+    );
     let part = PART.div_ceil(channels);
-    (0..positions.div_ceil(part)).into_par_iter().for_each(|index| {
-        set.run(Walk { attend, positions: index * part..((index + 1) * part).min(positions) });
-    });
+    (0..positions.div_ceil(part))
+        .into_par_iter()
+        .for_each(|index| {
+            set.run(Walk {
+                attend,
+                positions: index * part..((index + 1) * part).min(positions),
+            });
+        });
 }
 
 #[derive(Clone, Copy)]
@@ -93,14 +129,22 @@ impl Kernel for Walk<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Attend { channels, mechanism, map, input, output, products } = self.attend;
+        let Attend {
+            channels,
+            mechanism,
+            map,
+            input,
+            output,
+            products,
+        } = self.attend;
         assert!(self.positions.end * channels <= input.len().min(output.len()));
         assert!(products.is_none_or(|products| {
             self.positions.end * channels <= products.features.len()
                 && self.positions.end <= products.sums.len()
         }));
         for (position, &weight) in self.positions.clone().zip(&map[self.positions]) {
-            // SAFETY: the positions are checked; nobody else writes them; in place, values are read before.
+            // SAFETY: the positions are checked; nobody else writes them; in place, values are read
+            // before.
             unsafe {
                 let weight = S::splat(weight);
                 let mut sum = S::splat(0.0);

@@ -10,7 +10,15 @@ use crate::sweep::{Block, Pass, Rows};
 /// Lengths differ.
 pub fn relu(set: InstructionSet, values: Buffers) {
     let (input, output) = values.split();
-    run(set, Elements { input, other: None, operation: Operation::Add { relu: true }, output });
+    run(
+        set,
+        Elements {
+            input,
+            other: None,
+            operation: Operation::Add { relu: true },
+            output,
+        },
+    );
 }
 
 /// `x + other`, or `max(0, x + other)`.
@@ -19,23 +27,42 @@ pub fn relu(set: InstructionSet, values: Buffers) {
 /// Lengths differ.
 pub fn add(set: InstructionSet, values: Buffers, other: &[f32], relu: bool) {
     let (input, output) = values.split();
-    run(set, Elements { input, other: Some(Input::new(other)), operation: Operation::Add { relu }, output });
+    run(
+        set,
+        Elements {
+            input,
+            other: Some(Input::new(other)),
+            operation: Operation::Add { relu },
+            output,
+        },
+    );
 }
 
-/// The gradient before a ReLU, from the one behind it: what it is where the ReLU's `output` is positive or NaN, else
-/// zero.
+/// The gradient before a ReLU, from the one behind it: what it is where the ReLU's `output` is
+/// positive or NaN, else zero.
 ///
 /// # Panics
 /// Lengths differ.
 pub fn gate(set: InstructionSet, gradient: Buffers, output: &[f32]) {
     let (input, target) = gradient.split();
-    run(set, Elements { input, other: Some(Input::new(output)), operation: Operation::Gate, output: target });
+    run(
+        set,
+        Elements {
+            input,
+            other: Some(Input::new(output)),
+            operation: Operation::Gate,
+            output: target,
+        },
+    );
 }
 
 fn run(set: InstructionSet, elements: Elements) {
     let len = elements.output.len();
     assert_eq!(elements.input.len(), len, "values of a ReLU");
-    assert!(elements.other.is_none_or(|other| other.len() == len), "values of a ReLU");
+    assert!(
+        elements.other.is_none_or(|other| other.len() == len),
+        "values of a ReLU"
+    );
     // Nothing depends on the channel.
     let rows = Rows::of(1);
     rows.for_each(len, |part| rows.sweep(set, part, elements));

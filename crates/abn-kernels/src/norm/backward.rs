@@ -19,8 +19,8 @@ pub struct Saved<'a> {
     pub gamma: &'a [f32],
 }
 
-/// Gradients of gamma and beta, `[channels]` each. Makes the input's gradient from the output's, and the residual's
-/// where asked:
+/// Gradients of gamma and beta, `[channels]` each. Makes the input's gradient from the output's,
+/// and the residual's where asked:
 ///
 /// ```text
 /// dz = gradient where output > 0, else 0          (of the residual)
@@ -42,21 +42,49 @@ pub fn backward(
     let len = saved.input.len();
     let (gradient, target) = gradient.split();
     let residual = residual.map(Output::new);
-    assert!(channels > 0 && len.is_multiple_of(channels), "whole positions");
-    assert!(gradient.len() == len && target.len() == len, "gradient of a normalisation");
-    assert!(saved.output.is_none_or(|output| output.len() == len), "output of a normalisation");
-    assert!(residual.is_none_or(|residual| residual.len() == len), "residual of a normalisation");
-    assert_eq!(saved.inverse_std.len(), channels, "one value for each channel");
+    assert!(
+        channels > 0 && len.is_multiple_of(channels),
+        "whole positions"
+    );
+    assert!(
+        gradient.len() == len && target.len() == len,
+        "gradient of a normalisation"
+    );
+    assert!(
+        saved.output.is_none_or(|output| output.len() == len),
+        "output of a normalisation"
+    );
+    assert!(
+        residual.is_none_or(|residual| residual.len() == len),
+        "residual of a normalisation"
+    );
+    assert_eq!(
+        saved.inverse_std.len(),
+        channels,
+        "one value for each channel"
+    );
     assert_eq!(saved.gamma.len(), channels, "one value for each channel");
 
-    let gated = Gated { gradient, output: saved.output.map(Input::new) };
+    let gated = Gated {
+        gradient,
+        output: saved.output.map(Input::new),
+    };
     let [beta, product] = reduce(set, channels, saved, gated, residual);
-    let gamma: Vec<f64> =
-        product.iter().zip(saved.inverse_std).map(|(sum, &std)| sum * f64::from(std)).collect();
+    let gamma: Vec<f64> = product
+        .iter()
+        .zip(saved.inverse_std)
+        .map(|(sum, &std)| sum * f64::from(std))
+        .collect();
     // The first pass has written the gated gradient, if anybody wants it.
-    let gated = residual.map_or(gated, |residual| Gated { gradient: residual.into(), output: None });
+    let gated = residual.map_or(gated, |residual| Gated {
+        gradient: residual.into(),
+        output: None,
+    });
     propagate(set, channels, saved, gated, [&gamma, &beta], target);
-    (gamma.iter().map(|&sum| sum as f32).collect(), beta.iter().map(|&sum| sum as f32).collect())
+    (
+        gamma.iter().map(|&sum| sum as f32).collect(),
+        beta.iter().map(|&sum| sum as f32).collect(),
+    )
 }
 
 /// The gradient behind the ReLU, `dz`.
@@ -101,7 +129,17 @@ fn reduce(
     let mean = rows.repeat(saved.mean);
     let parts = rows.map(saved.input.len(), |part| {
         let (input, mut sums) = (Input::new(saved.input), rows.sums());
-        rows.sweep(set, part, Reduce { input, gated, mean: &mean, target, sums: &mut sums });
+        rows.sweep(
+            set,
+            part,
+            Reduce {
+                input,
+                gated,
+                mean: &mean,
+                target,
+                sums: &mut sums,
+            },
+        );
         sums.take()
     });
     let mut total = [vec![0.0; channels], vec![0.0; channels]];
@@ -201,7 +239,15 @@ impl Pass for Propagate<'_> {
     fn check(&self, end: usize, width: usize) {
         self.gated.check(end);
         assert!(end <= self.input.len().min(self.target.len()));
-        assert!(width <= self.mean.len().min(self.factor.len()).min(self.slope.len()).min(self.offset.len()));
+        assert!(
+            width
+                <= self
+                    .mean
+                    .len()
+                    .min(self.factor.len())
+                    .min(self.slope.len())
+                    .min(self.offset.len())
+        );
     }
 
     #[inline(always)]

@@ -4,7 +4,8 @@ use crate::buffer::{Input, Output};
 use crate::simd::{InstructionSet, Simd};
 use crate::sweep::{Block, Pass, Rows};
 
-/// What is done to every value: `(x - mean) * factor + shift`, one of each for every channel, then a sum and a ReLU.
+/// What is done to every value: `(x - mean) * factor + shift`, one of each for every channel, then
+/// a sum and a ReLU.
 #[derive(Debug, Clone, Copy)]
 pub struct Affine<'a> {
     /// Subtracted first, so that no digits are lost where it is large.
@@ -23,11 +24,22 @@ pub struct Affine<'a> {
 ///
 /// # Panics
 /// Lengths differ, or the values are no whole positions.
-pub fn normalize(set: InstructionSet, channels: usize, input: &[f32], affine: Affine, output: &mut [f32]) {
-    assert!(channels > 0 && input.len().is_multiple_of(channels), "whole positions");
+pub fn normalize(
+    set: InstructionSet,
+    channels: usize,
+    input: &[f32],
+    affine: Affine,
+    output: &mut [f32],
+) {
+    assert!(
+        channels > 0 && input.len().is_multiple_of(channels),
+        "whole positions"
+    );
     assert_eq!(output.len(), input.len(), "output of a normalisation");
     assert!(
-        affine.residual.is_none_or(|residual| residual.len() == input.len()),
+        affine
+            .residual
+            .is_none_or(|residual| residual.len() == input.len()),
         "residual of a normalisation"
     );
     let rows = Rows::of(channels);

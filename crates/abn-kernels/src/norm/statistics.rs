@@ -20,19 +20,32 @@ const SHARE: usize = 16;
 
 /// Mean and variance over the positions of `input` (`[positions, channels]`), in one pass.
 ///
-/// Every part is centred on the mean of its first rows before it is squared, so a mean that is large beside the
-/// deviation costs no digits. The result depends on neither the threads nor their number.
+/// Every part is centred on the mean of its first rows before it is squared, so a mean that is
+/// large beside the deviation costs no digits. The result depends on neither the threads nor their
+/// number.
 ///
 /// # Panics
 /// `input` does not hold whole positions, or none.
 pub fn statistics(set: InstructionSet, channels: usize, input: &[f32]) -> Statistics {
-    assert!(channels > 0 && !input.is_empty() && input.len().is_multiple_of(channels), "whole positions");
+    assert!(
+        channels > 0 && !input.is_empty() && input.len().is_multiple_of(channels),
+        "whole positions"
+    );
     let rows = Rows::of(channels);
-    let parts = rows.map(input.len(), |part| Moments::of(set, rows, channels, input, part));
-    let moments = parts.into_iter().reduce(Moments::join).expect("there are values");
+    let parts = rows.map(input.len(), |part| {
+        Moments::of(set, rows, channels, input, part)
+    });
+    let moments = parts
+        .into_iter()
+        .reduce(Moments::join)
+        .expect("there are values");
     Statistics {
         mean: moments.mean.iter().map(|&mean| mean as f32).collect(),
-        variance: moments.squares.iter().map(|squares| (squares / moments.count) as f32).collect(),
+        variance: moments
+            .squares
+            .iter()
+            .map(|squares| (squares / moments.count) as f32)
+            .collect(),
     }
 }
 
@@ -44,17 +57,30 @@ struct Moments {
 }
 
 impl Moments {
-    fn of(set: InstructionSet, rows: Rows, channels: usize, input: &[f32], part: Range<usize>) -> Self {
+    fn of(
+        set: InstructionSet,
+        rows: Rows,
+        channels: usize,
+        input: &[f32],
+        part: Range<usize>,
+    ) -> Self {
         let count = (part.len() / channels) as f64;
         let head = rows.head(part.len(), SHARE);
         let mut sums = rows.sums();
         let mut add = |range: Range<usize>, pivot: &[f32]| {
-            let pass = Centred { input: Input::new(input), pivot: &rows.repeat(pivot), sums: &mut sums };
+            let pass = Centred {
+                input: Input::new(input),
+                pivot: &rows.repeat(pivot),
+                sums: &mut sums,
+            };
             rows.sweep(set, range, pass);
             sums.take()
         };
         let [first, _] = add(part.start..part.start + head, &vec![0.0; channels]);
-        let pivot: Vec<f32> = first.iter().map(|sum| (sum / (head / channels) as f64) as f32).collect();
+        let pivot: Vec<f32> = first
+            .iter()
+            .map(|sum| (sum / (head / channels) as f64) as f32)
+            .collect();
         let [mut mean, mut squares] = add(part, &pivot);
         for ((mean, squares), &pivot) in mean.iter_mut().zip(&mut squares).zip(&pivot) {
             let shift = *mean / count;
@@ -64,7 +90,11 @@ impl Moments {
             }
             *mean = f64::from(pivot) + shift;
         }
-        Self { count, mean, squares }
+        Self {
+            count,
+            mean,
+            squares,
+        }
     }
 
     /// Chan's formula.

@@ -9,7 +9,8 @@ use super::flex;
 /// `input` convolved with `weight`, plus `bias`.
 ///
 /// # Shapes
-/// `input` `[B, C, H, W]`, `weight` `[O, C / groups, kh, kw]`, `bias` `[O]`; returns `[B, O, H', W']`.
+/// `input` `[B, C, H, W]`, `weight` `[O, C / groups, kh, kw]`, `bias` `[O]`; returns `[B, O, H',
+/// W']`.
 ///
 /// # Panics
 /// The shapes do not fit.

@@ -1,8 +1,9 @@
 //! The kernels as operations on Burn's tensors.
 //!
-//! On the CPU backend, and for `f32`, they run here and differentiate here; everywhere else they are Burn's own
-//! operations. Shapes are Burn's, `[batch, channels, height, width]`, whatever the order in memory: outputs are
-//! channels-last views, which the next operation takes as they are and any other operation of Burn as usual.
+//! On the CPU backend, and for `f32`, they run here and differentiate here; everywhere else they
+//! are Burn's own operations. Shapes are Burn's, `[batch, channels, height, width]`, whatever the
+//! order in memory: outputs are channels-last views, which the next operation takes as they are and
+//! any other operation of Burn as usual.
 
 mod conv;
 #[cfg(feature = "flex")]

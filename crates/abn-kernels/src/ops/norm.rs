@@ -20,7 +20,10 @@ pub struct After {
 impl After {
     /// A ReLU alone.
     pub fn relu() -> Self {
-        Self { residual: None, relu: true }
+        Self {
+            residual: None,
+            relu: true,
+        }
     }
 
     fn apply(self, output: Tensor<4>) -> Tensor<4> {
@@ -58,8 +61,8 @@ pub struct Normalized {
     pub variance: Tensor<1>,
 }
 
-/// `after(gamma (input - mean) / sqrt(variance + epsilon) + beta)` with the mean and the biased variance of the batch,
-/// which are constants to nobody: gradients flow through them.
+/// `after(gamma (input - mean) / sqrt(variance + epsilon) + beta)` with the mean and the biased
+/// variance of the batch, which are constants to nobody: gradients flow through them.
 ///
 /// # Shapes
 /// `input` `[B, C, H, W]`, `gamma` and `beta` `[C]`.
@@ -75,7 +78,11 @@ pub fn batch_norm_train(
         return flex::norm::batch_norm_train(input, gamma, beta, epsilon, after);
     }
     let batch = module::batch_norm_train(input, gamma, beta, epsilon);
-    Normalized { output: after.apply(batch.output), mean: batch.mean, variance: batch.variance }
+    Normalized {
+        output: after.apply(batch.output),
+        mean: batch.mean,
+        variance: batch.variance,
+    }
 }
 
 /// The same with known statistics.
@@ -84,8 +91,16 @@ pub fn batch_norm(input: Tensor<4>, known: Known, after: After) -> Tensor<4> {
     if flex::serves(&input) && !input.is_autodiff() {
         return flex::norm::batch_norm(input, known, after);
     }
-    let Known { gamma, beta, mean, variance, epsilon } = known;
-    after.apply(module::batch_norm(input, gamma, beta, mean, variance, epsilon))
+    let Known {
+        gamma,
+        beta,
+        mean,
+        variance,
+        epsilon,
+    } = known;
+    after.apply(module::batch_norm(
+        input, gamma, beta, mean, variance, epsilon,
+    ))
 }
 
 /// A convolution and a normalisation by known statistics: on a CPU without gradients, one pass.

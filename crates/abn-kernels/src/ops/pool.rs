@@ -10,8 +10,8 @@ use super::flex;
 /// The maximum of every window. NaN wins; of several maxima the first gets the gradient.
 ///
 /// # Shapes
-/// `[B, C, H, W]` to `[B, C, H', W']`, the whole windows of the image with `padding` around it, which is at most
-/// half a window.
+/// `[B, C, H, W]` to `[B, C, H', W']`, the whole windows of the image with `padding` around it,
+/// which is at most half a window.
 pub fn max_pool2d(
     input: Tensor<4>,
     kernel: [usize; 2],

@@ -21,7 +21,13 @@ pub fn average(
     assert_eq!(input.len(), windows.input_len(), "input of {windows:?}");
     assert_eq!(output.len(), windows.output_len(), "output of {windows:?}");
     let (input, output) = (Input::new(input), Output::new(output));
-    let visitor = Average { windows: *windows, size, count_padding, input, output };
+    let visitor = Average {
+        windows: *windows,
+        size,
+        count_padding,
+        input,
+        output,
+    };
     // SAFETY: the lengths are those of the windows.
     unsafe { walk(set, windows.batch, size, windows.channels, &visitor) }
 }
@@ -38,12 +44,34 @@ pub fn average_backward(
     input_gradient: &mut [f32],
 ) {
     let size = windows.output();
-    assert_eq!(gradient.len(), windows.output_len(), "gradient of {windows:?}");
-    assert_eq!(input_gradient.len(), windows.input_len(), "gradient of {windows:?}");
+    assert_eq!(
+        gradient.len(),
+        windows.output_len(),
+        "gradient of {windows:?}"
+    );
+    assert_eq!(
+        input_gradient.len(),
+        windows.input_len(),
+        "gradient of {windows:?}"
+    );
     let (input, output) = (Input::new(gradient), Output::new(input_gradient));
-    let visitor = Spread(Average { windows: *windows, size, count_padding, input, output });
+    let visitor = Spread(Average {
+        windows: *windows,
+        size,
+        count_padding,
+        input,
+        output,
+    });
     // SAFETY: the lengths are those of the windows.
-    unsafe { walk(set, windows.batch, windows.input, windows.channels, &visitor) }
+    unsafe {
+        walk(
+            set,
+            windows.batch,
+            windows.input,
+            windows.channels,
+            &visitor,
+        )
+    }
 }
 
 struct Average<'a> {
@@ -101,7 +129,13 @@ struct Spread<'a>(Average<'a>);
 impl Visit for Spread<'_> {
     #[inline(always)]
     unsafe fn visit<S: Simd, const V: usize>(&self, place: Place) {
-        let Average { windows, size, input, output, .. } = &self.0;
+        let Average {
+            windows,
+            size,
+            input,
+            output,
+            ..
+        } = &self.0;
         let [height, width] = windows.input;
         // SAFETY: windows lie in the output, and the place in the image.
         unsafe {

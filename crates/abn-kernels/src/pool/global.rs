@@ -22,15 +22,25 @@ fn images(channels: usize, positions: usize, len: usize) -> usize {
 ///
 /// # Panics
 /// `input` holds no whole images.
-pub fn global_average(set: InstructionSet, channels: usize, positions: usize, input: &[f32]) -> Vec<f32> {
+pub fn global_average(
+    set: InstructionSet,
+    channels: usize,
+    positions: usize,
+    input: &[f32],
+) -> Vec<f32> {
     let (batch, rows) = (images(channels, positions, input.len()), Rows::of(channels));
     let image = channels * positions;
     let average = |index: usize| {
         let mut sums = rows.sums();
-        let pass = Total { input: Input::new(input), sums: &mut sums };
+        let pass = Total {
+            input: Input::new(input),
+            sums: &mut sums,
+        };
         rows.sweep(set, index * image..(index + 1) * image, pass);
         let [sums] = sums.take();
-        sums.into_iter().map(|sum| (sum / positions as f64) as f32).collect::<Vec<_>>()
+        sums.into_iter()
+            .map(|sum| (sum / positions as f64) as f32)
+            .collect::<Vec<_>>()
     };
     (0..batch).into_par_iter().flat_map_iter(average).collect()
 }
@@ -74,16 +84,22 @@ pub fn global_average_backward(
     input_gradient: &mut [f32],
 ) {
     let batch = images(channels, positions, input_gradient.len());
-    assert_eq!(gradient.len(), batch * channels, "gradient of a global average");
+    assert_eq!(
+        gradient.len(),
+        batch * channels,
+        "gradient of a global average"
+    );
     let (rows, share) = (Rows::of(channels), 1.0 / positions as f32);
     let images = input_gradient.par_chunks_exact_mut(channels * positions);
-    images.zip(gradient.par_chunks_exact(channels)).for_each(|(image, gradient)| {
-        let gradient: Vec<f32> = gradient.iter().map(|gradient| gradient * share).collect();
-        let row = &rows.repeat(&gradient)[..rows.width()];
-        for target in image.chunks_mut(row.len()) {
-            target.copy_from_slice(&row[..target.len()]);
-        }
-    });
+    images
+        .zip(gradient.par_chunks_exact(channels))
+        .for_each(|(image, gradient)| {
+            let gradient: Vec<f32> = gradient.iter().map(|gradient| gradient * share).collect();
+            let row = &rows.repeat(&gradient)[..rows.width()];
+            for target in image.chunks_mut(row.len()) {
+                target.copy_from_slice(&row[..target.len()]);
+            }
+        });
 }
 
 /// The maximum of every channel over the positions, and the first position that has it; NaN wins.
@@ -122,10 +138,20 @@ pub fn global_maximum_backward(
     input_gradient: &mut [f32],
 ) {
     let batch = images(channels, positions, input_gradient.len());
-    assert_eq!(gradient.len(), batch * channels, "gradient of a global maximum");
-    assert_eq!(indices.len(), batch * channels, "indices of a global maximum");
+    assert_eq!(
+        gradient.len(),
+        batch * channels,
+        "gradient of a global maximum"
+    );
+    assert_eq!(
+        indices.len(),
+        batch * channels,
+        "indices of a global maximum"
+    );
     let images = input_gradient.par_chunks_exact_mut(channels * positions);
-    let pairs = gradient.par_chunks_exact(channels).zip(indices.par_chunks_exact(channels));
+    let pairs = gradient
+        .par_chunks_exact(channels)
+        .zip(indices.par_chunks_exact(channels));
     images.zip(pairs).for_each(|(image, (gradient, indices))| {
         image.fill(0.0);
         for (channel, (&gradient, &index)) in gradient.iter().zip(indices).enumerate() {

@@ -6,8 +6,8 @@ use crate::simd::{InstructionSet, Simd};
 use super::Windows;
 use super::walk::{Place, Visit, walk};
 
-/// The greatest value of every window, and in `indices`, where asked, its position `row * width + column` in the
-/// image: the first of several. Padding never wins, NaN always does.
+/// The greatest value of every window, and in `indices`, where asked, its position `row * width +
+/// column` in the image: the first of several. Padding never wins, NaN always does.
 ///
 /// # Panics
 /// A length does not fit the windows.
@@ -21,11 +21,25 @@ pub fn maximum(
     let size = windows.output();
     assert_eq!(input.len(), windows.input_len(), "input of {windows:?}");
     assert_eq!(output.len(), windows.output_len(), "output of {windows:?}");
-    assert!(indices.as_ref().is_none_or(|indices| indices.len() == output.len()), "indices of {windows:?}");
-    assert!(i32::try_from(windows.input[0] * windows.input[1]).is_ok(), "positions of {windows:?}");
+    assert!(
+        indices
+            .as_ref()
+            .is_none_or(|indices| indices.len() == output.len()),
+        "indices of {windows:?}"
+    );
+    assert!(
+        i32::try_from(windows.input[0] * windows.input[1]).is_ok(),
+        "positions of {windows:?}"
+    );
     let (input, output) = (Input::new(input), Output::new(output));
     let indices = indices.map(|indices| Output::new(bits_mut(indices)));
-    let visitor = Maximum { windows: *windows, size, input, output, indices };
+    let visitor = Maximum {
+        windows: *windows,
+        size,
+        input,
+        output,
+        indices,
+    };
     // SAFETY: the lengths are those of the windows.
     unsafe { walk(set, windows.batch, size, windows.channels, &visitor) }
 }
@@ -43,14 +57,20 @@ impl Visit for Maximum<'_> {
     unsafe fn visit<S: Simd, const V: usize>(&self, place: Place) {
         let [height, width] = self.windows.input;
         let channels = self.windows.channels;
-        let (rows, columns) = (self.windows.inputs(0, place.row), self.windows.inputs(1, place.column));
+        let (rows, columns) = (
+            self.windows.inputs(0, place.row),
+            self.windows.inputs(1, place.column),
+        );
         // SAFETY: windows lie in the image, and the place in the output.
         unsafe {
             let first = rows.start * width + columns.start;
             let index = S::splat(f32::from_bits(first as u32));
             let mut best = [[index; 2]; V];
-            let values =
-                place.load::<S, V>(self.input.pointer(), place.image * height * width + first, channels);
+            let values = place.load::<S, V>(
+                self.input.pointer(),
+                place.image * height * width + first,
+                channels,
+            );
             for v in 0..V {
                 best[v][0] = values[v];
             }
@@ -90,13 +110,39 @@ pub fn maximum_backward(
     input_gradient: &mut [f32],
 ) {
     let size = windows.output();
-    assert_eq!(gradient.len(), windows.output_len(), "gradient of {windows:?}");
-    assert_eq!(indices.len(), windows.output_len(), "indices of {windows:?}");
-    assert_eq!(input_gradient.len(), windows.input_len(), "gradient of {windows:?}");
+    assert_eq!(
+        gradient.len(),
+        windows.output_len(),
+        "gradient of {windows:?}"
+    );
+    assert_eq!(
+        indices.len(),
+        windows.output_len(),
+        "indices of {windows:?}"
+    );
+    assert_eq!(
+        input_gradient.len(),
+        windows.input_len(),
+        "gradient of {windows:?}"
+    );
     let (gradient, indices) = (Input::new(gradient), Input::new(bits(indices)));
-    let visitor = Return { windows: *windows, size, gradient, indices, output: Output::new(input_gradient) };
+    let visitor = Return {
+        windows: *windows,
+        size,
+        gradient,
+        indices,
+        output: Output::new(input_gradient),
+    };
     // SAFETY: the lengths are those of the windows.
-    unsafe { walk(set, windows.batch, windows.input, windows.channels, &visitor) }
+    unsafe {
+        walk(
+            set,
+            windows.batch,
+            windows.input,
+            windows.channels,
+            &visitor,
+        )
+    }
 }
 
 /// Every input asks the windows that it lies in, so that no two threads write to the same.
@@ -130,7 +176,12 @@ impl Visit for Return<'_> {
                     }
                 }
             }
-            place.store::<S, V>(self.output.pointer(), place.image * height * width + at, channels, sums);
+            place.store::<S, V>(
+                self.output.pointer(),
+                place.image * height * width + at,
+                channels,
+                sums,
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Pooling over channels-last values: windows of maxima and averages, and the pooling of whole images.
+//! Pooling over channels-last values: windows of maxima and averages, and the pooling of whole
+//! images.
 
 mod average;
 mod global;
@@ -7,6 +8,8 @@ mod walk;
 mod windows;
 
 pub use average::{average, average_backward};
-pub use global::{global_average, global_average_backward, global_maximum, global_maximum_backward};
+pub use global::{
+    global_average, global_average_backward, global_maximum, global_maximum_backward,
+};
 pub use maximum::{maximum, maximum_backward};
 pub use windows::Windows;

@@ -11,7 +11,8 @@ pub(super) trait Visit: Sync {
     /// Computes `V` vectors of channels at a place.
     ///
     /// # Safety
-    /// The instructions of `S`; the place lies in the images that the visitor was made for, and is visited once.
+    /// The instructions of `S`; the place lies in the images that the visitor was made for, and is
+    /// visited once.
     unsafe fn visit<S: Simd, const V: usize>(&self, place: Place);
 }
 
@@ -45,7 +46,13 @@ pub(super) unsafe fn walk(
     (0..batch * parts).into_par_iter().for_each(|index| {
         let start = index % parts * step;
         let rows = start..(start + step).min(height);
-        set.run(Walk { visitor, image: index / parts, rows, width, channels });
+        set.run(Walk {
+            visitor,
+            image: index / parts,
+            rows,
+            width,
+            channels,
+        });
     });
 }
 
@@ -62,10 +69,21 @@ impl<T: Visit> Kernel for Walk<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { visitor, image, channels, .. } = self;
+        let Self {
+            visitor,
+            image,
+            channels,
+            ..
+        } = self;
         for row in self.rows {
             for column in 0..self.width {
-                let place = |channel: usize, count: usize| Place { image, row, column, channel, count };
+                let place = |channel: usize, count: usize| Place {
+                    image,
+                    row,
+                    column,
+                    channel,
+                    count,
+                };
                 let mut channel = 0;
                 // SAFETY: the contract of `walk`.
                 unsafe {

@@ -23,7 +23,8 @@ impl Windows {
     /// Height and width of the output.
     ///
     /// # Panics
-    /// A window has no size or no stride, is larger than the padded image or may lie in the padding alone.
+    /// A window has no size or no stride, is larger than the padded image or may lie in the padding
+    /// alone.
     pub fn output(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
             let padded = self.input[axis] + 2 * self.padding[axis];
@@ -31,7 +32,10 @@ impl Windows {
                 self.kernel[axis] > 0 && self.stride[axis] > 0 && padded >= self.kernel[axis],
                 "{self:?}"
             );
-            assert!(2 * self.padding[axis] <= self.kernel[axis] && self.input[axis] > 0, "{self:?}");
+            assert!(
+                2 * self.padding[axis] <= self.kernel[axis] && self.input[axis] > 0,
+                "{self:?}"
+            );
             (padded - self.kernel[axis]) / self.stride[axis] + 1
         })
     }
@@ -59,7 +63,9 @@ impl Windows {
     #[inline(always)]
     pub(super) fn windows(&self, axis: usize, at: usize, count: usize) -> Range<usize> {
         let at = at + self.padding[axis];
-        let start = (at + 1).saturating_sub(self.kernel[axis]).div_ceil(self.stride[axis]);
+        let start = (at + 1)
+            .saturating_sub(self.kernel[axis])
+            .div_ceil(self.stride[axis]);
         start..(at / self.stride[axis] + 1).min(count)
     }
 }

@@ -39,18 +39,30 @@ pub(super) unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, 
         let (upper, lower) = (from.add(half * from_row), from.add((half + 4) * from_row));
         for side in 0..2 {
             let left = _mm256_castps128_ps256(_mm_loadu_ps(upper.add(4 * side)));
-            rows[half + 4 * side] = _mm256_insertf128_ps::<1>(left, _mm_loadu_ps(lower.add(4 * side)));
+            rows[half + 4 * side] =
+                _mm256_insertf128_ps::<1>(left, _mm_loadu_ps(lower.add(4 * side)));
         }
     }
     for side in 0..2 {
-        let [a, b, c, d] = [rows[4 * side], rows[4 * side + 1], rows[4 * side + 2], rows[4 * side + 3]];
+        let [a, b, c, d] = [
+            rows[4 * side],
+            rows[4 * side + 1],
+            rows[4 * side + 2],
+            rows[4 * side + 3],
+        ];
         let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
         let to = to.add(4 * side * to_row);
         _mm256_storeu_ps(to, _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd));
         _mm256_storeu_ps(to.add(to_row), _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd));
         let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
-        _mm256_storeu_ps(to.add(2 * to_row), _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd));
-        _mm256_storeu_ps(to.add(3 * to_row), _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd));
+        _mm256_storeu_ps(
+            to.add(2 * to_row),
+            _mm256_shuffle_ps::<0b01_00_01_00>(ab, cd),
+        );
+        _mm256_storeu_ps(
+            to.add(3 * to_row),
+            _mm256_shuffle_ps::<0b11_10_11_10>(ab, cd),
+        );
     }
 }
 
@@ -101,7 +113,10 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn keep_where_positive(value: __m256, gate: __m256) -> __m256 {
-        _mm256_and_ps(_mm256_cmp_ps::<_CMP_NLE_UQ>(gate, _mm256_setzero_ps()), value)
+        _mm256_and_ps(
+            _mm256_cmp_ps::<_CMP_NLE_UQ>(gate, _mm256_setzero_ps()),
+            value,
+        )
     }
     #[inline(always)]
     unsafe fn take_greater([best, at]: [__m256; 2], value: __m256, index: __m256) -> [__m256; 2] {
@@ -109,7 +124,10 @@ impl Simd for Avx2 {
             _mm256_cmp_ps::<_CMP_GT_OQ>(value, best),
             _mm256_cmp_ps::<_CMP_UNORD_Q>(value, value),
         );
-        [_mm256_blendv_ps(best, value, greater), _mm256_blendv_ps(at, index, greater)]
+        [
+            _mm256_blendv_ps(best, value, greater),
+            _mm256_blendv_ps(at, index, greater),
+        ]
     }
     #[inline(always)]
     unsafe fn keep_where_same(value: __m256, a: __m256, b: __m256) -> __m256 {
@@ -122,17 +140,27 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn sum(value: __m256) -> f32 {
-        let sum = _mm_add_ps(_mm256_castps256_ps128(value), _mm256_extractf128_ps::<1>(value));
+        let sum = _mm_add_ps(
+            _mm256_castps256_ps128(value),
+            _mm256_extractf128_ps::<1>(value),
+        );
         let sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
         _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)))
     }
     #[inline(always)]
     unsafe fn add_to(sums: *mut f64, value: __m256) {
-        for (half, value) in
-            [_mm256_castps256_ps128(value), _mm256_extractf128_ps::<1>(value)].into_iter().enumerate()
+        for (half, value) in [
+            _mm256_castps256_ps128(value),
+            _mm256_extractf128_ps::<1>(value),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let sums = sums.add(4 * half);
-            _mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), _mm256_cvtps_pd(value)));
+            _mm256_storeu_pd(
+                sums,
+                _mm256_add_pd(_mm256_loadu_pd(sums), _mm256_cvtps_pd(value)),
+            );
         }
     }
 }

@@ -75,9 +75,12 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn take_greater([best, at]: [__m512; 2], value: __m512, index: __m512) -> [__m512; 2] {
-        let greater =
-            _mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, best) | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
-        [_mm512_mask_mov_ps(best, greater, value), _mm512_mask_mov_ps(at, greater, index)]
+        let greater = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(value, best)
+            | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(value, value);
+        [
+            _mm512_mask_mov_ps(best, greater, value),
+            _mm512_mask_mov_ps(at, greater, index),
+        ]
     }
     #[inline(always)]
     unsafe fn keep_where_same(value: __m512, a: __m512, b: __m512) -> __m512 {
@@ -95,9 +98,15 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn add_to(sums: *mut f64, value: __m512) {
         let high = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(value)));
-        for (half, value) in [_mm512_castps512_ps256(value), high].into_iter().enumerate() {
+        for (half, value) in [_mm512_castps512_ps256(value), high]
+            .into_iter()
+            .enumerate()
+        {
             let sums = sums.add(8 * half);
-            _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), _mm512_cvtps_pd(value)));
+            _mm512_storeu_pd(
+                sums,
+                _mm512_add_pd(_mm512_loadu_pd(sums), _mm512_cvtps_pd(value)),
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Vectors of `f32` and the choice of the instruction set at run time.
 //!
-//! A kernel is written once, generic over [`Simd`], and compiled once for each instruction set. All of its code
-//! is `#[inline(always)]`, so that it lands in the one function that has the instructions enabled.
+//! A kernel is written once, generic over [`Simd`], and compiled once for each instruction set. All
+//! of its code is `#[inline(always)]`, so that it lands in the one function that has the
+//! instructions enabled.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -26,12 +27,19 @@ impl InstructionSet {
     /// The best of this machine, found out once.
     pub fn best() -> Self {
         static BEST: std::sync::OnceLock<InstructionSet> = std::sync::OnceLock::new();
-        *BEST.get_or_init(|| *Self::available().last().expect("the portable set is always there"))
+        *BEST.get_or_init(|| {
+            *Self::available()
+                .last()
+                .expect("the portable set is always there")
+        })
     }
 
     /// All of this machine, the best last.
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|set| set.is_available()).collect()
+        [Self::Portable, Self::Avx2, Self::Avx512]
+            .into_iter()
+            .filter(|set| set.is_available())
+            .collect()
     }
 
     /// Values of a vector.
@@ -53,7 +61,11 @@ impl InstructionSet {
 
     /// Output channels of a panel of weights: two vectors, or one where that holds all.
     pub(crate) fn panel(self, channels: usize) -> usize {
-        if channels > self.lanes() { 2 * self.lanes() } else { self.lanes() }
+        if channels > self.lanes() {
+            2 * self.lanes()
+        } else {
+            self.lanes()
+        }
     }
 
     fn is_available(self) -> bool {
@@ -99,7 +111,8 @@ pub(crate) fn fetch(address: *const f32) {
     let _ = address;
 }
 
-/// Code to be compiled for every instruction set. Implementations are `#[inline(always)]`, all the way down.
+/// Code to be compiled for every instruction set. Implementations are `#[inline(always)]`, all the
+/// way down.
 pub(crate) trait Kernel {
     type Output;
     fn run<S: Simd>(self) -> Self::Output;
@@ -108,14 +121,15 @@ pub(crate) trait Kernel {
 /// One vector of `f32` and what the kernels do with it.
 ///
 /// # Safety
-/// All methods need the instructions of the set; they are called from [`Kernel::run`] alone, which is reached
-/// only through [`InstructionSet::run`]. Pointers are valid for `LANES` values, or for `count` where given, at
-/// any alignment.
+/// All methods need the instructions of the set; they are called from [`Kernel::run`] alone, which
+/// is reached only through [`InstructionSet::run`]. Pointers are valid for `LANES` values, or for
+/// `count` where given, at any alignment.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// A vector of `LANES` values.
     type Vector: Copy;
     const LANES: usize;
-    /// Rows of a register tile that is two vectors wide: the most that leaves registers for the operands.
+    /// Rows of a register tile that is two vectors wide: the most that leaves registers for the
+    /// operands.
     const TILE: usize;
 
     unsafe fn splat(value: f32) -> Self::Vector;
@@ -134,14 +148,19 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `value` where `gate > 0` or NaN, zero elsewhere.
     unsafe fn keep_where_positive(value: Self::Vector, gate: Self::Vector) -> Self::Vector;
-    /// Takes `value` and `index` where `value` is greater than the best one or NaN. Indices are any 32 bits.
+    /// Takes `value` and `index` where `value` is greater than the best one or NaN. Indices are any
+    /// 32 bits.
     unsafe fn take_greater(
         best: [Self::Vector; 2],
         value: Self::Vector,
         index: Self::Vector,
     ) -> [Self::Vector; 2];
     /// `value` where the bits of `a` and `b` are the same, zero elsewhere.
-    unsafe fn keep_where_same(value: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    unsafe fn keep_where_same(
+        value: Self::Vector,
+        a: Self::Vector,
+        b: Self::Vector,
+    ) -> Self::Vector;
     /// Transposes 8 rows of 8 values, `from_row` and `to_row` apart.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
     /// The sum of the lanes.
@@ -153,14 +172,24 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     #[inline(always)]
     unsafe fn load_up_to(from: *const f32, count: usize) -> Self::Vector {
         // SAFETY: the contract.
-        unsafe { if count == Self::LANES { Self::load(from) } else { Self::load_first(from, count) } }
+        unsafe {
+            if count == Self::LANES {
+                Self::load(from)
+            } else {
+                Self::load_first(from, count)
+            }
+        }
     }
     /// [`store`](Self::store) where `count` is `LANES`, else [`store_first`](Self::store_first).
     #[inline(always)]
     unsafe fn store_up_to(to: *mut f32, value: Self::Vector, count: usize) {
         // SAFETY: the contract.
         unsafe {
-            if count == Self::LANES { Self::store(to, value) } else { Self::store_first(to, value, count) }
+            if count == Self::LANES {
+                Self::store(to, value)
+            } else {
+                Self::store_first(to, value, count)
+            }
         }
     }
 }

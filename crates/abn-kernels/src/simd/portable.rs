@@ -38,7 +38,13 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn load_first(from: *const f32, count: usize) -> Vector {
-        each(|lane| if lane < count { from.add(lane).read() } else { 0.0 })
+        each(|lane| {
+            if lane < count {
+                from.add(lane).read()
+            } else {
+                0.0
+            }
+        })
     }
     #[inline(always)]
     unsafe fn store_first(to: *mut f32, value: Vector, count: usize) {
@@ -80,13 +86,25 @@ impl Simd for Portable {
         let greater: [bool; LANES] =
             std::array::from_fn(|lane| value[lane] > best[lane] || value[lane].is_nan());
         [
-            each(|lane| if greater[lane] { value[lane] } else { best[lane] }),
+            each(|lane| {
+                if greater[lane] {
+                    value[lane]
+                } else {
+                    best[lane]
+                }
+            }),
             each(|lane| if greater[lane] { index[lane] } else { at[lane] }),
         ]
     }
     #[inline(always)]
     unsafe fn keep_where_same(value: Vector, a: Vector, b: Vector) -> Vector {
-        each(|lane| if a[lane].to_bits() == b[lane].to_bits() { value[lane] } else { 0.0 })
+        each(|lane| {
+            if a[lane].to_bits() == b[lane].to_bits() {
+                value[lane]
+            } else {
+                0.0
+            }
+        })
     }
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {

@@ -1,8 +1,8 @@
 //! Passes over channels-last values with a few constants or sums for each channel.
 //!
-//! Values are taken as rows of some whole positions, so that 3 or 16 channels fill vectors and overlap their
-//! additions like 512 do. A step takes the same columns of some neighbouring rows: it loads their constants once
-//! and adds to their sums once.
+//! Values are taken as rows of some whole positions, so that 3 or 16 channels fill vectors and
+//! overlap their additions like 512 do. A step takes the same columns of some neighbouring rows: it
+//! loads their constants once and adds to their sums once.
 
 mod pass;
 mod sums;
@@ -38,7 +38,10 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn of(channels: usize) -> Self {
-        Self { channels, width: channels * WIDTH.div_ceil(channels) }
+        Self {
+            channels,
+            width: channels * WIDTH.div_ceil(channels),
+        }
     }
 
     /// Values of a row.
@@ -66,13 +69,27 @@ impl Rows {
         self.parts(len, PART.div_ceil(self.width), task);
     }
 
-    /// The results for the parts of `len` values, few and in order. Lengths alone decide where the values are cut.
-    pub(crate) fn map<T: Send>(self, len: usize, task: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
+    /// The results for the parts of `len` values, few and in order. Lengths alone decide where the
+    /// values are cut.
+    pub(crate) fn map<T: Send>(
+        self,
+        len: usize,
+        task: impl Fn(Range<usize>) -> T + Sync,
+    ) -> Vec<T> {
         let least = PART.div_ceil(self.width).max(REDUCED_ROWS);
-        self.parts(len, least.max(len.div_ceil(self.width).div_ceil(REDUCED_PARTS)), task)
+        self.parts(
+            len,
+            least.max(len.div_ceil(self.width).div_ceil(REDUCED_PARTS)),
+            task,
+        )
     }
 
-    fn parts<T: Send>(self, len: usize, rows: usize, task: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
+    fn parts<T: Send>(
+        self,
+        len: usize,
+        rows: usize,
+        task: impl Fn(Range<usize>) -> T + Sync,
+    ) -> Vec<T> {
         let part = rows * self.width;
         let task = |index: usize| task(index * part..((index + 1) * part).min(len));
         match len.div_ceil(part) {
@@ -82,9 +99,13 @@ impl Rows {
         }
     }
 
-    /// Values of the first rows, one in `share` of all, but so many that their mean means something.
+    /// Values of the first rows, one in `share` of all, but so many that their mean means
+    /// something.
     pub(crate) fn head(self, len: usize, share: usize) -> usize {
-        (len / share).next_multiple_of(self.width).max(16 * self.width).min(len)
+        (len / share)
+            .next_multiple_of(self.width)
+            .max(16 * self.width)
+            .min(len)
     }
 
     /// Walks over a range of values.
@@ -93,7 +114,11 @@ impl Rows {
     /// The values or constants of the pass do not reach that far.
     pub(crate) fn sweep<P: Pass>(self, set: InstructionSet, range: Range<usize>, pass: P) {
         pass.check(range.end, self.width);
-        set.run(Walk { pass, range, width: self.width });
+        set.run(Walk {
+            pass,
+            range,
+            width: self.width,
+        });
     }
 }
 

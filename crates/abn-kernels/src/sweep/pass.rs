@@ -10,15 +10,16 @@ pub(crate) const RUN: usize = 16;
 
 /// What happens to the values of a pass.
 pub(crate) trait Pass {
-    /// Rows of a step, where several steps make a row. With one, memory is read in its order; with more, there is
-    /// less to do for the columns.
+    /// Rows of a step, where several steps make a row. With one, memory is read in its order; with
+    /// more, there is less to do for the columns.
     const ROWS: usize;
 
     /// # Panics
     /// Some slice ends before `end` or some row of constants or sums before `width`.
     fn check(&self, end: usize, width: usize);
 
-    /// Treats `V` vectors side by side in some rows. All that belongs to the columns stays in registers meanwhile.
+    /// Treats `V` vectors side by side in some rows. All that belongs to the columns stays in
+    /// registers meanwhile.
     ///
     /// # Safety
     /// The instructions of `S`, and [`check`](Self::check) has accepted the rows of the block.
@@ -37,8 +38,9 @@ pub(crate) struct Block {
     pub(crate) column: usize,
     /// Values of each vector, fewer than `LANES` only where the vector is the only one.
     count: usize,
-    /// Index of as many values that come later, to be fetched meanwhile. They are in the order of memory, in which
-    /// the blocks of wide rows are not, and memory gives about twice as much in its order.
+    /// Index of as many values that come later, to be fetched meanwhile. They are in the order of
+    /// memory, in which the blocks of wide rows are not, and memory gives about twice as much in
+    /// its order.
     next: usize,
 }
 
@@ -48,7 +50,10 @@ impl Block {
     /// # Safety
     /// The instructions of `S`; the block is checked.
     #[inline(always)]
-    pub(crate) unsafe fn constants<S: Simd, const V: usize>(&self, constants: &[f32]) -> [S::Vector; V] {
+    pub(crate) unsafe fn constants<S: Simd, const V: usize>(
+        &self,
+        constants: &[f32],
+    ) -> [S::Vector; V] {
         // SAFETY: the contract.
         unsafe { self.load::<S, V>(constants.as_ptr().add(self.column)) }
     }
@@ -58,10 +63,18 @@ impl Block {
     /// # Safety
     /// The same.
     #[inline(always)]
-    pub(crate) unsafe fn read<S: Simd, const V: usize>(&self, input: Input, row: usize) -> [S::Vector; V] {
+    pub(crate) unsafe fn read<S: Simd, const V: usize>(
+        &self,
+        input: Input,
+        row: usize,
+    ) -> [S::Vector; V] {
         if self.width > V * S::LANES {
             for v in 0..V {
-                fetch(input.pointer().wrapping_add(self.next + (row * V + v) * S::LANES));
+                fetch(
+                    input
+                        .pointer()
+                        .wrapping_add(self.next + (row * V + v) * S::LANES),
+                );
             }
         }
         // SAFETY: the contract.
@@ -82,7 +95,9 @@ impl Block {
         for (v, value) in values.into_iter().enumerate() {
             // SAFETY: the contract.
             unsafe {
-                let to = output.pointer().add(self.at + row * self.width + v * S::LANES);
+                let to = output
+                    .pointer()
+                    .add(self.at + row * self.width + v * S::LANES);
                 S::store_up_to(to, value, self.count);
             }
         }
@@ -115,7 +130,11 @@ impl<P: Pass> Kernel for Walk<P> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self) {
-        let Self { range: Range { start: mut at, end }, width, .. } = self;
+        let Self {
+            range: Range { start: mut at, end },
+            width,
+            ..
+        } = self;
         // SAFETY: `sweep` has checked the range, and the rows lie in it.
         unsafe {
             while end - at >= width {

@@ -16,7 +16,11 @@ pub(crate) struct Sums<const N: usize> {
 impl<const N: usize> Sums<N> {
     pub(super) fn new(rows: Rows) -> Self {
         let room = rows.width.next_multiple_of(Line::LEN);
-        Self { rows, room, lines: Line::zeroed_doubles(N * room) }
+        Self {
+            rows,
+            room,
+            lines: Line::zeroed_doubles(N * room),
+        }
     }
 
     /// Width of the rows.
@@ -39,7 +43,10 @@ impl<const N: usize> Sums<N> {
             // SAFETY: there is room for whole vectors.
             unsafe {
                 let sums = self.lines.as_mut_ptr().cast::<f64>();
-                S::add_to(sums.add(sum * self.room + block.column + v * S::LANES), value);
+                S::add_to(
+                    sums.add(sum * self.room + block.column + v * S::LANES),
+                    value,
+                );
             }
         }
     }
@@ -50,7 +57,10 @@ impl<const N: usize> Sums<N> {
         let mut folded = [const { Vec::new() }; N];
         for (folded, sums) in folded.iter_mut().zip(sums.chunks_exact(self.room)) {
             *folded = sums[..self.rows.channels].to_vec();
-            for sums in sums[..self.rows.width].chunks_exact(self.rows.channels).skip(1) {
+            for sums in sums[..self.rows.width]
+                .chunks_exact(self.rows.channels)
+                .skip(1)
+            {
                 for (folded, sum) in folded.iter_mut().zip(sums) {
                     *folded += sum;
                 }

@@ -5,11 +5,12 @@ use rand_pcg::Pcg64;
 
 use crate::{assert_near, everywhere, random};
 
-/// Of the sum of the absolute terms: a sum of n products in single precision in any order is within n/2 units of
-/// the last place, and errors of random signs stay far below that.
+/// Of the sum of the absolute terms: a sum of n products in single precision in any order is within
+/// n/2 units of the last place, and errors of random signs stay far below that.
 const BOUND: f64 = 4e-6;
 
-/// Values in double precision and the sums of the absolute values of their terms, to which rounding is relative.
+/// Values in double precision and the sums of the absolute values of their terms, to which rounding
+/// is relative.
 struct Exact {
     values: Vec<f64>,
     magnitudes: Vec<f64>,
@@ -17,7 +18,10 @@ struct Exact {
 
 impl Exact {
     fn zeros(len: usize) -> Self {
-        Self { values: vec![0.0; len], magnitudes: vec![0.0; len] }
+        Self {
+            values: vec![0.0; len],
+            magnitudes: vec![0.0; len],
+        }
     }
 
     fn add(&mut self, index: usize, term: f64) {
@@ -53,8 +57,9 @@ fn each_product(geometry: &Convolution, mut visit: impl FnMut(usize, usize, usiz
             for value in 0..kernel[0] * kernel[1] {
                 let at = [position / width, position % width];
                 let tap = [value / kernel[1], value % kernel[1]];
-                let from = [0, 1]
-                    .map(|a| (at[a] * stride[a] + tap[a] * dilation[a]).wrapping_sub(padding_before[a]));
+                let from = [0, 1].map(|a| {
+                    (at[a] * stride[a] + tap[a] * dilation[a]).wrapping_sub(padding_before[a])
+                });
                 if from[0] >= input[0] || from[1] >= input[1] {
                     continue;
                 }
@@ -63,7 +68,11 @@ fn each_product(geometry: &Convolution, mut visit: impl FnMut(usize, usize, usiz
                 for channel in 0..channels_out {
                     for of in 0..group_in {
                         let weight = (channel * group_in + of) * kernel[0] * kernel[1] + value;
-                        visit(from + channel / group_out * group_in + of, to + channel, weight);
+                        visit(
+                            from + channel / group_out * group_in + of,
+                            to + channel,
+                            weight,
+                        );
                     }
                 }
             }
@@ -73,20 +82,33 @@ fn each_product(geometry: &Convolution, mut visit: impl FnMut(usize, usize, usiz
 
 fn random_geometry(generator: &mut impl Rng) -> Convolution {
     let channels = [1, 2, 3, 5, 8, 12, 16, 17, 20, 32, 33, 48, 70];
-    let groups = if generator.random_bool(0.3) { generator.random_range(1..=6) } else { 1 };
+    let groups = if generator.random_bool(0.3) {
+        generator.random_range(1..=6)
+    } else {
+        1
+    };
     let mut channel = |most: usize| channels[generator.random_range(0..most)];
     let most = if groups > 1 { 8 } else { channels.len() };
     let (channels_in, channels_out) = (groups * channel(most), groups * channel(most));
     let square = generator.random_bool(0.7);
     let mut pair = |range: std::ops::RangeInclusive<usize>| {
         let first = generator.random_range(range.clone());
-        [first, if square { first } else { generator.random_range(range) }]
+        [
+            first,
+            if square {
+                first
+            } else {
+                generator.random_range(range)
+            },
+        ]
     };
     let (kernel, stride, dilation) = (pair(1..=4), pair(1..=3), pair(1..=2));
     let (padding_before, padding_after, size) = (pair(0..=3), pair(0..=3), pair(1..=11));
     let input = [0, 1].map(|axis| {
         let span = (kernel[axis] - 1) * dilation[axis] + 1;
-        size[axis].max(span.saturating_sub(padding_before[axis] + padding_after[axis])).max(1)
+        size[axis]
+            .max(span.saturating_sub(padding_before[axis] + padding_after[axis]))
+            .max(1)
     });
     let batch = generator.random_range(1..=4);
     Convolution {
@@ -103,7 +125,13 @@ fn random_geometry(generator: &mut impl Rng) -> Convolution {
     }
 }
 
-fn square(batch: usize, channels: [usize; 2], size: usize, kernel: usize, stride: usize) -> Convolution {
+fn square(
+    batch: usize,
+    channels: [usize; 2],
+    size: usize,
+    kernel: usize,
+    stride: usize,
+) -> Convolution {
     Convolution {
         batch,
         input: [size; 2],
@@ -120,7 +148,8 @@ fn square(batch: usize, channels: [usize; 2], size: usize, kernel: usize, stride
 
 fn check(geometry: &Convolution) {
     let channels = geometry.channels_out;
-    let [input, weight] = [(1, geometry.input_len()), (2, geometry.weight_len())].map(|(s, n)| random(s, n));
+    let [input, weight] =
+        [(1, geometry.input_len()), (2, geometry.weight_len())].map(|(s, n)| random(s, n));
     let [gradient, residual] = [3, 4].map(|seed| random(seed, geometry.output_len()));
     let [factor, bias] = [5, 6].map(|seed| random(seed, channels));
     let product = |a: f32, b: f32| f64::from(a) * f64::from(b);
@@ -134,16 +163,26 @@ fn check(geometry: &Convolution) {
     let mut finished = Exact::zeros(gradient.len());
     for at in 0..gradient.len() {
         let factor = f64::from(factor[at % channels]);
-        let terms = [output.values[at] * factor, f64::from(bias[at % channels]), f64::from(residual[at])];
+        let terms = [
+            output.values[at] * factor,
+            f64::from(bias[at % channels]),
+            f64::from(residual[at]),
+        ];
         finished.values[at] = terms.iter().sum::<f64>().max(0.0);
-        finished.magnitudes[at] = output.magnitudes[at] * factor.abs() + terms[1].abs() + terms[2].abs();
+        finished.magnitudes[at] =
+            output.magnitudes[at] * factor.abs() + terms[1].abs() + terms[2].abs();
     }
     everywhere(
         |set| {
             let mut outputs = [(); 4].map(|()| vec![f32::NAN; gradient.len()]);
-            let [mut of_input, mut of_weight] = [vec![f32::NAN; input.len()], vec![f32::NAN; weight.len()]];
-            let finish =
-                Finish { factor: Some(&factor), bias: Some(&bias), residual: Some(&residual), relu: true };
+            let [mut of_input, mut of_weight] =
+                [vec![f32::NAN; input.len()], vec![f32::NAN; weight.len()]];
+            let finish = Finish {
+                factor: Some(&factor),
+                bias: Some(&bias),
+                residual: Some(&residual),
+                relu: true,
+            };
             for (index, output) in outputs.iter_mut().enumerate() {
                 let algorithm = [Algorithm::Direct, Algorithm::Fewest][index % 2];
                 let finish = if index < 2 { Finish::default() } else { finish };
@@ -187,14 +226,21 @@ fn the_shapes_of_the_networks() {
         square(3, [256, 64], 14, 1, 1),
         square(2, [130, 70], 9, 1, 1),
         square(2, [10, 1], 16, 3, 1),
-        Convolution { groups: 32, ..square(2, [128, 128], 14, 3, 1) },
-        Convolution { groups: 48, ..square(2, [48, 48], 14, 3, 2) },
+        Convolution {
+            groups: 32,
+            ..square(2, [128, 128], 14, 3, 1)
+        },
+        Convolution {
+            groups: 48,
+            ..square(2, [48, 48], 14, 3, 2)
+        },
     ] {
         check(&geometry);
     }
 }
 
-/// A convolution is linear in its input and in its weight, so difference quotients of any step are exact.
+/// A convolution is linear in its input and in its weight, so difference quotients of any step are
+/// exact.
 #[test]
 fn gradients_are_difference_quotients() {
     for set in InstructionSet::available() {
@@ -202,35 +248,60 @@ fn gradients_are_difference_quotients() {
             square(2, [16, 32], 9, 3, 1),
             square(2, [3, 20], 15, 7, 2),
             square(3, [40, 10], 6, 1, 1),
-            Convolution { groups: 4, ..square(1, [16, 24], 10, 3, 2) },
+            Convolution {
+                groups: 4,
+                ..square(1, [16, 24], 10, 3, 2)
+            },
         ] {
             let [input, along_input] = [1, 2].map(|seed| random(seed, geometry.input_len()));
             let [weight, along_weight] = [3, 4].map(|seed| random(seed, geometry.weight_len()));
             let gradient = random(5, geometry.output_len());
             let sum = |a: &[f32], b: &[f32]| -> f64 {
-                a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+                a.iter()
+                    .zip(b)
+                    .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                    .sum()
             };
             let objective = |input: &[f32], weight: &[f32]| {
                 let mut output = vec![f32::NAN; gradient.len()];
-                forward(set, Algorithm::Fewest, &geometry, input, weight, Finish::default(), &mut output);
+                forward(
+                    set,
+                    Algorithm::Fewest,
+                    &geometry,
+                    input,
+                    weight,
+                    Finish::default(),
+                    &mut output,
+                );
                 sum(&output, &gradient)
             };
             let moved = |from: &[f32], along: &[f32], step: f32| -> Vec<f32> {
-                from.iter().zip(along).map(|(from, along)| from + step * along).collect()
+                from.iter()
+                    .zip(along)
+                    .map(|(from, along)| from + step * along)
+                    .collect()
             };
-            let quotient = |objective: &dyn Fn(f32) -> f64| (objective(1.0) - objective(-1.0)) / 2.0;
+            let quotient =
+                |objective: &dyn Fn(f32) -> f64| (objective(1.0) - objective(-1.0)) / 2.0;
             let along = quotient(&|step| objective(&moved(&input, &along_input, step), &weight));
             let mut computed = vec![f32::NAN; input.len()];
             input_gradient(set, &geometry, &weight, &gradient, &mut computed);
-            let terms = (geometry.output_len() * geometry.weight_len() / geometry.channels_out) as f64;
+            let terms =
+                (geometry.output_len() * geometry.weight_len() / geometry.channels_out) as f64;
             let bound = 1e-5 * terms.sqrt();
             let error = (along - sum(&computed, &along_input)).abs();
-            assert!(error < bound, "input of {geometry:?} with {set:?}: {error:e} of {bound:e}");
+            assert!(
+                error < bound,
+                "input of {geometry:?} with {set:?}: {error:e} of {bound:e}"
+            );
             let along = quotient(&|step| objective(&input, &moved(&weight, &along_weight, step)));
             let mut computed = vec![f32::NAN; weight.len()];
             weight_gradient(set, &geometry, &input, &gradient, &mut computed);
             let error = (along - sum(&computed, &along_weight)).abs();
-            assert!(error < bound, "weight of {geometry:?} with {set:?}: {error:e} of {bound:e}");
+            assert!(
+                error < bound,
+                "weight of {geometry:?} with {set:?}: {error:e} of {bound:e}"
+            );
         }
     }
 }
@@ -240,7 +311,15 @@ fn gradients_are_difference_quotients() {
 fn nothing() {
     let geometry = square(0, [3, 5], 8, 3, 1);
     let set = InstructionSet::best();
-    forward(set, Algorithm::Fewest, &geometry, &[], &[0.0; 135], Finish::default(), &mut []);
+    forward(
+        set,
+        Algorithm::Fewest,
+        &geometry,
+        &[],
+        &[0.0; 135],
+        Finish::default(),
+        &mut [],
+    );
     input_gradient(set, &geometry, &[0.0; 135], &[], &mut []);
     let mut gradient = [1.0; 135];
     weight_gradient(set, &geometry, &[], &[], &mut gradient);

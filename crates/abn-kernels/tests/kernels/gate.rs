@@ -1,4 +1,6 @@
-use abn_kernels::gate::{Mechanism, add, attend, attend_backward, excite, excite_backward, gate, relu};
+use abn_kernels::gate::{
+    Mechanism, add, attend, attend_backward, excite, excite_backward, gate, relu,
+};
 use abn_kernels::{Buffers, InstructionSet};
 
 use crate::{EPSILON, assert_near, double, everywhere, random, shapes};
@@ -10,19 +12,29 @@ fn attention_is_its_formula_and_so_are_its_gradients() {
         let map = random(3, positions);
         for (mechanism, base) in [(Mechanism::Multiply, 0.0), (Mechanism::Residual, 1.0)] {
             let weighted = |values: &[f32]| -> Vec<f64> {
-                let value = |at: usize| (base + f64::from(map[at / channels])) * f64::from(values[at]);
+                let value =
+                    |at: usize| (base + f64::from(map[at / channels])) * f64::from(values[at]);
                 (0..values.len()).map(value).collect()
             };
-            let products: Vec<f64> =
-                double(&features).iter().zip(double(&gradient)).map(|(f, g)| f * g).collect();
-            let sums: Vec<f64> = products.chunks(channels).map(|chunk| chunk.iter().sum()).collect();
+            let products: Vec<f64> = double(&features)
+                .iter()
+                .zip(double(&gradient))
+                .map(|(f, g)| f * g)
+                .collect();
+            let sums: Vec<f64> = products
+                .chunks(channels)
+                .map(|chunk| chunk.iter().sum())
+                .collect();
             everywhere(
                 |set| {
                     let len = features.len();
                     let [mut output, mut apart] = [vec![f32::NAN; len], vec![f32::NAN; len]];
                     let (mut in_place, mut of_map) = (gradient.clone(), vec![f32::NAN; positions]);
                     attend(set, channels, mechanism, &features, &map, &mut output);
-                    let both = Buffers::Apart { from: &gradient, to: &mut apart };
+                    let both = Buffers::Apart {
+                        from: &gradient,
+                        to: &mut apart,
+                    };
                     attend_backward(set, channels, mechanism, &features, &map, both, &mut of_map);
                     let both = Buffers::InPlace(&mut in_place);
                     attend_backward(set, channels, mechanism, &features, &map, both, &mut of_map);
@@ -31,13 +43,17 @@ fn attention_is_its_formula_and_so_are_its_gradients() {
                 },
                 |actual| {
                     // One rounding, or two where the weight of a feature is rounded by itself.
-                    let size = |at: usize| 2.0 * (base + f64::from(map[at / channels]).abs()) * EPSILON;
+                    let size =
+                        |at: usize| 2.0 * (base + f64::from(map[at / channels]).abs()) * EPSILON;
                     let bound = |at: usize| size(at) * f64::from(features[at].abs());
                     assert_near(&actual[0], &weighted(&features), bound, &context);
                     let bound = |at: usize| size(at) * f64::from(gradient[at].abs());
                     assert_near(&actual[1], &weighted(&gradient), bound, &context);
                     let bound = |at: usize| {
-                        let size: f64 = products[at * channels..][..channels].iter().map(|p| p.abs()).sum();
+                        let size: f64 = products[at * channels..][..channels]
+                            .iter()
+                            .map(|p| p.abs())
+                            .sum();
                         size * EPSILON * (channels as f64 / 8.0 + 8.0)
                     };
                     assert_near(&actual[2], &sums, bound, &context);
@@ -67,15 +83,35 @@ fn excitation_is_its_formula_and_so_are_its_gradients() {
             |set| {
                 let [mut output, mut in_place] = [vec![f32::NAN; features.len()], gradient.clone()];
                 excite(set, channels, &features, &weights, &mut output);
-                let sums =
-                    excite_backward(set, channels, &features, &weights, Buffers::InPlace(&mut in_place));
+                let sums = excite_backward(
+                    set,
+                    channels,
+                    &features,
+                    &weights,
+                    Buffers::InPlace(&mut in_place),
+                );
                 vec![output, in_place, sums]
             },
             |actual| {
                 let [forward, backward] = [weighted(&features), weighted(&gradient)];
-                assert_near(&actual[0], &forward, |at| EPSILON * forward[at].abs(), &context);
-                assert_near(&actual[1], &backward, |at| EPSILON * backward[at].abs(), &context);
-                assert_near(&actual[2], &sums, |_| EPSILON * 8.0 * (positions as f64 + 4.0), &context);
+                assert_near(
+                    &actual[0],
+                    &forward,
+                    |at| EPSILON * forward[at].abs(),
+                    &context,
+                );
+                assert_near(
+                    &actual[1],
+                    &backward,
+                    |at| EPSILON * backward[at].abs(),
+                    &context,
+                );
+                assert_near(
+                    &actual[2],
+                    &sums,
+                    |_| EPSILON * 8.0 * (positions as f64 + 4.0),
+                    &context,
+                );
             },
         );
     }
@@ -97,9 +133,25 @@ fn relu_and_sums_are_exact_and_gates_follow_the_output() {
         everywhere(
             |set| {
                 let mut results = vec![vec![f32::NAN; len]; 4];
-                let [rectified, added, both, gated] = &mut results[..] else { unreachable!() };
-                relu(set, Buffers::Apart { from: &a, to: rectified });
-                add(set, Buffers::Apart { from: &a, to: added }, &b, false);
+                let [rectified, added, both, gated] = &mut results[..] else {
+                    unreachable!()
+                };
+                relu(
+                    set,
+                    Buffers::Apart {
+                        from: &a,
+                        to: rectified,
+                    },
+                );
+                add(
+                    set,
+                    Buffers::Apart {
+                        from: &a,
+                        to: added,
+                    },
+                    &b,
+                    false,
+                );
                 both.copy_from_slice(&a);
                 add(set, Buffers::InPlace(both), &b, true);
                 gated.copy_from_slice(&a);

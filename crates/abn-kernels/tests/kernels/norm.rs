@@ -7,8 +7,15 @@ use crate::{EPSILON, assert_near, double, everywhere, random, shapes};
 fn moments(channels: usize, input: &[f64]) -> [Vec<f64>; 2] {
     let count = (input.len() / channels) as f64;
     let of = |channel: usize| input.iter().skip(channel).step_by(channels);
-    let mean: Vec<f64> = (0..channels).map(|channel| of(channel).sum::<f64>() / count).collect();
-    let variance = |channel: usize| of(channel).map(|x| (x - mean[channel]).powi(2)).sum::<f64>() / count;
+    let mean: Vec<f64> = (0..channels)
+        .map(|channel| of(channel).sum::<f64>() / count)
+        .collect();
+    let variance = |channel: usize| {
+        of(channel)
+            .map(|x| (x - mean[channel]).powi(2))
+            .sum::<f64>()
+            / count
+    };
     let variance = (0..channels).map(variance).collect();
     [mean, variance]
 }
@@ -44,8 +51,12 @@ fn statistics_are_accurate_to_a_few_roundings() {
 #[test]
 fn a_large_mean_costs_the_variance_no_digits() {
     for (channels, positions, context) in shapes() {
-        // The deviation is a hundredth of a thousandth of the mean, and the input has these values exactly.
-        let input: Vec<f32> = random(2, positions * channels).iter().map(|x| 1000.0 + x * 0.01).collect();
+        // The deviation is a hundredth of a thousandth of the mean, and the input has these values
+        // exactly.
+        let input: Vec<f32> = random(2, positions * channels)
+            .iter()
+            .map(|x| 1000.0 + x * 0.01)
+            .collect();
         check_statistics(channels, &input, &context);
     }
 }
@@ -103,7 +114,14 @@ fn normalisation_is_its_formula() {
                     normalize(set, channels, &input, affine, &mut output);
                     vec![output]
                 },
-                |actual| assert_near(&actual[0], &expected, |at| 2.0 * EPSILON * size(at), &context),
+                |actual| {
+                    assert_near(
+                        &actual[0],
+                        &expected,
+                        |at| 2.0 * EPSILON * size(at),
+                        &context,
+                    )
+                },
             );
         }
     }
@@ -114,7 +132,13 @@ fn relu_keeps_nan() {
     for set in InstructionSet::available() {
         let input = [f32::NAN, -1.0, 2.0, -0.5].repeat(33);
         let mut output = vec![0.0; input.len()];
-        let affine = Affine { mean: &[0.0], factor: &[1.0], shift: &[0.0], residual: None, relu: true };
+        let affine = Affine {
+            mean: &[0.0],
+            factor: &[1.0],
+            shift: &[0.0],
+            residual: None,
+            relu: true,
+        };
         normalize(set, 1, &input, affine, &mut output);
         for values in output.chunks(4) {
             assert!(values[0].is_nan());
@@ -123,8 +147,8 @@ fn relu_keeps_nan() {
     }
 }
 
-/// The layer in double precision: output, then the gradients of input, residual, gamma and beta for a given one of
-/// the output.
+/// The layer in double precision: output, then the gradients of input, residual, gamma and beta for
+/// a given one of the output.
 struct Reference {
     channels: usize,
     input: Vec<f64>,
@@ -139,7 +163,13 @@ impl Reference {
     /// Mean and inverse deviation of each channel.
     fn statistics(&self) -> [Vec<f64>; 2] {
         let [mean, variance] = moments(self.channels, &self.input);
-        [mean, variance.iter().map(|variance| 1.0 / (variance + VARIANCE_EPSILON).sqrt()).collect()]
+        [
+            mean,
+            variance
+                .iter()
+                .map(|variance| 1.0 / (variance + VARIANCE_EPSILON).sqrt())
+                .collect(),
+        ]
     }
 
     /// Before the ReLU.
@@ -158,9 +188,14 @@ impl Reference {
     fn gradients(&self, gradient: &[f64], relu: bool) -> [Vec<f64>; 4] {
         let [mean, std] = self.statistics();
         let count = (self.input.len() / self.channels) as f64;
-        let gated: Vec<f64> =
-            self.sums().iter().zip(gradient).map(|(&y, &g)| if relu && y <= 0.0 { 0.0 } else { g }).collect();
-        let unit = |at: usize| (self.input[at] - mean[at % self.channels]) * std[at % self.channels];
+        let gated: Vec<f64> = self
+            .sums()
+            .iter()
+            .zip(gradient)
+            .map(|(&y, &g)| if relu && y <= 0.0 { 0.0 } else { g })
+            .collect();
+        let unit =
+            |at: usize| (self.input[at] - mean[at % self.channels]) * std[at % self.channels];
         let (mut gamma, mut beta) = (vec![0.0; self.channels], vec![0.0; self.channels]);
         for (at, gradient) in gated.iter().enumerate() {
             gamma[at % self.channels] += gradient * unit(at);
@@ -171,12 +206,21 @@ impl Reference {
             let centred = gated[at] - beta[channel] / count - unit(at) * gamma[channel] / count;
             self.gamma[channel] * std[channel] * centred
         };
-        [(0..gated.len()).map(input).collect(), gated.clone(), gamma, beta]
+        [
+            (0..gated.len()).map(input).collect(),
+            gated.clone(),
+            gamma,
+            beta,
+        ]
     }
 
     /// A function of the output whose gradient is known.
     fn loss(&self, gradient: &[f64], relu: bool) -> f64 {
-        self.sums().iter().zip(gradient).map(|(&y, g)| if relu { y.max(0.0) * g } else { y * g }).sum()
+        self.sums()
+            .iter()
+            .zip(gradient)
+            .map(|(&y, g)| if relu { y.max(0.0) * g } else { y * g })
+            .sum()
     }
 }
 
@@ -229,8 +273,9 @@ fn gradients_are_those_of_the_reference() {
             gamma: double(&gamma),
             beta: double(&beta),
         };
-        let [mean, std] =
-            reference.statistics().map(|values| values.iter().map(|&x| x as f32).collect::<Vec<_>>());
+        let [mean, std] = reference
+            .statistics()
+            .map(|values| values.iter().map(|&x| x as f32).collect::<Vec<_>>());
         let output: Vec<f32> = reference.sums().iter().map(|&x| x as f32).collect();
         for (relu, with) in [(false, false), (true, false), (true, true), (false, true)] {
             let expected = reference.gradients(&double(&gradient), relu);
@@ -246,10 +291,14 @@ fn gradients_are_those_of_the_reference() {
                     let (mut apart, mut in_place) = (vec![f32::NAN; len], gradient.clone());
                     let mut residual = vec![f32::NAN; len];
                     let asked = with.then_some(&mut residual[..]);
-                    let both = Buffers::Apart { from: &gradient, to: &mut apart };
+                    let both = Buffers::Apart {
+                        from: &gradient,
+                        to: &mut apart,
+                    };
                     let sums = backward(set, channels, saved, both, asked);
                     let asked = with.then_some(&mut residual[..]);
-                    let again = backward(set, channels, saved, Buffers::InPlace(&mut in_place), asked);
+                    let again =
+                        backward(set, channels, saved, Buffers::InPlace(&mut in_place), asked);
                     assert_eq!((&apart, &sums), (&in_place, &again));
                     if !with {
                         residual = expected[1].iter().map(|&x| x as f32).collect();
@@ -258,21 +307,33 @@ fn gradients_are_those_of_the_reference() {
                 },
                 |actual| {
                     let count = positions as f64;
-                    let scale = |at: usize| f64::from((gamma[at % channels] * std[at % channels]).abs());
+                    let scale =
+                        |at: usize| f64::from((gamma[at % channels] * std[at % channels]).abs());
                     let unit = |at: usize| {
                         let channel = at % channels;
                         f64::from((input[at] - mean[channel]) * std[channel]).abs()
                     };
                     // Sums of `count` products of size 1; a mean that is rounded moves all of them.
-                    let sum = |at: usize| EPSILON * (count + 4.0) * (4.0 + f64::from(std[at].min(1e3)));
+                    let sum =
+                        |at: usize| EPSILON * (count + 4.0) * (4.0 + f64::from(std[at].min(1e3)));
                     assert_near(&actual[2], &expected[2], sum, &format!("gamma, {context}"));
                     assert_near(&actual[3], &expected[3], sum, &format!("beta, {context}"));
                     let bound = |at: usize| {
                         let sums = sum(at % channels) / count * (1.0 + unit(at));
                         scale(at) * (4.0 * EPSILON * (3.0 + unit(at) * unit(at)) + sums)
                     };
-                    assert_near(&actual[0], &expected[0], bound, &format!("input, {context}"));
-                    assert_near(&actual[1], &expected[1], |_| 0.0, &format!("residual, {context}"));
+                    assert_near(
+                        &actual[0],
+                        &expected[0],
+                        bound,
+                        &format!("input, {context}"),
+                    );
+                    assert_near(
+                        &actual[1],
+                        &expected[1],
+                        |_| 0.0,
+                        &format!("residual, {context}"),
+                    );
                 },
             );
         }

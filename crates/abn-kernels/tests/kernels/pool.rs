@@ -8,7 +8,16 @@ use crate::{CHANNELS, EPSILON, POSITIONS, assert_near, double, everywhere, rando
 
 fn cases() -> Vec<Windows> {
     let mut cases = vec![];
-    for (channels, batch) in [(1, 2), (3, 1), (7, 2), (16, 3), (17, 1), (48, 2), (100, 1), (130, 1)] {
+    for (channels, batch) in [
+        (1, 2),
+        (3, 1),
+        (7, 2),
+        (16, 3),
+        (17, 1),
+        (48, 2),
+        (100, 1),
+        (130, 1),
+    ] {
         for (input, kernel, stride, padding) in [
             ([1, 1], [1, 1], [1, 1], [0, 0]),
             ([2, 3], [2, 2], [1, 1], [1, 1]),
@@ -20,7 +29,14 @@ fn cases() -> Vec<Windows> {
             ([10, 13], [2, 2], [3, 4], [0, 0]),
             ([40, 41], [3, 3], [2, 2], [1, 1]),
         ] {
-            cases.push(Windows { batch, channels, input, kernel, stride, padding });
+            cases.push(Windows {
+                batch,
+                channels,
+                input,
+                kernel,
+                stride,
+                padding,
+            });
         }
     }
     cases
@@ -56,12 +72,16 @@ fn members(windows: &Windows) -> Vec<Vec<usize>> {
 fn maxima_and_their_gradients_are_those_of_the_definition() {
     for windows in cases() {
         // Few different values, so that there are ties.
-        let input: Vec<f32> = random(1, windows.input_len()).iter().map(|x| (x * 2.0).round()).collect();
+        let input: Vec<f32> = random(1, windows.input_len())
+            .iter()
+            .map(|x| (x * 2.0).round())
+            .collect();
         let gradient = random(2, windows.output_len());
         let image = windows.input[0] * windows.input[1];
         let (mut values, mut indices, mut returned) = (vec![], vec![], vec![0.0; input.len()]);
         for (at, members) in members(&windows).iter().enumerate() {
-            let greater = |best: usize, &at: &usize| if input[at] > input[best] { at } else { best };
+            let greater =
+                |best: usize, &at: &usize| if input[at] > input[best] { at } else { best };
             let best = members.iter().fold(members[0], greater);
             values.push(input[best]);
             indices.push((best / windows.channels % image) as i32);
@@ -79,7 +99,12 @@ fn maxima_and_their_gradients_are_those_of_the_definition() {
             },
             |actual| {
                 assert_eq!(actual[0], values, "{windows:?}");
-                assert_near(&actual[1], &returned, |_| 30.0 * EPSILON, &format!("{windows:?}"));
+                assert_near(
+                    &actual[1],
+                    &returned,
+                    |_| 30.0 * EPSILON,
+                    &format!("{windows:?}"),
+                );
             },
         );
     }
@@ -87,10 +112,23 @@ fn maxima_and_their_gradients_are_those_of_the_definition() {
 
 #[test]
 fn nan_wins_and_minus_infinity_has_a_place() {
-    let windows =
-        Windows { batch: 1, channels: 1, input: [1, 6], kernel: [1, 3], stride: [1, 3], padding: [0, 0] };
+    let windows = Windows {
+        batch: 1,
+        channels: 1,
+        input: [1, 6],
+        kernel: [1, 3],
+        stride: [1, 3],
+        padding: [0, 0],
+    };
     for set in InstructionSet::available() {
-        let input = [5.0, f32::NAN, 7.0, f32::NEG_INFINITY, f32::NEG_INFINITY, f32::NEG_INFINITY];
+        let input = [
+            5.0,
+            f32::NAN,
+            7.0,
+            f32::NEG_INFINITY,
+            f32::NEG_INFINITY,
+            f32::NEG_INFINITY,
+        ];
         let (mut output, mut indices) = ([0.0; 2], [-1; 2]);
         maximum(set, &windows, &input, &mut output, Some(&mut indices));
         assert!(output[0].is_nan());
@@ -115,15 +153,26 @@ fn averages_and_their_gradients_are_those_of_the_definition() {
             }
             everywhere(
                 |set| {
-                    let [mut output, mut back] = [vec![f32::NAN; values.len()], vec![f32::NAN; input.len()]];
+                    let [mut output, mut back] =
+                        [vec![f32::NAN; values.len()], vec![f32::NAN; input.len()]];
                     average(set, &windows, count_padding, &input, &mut output);
                     average_backward(set, &windows, count_padding, &gradient, &mut back);
                     vec![output, back]
                 },
                 |actual| {
                     // Sums of at most 20 values of at most 3.
-                    assert_near(&actual[0], &values, |_| 60.0 * EPSILON, &format!("{windows:?}"));
-                    assert_near(&actual[1], &returned, |_| 60.0 * EPSILON, &format!("{windows:?}"));
+                    assert_near(
+                        &actual[0],
+                        &values,
+                        |_| 60.0 * EPSILON,
+                        &format!("{windows:?}"),
+                    );
+                    assert_near(
+                        &actual[1],
+                        &returned,
+                        |_| 60.0 * EPSILON,
+                        &format!("{windows:?}"),
+                    );
                 },
             );
         }
@@ -133,24 +182,36 @@ fn averages_and_their_gradients_are_those_of_the_definition() {
 #[test]
 fn whole_images_are_pooled_and_get_their_gradients() {
     for channels in CHANNELS {
-        for positions in POSITIONS.into_iter().filter(|positions| positions * channels <= 300_000) {
+        for positions in POSITIONS
+            .into_iter()
+            .filter(|positions| positions * channels <= 300_000)
+        {
             let batch = if positions > 1000 { 1 } else { 3 };
             let image = channels * positions;
-            let [input, gradient] = [(5, batch * image), (6, batch * channels)].map(|(s, n)| random(s, n));
+            let [input, gradient] =
+                [(5, batch * image), (6, batch * channels)].map(|(s, n)| random(s, n));
             let of = |at: usize| {
                 let start = at / channels * image + at % channels;
-                input[start..(at / channels + 1) * image].iter().step_by(channels)
+                input[start..(at / channels + 1) * image]
+                    .iter()
+                    .step_by(channels)
             };
-            let sums = (0..gradient.len())
-                .map(|at| double(&of(at).copied().collect::<Vec<_>>()).iter().sum::<f64>());
+            let sums = (0..gradient.len()).map(|at| {
+                double(&of(at).copied().collect::<Vec<_>>())
+                    .iter()
+                    .sum::<f64>()
+            });
             let means: Vec<f64> = sums.map(|sum| sum / positions as f64).collect();
-            let maxima: Vec<f32> =
-                (0..gradient.len()).map(|at| of(at).copied().fold(f32::MIN, f32::max)).collect();
-            let first: Vec<_> =
-                (0..gradient.len()).map(|at| of(at).position(|&value| value == maxima[at])).collect();
+            let maxima: Vec<f32> = (0..gradient.len())
+                .map(|at| of(at).copied().fold(f32::MIN, f32::max))
+                .collect();
+            let first: Vec<_> = (0..gradient.len())
+                .map(|at| of(at).position(|&value| value == maxima[at]))
+                .collect();
             let owner = |at: usize| at / image * channels + at % channels;
-            let spread: Vec<f64> =
-                (0..input.len()).map(|at| f64::from(gradient[owner(at)]) / positions as f64).collect();
+            let spread: Vec<f64> = (0..input.len())
+                .map(|at| f64::from(gradient[owner(at)]) / positions as f64)
+                .collect();
             let returned: Vec<f32> = (0..input.len())
                 .map(|at| {
                     let here = first[owner(at)] == Some(at % image / channels);
@@ -159,16 +220,27 @@ fn whole_images_are_pooled_and_get_their_gradients() {
                 .collect();
             everywhere(
                 |set| {
-                    let [mut spread, mut back] = [vec![f32::NAN; input.len()], vec![f32::NAN; input.len()]];
+                    let [mut spread, mut back] =
+                        [vec![f32::NAN; input.len()], vec![f32::NAN; input.len()]];
                     global_average_backward(channels, positions, &gradient, &mut spread);
                     let (maxima, indices) = global_maximum(set, channels, positions, &input);
                     global_maximum_backward(channels, positions, &gradient, &indices, &mut back);
-                    vec![global_average(set, channels, positions, &input), maxima, spread, back]
+                    vec![
+                        global_average(set, channels, positions, &input),
+                        maxima,
+                        spread,
+                        back,
+                    ]
                 },
                 |actual| {
                     let context = format!("{batch} x {positions} x {channels}");
                     assert_near(&actual[0], &means, |_| 8.0 * EPSILON, &context);
-                    assert_near(&actual[2], &spread, |at| EPSILON * spread[at].abs(), &context);
+                    assert_near(
+                        &actual[2],
+                        &spread,
+                        |at| EPSILON * spread[at].abs(),
+                        &context,
+                    );
                     assert!(actual[1] == maxima && actual[3] == returned, "{context}");
                 },
             );

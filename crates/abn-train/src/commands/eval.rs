@@ -23,7 +23,11 @@ struct Evaluation {
 /// # Errors
 /// The run or its data set is missing or damaged.
 pub fn run(args: EvalArgs) -> Result<()> {
-    let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
+    let session = Session::open(
+        &args.run,
+        args.checkpoint,
+        device::open(args.device.as_deref())?,
+    )?;
     let split = args.split.split();
     let mut collection = open_split(&session.config, split, args.data.as_deref(), None)?;
     if let (Split::Train, Some(limit)) = (split, session.config.recipe.limit) {
@@ -32,10 +36,16 @@ pub fn run(args: EvalArgs) -> Result<()> {
     let loader = plain_loader(&session.config, &collection, args.workers);
     let progress = terminal::counter("evaluating", collection.samples.len());
     let weight = session.config.recipe.attention_weight();
-    let measured = measure(&session.classifier, &loader, &session.device, weight, |images| {
-        progress.set_position(images as u64);
-        true
-    })?;
+    let measured = measure(
+        &session.classifier,
+        &loader,
+        &session.device,
+        weight,
+        |images| {
+            progress.set_position(images as u64);
+            true
+        },
+    )?;
     progress.finish_and_clear();
     let Measured { summary, maps, .. } = measured.context("the evaluation was stopped")?;
     if args.json {

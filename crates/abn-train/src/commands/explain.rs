@@ -26,17 +26,22 @@ const SHOWN_CLASSES: usize = 3;
 const PICTURE_SIDE: u32 = 256;
 /// Name of the page in the output folder.
 const PAGE: &str = "index.html";
-/// Images a batch, and their pixels: 8 photographs of 224. Gradients keep the features of every layer in memory.
+/// Images a batch, and their pixels: 8 photographs of 224. Gradients keep the features of every
+/// layer in memory.
 const BATCH: usize = 32;
 const BATCH_PIXELS: usize = 8 * 224 * 224;
 
 /// Runs the command.
 ///
 /// # Errors
-/// The run cannot be opened, has not the method or class asked for, an image cannot be read, or the folder not be
-/// written.
+/// The run cannot be opened, has not the method or class asked for, an image cannot be read, or the
+/// folder not be written.
 pub fn run(args: ExplainArgs) -> Result<()> {
-    let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
+    let session = Session::open(
+        &args.run,
+        args.checkpoint,
+        device::open(args.device.as_deref())?,
+    )?;
     let mut work = Work::new(&args, &session)?;
     let files = image_files(&args.files)?;
     let progress = terminal::counter("explaining", files.len());
@@ -88,13 +93,34 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(args: &'a ExplainArgs, session: &'a Session) -> Result<Self> {
         let config = &session.config;
-        let methods = chosen(&args.methods, &MethodName::DRAWN, &session.classifier, args.layer.layer())?;
-        let class = args.class.as_ref().map(|class| class_of(&config.classes, class)).transpose()?;
+        let methods = chosen(
+            &args.methods,
+            &MethodName::DRAWN,
+            &session.classifier,
+            args.layer.layer(),
+        )?;
+        let class = args
+            .class
+            .as_ref()
+            .map(|class| class_of(&config.classes, class))
+            .transpose()?;
         let usual = Drawing::of(config.model.attention.as_ref());
-        let drawing = Drawing { colors: args.colors, range: args.range.unwrap_or(usual.range), ..usual };
+        let drawing = Drawing {
+            colors: args.colors,
+            range: args.range.unwrap_or(usual.range),
+            ..usual
+        };
         let folder = OutputFolder::check(&args.out)?;
         let page = ExplanationPage::new(methods.clone(), drawing);
-        Ok(Self { session, args, methods, class, drawing, folder, page })
+        Ok(Self {
+            session,
+            args,
+            methods,
+            class,
+            drawing,
+            folder,
+            page,
+        })
     }
 
     /// Explains images and writes them out. Nothing of them is kept but what the page shows.
@@ -115,7 +141,11 @@ impl<'a> Work<'a> {
         let outcome = Outcome::read(classifier.forward(images.clone()), false)?;
         let answer = |logits: &[f32]| {
             let class = self.class.unwrap_or_else(|| predicted(logits));
-            Answer { logits: logits.to_vec(), class, maps: Vec::new() }
+            Answer {
+                logits: logits.to_vec(),
+                class,
+                maps: Vec::new(),
+            }
         };
         let mut answers: Vec<Answer> = outcome.logits.rows().map(answer).collect();
         let classes: Vec<usize> = answers.iter().map(|answer| answer.class).collect();
@@ -123,30 +153,50 @@ impl<'a> Work<'a> {
             let layer = self.args.layer.layer();
             let maps = explain(classifier, images.clone(), name.method(), layer, &classes)?;
             for (answer, maps) in answers.iter_mut().zip(maps) {
-                answer.maps.push(MethodMaps { method: *name, maps });
+                answer.maps.push(MethodMaps {
+                    method: *name,
+                    maps,
+                });
             }
         }
         Ok(answers)
     }
 
-    /// The pictures of an image side by side, its maps as numbers if asked for, and its place on the page.
+    /// The pictures of an image side by side, its maps as numbers if asked for, and its place on
+    /// the page.
     fn write(&mut self, image: &Seen, answer: Answer) -> Result<()> {
-        let Answer { logits, class, maps } = answer;
+        let Answer {
+            logits,
+            class,
+            maps,
+        } = answer;
         let probabilities = probabilities(&logits);
-        let named = |class: usize| (self.session.config.classes[class].clone(), probabilities[class]);
+        let named = |class: usize| {
+            (
+                self.session.config.classes[class].clone(),
+                probabilities[class],
+            )
+        };
         let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
         ranked.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
         let explanation = Explanation {
             number: image.number,
             file: image.file.display().to_string(),
             image: image.view.picture.clone(),
-            predictions: ranked.iter().take(SHOWN_CLASSES).map(|class| named(*class)).collect(),
+            predictions: ranked
+                .iter()
+                .take(SHOWN_CLASSES)
+                .map(|class| named(*class))
+                .collect(),
             asked: (class != predicted(&logits)).then(|| named(class)),
             maps,
             files: Files::of(image.file, image.number, self.args.raw),
         };
-        let Explanation { file, maps, files, .. } = &explanation;
-        self.folder.write(&files.overlays, &self.picture(&explanation)?)?;
+        let Explanation {
+            file, maps, files, ..
+        } = &explanation;
+        self.folder
+            .write(&files.overlays, &self.picture(&explanation)?)?;
         if let Some(raw) = &files.raw {
             let (label, _) = named(class);
             let maps = RawMaps::new(file, (class, &label), self.args.layer.layer(), maps);
@@ -155,8 +205,14 @@ impl<'a> Work<'a> {
         self.page.add(&explanation)
     }
 
-    /// The image and each method's overlay side by side, as a PNG that says in a comment which is which.
-    fn picture(&self, Explanation { image, file, maps, .. }: &Explanation) -> Result<Vec<u8>> {
+    /// The image and each method's overlay side by side, as a PNG that says in a comment which is
+    /// which.
+    fn picture(
+        &self,
+        Explanation {
+            image, file, maps, ..
+        }: &Explanation,
+    ) -> Result<Vec<u8>> {
         let image = enlarge(image, PICTURE_SIDE);
         let mut pictures = vec![image.clone()];
         for maps in maps {
@@ -170,8 +226,9 @@ impl<'a> Work<'a> {
     /// The network, and the layer if it is not the usual one.
     fn subtitle(&self) -> String {
         let network = self.session.config.recipe.title();
-        let at_layer =
-            |method: &MethodName| matches!(method, MethodName::GradCam | MethodName::GradCamPlusPlus);
+        let at_layer = |method: &MethodName| {
+            matches!(method, MethodName::GradCam | MethodName::GradCamPlusPlus)
+        };
         match self.args.layer {
             LayerName::Features if self.methods.iter().any(at_layer) => {
                 format!("{network}; Grad-CAM at the features before the last stage")
@@ -206,8 +263,9 @@ fn batch_size(session: &Session) -> usize {
 
 /// What stands where in an overlay file.
 fn left_to_right(methods: &[MethodName]) -> String {
-    let names: Vec<&str> =
-        std::iter::once("image").chain(methods.iter().map(|method| method.name())).collect();
+    let names: Vec<&str> = std::iter::once("image")
+        .chain(methods.iter().map(|method| method.name()))
+        .collect();
     names.join(", ")
 }
 
@@ -216,11 +274,13 @@ fn png(image: &RgbImage, comment: &str) -> Result<Vec<u8>> {
     let mut encoder = png::Encoder::new(&mut file, image.width(), image.height());
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    let written = encoder.add_itxt_chunk("Description".to_owned(), comment.to_owned()).and_then(|()| {
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(image.as_raw())?;
-        writer.finish()
-    });
+    let written = encoder
+        .add_itxt_chunk("Description".to_owned(), comment.to_owned())
+        .and_then(|()| {
+            let mut writer = encoder.write_header()?;
+            writer.write_image_data(image.as_raw())?;
+            writer.finish()
+        });
     written.context("cannot encode an overlay")?;
     Ok(file)
 }

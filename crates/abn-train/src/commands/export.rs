@@ -17,12 +17,21 @@ use crate::weights::to_safetensors_of;
 pub fn run(args: ExportArgs) -> Result<()> {
     let (run, config) = RunDir::open(&args.run)?;
     ensure!(
-        args.out.extension().is_some_and(|extension| extension == "safetensors"),
+        args.out
+            .extension()
+            .is_some_and(|extension| extension == "safetensors"),
         "`{}` does not end in .safetensors, the one format that is written",
         args.out.display()
     );
-    ensure!(!args.out.exists(), "`{}` exists; nothing was changed, choose another --out", args.out.display());
-    let weights = to_pytorch(&config.model, &Checkpoints::open(run.checkpoints())?.weights(args.checkpoint)?);
+    ensure!(
+        !args.out.exists(),
+        "`{}` exists; nothing was changed, choose another --out",
+        args.out.display()
+    );
+    let weights = to_pytorch(
+        &config.model,
+        &Checkpoints::open(run.checkpoints())?.weights(args.checkpoint)?,
+    );
     write_atomically(&args.out, &to_safetensors_of(&config.recipe, &weights)?)?;
     if args.json {
         return terminal::json(&serde_json::json!({ "file": args.out, "tensors": weights.len() }));

@@ -55,9 +55,17 @@ pub fn run(args: ImportArgs) -> Result<()> {
     ))
 }
 
-/// The configuration asked for, or the one of the checkpoint if that differs only in what nobody names.
-fn fitting(args: &ImportArgs, asked: RunConfig, checkpoint: &State, device: &Device) -> Result<RunConfig> {
-    let Err(mismatch) = check(&asked.model, checkpoint, device) else { return Ok(asked) };
+/// The configuration asked for, or the one of the checkpoint if that differs only in what nobody
+/// names.
+fn fitting(
+    args: &ImportArgs,
+    asked: RunConfig,
+    checkpoint: &State,
+    device: &Device,
+) -> Result<RunConfig> {
+    let Err(mismatch) = check(&asked.model, checkpoint, device) else {
+        return Ok(asked);
+    };
     let classes = asked.classes.len();
     let Some(recipe) = foreign::close_to(&asked.recipe, classes, checkpoint, device) else {
         let hint = foreign::hint(&asked.recipe, checkpoint, device);
@@ -77,7 +85,8 @@ fn fitting(args: &ImportArgs, asked: RunConfig, checkpoint: &State, device: &Dev
     }
     if recipe.attention != asked.recipe.attention {
         terminal::note(
-            "note: the checkpoint's attention map is made in another way than the papers' for this network",
+            "note: the checkpoint's attention map is made in another way than the papers' for this \
+             network",
         );
     }
     RunConfig::new(recipe, asked.classes)
@@ -98,7 +107,10 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
         Some(100) => DatasetName::Cifar100,
         _ => DatasetName::Cifar10,
     };
-    let dataset = args.dataset.or(exported.as_ref().map(|recipe| recipe.dataset)).unwrap_or(usual);
+    let dataset = args
+        .dataset
+        .or(exported.as_ref().map(|recipe| recipe.dataset))
+        .unwrap_or(usual);
     let mut recipe = match exported {
         Some(recipe) => Recipe { dataset, ..recipe },
         None => Recipe {
@@ -123,7 +135,8 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
     RunConfig::new(recipe, class_names(dataset, classes)?)
 }
 
-/// The data set's names where they are known or at hand and fit, numbers otherwise: an import needs no images.
+/// The data set's names where they are known or at hand and fit, numbers otherwise: an import needs
+/// no images.
 fn class_names(dataset: DatasetName, count: Option<usize>) -> Result<Vec<String>> {
     let fits = |names: &Vec<String>| count.is_none_or(|count| names.len() == count);
     if let Some(names) = dataset.known_classes().filter(fits) {
@@ -148,10 +161,21 @@ mod tests {
     #[test]
     fn class_names_need_no_images() {
         let names = class_names(DatasetName::Imagenet, Some(1000)).unwrap();
-        assert_eq!((names[0].as_str(), names[999].as_str()), ("tench", "toilet tissue"));
-        assert_eq!(class_names(DatasetName::Imagenet, Some(2)).unwrap(), ["class 0", "class 1"]);
-        assert_eq!(class_names(DatasetName::Folder, Some(1)).unwrap(), ["class 0"]);
-        let error = class_names(DatasetName::Folder, None).unwrap_err().to_string();
+        assert_eq!(
+            (names[0].as_str(), names[999].as_str()),
+            ("tench", "toilet tissue")
+        );
+        assert_eq!(
+            class_names(DatasetName::Imagenet, Some(2)).unwrap(),
+            ["class 0", "class 1"]
+        );
+        assert_eq!(
+            class_names(DatasetName::Folder, Some(1)).unwrap(),
+            ["class 0"]
+        );
+        let error = class_names(DatasetName::Folder, None)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("give --classes"), "{error}");
     }
 }

@@ -1,4 +1,5 @@
-//! `abn models`: every published architecture with and without each attention branch, and what it costs.
+//! `abn models`: every published architecture with and without each attention branch, and what it
+//! costs.
 
 use abn_core::ClassifierConfig;
 use abn_core::backbone::Architecture;
@@ -34,22 +35,41 @@ const LARGE_CLASSES: usize = 1000;
 /// A name is no architecture.
 pub fn run(args: ModelsArgs) -> Result<()> {
     let device = device::for_bookkeeping()?;
-    let named = args.names.iter().map(|name| architectures::parse(name)).collect::<Result<Vec<_>>>()?;
-    let listed = if named.is_empty() { Architecture::published() } else { named };
+    let named = args
+        .names
+        .iter()
+        .map(|name| architectures::parse(name))
+        .collect::<Result<Vec<_>>>()?;
+    let listed = if named.is_empty() {
+        Architecture::published()
+    } else {
+        named
+    };
     let rows: Vec<Row> = listed
         .iter()
         .flat_map(|architecture| {
-            let usual = if architecture.is_for_photographs() { LARGE_CLASSES } else { SMALL_CLASSES };
+            let usual = if architecture.is_for_photographs() {
+                LARGE_CLASSES
+            } else {
+                SMALL_CLASSES
+            };
             let classes = args.classes.map_or(usual, |classes| classes as usize);
             let row = |name: &AttentionName| row(architecture, *name, classes, &device);
-            AttentionName::value_variants().iter().map(row).collect::<Vec<_>>()
+            AttentionName::value_variants()
+                .iter()
+                .map(row)
+                .collect::<Vec<_>>()
         })
         .collect();
     if args.json {
         return terminal::json(&rows);
     }
     print(&rows)?;
-    if args.names.is_empty() { terminal::result(FAMILIES) } else { Ok(()) }
+    if args.names.is_empty() {
+        terminal::result(FAMILIES)
+    } else {
+        Ok(())
+    }
 }
 
 fn row(architecture: &Architecture, name: AttentionName, classes: usize, device: &Device) -> Row {
@@ -73,7 +93,8 @@ fn row(architecture: &Architecture, name: AttentionName, classes: usize, device:
 
 fn print(rows: &[Row]) -> Result<()> {
     terminal::result(
-        "architecture        attention  classes  layers   parameters  multiply-adds    input      map",
+        "architecture        attention  classes  layers   parameters  multiply-adds    input      \
+         map",
     )?;
     for row in rows {
         terminal::result(&format!(

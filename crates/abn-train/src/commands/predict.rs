@@ -50,8 +50,16 @@ struct WithMap {
 /// # Errors
 /// The run cannot be opened, has no branch to give a map to, or an image or the map cannot be read.
 pub fn run(args: PredictArgs) -> Result<()> {
-    let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
-    let given = args.map.as_deref().map(|file| given_map(&session, &args.run, file)).transpose()?;
+    let session = Session::open(
+        &args.run,
+        args.checkpoint,
+        device::open(args.device.as_deref())?,
+    )?;
+    let given = args
+        .map
+        .as_deref()
+        .map(|file| given_map(&session, &args.run, file))
+        .transpose()?;
     let (mut images, mut unread) = (Vec::new(), 0);
     for file in &args.files {
         let prediction = match predict(&session, file, given.as_ref()) {
@@ -71,7 +79,11 @@ pub fn run(args: PredictArgs) -> Result<()> {
     if args.json {
         terminal::json(&Predictions { images })?;
     }
-    ensure!(unread == 0, "{unread} of {} images could not be read", args.files.len());
+    ensure!(
+        unread == 0,
+        "{unread} of {} images could not be read",
+        args.files.len()
+    );
     Ok(())
 }
 
@@ -82,12 +94,15 @@ pub fn run(args: PredictArgs) -> Result<()> {
 fn given_map(session: &Session, run: &Path, file: &Path) -> Result<GrayMap> {
     let attention = session.config.model.attention.as_ref().with_context(|| {
         format!(
-            "`{}` has no attention branch whose map could be replaced; --map needs a run with --attention abn or manet",
+            "`{}` has no attention branch whose map could be replaced; --map needs a run with \
+             --attention abn or manet",
             run.display()
         )
     })?;
     if attention.mechanism == Mechanism::Identity {
-        terminal::note("the run's attention.mechanism is identity: no map changes what it predicts");
+        terminal::note(
+            "the run's attention.mechanism is identity: no map changes what it predicts",
+        );
     }
     Ok(GrayMap::read(file)?)
 }
@@ -113,26 +128,54 @@ fn predict(session: &Session, file: &Path, given: Option<&GrayMap>) -> Result<Pr
 }
 
 /// The prediction under the given map, brought to the size of the network's own.
-fn with_map(session: &Session, view: &View, given: &GrayMap, own: &AttentionMap) -> Result<WithMap> {
+fn with_map(
+    session: &Session,
+    view: &View,
+    given: &GrayMap,
+    own: &AttentionMap,
+) -> Result<WithMap> {
     let values = given.values(own.width as u32, own.height as u32);
     let map = AttentionMap::new(own.height, own.width, values)?;
-    let logits = session.logits_with_map(view, &map).context("the run has no attention branch")?;
+    let logits = session
+        .logits_with_map(view, &map)
+        .context("the run has no attention branch")?;
     let (class, label, probability) = answer(session, &logits);
-    Ok(WithMap { class, label, probability, logits, map })
+    Ok(WithMap {
+        class,
+        label,
+        probability,
+        logits,
+        map,
+    })
 }
 
 /// Class, its name and its probability.
 fn answer(session: &Session, logits: &[f32]) -> (usize, String, f64) {
     let class = predicted(logits);
-    (class, session.config.classes[class].clone(), probabilities(logits)[class])
+    (
+        class,
+        session.config.classes[class].clone(),
+        probabilities(logits)[class],
+    )
 }
 
 fn line(prediction: &Prediction) -> String {
-    let Prediction { path, label, probability, with_map, .. } = prediction;
+    let Prediction {
+        path,
+        label,
+        probability,
+        with_map,
+        ..
+    } = prediction;
     let own = format!("{path}: {label} ({})", percent(*probability));
     match with_map {
-        Some(WithMap { label, probability, .. }) => {
-            format!("{own}; with the given map: {label} ({})", percent(*probability))
+        Some(WithMap {
+            label, probability, ..
+        }) => {
+            format!(
+                "{own}; with the given map: {label} ({})",
+                percent(*probability)
+            )
         }
         None => own,
     }

@@ -43,16 +43,23 @@ struct Answer<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// The run or its data set is missing or damaged, the network lacks a method that was asked for, or the folder cannot
-/// be written.
+/// The run or its data set is missing or damaged, the network lacks a method that was asked for, or
+/// the folder cannot be written.
 pub fn run(args: ScoreArgs) -> Result<Ending> {
-    let session = Session::open(&args.run, args.checkpoint, device::open(args.device.as_deref())?)?;
+    let session = Session::open(
+        &args.run,
+        args.checkpoint,
+        device::open(args.device.as_deref())?,
+    )?;
     let images = images(&session, &args)?;
     let plan = plan(&session, &images, &args)?;
     let out = args.out.as_deref().unwrap_or(&args.run);
     let examiner = Examiner::new(&session, &plan)?;
     let mut store = Store::open(&out.join(STORE), &plan, BATCH, images.samples.len())?;
-    let loader = Loader { batch_size: BATCH, ..plain_loader(&session.config, &images, args.workers) };
+    let loader = Loader {
+        batch_size: BATCH,
+        ..plain_loader(&session.config, &images, args.workers)
+    };
     if measure(&examiner, &mut store, &loader)? == Ending::Interrupted {
         terminal::note(&format!(
             "{} of {} images are measured and kept; the same command continues",
@@ -77,12 +84,23 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
         truth.is_none() || has_choice,
         "--truth is for photographs with masks or boxes beside them: leave it out"
     );
-    Ok(open_split(&session.config, args.split.split(), args.data.as_deref(), truth)?.limit(args.limit))
+    Ok(open_split(
+        &session.config,
+        args.split.split(),
+        args.data.as_deref(),
+        truth,
+    )?
+    .limit(args.limit))
 }
 
 fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {
     let layer = args.layer;
-    let methods = chosen(&args.methods, MethodName::value_variants(), &session.classifier, layer.layer())?;
+    let methods = chosen(
+        &args.methods,
+        MethodName::value_variants(),
+        &session.classifier,
+        layer.layer(),
+    )?;
     Ok(Plan {
         weights: session.digest.clone(),
         images: fingerprint(images)?,
@@ -144,7 +162,10 @@ fn conclude(
         sentences: &sentences,
         files: files.clone(),
     };
-    write_atomically(&files[2], &table::csv(&store.images, &session.config.classes, parts)?)?;
+    write_atomically(
+        &files[2],
+        &table::csv(&store.images, &session.config.classes, parts)?,
+    )?;
     write_atomically(&files[1], serde_json::to_string_pretty(&answer)?.as_bytes())?;
     write_atomically(&files[0], render_scores(&page).as_bytes())?;
     if args.json {
@@ -152,13 +173,19 @@ fn conclude(
     }
     terminal::result(&page.subtitle)?;
     terminal::result(&table::text(&scores))?;
-    sentences.iter().try_for_each(|sentence| terminal::result(sentence))?;
+    sentences
+        .iter()
+        .try_for_each(|sentence| terminal::result(sentence))?;
     terminal::result(&format!("page {}", files[0].display()))
 }
 
 /// What was measured, in a line.
 fn subtitle(session: &Session, plan: &Plan, scores: &Scores, split: SplitName) -> String {
-    let split = if split == SplitName::Test { "test" } else { "training" };
+    let split = if split == SplitName::Test {
+        "test"
+    } else {
+        "training"
+    };
     let objects = match &plan.objects {
         Some(_) => format!(", the object known in {}", scores.with_object),
         None => String::new(),

@@ -17,7 +17,8 @@ use crate::recipe::RunConfig;
 use crate::report::{Example, StabilityPage, render_stability};
 use crate::session::{Session, open_split};
 use crate::stability::{
-    Ask, Comparison, Scale, Seen, check_method, compare, csv, look, open_configs, text, warn_of_other_views,
+    Ask, Comparison, Scale, Seen, check_method, compare, csv, look, open_configs, text,
+    warn_of_other_views,
 };
 use crate::{device, terminal};
 
@@ -43,14 +44,21 @@ struct Answer<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// A run or the data set is missing or damaged, the runs cannot be compared, or the folder not be written.
+/// A run or the data set is missing or damaged, the runs cannot be compared, or the folder not be
+/// written.
 pub fn run(args: StabilityArgs) -> Result<()> {
     let device = device::open(args.device.as_deref())?;
     let configs = open_configs(&args.runs)?;
     let ask = ask(&args, &configs)?;
-    let images = open_split(&configs[0], args.split.split(), args.data.as_deref(), None)?.limit(args.limit);
+    let images =
+        open_split(&configs[0], args.split.split(), args.data.as_deref(), None)?.limit(args.limit);
     if let Some(out) = &args.out {
-        let failed = || format!("cannot write in `{}`; choose an --out that can be written", out.display());
+        let failed = || {
+            format!(
+                "cannot write in `{}`; choose an --out that can be written",
+                out.display()
+            )
+        };
         fs::create_dir_all(out).with_context(failed)?;
     }
     warn_of_other_views(&args.runs, &configs);
@@ -66,30 +74,57 @@ pub fn run(args: StabilityArgs) -> Result<()> {
 
 fn ask(args: &StabilityArgs, configs: &[RunConfig]) -> Result<Ask> {
     let method = args.method.method();
-    let scale = args.scale.unwrap_or_else(|| Scale::usual(method, configs.iter()));
-    let ask = Ask { method, layer: args.layer.layer(), scale };
+    let scale = args
+        .scale
+        .unwrap_or_else(|| Scale::usual(method, configs.iter()));
+    let ask = Ask {
+        method,
+        layer: args.layer.layer(),
+        scale,
+    };
     for (path, config) in args.runs.iter().zip(configs) {
         check_method(config, &ask).with_context(|| {
-            format!("`{}` cannot be compared by --method {}", path.display(), args.method.name())
+            format!(
+                "`{}` cannot be compared by --method {}",
+                path.display(),
+                args.method.name()
+            )
         })?;
     }
     Ok(ask)
 }
 
 /// One run after the other: of each only its maps and predictions are kept.
-fn look_at_all(args: &StabilityArgs, images: &Collection, ask: &Ask, device: &Device) -> Result<Vec<Seen>> {
+fn look_at_all(
+    args: &StabilityArgs,
+    images: &Collection,
+    ask: &Ask,
+    device: &Device,
+) -> Result<Vec<Seen>> {
     let progress = terminal::counter("looking", args.runs.len() * images.samples.len());
     let mut seen = Vec::new();
     for path in &args.runs {
         let session = Session::open(path, args.checkpoint, device.clone())?;
         let name = path.display().to_string();
-        seen.push(look(&name, &session, images, ask, args.workers, |images| progress.inc(images as u64))?);
+        seen.push(look(
+            &name,
+            &session,
+            images,
+            ask,
+            args.workers,
+            |images| progress.inc(images as u64),
+        )?);
     }
     progress.finish_and_clear();
     Ok(seen)
 }
 
-fn print(args: &StabilityArgs, config: &RunConfig, scale: Scale, comparison: &Comparison) -> Result<()> {
+fn print(
+    args: &StabilityArgs,
+    config: &RunConfig,
+    scale: Scale,
+    comparison: &Comparison,
+) -> Result<()> {
     if args.json {
         return terminal::json(&Answer {
             method: args.method.name(),
@@ -105,14 +140,21 @@ fn print(args: &StabilityArgs, config: &RunConfig, scale: Scale, comparison: &Co
     match &args.out {
         Some(out) => terminal::result(&format!("page {}", out.join(PAGE).display())),
         None => {
-            terminal::note("--out DIR writes a page with the threshold curve, the classes and examples");
+            terminal::note(
+                "--out DIR writes a page with the threshold curve, the classes and examples",
+            );
             Ok(())
         }
     }
 }
 
 /// What was measured, in a line.
-fn headline(args: &StabilityArgs, config: &RunConfig, scale: Scale, comparison: &Comparison) -> String {
+fn headline(
+    args: &StabilityArgs,
+    config: &RunConfig,
+    scale: Scale,
+    comparison: &Comparison,
+) -> String {
     format!(
         "{} maps of {} runs on {} {} images of {}; IoU at {} of 255, maps {}",
         args.method.title(),
@@ -121,7 +163,11 @@ fn headline(args: &StabilityArgs, config: &RunConfig, scale: Scale, comparison: 
         name_of(&args.split),
         config.data_title(),
         comparison.threshold,
-        if scale == Scale::Raw { "as they are" } else { "normalised per image" }
+        if scale == Scale::Raw {
+            "as they are"
+        } else {
+            "normalised per image"
+        }
     )
 }
 
@@ -142,18 +188,32 @@ fn write(
         examples: examples(&configs[0], images, seen, comparison)?,
         comparison: comparison.clone(),
     };
-    write_atomically(&out.join(TABLE), csv(comparison, &images.classes).as_bytes())?;
+    write_atomically(
+        &out.join(TABLE),
+        csv(comparison, &images.classes).as_bytes(),
+    )?;
     write_atomically(&out.join(PAGE), render_stability(&page).as_bytes())
 }
 
 /// Maps that are known to lie in [0, 1] share a scale of colours.
 fn drawing(args: &StabilityArgs, configs: &[RunConfig], scale: Scale) -> Drawing {
     let sigmoid = |config: &RunConfig| {
-        config.model.attention.as_ref().is_some_and(|attention| attention.map != MapConfig::LogSum)
+        config
+            .model
+            .attention
+            .as_ref()
+            .is_some_and(|attention| attention.map != MapConfig::LogSum)
     };
     let trained = args.method == Default::default() && configs.iter().all(sigmoid);
-    let range = if trained || scale == Scale::PerImage { Range::Unit } else { Range::PerImage };
-    Drawing { range, ..Drawing::default() }
+    let range = if trained || scale == Scale::PerImage {
+        Range::Unit
+    } else {
+        Range::PerImage
+    };
+    Drawing {
+        range,
+        ..Drawing::default()
+    }
 }
 
 /// The images on which the maps are the most alike, and then those on which they are the least.
@@ -163,7 +223,10 @@ fn examples(
     seen: &[Seen],
     comparison: &Comparison,
 ) -> Result<Vec<Example>> {
-    let known = comparison.per_image.iter().filter_map(|image| Some((image.image, image.iou?)));
+    let known = comparison
+        .per_image
+        .iter()
+        .filter_map(|image| Some((image.image, image.iou?)));
     let mut ranked: Vec<(usize, f64)> = known.collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     let shown = SHOWN.min(ranked.len() / 2);
@@ -181,14 +244,23 @@ fn examples(
             maps: seen.iter().map(|run| run.maps[image].clone()).collect(),
             wrong: seen
                 .iter()
-                .map(|run| (run.predicted[image] != sample.label).then(|| name(run.predicted[image])))
+                .map(|run| {
+                    (run.predicted[image] != sample.label).then(|| name(run.predicted[image]))
+                })
                 .collect(),
         })
     };
-    ranked.into_iter().chain(least.into_iter().rev()).map(example).collect()
+    ranked
+        .into_iter()
+        .chain(least.into_iter().rev())
+        .map(example)
+        .collect()
 }
 
 /// The name of a choice as typed.
 fn name_of(choice: &impl ValueEnum) -> String {
-    choice.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    choice
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
 }

@@ -31,7 +31,10 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     let images = Images::open(&recipe, args.data.as_deref(), existing.as_ref())?;
     let recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
     let init = initial::init_of(args.init.as_deref(), existing.as_ref())?;
-    let config = RunConfig { init, ..images.describe(recipe)? };
+    let config = RunConfig {
+        init,
+        ..images.describe(recipe)?
+    };
     config.check_parameters(&device)?;
     let start = initial::start(&config, &path, &device)?;
     let run = RunDir::open_for_writing(&path, &config)?;
@@ -64,9 +67,13 @@ fn find_run(args: &TrainArgs) -> Result<(PathBuf, Option<RunConfig>)> {
         None => default_path(args)?,
     };
     let existing = RunDir::existing_config(&path)?;
-    if let Some(file) = existing.as_ref().and_then(|config| config.imported.as_ref()) {
+    if let Some(file) = existing
+        .as_ref()
+        .and_then(|config| config.imported.as_ref())
+    {
         anyhow::bail!(
-            "`{0}` was imported from `{file}` and is not trained further; train from it with --init {0} and another --out",
+            "`{0}` was imported from `{file}` and is not trained further; train from it with \
+             --init {0} and another --out",
             path.display()
         );
     }
@@ -76,7 +83,12 @@ fn find_run(args: &TrainArgs) -> Result<(PathBuf, Option<RunConfig>)> {
 /// `runs/DATASET-ARCH-ATTENTION`.
 fn default_path(args: &TrainArgs) -> Result<PathBuf> {
     let recipe = recipe_of(args, None)?;
-    let name = format!("{}-{}-{}", recipe.dataset.name(), recipe.architecture, recipe.attention_name());
+    let name = format!(
+        "{}-{}-{}",
+        recipe.dataset.name(),
+        recipe.architecture,
+        recipe.attention_name()
+    );
     Ok(Path::new("runs").join(name))
 }
 
@@ -84,7 +96,12 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
     if json {
         return terminal::json(results);
     }
-    let Results { best, best_epoch, pointing, .. } = results;
+    let Results {
+        best,
+        best_epoch,
+        pointing,
+        ..
+    } = results;
     terminal::result(&format!(
         "top-1 {} of {} held-out images (epoch {best_epoch}); chance is {}",
         percent(best.top1),
@@ -93,7 +110,8 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
     ))?;
     if let Some(pointing) = pointing {
         terminal::result(&format!(
-            "the attention map's maximum lies on the object in {}; untrained network {}, random point {}",
+            "the attention map's maximum lies on the object in {}; untrained network {}, random \
+             point {}",
             percent(pointing.trained),
             percent(pointing.untrained),
             percent(pointing.chance)

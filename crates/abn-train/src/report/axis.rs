@@ -1,6 +1,7 @@
 //! Axes of a chart: which interval is shown, where the ticks stand, how a value is written.
 
-/// Values beyond this are drawn as gaps: a diverged loss must not flatten the rest to nothing, nor overflow.
+/// Values beyond this are drawn as gaps: a diverged loss must not flatten the rest to nothing, nor
+/// overflow.
 const LARGEST: f64 = 1e12;
 /// Rounding error allowed in a quotient before it counts as beyond a tick.
 const SLACK: f64 = 1e-9;
@@ -17,7 +18,9 @@ pub enum Scale {
 impl Scale {
     /// Whether a value has a place on the axis; the others are gaps.
     pub(super) fn holds(self, value: f64) -> bool {
-        value.is_finite() && value.abs() <= LARGEST && (self == Self::Linear || value >= 1.0 / LARGEST)
+        value.is_finite()
+            && value.abs() <= LARGEST
+            && (self == Self::Linear || value >= 1.0 / LARGEST)
     }
 }
 
@@ -31,15 +34,22 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// An axis that holds all values and ends on ticks. A linear one starts at zero unless the values stay far
-    /// from it, so that heights can be compared.
-    /// `most` is the greatest value the data can have (1 for a fraction, else infinity).
+    /// An axis that holds all values and ends on ticks. A linear one starts at zero unless the
+    /// values stay far from it, so that heights can be compared. `most` is the greatest value the
+    /// data can have (1 for a fraction, else infinity).
     pub(super) fn around(values: impl Iterator<Item = f64>, scale: Scale, most: f64) -> Self {
         let mut held = values.filter(|&value| scale.holds(value)).peekable();
         if held.peek().is_none() {
-            return Self { scale, low: 0.0, high: 1.0, ticks: vec![] };
+            return Self {
+                scale,
+                low: 0.0,
+                high: 1.0,
+                ticks: vec![],
+            };
         }
-        let (low, high) = held.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) = held.fold((f64::MAX, f64::MIN), |(low, high), v| {
+            (low.min(v), high.max(v))
+        });
         match scale {
             Scale::Linear => Self::linear(low, high, most),
             Scale::Log => Self::log(low, high),
@@ -47,7 +57,11 @@ impl Axis {
     }
 
     fn linear(low: f64, high: f64, most: f64) -> Self {
-        let low = if low > 0.0 && low < 0.6 * high { 0.0 } else { low };
+        let low = if low > 0.0 && low < 0.6 * high {
+            0.0
+        } else {
+            low
+        };
         let (low, high) = widened(low, high);
         let high = high.min(most);
         let step = nice_step(high - low);
@@ -66,15 +80,30 @@ impl Axis {
         let last = (high.log10() - SLACK).ceil().max(first + 1.0);
         let power = |exponent: f64| 10_f64.powf(exponent);
         let stride = ((last - first) / 6.0).ceil() as usize;
-        let ticks = multiples(first, last, 1.0).into_iter().step_by(stride).map(power).collect();
-        Self { scale: Scale::Log, low: power(first), high: power(last), ticks }
+        let ticks = multiples(first, last, 1.0)
+            .into_iter()
+            .step_by(stride)
+            .map(power)
+            .collect();
+        Self {
+            scale: Scale::Log,
+            low: power(first),
+            high: power(last),
+            ticks,
+        }
     }
 
-    /// An axis of whole numbers from the first to the last, with ticks at round numbers between them.
+    /// An axis of whole numbers from the first to the last, with ticks at round numbers between
+    /// them.
     pub(super) fn epochs(first: usize, last: usize) -> Self {
         let (low, high) = (first as f64, last as f64);
         if first >= last {
-            return Self { scale: Scale::Linear, low: low - 0.5, high: low + 0.5, ticks: vec![low] };
+            return Self {
+                scale: Scale::Linear,
+                low: low - 0.5,
+                high: low + 0.5,
+                ticks: vec![low],
+            };
         }
         let step = nice_step(high - low).max(1.0);
         let mut ticks = multiples((low / step).ceil(), (high / step).floor(), step);
@@ -82,12 +111,23 @@ impl Axis {
         if first == 1 && step > 1.0 {
             ticks.insert(0, 1.0);
         }
-        Self { scale: Scale::Linear, low, high, ticks }
+        Self {
+            scale: Scale::Linear,
+            low,
+            high,
+            ticks,
+        }
     }
 
     /// Where a value lies between the ends of the axis: 0 at the low one, 1 at the high one.
     pub(super) fn position(&self, value: f64) -> f64 {
-        let place = |v: f64| if self.scale == Scale::Log { v.log10() } else { v };
+        let place = |v: f64| {
+            if self.scale == Scale::Log {
+                v.log10()
+            } else {
+                v
+            }
+        };
         (place(value) - place(self.low)) / (place(self.high) - place(self.low))
     }
 
@@ -97,7 +137,11 @@ impl Axis {
             [first, second, ..] => (second - first) * factor,
             _ => 1.0,
         };
-        if step > 0.0 { (-step.log10()).ceil().clamp(0.0, 9.0) as usize } else { 0 }
+        if step > 0.0 {
+            (-step.log10()).ceil().clamp(0.0, 9.0) as usize
+        } else {
+            0
+        }
     }
 }
 
@@ -107,14 +151,21 @@ fn widened(low: f64, high: f64) -> (f64, f64) {
     if high - low > 1e-6 * size {
         return (low, high);
     }
-    if size > 0.0 { (low - 0.1 * size, high + 0.1 * size) } else { (0.0, 1.0) }
+    if size > 0.0 {
+        (low - 0.1 * size, high + 0.1 * size)
+    } else {
+        (0.0, 1.0)
+    }
 }
 
 /// 1, 2 or 5 times a power of ten, such that `length` has at most about five steps.
 fn nice_step(length: f64) -> f64 {
     let rough = length / 5.0;
     let power = 10_f64.powf(rough.log10().floor());
-    let lead = [1.0, 2.0, 5.0].into_iter().find(|lead| lead * power >= rough * (1.0 - SLACK)).unwrap_or(10.0);
+    let lead = [1.0, 2.0, 5.0]
+        .into_iter()
+        .find(|lead| lead * power >= rough * (1.0 - SLACK))
+        .unwrap_or(10.0);
     lead * power
 }
 
@@ -132,8 +183,8 @@ mod tests {
     fn check(axis: &Axis, low: f64, high: f64, ticks: &[f64]) {
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(1.0);
         assert!(near(axis.low, low) && near(axis.high, high), "{axis:?}");
-        let equal =
-            axis.ticks.len() == ticks.len() && axis.ticks.iter().zip(ticks).all(|(&a, &b)| near(a, b));
+        let equal = axis.ticks.len() == ticks.len()
+            && axis.ticks.iter().zip(ticks).all(|(&a, &b)| near(a, b));
         assert!(equal, "{axis:?}, expected {ticks:?}");
     }
 
@@ -143,22 +194,52 @@ mod tests {
 
     #[test]
     fn values_far_apart_start_at_zero_and_end_on_a_tick() {
-        check(&linear(&[2.31, 0.13, 0.9]), 0.0, 2.5, &[0.0, 0.5, 1.0, 1.5, 2.0, 2.5]);
-        check(&linear(&[0.0, 1.0]), 0.0, 1.0, &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
-        check(&linear(&[-1.0, 1.0]), -1.0, 1.0, &[-1.0, -0.5, 0.0, 0.5, 1.0]);
+        check(
+            &linear(&[2.31, 0.13, 0.9]),
+            0.0,
+            2.5,
+            &[0.0, 0.5, 1.0, 1.5, 2.0, 2.5],
+        );
+        check(
+            &linear(&[0.0, 1.0]),
+            0.0,
+            1.0,
+            &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+        );
+        check(
+            &linear(&[-1.0, 1.0]),
+            -1.0,
+            1.0,
+            &[-1.0, -0.5, 0.0, 0.5, 1.0],
+        );
     }
 
     #[test]
     fn values_close_together_keep_their_band() {
         // 0.02 in five steps is 0.004: the next nice step is 0.005. 0.6 / 0.2 < 3 in binary, too.
-        check(&linear(&[0.90, 0.92]), 0.90, 0.92, &[0.90, 0.905, 0.91, 0.915, 0.92]);
-        check(&linear(&[0.6, 0.61]), 0.6, 0.61, &[0.6, 0.602, 0.604, 0.606, 0.608, 0.61]);
+        check(
+            &linear(&[0.90, 0.92]),
+            0.90,
+            0.92,
+            &[0.90, 0.905, 0.91, 0.915, 0.92],
+        );
+        check(
+            &linear(&[0.6, 0.61]),
+            0.6,
+            0.61,
+            &[0.6, 0.602, 0.604, 0.606, 0.608, 0.61],
+        );
     }
 
     #[test]
     fn equal_values_get_a_tenth_of_room() {
         check(&linear(&[10.0]), 9.0, 11.0, &[9.0, 9.5, 10.0, 10.5, 11.0]);
-        check(&linear(&[0.0, 0.0]), 0.0, 1.0, &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
+        check(
+            &linear(&[0.0, 0.0]),
+            0.0,
+            1.0,
+            &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+        );
     }
 
     #[test]
@@ -183,21 +264,37 @@ mod tests {
         let axis = Axis::around([0.1, 0.01, 0.001].into_iter(), Scale::Log, f64::INFINITY);
         check(&axis, 0.001, 0.1, &[0.001, 0.01, 0.1]);
         assert!((axis.position(0.01) - 0.5).abs() < 1e-12);
-        check(&Axis::around([0.1, 0.0].into_iter(), Scale::Log, f64::INFINITY), 0.1, 1.0, &[0.1, 1.0]);
+        check(
+            &Axis::around([0.1, 0.0].into_iter(), Scale::Log, f64::INFINITY),
+            0.1,
+            1.0,
+            &[0.1, 1.0],
+        );
     }
 
     #[test]
     fn epochs_have_whole_ticks_inside_the_run() {
         check(&Axis::epochs(1, 1), 0.5, 1.5, &[1.0]);
         check(&Axis::epochs(1, 4), 1.0, 4.0, &[1.0, 2.0, 3.0, 4.0]);
-        check(&Axis::epochs(1, 300), 1.0, 300.0, &[1.0, 100.0, 200.0, 300.0]);
+        check(
+            &Axis::epochs(1, 300),
+            1.0,
+            300.0,
+            &[1.0, 100.0, 200.0, 300.0],
+        );
         check(&Axis::epochs(20, 31), 20.0, 31.0, &[20.0, 25.0, 30.0]);
     }
 
     #[test]
     fn decimals_follow_the_step() {
         let decimals = |ticks: &[f64], factor| {
-            Axis { scale: Scale::Linear, low: 0.0, high: 1.0, ticks: ticks.to_vec() }.decimals(factor)
+            Axis {
+                scale: Scale::Linear,
+                low: 0.0,
+                high: 1.0,
+                ticks: ticks.to_vec(),
+            }
+            .decimals(factor)
         };
         assert_eq!(decimals(&[0.0, 0.5], 1.0), 1);
         assert_eq!(decimals(&[0.0, 0.02], 1.0), 2);

@@ -1,8 +1,9 @@
-//! A line chart over epochs, or other whole numbers, as inline SVG: axes, lines with gaps, and one readout per epoch on
-//! hover.
+//! A line chart over epochs, or other whole numbers, as inline SVG: axes, lines with gaps, and one
+//! readout per epoch on hover.
 //!
-//! Colours come from the classes `ink-...` of the style sheet, so the chart follows light and dark mode. The hover
-//! readout is CSS alone: every epoch has an invisible column; the pointer over it shows its line and values.
+//! Colours come from the classes `ink-...` of the style sheet, so the chart follows light and dark
+//! mode. The hover readout is CSS alone: every epoch has an invisible column; the pointer over it
+//! shows its line and values.
 
 use std::borrow::Cow;
 
@@ -45,7 +46,11 @@ impl Unit {
             size if size != 0.0 && !(1e-4..1e6).contains(&size) => format!("{shown:.1e}"),
             _ => format!("{shown:.*}", axis.decimals(self.factor())),
         };
-        if self == Self::Percent { format!("{text}%") } else { text }
+        if self == Self::Percent {
+            format!("{text}%")
+        } else {
+            text
+        }
     }
 
     /// A value as the readout shows it.
@@ -160,7 +165,13 @@ impl Chart {
             value.map(|&value| format!("{} ends at {}", series.name, self.unit.value(value)))
         };
         let ends: Vec<String> = self.series.iter().filter_map(last).collect();
-        format!("{} over {} {}s: {}", self.title, self.epochs.len(), self.over, ends.join(", "))
+        format!(
+            "{} over {} {}s: {}",
+            self.title,
+            self.epochs.len(),
+            self.over,
+            ends.join(", ")
+        )
     }
 }
 
@@ -172,12 +183,22 @@ struct Plot {
 
 impl Plot {
     fn of(chart: &Chart) -> Self {
-        let values = chart.series.iter().flat_map(|series| series.values.iter().flatten().copied());
+        let values = chart
+            .series
+            .iter()
+            .flat_map(|series| series.values.iter().flatten().copied());
         let zero = (chart.unit == Unit::Count).then_some(0.0);
-        let most = if chart.unit == Unit::Percent { 1.0 } else { f64::INFINITY };
+        let most = if chart.unit == Unit::Percent {
+            1.0
+        } else {
+            f64::INFINITY
+        };
         let first = chart.epochs.first().copied().unwrap_or(1);
         let last = chart.epochs.last().copied().unwrap_or(1);
-        Self { epochs: Axis::epochs(first, last), y: Axis::around(values.chain(zero), chart.scale, most) }
+        Self {
+            epochs: Axis::epochs(first, last),
+            y: Axis::around(values.chain(zero), chart.scale, most),
+        }
     }
 
     fn x(&self, epoch: usize) -> f64 {
@@ -208,10 +229,14 @@ impl Plot {
 
     /// One series: a line per stretch without gaps, and dots where a line would not be seen.
     fn line(&self, series: &Series, chart: &Chart) -> Markup {
-        let points = chart.epochs.iter().zip(&series.values).map(|(&epoch, value)| {
-            let held = value.filter(|&value| chart.scale.holds(value));
-            held.map(|value| (self.x(epoch), self.y(value)))
-        });
+        let points = chart
+            .epochs
+            .iter()
+            .zip(&series.values)
+            .map(|(&epoch, value)| {
+                let held = value.filter(|&value| chart.scale.holds(value));
+                held.map(|value| (self.x(epoch), self.y(value)))
+            });
         let dotted = chart.epochs.len() <= DOTTED_EPOCHS;
         html! {
             g class=(series.ink) {
@@ -235,7 +260,8 @@ impl Plot {
         (edge(before, PLOT_X.0), edge(after, PLOT_X.1))
     }
 
-    /// What appears while the pointer is over an epoch: a vertical line, the points and their values.
+    /// What appears while the pointer is over an epoch: a vertical line, the points and their
+    /// values.
     fn column(&self, index: usize, chart: &Chart) -> Markup {
         let epoch = chart.epochs[index];
         let x = self.x(epoch);
@@ -280,7 +306,10 @@ fn stretches(points: impl Iterator<Item = Option<(f64, f64)>>) -> Vec<Vec<(f64, 
 }
 
 fn coordinates(points: &[(f64, f64)]) -> String {
-    let pairs: Vec<String> = points.iter().map(|&(x, y)| format!("{},{}", px(x), px(y))).collect();
+    let pairs: Vec<String> = points
+        .iter()
+        .map(|&(x, y)| format!("{},{}", px(x), px(y)))
+        .collect();
     pairs.join(" ")
 }
 
@@ -294,7 +323,11 @@ mod tests {
     use super::*;
 
     fn chart(epochs: usize, values: Vec<Option<f64>>) -> Chart {
-        let series = vec![Series { name: "test".into(), ink: "ink-test", values }];
+        let series = vec![Series {
+            name: "test".into(),
+            ink: "ink-test",
+            values,
+        }];
         let (unit, scale) = (Unit::Number, Scale::Linear);
         Chart {
             title: "Loss".into(),
@@ -315,19 +348,42 @@ mod tests {
     fn points_stand_where_the_axes_put_them() {
         // The axes are 1..3 and 0..1 on x 44..346 and y 172..22.
         let svg = drawn(&chart(3, vec![Some(0.0), Some(0.5), Some(1.0)]));
-        assert!(svg.contains(r#"<polyline points="44.0,172.0 195.0,97.0 346.0,22.0">"#), "{svg}");
+        assert!(
+            svg.contains(r#"<polyline points="44.0,172.0 195.0,97.0 346.0,22.0">"#),
+            "{svg}"
+        );
     }
 
     #[test]
     fn a_value_that_is_not_finite_cuts_the_line() {
-        let values =
-            vec![Some(0.0), Some(1.0), Some(f64::NAN), Some(1.0), None, Some(f64::INFINITY), Some(0.5)];
+        let values = vec![
+            Some(0.0),
+            Some(1.0),
+            Some(f64::NAN),
+            Some(1.0),
+            None,
+            Some(f64::INFINITY),
+            Some(0.5),
+        ];
         let svg = drawn(&chart(7, values));
-        assert_eq!(svg.matches("<polyline").count(), 1, "one stretch has two points, the others one");
+        assert_eq!(
+            svg.matches("<polyline").count(),
+            1,
+            "one stretch has two points, the others one"
+        );
         // Four points, each as a dot and once more under the pointer.
-        assert_eq!((svg.matches(r#"r="2""#).count(), svg.matches(r#"r="3.2""#).count()), (4, 4));
+        assert_eq!(
+            (
+                svg.matches(r#"r="2""#).count(),
+                svg.matches(r#"r="3.2""#).count()
+            ),
+            (4, 4)
+        );
         assert!(svg.contains("test not finite"), "the readout names it");
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "no coordinate is made of it");
+        assert!(
+            !svg.contains("NaN") && !svg.contains("inf"),
+            "no coordinate is made of it"
+        );
     }
 
     #[test]
@@ -357,7 +413,11 @@ mod tests {
     fn long_runs_keep_all_points_and_thin_the_columns() {
         let svg = drawn(&chart(900, vec![Some(1.0); 900]));
         assert_eq!(svg.matches("g class=\"column\"").count(), 300);
-        let line = svg.split("points=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let line = svg
+            .split("points=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap();
         assert_eq!(line.split(' ').count(), 900);
         assert!(!svg.contains(r#"r="2""#), "no dots");
     }
@@ -372,27 +432,51 @@ mod tests {
 
     #[test]
     fn numbers_have_four_digits() {
-        let cases = [(0.0, "0"), (2.31, "2.310"), (0.123456, "0.1235"), (4000.0, "4000"), (5e-7, "5.00e-7")];
+        let cases = [
+            (0.0, "0"),
+            (2.31, "2.310"),
+            (0.123456, "0.1235"),
+            (4000.0, "4000"),
+            (5e-7, "5.00e-7"),
+        ];
         for (value, text) in cases {
             assert_eq!(significant(value), text);
         }
-        assert_eq!([0.001, 2.31, 4000.0, 1.0].map(short), ["0.001", "2.31", "4000", "1"]);
+        assert_eq!(
+            [0.001, 2.31, 4000.0, 1.0].map(short),
+            ["0.001", "2.31", "4000", "1"]
+        );
         assert_eq!(Unit::Percent.value(0.93125), "93.12%");
-        assert_eq!([Unit::Count, Unit::Percent].map(|unit| unit.value(f64::NAN)), ["not finite"; 2]);
+        assert_eq!(
+            [Unit::Count, Unit::Percent].map(|unit| unit.value(f64::NAN)),
+            ["not finite"; 2]
+        );
     }
 
     #[test]
     fn tick_labels_have_no_more_decimals_than_needed() {
         let labels = |unit: Unit, scale, values: [f64; 2]| {
             let axis = Axis::around(values.into_iter(), scale, f64::INFINITY);
-            axis.ticks.iter().map(|&tick| unit.tick(tick, &axis)).collect::<Vec<_>>()
+            axis.ticks
+                .iter()
+                .map(|&tick| unit.tick(tick, &axis))
+                .collect::<Vec<_>>()
         };
         assert_eq!(
             labels(Unit::Number, Scale::Linear, [0.0, 2.5]),
             ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5"]
         );
-        assert_eq!(labels(Unit::Percent, Scale::Linear, [0.9, 0.94]), ["90%", "91%", "92%", "93%", "94%"]);
-        assert_eq!(labels(Unit::Number, Scale::Log, [0.001, 0.1]), ["0.001", "0.01", "0.1"]);
-        assert_eq!(labels(Unit::Number, Scale::Linear, [0.0, 1e7])[..2], ["0", "2.0e6"]);
+        assert_eq!(
+            labels(Unit::Percent, Scale::Linear, [0.9, 0.94]),
+            ["90%", "91%", "92%", "93%", "94%"]
+        );
+        assert_eq!(
+            labels(Unit::Number, Scale::Log, [0.001, 0.1]),
+            ["0.001", "0.01", "0.1"]
+        );
+        assert_eq!(
+            labels(Unit::Number, Scale::Linear, [0.0, 1e7])[..2],
+            ["0", "2.0e6"]
+        );
     }
 }

@@ -8,13 +8,18 @@ use super::headline::percent;
 use crate::metrics::{EpochRecord, EpochTiming, MapHealth, Summary};
 
 /// What the curves of the maps say.
-const READING: &str = "Attention maps of the test images: an entropy of 100% is a map without a preference; a saturated \
-    share near 100% is a map whose sigmoid hardly learns any more. Drift is how far the maps of the same images moved \
-    since the epoch before: while it stays high, where the network looks is not settled, however good its accuracy.";
+const READING: &str = "Attention maps of the test images: an entropy of 100% is a map without a \
+    preference; a saturated share near 100% is a map whose sigmoid hardly learns any more. Drift \
+    is how far the maps of the same images moved since the epoch before: while it stays high, \
+    where the network looks is not settled, however good its accuracy.";
 
 /// All curves of a run, with a note where the maps are in trouble.
 pub(super) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
-    let best = epochs.iter().rev().find(|record| record.best).map(|record| record.epoch);
+    let best = epochs
+        .iter()
+        .rev()
+        .find(|record| record.best)
+        .map(|record| record.epoch);
     html! {
         section aria-labelledby="curves" {
             h2 #curves { "Training" }
@@ -36,23 +41,49 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
         train_and_test("Top-1", Unit::Percent, epochs, |summary| summary.top1),
         train_and_test("Loss", Unit::Number, epochs, |summary| summary.loss),
     ];
-    if epochs.iter().any(|record| record.test.attention_loss.is_some()) {
-        let attention = line("attention", "ink-attention", epochs, |record| record.test.attention_loss);
-        let perception = line("perception", "ink-test", epochs, |record| Some(record.test.perception_loss));
-        charts.push(chart("Test loss of the branches", Unit::Number, epochs, vec![attention, perception]));
+    if epochs
+        .iter()
+        .any(|record| record.test.attention_loss.is_some())
+    {
+        let attention = line("attention", "ink-attention", epochs, |record| {
+            record.test.attention_loss
+        });
+        let perception = line("perception", "ink-test", epochs, |record| {
+            Some(record.test.perception_loss)
+        });
+        charts.push(chart(
+            "Test loss of the branches",
+            Unit::Number,
+            epochs,
+            vec![attention, perception],
+        ));
     }
     if epochs.iter().any(|record| record.maps.is_some()) {
-        let mean = line("mean", "ink-attention", epochs, |record| Some(record.maps?.mean));
-        let spread = line("spread within a map", "ink-spread", epochs, |record| Some(record.maps?.spread));
-        charts.push(chart("Attention maps", Unit::Number, epochs, vec![mean, spread]));
+        let mean = line("mean", "ink-attention", epochs, |record| {
+            Some(record.maps?.mean)
+        });
+        let spread = line("spread within a map", "ink-spread", epochs, |record| {
+            Some(record.maps?.spread)
+        });
+        charts.push(chart(
+            "Attention maps",
+            Unit::Number,
+            epochs,
+            vec![mean, spread],
+        ));
     }
     charts.extend(shape_and_drift(epochs));
     for chart in &mut charts {
         chart.best = best;
     }
-    let rate = line("rate", "ink-train", epochs, |record| Some(record.learning_rate));
+    let rate = line("rate", "ink-train", epochs, |record| {
+        Some(record.learning_rate)
+    });
     let rate = chart("Learning rate", Unit::Number, epochs, vec![rate]);
-    charts.push(Chart { scale: rate_scale(epochs), ..rate });
+    charts.push(Chart {
+        scale: rate_scale(epochs),
+        ..rate
+    });
     if !timing.is_empty() {
         charts.push(speed(timing));
     }
@@ -61,17 +92,35 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
 
 /// Charts of what earlier versions did not record.
 fn shape_and_drift(epochs: &[EpochRecord]) -> Vec<Chart> {
-    let entropy = line("entropy", "ink-attention", epochs, |record| health(record, |maps| maps.entropy));
-    let saturated = line("saturated", "ink-spread", epochs, |record| health(record, |maps| maps.saturated));
-    let drift =
-        line("since the epoch before", "ink-attention", epochs, |record| health(record, |maps| maps.drift));
+    let entropy = line("entropy", "ink-attention", epochs, |record| {
+        health(record, |maps| maps.entropy)
+    });
+    let saturated = line("saturated", "ink-spread", epochs, |record| {
+        health(record, |maps| maps.saturated)
+    });
+    let drift = line(
+        "since the epoch before",
+        "ink-attention",
+        epochs,
+        |record| health(record, |maps| maps.drift),
+    );
     let known = |series: &Series| series.values.iter().any(Option::is_some);
     let mut charts = Vec::new();
     if known(&entropy) {
-        charts.push(chart("Shape of the maps", Unit::Percent, epochs, vec![entropy, saturated]));
+        charts.push(chart(
+            "Shape of the maps",
+            Unit::Percent,
+            epochs,
+            vec![entropy, saturated],
+        ));
     }
     if known(&drift) {
-        charts.push(chart("Drift of the maps", Unit::Number, epochs, vec![drift]));
+        charts.push(chart(
+            "Drift of the maps",
+            Unit::Number,
+            epochs,
+            vec![drift],
+        ));
     }
     charts
 }
@@ -86,14 +135,26 @@ fn train_and_test(
     epochs: &[EpochRecord],
     value: impl Fn(&Summary) -> f64,
 ) -> Chart {
-    let train = line("train", "ink-train", epochs, |record| Some(value(&record.train)));
-    let test = line("test", "ink-test", epochs, |record| Some(value(&record.test)));
+    let train = line("train", "ink-train", epochs, |record| {
+        Some(value(&record.train))
+    });
+    let test = line("test", "ink-test", epochs, |record| {
+        Some(value(&record.test))
+    });
     chart(title, unit, epochs, vec![train, test])
 }
 
 fn chart(title: &'static str, unit: Unit, epochs: &[EpochRecord], series: Vec<Series>) -> Chart {
     let epochs = epochs.iter().map(|record| record.epoch).collect();
-    Chart { title: title.into(), over: "epoch", unit, scale: Scale::Linear, epochs, series, best: None }
+    Chart {
+        title: title.into(),
+        over: "epoch",
+        unit,
+        scale: Scale::Linear,
+        epochs,
+        series,
+        best: None,
+    }
 }
 
 fn line(
@@ -102,25 +163,43 @@ fn line(
     epochs: &[EpochRecord],
     value: impl Fn(&EpochRecord) -> Option<f64>,
 ) -> Series {
-    Series { name: name.into(), ink, values: epochs.iter().map(value).collect() }
+    Series {
+        name: name.into(),
+        ink,
+        values: epochs.iter().map(value).collect(),
+    }
 }
 
-/// Steps divide the rate by ten again and again, which only a log axis shows; smooth schedules fall to near zero,
-/// which only a linear axis shows.
+/// Steps divide the rate by ten again and again, which only a log axis shows; smooth schedules fall
+/// to near zero, which only a linear axis shows.
 fn rate_scale(epochs: &[EpochRecord]) -> Scale {
-    let changes = epochs.windows(2).filter(|pair| pair[0].learning_rate != pair[1].learning_rate).count();
-    if changes > 0 && changes * 4 < epochs.len() { Scale::Log } else { Scale::Linear }
+    let changes = epochs
+        .windows(2)
+        .filter(|pair| pair[0].learning_rate != pair[1].learning_rate)
+        .count();
+    if changes > 0 && changes * 4 < epochs.len() {
+        Scale::Log
+    } else {
+        Scale::Linear
+    }
 }
 
 fn speed(timing: &[EpochTiming]) -> Chart {
-    let values = timing.iter().map(|epoch| Some(epoch.images_per_second)).collect();
+    let values = timing
+        .iter()
+        .map(|epoch| Some(epoch.images_per_second))
+        .collect();
     Chart {
         title: "Training speed".into(),
         over: "epoch",
         unit: Unit::Count,
         scale: Scale::Linear,
         epochs: timing.iter().map(|epoch| epoch.epoch).collect(),
-        series: vec![Series { name: "images per second".into(), ink: "ink-train", values }],
+        series: vec![Series {
+            name: "images per second".into(),
+            ink: "ink-train",
+            values,
+        }],
         best: None,
     }
 }
@@ -138,7 +217,12 @@ fn trouble(maps: &MapHealth) -> Option<String> {
         .filter(|(share, _)| *share > 0.0)
         .map(|(share, what)| format!("{} {what}", percent(share)))
         .collect();
-    (!found.is_empty()).then(|| format!("Of the attention maps of the last epoch, {}.", found.join(", ")))
+    (!found.is_empty()).then(|| {
+        format!(
+            "Of the attention maps of the last epoch, {}.",
+            found.join(", ")
+        )
+    })
 }
 
 /// The same numbers for those who read or copy them.
@@ -209,8 +293,15 @@ mod tests {
 
     #[test]
     fn only_steps_of_the_rate_are_drawn_on_a_log_axis() {
-        assert_eq!(scale(&[0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.001]), Scale::Log);
-        assert_eq!(scale(&[0.1, 0.08, 0.05, 0.02, 0.0]), Scale::Linear, "cosine");
+        assert_eq!(
+            scale(&[0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.001]),
+            Scale::Log
+        );
+        assert_eq!(
+            scale(&[0.1, 0.08, 0.05, 0.02, 0.0]),
+            Scale::Linear,
+            "cosine"
+        );
         assert_eq!(scale(&[0.1, 0.1, 0.1]), Scale::Linear, "constant");
     }
 }

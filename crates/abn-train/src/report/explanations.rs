@@ -1,7 +1,9 @@
-//! The page of `abn explain`: every image with the maps of all methods over it, one at a time or side by side.
+//! The page of `abn explain`: every image with the maps of all methods over it, one at a time or
+//! side by side.
 //!
-//! Without a script: each image has a group of radio buttons, and the style sheet lays the map of the one that is
-//! checked, or hovered over, on the picture. So it works by mouse, by touch and by keyboard.
+//! Without a script: each image has a group of radio buttons, and the style sheet lays the map of
+//! the one that is checked, or hovered over, on the picture. So it works by mouse, by touch and by
+//! keyboard.
 
 use std::path::Path;
 
@@ -50,13 +52,19 @@ pub struct Files {
 }
 
 impl Files {
-    /// Those of the image at `path`. Images from different folders may share a name; the number keeps their files
-    /// apart and in order.
+    /// Those of the image at `path`. Images from different folders may share a name; the number
+    /// keeps their files apart and in order.
     pub fn of(path: &Path, number: usize, raw: bool) -> Self {
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let stem = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let stem: String = stem.chars().take(LONGEST_STEM).collect();
         let name = format!("{number:04}-{stem}");
-        Self { overlays: format!("{name}.png"), raw: raw.then(|| format!("{name}.json")) }
+        Self {
+            overlays: format!("{name}.png"),
+            raw: raw.then(|| format!("{name}.json")),
+        }
     }
 }
 
@@ -70,12 +78,18 @@ pub struct MethodMaps {
 }
 
 impl MethodMaps {
-    /// The map that is drawn, and how: the trained map as it is, by the range asked for; every other, whose values
-    /// have no scale of their own, normalised.
+    /// The map that is drawn, and how: the trained map as it is, by the range asked for; every
+    /// other, whose values have no scale of their own, normalised.
     pub fn drawn(&self, drawing: &Drawing) -> (&AttentionMap, Drawing) {
         match self.method {
             MethodName::Attention => (&self.maps.raw, *drawing),
-            _ => (&self.maps.normalized, Drawing { range: Range::Unit, ..*drawing }),
+            _ => (
+                &self.maps.normalized,
+                Drawing {
+                    range: Range::Unit,
+                    ..*drawing
+                },
+            ),
         }
     }
 }
@@ -91,7 +105,11 @@ pub struct ExplanationPage {
 impl ExplanationPage {
     /// A page without images.
     pub fn new(methods: Vec<MethodName>, drawing: Drawing) -> Self {
-        Self { methods, drawing, articles: Vec::new() }
+        Self {
+            methods,
+            drawing,
+            articles: Vec::new(),
+        }
     }
 
     /// Adds an image.
@@ -99,7 +117,8 @@ impl ExplanationPage {
     /// # Errors
     /// The image has no pixels.
     pub fn add(&mut self, explanation: &Explanation) -> Result<()> {
-        self.articles.push(article(explanation, &self.drawing)?.into_string());
+        self.articles
+            .push(article(explanation, &self.drawing)?.into_string());
         Ok(())
     }
 
@@ -126,17 +145,23 @@ impl ExplanationPage {
 /// What the colours and the methods mean.
 fn legend(methods: &[MethodName], drawing: &Drawing) -> Markup {
     let attention = methods.contains(&MethodName::Attention);
-    let others = methods.iter().any(|method| *method != MethodName::Attention);
+    let others = methods
+        .iter()
+        .any(|method| *method != MethodName::Attention);
     let (ends, meaning) = match (drawing.range, attention, others) {
-        (Range::Unit, true, false) => {
-            (["0", "1"], "value of the attention map, the same scale for every image")
-        }
+        (Range::Unit, true, false) => (
+            ["0", "1"],
+            "value of the attention map, the same scale for every image",
+        ),
         (Range::Unit, true, true) => (
             ["0", "1"],
-            "value of the attention map, the same scale for every image; each map of another method from its lowest \
-             to its highest value",
+            "value of the attention map, the same scale for every image; each map of another \
+             method from its lowest to its highest value",
         ),
-        _ => (["lowest", "highest"], "value of each map: colours of different images do not compare"),
+        _ => (
+            ["lowest", "highest"],
+            "value of each map: colours of different images do not compare",
+        ),
     };
     html! {
         (scale(drawing, ends, meaning))
@@ -148,20 +173,27 @@ fn legend(methods: &[MethodName], drawing: &Drawing) -> Markup {
                 }
             }
             p.note {
-                "Hover over a name, or choose it, to lay its map over the picture; the arrow keys go from one to the \
-                 next. The figures under a name are the lowest and the highest value of the map as computed."
+                "Hover over a name, or choose it, to lay its map over the picture; the arrow keys \
+                 go from one to the next. The figures under a name are the lowest and the highest \
+                 value of the map as computed."
             }
         }
     }
 }
 
 fn article(explanation: &Explanation, drawing: &Drawing) -> Result<Markup> {
-    let Explanation { file, image, maps, .. } = explanation;
+    let Explanation {
+        file, image, maps, ..
+    } = explanation;
     // The pictures are held by the article and shown by whatever in it refers to them.
     let mut held = format!("--photo:url({})", photograph(image)?);
     for (index, maps) in maps.iter().enumerate() {
         let (map, drawing) = maps.drawn(drawing);
-        held.push_str(&format!(";--map-{}:url({})", index + 1, layer(map, &drawing)?));
+        held.push_str(&format!(
+            ";--map-{}:url({})",
+            index + 1,
+            layer(map, &drawing)?
+        ));
     }
     let shape = format!("aspect-ratio:{}/{}", image.width(), image.height());
     let methods: Vec<&str> = maps.iter().map(|maps| maps.method.title()).collect();
@@ -196,7 +228,11 @@ fn predictions(explanation: &Explanation) -> Markup {
 fn ways(explanation: &Explanation, shape: &str) -> Markup {
     let group = format!("way-{}", explanation.number);
     let way = |index: usize, title: &str, values: &str| {
-        let map = if index == 0 { "none".to_owned() } else { format!("var(--map-{index})") };
+        let map = if index == 0 {
+            "none".to_owned()
+        } else {
+            format!("var(--map-{index})")
+        };
         html! {
             label.way {
                 input type="radio" name=(group) checked[index == 1];
@@ -226,8 +262,8 @@ fn links(files: &Files) -> Markup {
     }
 }
 
-/// A path as a link relative to the page. Every byte that could mean something else in a link is escaped: a file
-/// may be called `javascript:...` or `a?b#c.png`.
+/// A path as a link relative to the page. Every byte that could mean something else in a link is
+/// escaped: a file may be called `javascript:...` or `a?b#c.png`.
 fn relative(path: &str) -> String {
     let mut link = "./".to_owned();
     for byte in path.bytes() {
@@ -247,7 +283,13 @@ mod tests {
 
     fn maps(method: MethodName, values: [f32; 2]) -> MethodMaps {
         let raw = AttentionMap::new(1, 2, values.to_vec()).unwrap();
-        MethodMaps { method, maps: Maps { normalized: raw.clone().normalized(), raw } }
+        MethodMaps {
+            method,
+            maps: Maps {
+                normalized: raw.clone().normalized(),
+                raw,
+            },
+        }
     }
 
     fn explanation() -> Explanation {
@@ -255,7 +297,10 @@ mod tests {
             number: 3,
             file: "<script>alert(1)</script>.png".to_owned(),
             image: RgbImage::new(4, 4),
-            maps: vec![maps(MethodName::Attention, [0.25, 0.5]), maps(MethodName::GradCam, [-3.0, 40.0])],
+            maps: vec![
+                maps(MethodName::Attention, [0.25, 0.5]),
+                maps(MethodName::GradCam, [-3.0, 40.0]),
+            ],
             predictions: vec![("<b>cat".to_owned(), 0.875), ("dog".to_owned(), 0.125)],
             asked: None,
             files: Files::of(Path::new("over/a b.jpg"), 3, false),
@@ -272,7 +317,10 @@ mod tests {
     #[test]
     fn links_stay_relative_whatever_the_file_is_called() {
         assert_eq!(relative("overlays/a b.png"), "./overlays/a%20b.png");
-        assert_eq!(relative("javascript:alert(1)"), "./javascript%3Aalert%281%29");
+        assert_eq!(
+            relative("javascript:alert(1)"),
+            "./javascript%3Aalert%281%29"
+        );
         assert_eq!(relative("é?#%\"<"), "./%C3%A9%3F%23%25%22%3C");
     }
 
@@ -290,18 +338,30 @@ mod tests {
         let html = page(&explanation());
         assert_eq!(html.matches(r#"type="radio" name="way-3""#).count(), 3);
         assert_eq!(html.matches("checked>").count(), 1);
-        for text in ["Grad-CAM", "-3.00 to 40.00", "0.25 to 0.50", "--map-2:url(data:image/png"] {
+        for text in [
+            "Grad-CAM",
+            "-3.00 to 40.00",
+            "0.25 to 0.50",
+            "--map-2:url(data:image/png",
+        ] {
             assert!(html.contains(text), "{text}");
         }
         assert!(!html.contains("Maps of the class"));
-        let asked = Explanation { asked: Some(("frog".to_owned(), 0.01)), ..explanation() };
+        let asked = Explanation {
+            asked: Some(("frog".to_owned(), 0.01)),
+            ..explanation()
+        };
         assert!(page(&asked).contains("Maps of the class <b>frog</b>, 1.0%"));
     }
 
-    /// Normalised maps always span the scale; a range of each image's own would light up one that is all zero.
+    /// Normalised maps always span the scale; a range of each image's own would light up one that
+    /// is all zero.
     #[test]
     fn only_the_trained_map_follows_the_range() {
-        let per_image = Drawing { range: Range::PerImage, ..Drawing::default() };
+        let per_image = Drawing {
+            range: Range::PerImage,
+            ..Drawing::default()
+        };
         let explanation = explanation();
         let (map, drawing) = explanation.maps[0].drawn(&per_image);
         assert_eq!((map.values[0], drawing.range), (0.25, Range::PerImage));

@@ -66,8 +66,12 @@ fn group(title: &str, shots: &[&Shot], drawing: &Drawing) -> Markup {
 
 fn card(shot: &Shot, drawing: &Drawing) -> Markup {
     let name = format!("an image of class {}", shot.label);
-    let picture =
-        Picture { image: &shot.image, map: shot.map.as_ref(), mask: shot.mask.as_ref(), name: &name };
+    let picture = Picture {
+        image: &shot.image,
+        map: shot.map.as_ref(),
+        mask: shot.mask.as_ref(),
+        name: &name,
+    };
     html! {
         figure.shot {
             (picture.pair(drawing, SIDE))

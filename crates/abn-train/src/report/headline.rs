@@ -8,9 +8,10 @@ use crate::metrics::{EpochRecord, EpochTiming, Pointing, Summary};
 /// The headline of a finished run, or of the epochs so far.
 pub(super) fn headline(report: &Report) -> Markup {
     let best = match &report.results {
-        Some(results) => {
-            Some((&results.best, format!("best epoch, {} of {}", results.best_epoch, results.epochs)))
-        }
+        Some(results) => Some((
+            &results.best,
+            format!("best epoch, {} of {}", results.best_epoch, results.epochs),
+        )),
         None => {
             let so_far = report.epochs.iter().rev().find(|record| record.best);
             so_far.map(|record| (&record.test, format!("best epoch so far, {}", record.epoch)))
@@ -51,7 +52,10 @@ fn accuracy(summary: &Summary, epoch: &str) -> Markup {
 fn time(timing: &[EpochTiming]) -> Markup {
     let train: f64 = timing.iter().map(|epoch| epoch.train_seconds).sum();
     let test: f64 = timing.iter().map(|epoch| epoch.test_seconds).sum();
-    let images: f64 = timing.iter().map(|epoch| epoch.images_per_second * epoch.train_seconds).sum();
+    let images: f64 = timing
+        .iter()
+        .map(|epoch| epoch.images_per_second * epoch.train_seconds)
+        .sum();
     let speed = images / train;
     let note = if speed.is_finite() {
         format!("{} images/s in training", grouped(speed as usize))
@@ -94,7 +98,11 @@ fn pointing_game(pointing: &Pointing) -> Markup {
 
 /// A row of a bar list: name, bar, percentage.
 pub(super) fn bar(name: &str, fraction: f64, ink: &str) -> Markup {
-    let length = if fraction.is_finite() { fraction.clamp(0.0, 1.0) * 100.0 } else { 0.0 };
+    let length = if fraction.is_finite() {
+        fraction.clamp(0.0, 1.0) * 100.0
+    } else {
+        0.0
+    };
     html! {
         div class=(ink) {
             dt { (name) }
@@ -106,7 +114,11 @@ pub(super) fn bar(name: &str, fraction: f64, ink: &str) -> Markup {
 
 /// A fraction as percent with one decimal.
 pub(super) fn percent(fraction: f64) -> String {
-    if fraction.is_finite() { format!("{:.1}%", fraction * 100.0) } else { "not finite".to_owned() }
+    if fraction.is_finite() {
+        format!("{:.1}%", fraction * 100.0)
+    } else {
+        "not finite".to_owned()
+    }
 }
 
 /// A whole number with commas between thousands.
@@ -141,13 +153,26 @@ mod tests {
 
     #[test]
     fn thousands_are_grouped() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
     }
 
     #[test]
     fn durations_show_two_units() {
         let shown = [4.25, 59.7, 61.0, 3599.6, 7380.0, f64::NAN].map(duration);
-        assert_eq!(shown, ["4.2 s", "1 min 00 s", "1 min 01 s", "1 h 00 min", "2 h 03 min", "unknown"]);
+        assert_eq!(
+            shown,
+            [
+                "4.2 s",
+                "1 min 00 s",
+                "1 min 01 s",
+                "1 h 00 min",
+                "2 h 03 min",
+                "unknown"
+            ]
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A map as a picture of its own, to be laid over an image by the browser, and the image below it.
 //!
-//! The layer is a PNG of palette indices with one alpha for all colours: a few kilobytes, where an overlay for every
-//! method would repeat the photograph each time. It is resized as values, and only then coloured.
+//! The layer is a PNG of palette indices with one alpha for all colours: a few kilobytes, where an
+//! overlay for every method would repeat the photograph each time. It is resized as values, and
+//! only then coloured.
 
 use abn_core::explain::AttentionMap;
 use anyhow::{Context, Result};
@@ -11,17 +12,20 @@ use image::{ImageFormat, RgbImage};
 
 use crate::heatmap::{Drawing, NOT_FINITE, position};
 
-/// Longer side of a layer in pixels; the browser enlarges it, from one step of the scale to the next.
+/// Longer side of a layer in pixels; the browser enlarges it, from one step of the scale to the
+/// next.
 const SIDE: usize = 128;
-/// Steps of the colour scale, each with its three bytes in every file. The index after them is for values that are
-/// not finite.
+/// Steps of the colour scale, each with its three bytes in every file. The index after them is for
+/// values that are not finite.
 const STEPS: u8 = 127;
-/// Images of at most this many pixels a side are embedded without loss, because their pixels will be seen.
+/// Images of at most this many pixels a side are embedded without loss, because their pixels will
+/// be seen.
 const LOSSLESS: u32 = 64;
 /// Quality of the others.
 const JPEG_QUALITY: u8 = 85;
 
-/// A map as a data URI of a PNG that is transparent to what lies below it, but for values that are not finite.
+/// A map as a data URI of a PNG that is transparent to what lies below it, but for values that are
+/// not finite.
 ///
 /// # Errors
 /// The map cannot be encoded.
@@ -31,7 +35,9 @@ pub fn layer(map: &AttentionMap, drawing: &Drawing) -> Result<String> {
     let side = |side: usize| (side * SIDE / longer).max(1);
     let map = map.resize_to(side(map.width), side(map.height));
     let index = |value: &f32| {
-        position(*value, limits).map_or(STEPS, |position| (position * f32::from(STEPS - 1)).round() as u8)
+        position(*value, limits).map_or(STEPS, |position| {
+            (position * f32::from(STEPS - 1)).round() as u8
+        })
     };
     let indices: Vec<u8> = map.values.iter().map(index).collect();
     let mut file = Vec::new();
@@ -54,7 +60,10 @@ fn palette(drawing: &Drawing) -> Vec<u8> {
     let all = drawing.colors.palette();
     let last = usize::from(STEPS - 1);
     let scale = (0..=last).map(|step| all[(step * (all.len() - 1) + last / 2) / last]);
-    scale.chain([NOT_FINITE]).flat_map(|color| color.0).collect()
+    scale
+        .chain([NOT_FINITE])
+        .flat_map(|color| color.0)
+        .collect()
 }
 
 /// How opaque each index is.
@@ -72,11 +81,15 @@ fn alphas(drawing: &Drawing) -> Vec<u8> {
 pub fn photograph(image: &RgbImage) -> Result<String> {
     let mut file = std::io::Cursor::new(Vec::new());
     if is_small(image) {
-        image.write_to(&mut file, ImageFormat::Png).context("cannot encode an image")?;
+        image
+            .write_to(&mut file, ImageFormat::Png)
+            .context("cannot encode an image")?;
         return Ok(data_uri("png", file.get_ref()));
     }
     let encoder = JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY);
-    image.write_with_encoder(encoder).context("cannot encode an image")?;
+    image
+        .write_with_encoder(encoder)
+        .context("cannot encode an image")?;
     Ok(data_uri("jpeg", file.get_ref()))
 }
 
@@ -86,7 +99,10 @@ pub fn is_small(image: &RgbImage) -> bool {
 }
 
 fn data_uri(format: &str, file: &[u8]) -> String {
-    format!("data:image/{format};base64,{}", BASE64_STANDARD.encode(file))
+    format!(
+        "data:image/{format};base64,{}",
+        BASE64_STANDARD.encode(file)
+    )
 }
 
 #[cfg(test)]
@@ -107,27 +123,40 @@ mod tests {
 
     #[test]
     fn a_layer_has_the_colours_of_the_scale_and_one_opacity() {
-        for (colors, least, most) in
-            [(Colors::Jet, [0, 0, 128], [128, 0, 0]), (Colors::Inferno, [0, 0, 4], [252, 255, 164])]
-        {
-            let drawing = Drawing { colors, range: Range::Unit, opacity: 0.6 };
+        for (colors, least, most) in [
+            (Colors::Jet, [0, 0, 128], [128, 0, 0]),
+            (Colors::Inferno, [0, 0, 4], [252, 255, 164]),
+        ] {
+            let drawing = Drawing {
+                colors,
+                range: Range::Unit,
+                opacity: 0.6,
+            };
             let picture = decoded(&layer(&map(1, 2, &[0.0, 1.0]), &drawing).unwrap()).to_rgba8();
             assert_eq!(picture.dimensions(), (128, 64));
             let opaque = |[red, green, blue]: [u8; 3]| Rgba([red, green, blue, 153]);
-            assert_eq!((picture[(0, 0)], picture[(127, 63)]), (opaque(least), opaque(most)));
+            assert_eq!(
+                (picture[(0, 0)], picture[(127, 63)]),
+                (opaque(least), opaque(most))
+            );
         }
     }
 
     #[test]
     fn broken_values_hide_what_lies_below() {
-        let picture = decoded(&layer(&map(2, 1, &[0.5, f32::NAN]), &Drawing::default()).unwrap()).to_rgba8();
-        assert_eq!((picture[(0, 0)][3], picture[(0, 127)]), (140, Rgba([128, 128, 128, 255])));
+        let picture =
+            decoded(&layer(&map(2, 1, &[0.5, f32::NAN]), &Drawing::default()).unwrap()).to_rgba8();
+        assert_eq!(
+            (picture[(0, 0)][3], picture[(0, 127)]),
+            (140, Rgba([128, 128, 128, 255]))
+        );
     }
 
     #[test]
     fn a_smooth_map_takes_a_few_kilobytes() {
         let hill = |at: usize| {
-            (-((at % 14) as f32 - 6.0).powi(2) / 9.0 - ((at / 14) as f32 - 8.0).powi(2) / 16.0).exp()
+            (-((at % 14) as f32 - 6.0).powi(2) / 9.0 - ((at / 14) as f32 - 8.0).powi(2) / 16.0)
+                .exp()
         };
         let values: Vec<f32> = (0..196).map(hill).collect();
         let uri = layer(&map(14, 14, &values), &Drawing::default()).unwrap();
@@ -136,8 +165,11 @@ mod tests {
 
     #[test]
     fn small_images_keep_every_pixel_and_large_ones_their_size() {
-        let image =
-            |side| RgbImage::from_fn(side, side, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+        let image = |side| {
+            RgbImage::from_fn(side, side, |x, y| {
+                image::Rgb([x as u8, y as u8, (x * y) as u8])
+            })
+        };
         let small = photograph(&image(64)).unwrap();
         assert!(small.starts_with("data:image/png") && decoded(&small).to_rgb8() == image(64));
         let large = photograph(&image(65)).unwrap();

@@ -1,8 +1,8 @@
 //! Pages about a run: the report of a training and the explanations of images.
 //!
-//! A page is a pure function from results to one HTML file: no clock, no files, no network, no scripts. Images
-//! are embedded, charts are inline SVG, and all text passes the escaping of `maud`. The style sheet serves phones,
-//! light and dark mode.
+//! A page is a pure function from results to one HTML file: no clock, no files, no network, no
+//! scripts. Images are embedded, charts are inline SVG, and all text passes the escaping of `maud`.
+//! The style sheet serves phones, light and dark mode.
 
 mod axis;
 mod chart;

@@ -1,4 +1,5 @@
-//! What else there is to see about a run: links to the pages beside the report, and how the missing ones are made.
+//! What else there is to see about a run: links to the pages beside the report, and how the missing
+//! ones are made.
 
 use std::path::Path;
 
@@ -20,13 +21,23 @@ pub struct Related {
 }
 
 impl Related {
-    /// The pages of a run in that folder, none of them there yet. A baseline, which has no attention maps, is compared
-    /// by Grad-CAM.
+    /// The pages of a run in that folder, none of them there yet. A baseline, which has no
+    /// attention maps, is compared by Grad-CAM.
     pub fn of(run: &Path, has_attention: bool) -> Vec<Self> {
         let folder = quoted(&run.display().to_string());
         let below = quoted(&run.join("explanations").display().to_string());
-        let method = if has_attention { "" } else { " --method grad-cam" };
-        let page = |name, shows, file, command| Self { name, shows, file, exists: false, command };
+        let method = if has_attention {
+            ""
+        } else {
+            " --method grad-cam"
+        };
+        let page = |name, shows, file, command| Self {
+            name,
+            shows,
+            file,
+            exists: false,
+            command,
+        };
         vec![
             page(
                 "Explanations",
@@ -54,7 +65,11 @@ impl Related {
 fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     let needs_none = !path.is_empty() && path.chars().all(plain);
-    if needs_none { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+    if needs_none {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
 }
 
 /// The list; nothing without pages.
@@ -86,8 +101,14 @@ mod tests {
         let mut pages = Related::of(Path::new("runs/abn"), true);
         pages[1].exists = true;
         let html = related(&pages).into_string();
-        assert!(html.contains("<a href=\"score.html\">Score</a>") && !html.contains("abn score"), "{html}");
-        assert!(html.contains("<code>abn stability runs/abn OTHER_RUN --out runs/abn</code>"), "{html}");
+        assert!(
+            html.contains("<a href=\"score.html\">Score</a>") && !html.contains("abn score"),
+            "{html}"
+        );
+        assert!(
+            html.contains("<code>abn stability runs/abn OTHER_RUN --out runs/abn</code>"),
+            "{html}"
+        );
         assert_eq!(html.matches("<a ").count(), 1);
         assert!(related(&[]).into_string().is_empty());
     }
@@ -96,6 +117,9 @@ mod tests {
     fn commands_can_be_pasted_into_a_shell() {
         let pages = Related::of(Path::new("my runs/it's"), false);
         assert_eq!(pages[1].command, r"abn score 'my runs/it'\''s'");
-        assert!(pages[2].command.contains("--method grad-cam"), "a baseline has no attention maps");
+        assert!(
+            pages[2].command.contains("--method grad-cam"),
+            "a baseline has no attention maps"
+        );
     }
 }

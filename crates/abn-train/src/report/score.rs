@@ -1,5 +1,5 @@
-//! The page of `abn score`: methods by measures with their intervals, and what is left of each map while the network is
-//! drawn anew.
+//! The page of `abn score`: methods by measures with their intervals, and what is left of each map
+//! while the network is drawn anew.
 
 use maud::{Markup, html};
 
@@ -43,9 +43,11 @@ fn measures(scores: &Scores) -> Markup {
         section aria-labelledby="measures" {
             h2 #measures { "Methods by measures" }
             p.note {
-                "Means in percent with their 95 % intervals (bootstrap over images). An arrow says which way is better. "
-                "The best mean of a row is bold; it is filled where the interval of the difference, image by image, tells \
-                 it from every other method. Uniform, centre and gradient are controls that a good explanation must beat."
+                "Means in percent with their 95 % intervals (bootstrap over images). An arrow says \
+                 which way is better. "
+                "The best mean of a row is bold; it is filled where the interval of the \
+                 difference, image by image, tells it from every other method. Uniform, centre and \
+                 gradient are controls that a good explanation must beat."
             }
             div.scroll tabindex="0" role="region" aria-label="Methods by measures" {
                 table.numbers.scores {
@@ -68,7 +70,10 @@ fn row(comparison: &Comparison) -> Markup {
         Better::Neither => "",
     };
     let best = comparison.verdict.as_ref().map(|verdict| verdict.best);
-    let certain = comparison.verdict.as_ref().is_some_and(|verdict| verdict.ties.is_empty());
+    let certain = comparison
+        .verdict
+        .as_ref()
+        .is_some_and(|verdict| verdict.ties.is_empty());
     html! {
         tr {
             th scope="row" title=(comparison.metric.meaning()) { (comparison.metric.name()) " " (arrow) }
@@ -97,10 +102,12 @@ fn cascade(shown: &ScorePage) -> Markup {
         section aria-labelledby="cascade" {
             h2 #cascade { "While the network is drawn anew" }
             p.note {
-                "Absolute rank correlation, in percent, of each map with that of the same network after the weights of one part \
-                 more, from the prediction down, were replaced by random ones (" (shown.plan.randomised) " images). "
-                "A map that keeps its order although the parts it should depend on are gone shows the image, not the \
-                 network. The controls that never look at the network have 100 or no order at all."
+                "Absolute rank correlation, in percent, of each map with that of the same network \
+                 after the weights of one part more, from the prediction down, were replaced by \
+                 random ones (" (shown.plan.randomised) " images). "
+                "A map that keeps its order although the parts it should depend on are gone shows \
+                 the image, not the network. The controls that never look at the network have 100 \
+                 or no order at all."
             }
             div.scroll tabindex="0" role="region" aria-label="Rank correlation after each part" {
                 table.numbers.scores {
@@ -135,8 +142,9 @@ fn meanings(shown: &ScorePage) -> Markup {
                 }
             }
             p.note {
-                "All maps are normalised per image to [0, 1], one that is the same everywhere to 0. Deletion and insertion in " (plan.steps) " steps. Grad-CAM \
-                 and Grad-CAM++ look at the " (if plan.layer == Default::default() { "last features" } else { "features before the last stage" })
+                "All maps are normalised per image to [0, 1], one that is the same everywhere to 0. "
+                "Deletion and insertion in " (plan.steps) " steps. Grad-CAM and Grad-CAM++ look at the "
+                (if plan.layer == Default::default() { "last features" } else { "features before the last stage" })
                 ". Weights " code { (plan.weights.get(..16).unwrap_or(&plan.weights)) } ", " (plan.images) "."
             }
         }
@@ -187,14 +195,20 @@ mod tests {
     fn the_best_is_marked_and_text_is_escaped() {
         let html = render_scores(&shown());
         assert!(html.contains("&lt;b&gt;t") && html.contains("a &lt; b") && !html.contains("<b>"));
-        assert!(html.contains(r#"<td class="winner certain">50.0"#), "{html}");
+        assert!(
+            html.contains(r#"<td class="winner certain">50.0"#),
+            "{html}"
+        );
         assert!(html.contains(r#"<td class="">12.5"#), "{html}");
         assert!(html.contains("25.0"), "the cascade");
     }
 
     #[test]
     fn without_randomised_weights_there_is_no_cascade() {
-        let html = render_scores(&ScorePage { parts: vec![], ..shown() });
+        let html = render_scores(&ScorePage {
+            parts: vec![],
+            ..shown()
+        });
         assert!(!html.contains("drawn anew</h2>"));
     }
 }

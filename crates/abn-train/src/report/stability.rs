@@ -1,5 +1,5 @@
-//! The page of `abn stability`: the matrix of runs, the curve of thresholds, the classes, and images on which the runs
-//! look alike or apart.
+//! The page of `abn stability`: the matrix of runs, the curve of thresholds, the classes, and
+//! images on which the runs look alike or apart.
 
 use abn_core::explain::AttentionMap;
 use image::{GrayImage, Luma, RgbImage};
@@ -16,7 +16,8 @@ use crate::stability::{ClassFigures, Comparison, PairFigures, RunFigures, Scale}
 
 /// Pixels of the longer side of a picture; a row has one for every run.
 const SIDE: u32 = 160;
-/// Share of the colour in a cell of the matrix at an IoU of 1, in percent; more would swallow the number.
+/// Share of the colour in a cell of the matrix at an IoU of 1, in percent; more would swallow the
+/// number.
 const STRONGEST: f64 = 60.0;
 
 /// What the page shows.
@@ -95,9 +96,10 @@ fn headline(comparison: &Comparison) -> Markup {
                 (figure("Same prediction", &percent(comparison.agreement), "of images and pairs of runs"))
             }
             p.note {
-                "IoU is the share of the positions looked at by one of two runs that both look at; 1 is the same place. \
-                 What the maps of different images reach is owed to habit, such as looking at the centre: only what \
-                 is beyond it is about the image. Intervals are 95 % of the bootstrap."
+                "IoU is the share of the positions looked at by one of two runs that both look at; \
+                 1 is the same place. What the maps of different images reach is owed to habit, \
+                 such as looking at the centre: only what is beyond it is about the image. \
+                 Intervals are 95 % of the bootstrap."
                 @if left_out > 0 {
                     " " (left_out) " of " (comparison.images * comparison.pairs.len()) " pairs of maps are left out: on "
                     (comparison.empty) " neither reaches the threshold, " (comparison.broken) " are not finite."
@@ -135,8 +137,12 @@ fn runs(comparison: &Comparison) -> Markup {
 }
 
 fn matrix_row(comparison: &Comparison, row: usize, run: &RunFigures) -> Markup {
-    let pair =
-        |column: usize| comparison.pairs.iter().find(|pair| pair.runs == [row.min(column), row.max(column)]);
+    let pair = |column: usize| {
+        comparison
+            .pairs
+            .iter()
+            .find(|pair| pair.runs == [row.min(column), row.max(column)])
+    };
     html! {
         tr.best[row == comparison.best] {
             th scope="row" { (row + 1) " " (run.path) br; span.small { (run.title) } }
@@ -166,10 +172,12 @@ fn cell(pair: Option<&PairFigures>) -> Markup {
 fn thresholds(comparison: &Comparison, scale: Scale) -> Markup {
     let meaning = match scale {
         Scale::Raw => {
-            "Maps as they are: a threshold of 127 is a value of 0.498 in every image, the paper's measure."
+            "Maps as they are: a threshold of 127 is a value of 0.498 in every image, the paper's \
+             measure."
         }
         Scale::PerImage => {
-            "Maps normalised per image: a threshold of 127 is half of the image's own maximum, so every map reaches it."
+            "Maps normalised per image: a threshold of 127 is half of the image's own maximum, so \
+             every map reaches it."
         }
     };
     html! {
@@ -181,8 +189,9 @@ fn thresholds(comparison: &Comparison, scale: Scale) -> Markup {
                 (left_out(comparison).figure())
             }
             p.note {
-                "Where the two lines of the left chart meet, the maps say nothing about the image; low thresholds \
-                 hold nearly all of it, and there every IoU is near 1. Pairs of maps below the threshold have no IoU."
+                "Where the two lines of the left chart meet, the maps say nothing about the image; \
+                 low thresholds hold nearly all of it, and there every IoU is near 1. Pairs of \
+                 maps below the threshold have no IoU."
             }
         }
     }
@@ -190,27 +199,56 @@ fn thresholds(comparison: &Comparison, scale: Scale) -> Markup {
 
 fn curve(comparison: &Comparison) -> Chart {
     let same = comparison.curve.iter().map(|point| point.iou).collect();
-    let other = comparison.curve.iter().map(|point| point.iou_of_other_images).collect();
+    let other = comparison
+        .curve
+        .iter()
+        .map(|point| point.iou_of_other_images)
+        .collect();
     let series = vec![
-        Series { name: "same image".into(), ink: "ink-attention", values: same },
-        Series { name: "different images".into(), ink: "ink-train", values: other },
+        Series {
+            name: "same image".into(),
+            ink: "ink-attention",
+            values: same,
+        },
+        Series {
+            name: "different images".into(),
+            ink: "ink-train",
+            values: other,
+        },
     ];
     over_thresholds("Mean IoU", Unit::Number, comparison, series)
 }
 
 fn left_out(comparison: &Comparison) -> Chart {
-    let empty = comparison.curve.iter().map(|point| Some(point.empty)).collect();
-    let series = vec![Series { name: "neither map reaches it".into(), ink: "ink-spread", values: empty }];
+    let empty = comparison
+        .curve
+        .iter()
+        .map(|point| Some(point.empty))
+        .collect();
+    let series = vec![Series {
+        name: "neither map reaches it".into(),
+        ink: "ink-spread",
+        values: empty,
+    }];
     over_thresholds("Pairs left out", Unit::Percent, comparison, series)
 }
 
-fn over_thresholds(title: &'static str, unit: Unit, comparison: &Comparison, series: Vec<Series>) -> Chart {
+fn over_thresholds(
+    title: &'static str,
+    unit: Unit,
+    comparison: &Comparison,
+    series: Vec<Series>,
+) -> Chart {
     Chart {
         title: title.into(),
         over: "threshold",
         unit,
         scale: AxisScale::Linear,
-        epochs: comparison.curve.iter().map(|point| usize::from(point.threshold)).collect(),
+        epochs: comparison
+            .curve
+            .iter()
+            .map(|point| usize::from(point.threshold))
+            .collect(),
         series,
         best: Some(usize::from(comparison.threshold)),
     }
@@ -223,8 +261,8 @@ fn examples(shown: &StabilityPage) -> Markup {
             section aria-labelledby="gallery" {
                 h2 #gallery { "Alike and apart" }
                 p.note {
-                    "Each image, then the map of every run by its number. The thin line is where the map reaches the \
-                     threshold; a cross marks a wrong prediction."
+                    "Each image, then the map of every run by its number. The thin line is where \
+                     the map reaches the threshold; a cross marks a wrong prediction."
                 }
                 (color_bar(&shown.drawing))
                 h3 { "Most alike" }
@@ -239,7 +277,10 @@ fn examples(shown: &StabilityPage) -> Markup {
 /// An image and its maps side by side.
 fn row(example: &Example, shown: &StabilityPage) -> Markup {
     let image = fitted(&example.image, SIDE);
-    let (threshold, name) = (shown.comparison.threshold, format!("image {}", example.number));
+    let (threshold, name) = (
+        shown.comparison.threshold,
+        format!("image {}", example.number),
+    );
     html! {
         figure.strip {
             figcaption.small {
@@ -267,7 +308,9 @@ fn drawn(image: &RgbImage, map: &AttentionMap, drawing: &Drawing, threshold: u8)
         let value = map.values.get(y as usize * width as usize + x as usize);
         value.is_some_and(|value| value * 255.0 >= f32::from(threshold))
     };
-    let looked_at = GrayImage::from_fn(width, height, |x, y| Luma([if above(x, y) { 255 } else { 0 }]));
+    let looked_at = GrayImage::from_fn(width, height, |x, y| {
+        Luma([if above(x, y) { 255 } else { 0 }])
+    });
     outline(&mut picture, &looked_at);
     picture
 }
@@ -326,7 +369,11 @@ mod tests {
             predicted: vec![0],
             labels: vec![0],
         };
-        let runs = [seen("<b>a", [0.9, 0.1]), seen("b", [0.9, 0.8]), seen("c", [f32::NAN, 0.2])];
+        let runs = [
+            seen("<b>a", [0.9, 0.1]),
+            seen("b", [0.9, 0.8]),
+            seen("c", [f32::NAN, 0.2]),
+        ];
         let comparison = compare(&runs, &["cat".to_owned()], 127, || ());
         let example = Example {
             image: RgbImage::new(4, 4),
@@ -350,12 +397,17 @@ mod tests {
     fn the_page_shows_every_pair_and_what_was_left_out() {
         let html = render_stability(&shown());
         assert_eq!(
-            html.matches("class=\"cell\" title=\"0.500 to 0.500\" style=\"--strength:30%\"").count(),
+            html.matches("class=\"cell\" title=\"0.500 to 0.500\" style=\"--strength:30%\"")
+                .count(),
             2
         );
         assert!(html.contains("2 of 3 pairs of maps are left out"), "{html}");
         assert_eq!(html.matches("<svg").count(), 2);
-        assert_eq!(html.matches("<img").count(), 8, "an image and three maps, twice");
+        assert_eq!(
+            html.matches("<img").count(),
+            8,
+            "an image and three maps, twice"
+        );
         assert_eq!(html.matches("✗ dog").count(), 2);
         assert!(html.contains("threshold 125") && !html.contains(">epoch"));
     }
@@ -365,7 +417,10 @@ mod tests {
         let html = render_stability(&shown());
         assert!(html.contains("&lt;b&gt;a") && html.contains("&lt;i&gt;cat"));
         assert!(!html.contains("<b>") && !html.contains("<script") && !html.contains("NaN"));
-        assert_eq!(html.matches("src=\"").count(), html.matches("src=\"data:image/png;base64,").count());
+        assert_eq!(
+            html.matches("src=\"").count(),
+            html.matches("src=\"data:image/png;base64,").count()
+        );
     }
 
     #[test]

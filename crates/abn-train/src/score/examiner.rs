@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use abn_core::Classifier;
 use abn_core::explain::{
-    AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Part, THRESHOLD, deletion,
-    explain, insertion, rank_correlation, sparseness,
+    AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Part, THRESHOLD,
+    deletion, explain, insertion, rank_correlation, sparseness,
 };
 use abn_data::Batch;
 use anyhow::Result;
@@ -29,16 +29,26 @@ pub struct Examiner<'a> {
 }
 
 impl<'a> Examiner<'a> {
-    /// Draws the weights of the sanity check, from the seed of the run plus one: its own first weights are not
-    /// independent of it.
+    /// Draws the weights of the sanity check, from the seed of the run plus one: its own first
+    /// weights are not independent of it.
     ///
     /// # Errors
     /// The network is not of its configuration.
     pub fn new(session: &'a Session, plan: &'a Plan) -> Result<Self> {
-        let mut examiner = Self { session, plan, parts: Vec::new(), randomised: Vec::new() };
+        let mut examiner = Self {
+            session,
+            plan,
+            parts: Vec::new(),
+            randomised: Vec::new(),
+        };
         if plan.randomised > 0 {
             let seed = session.config.recipe.seed.wrapping_add(1);
-            let cascade = Cascade::new(&session.config.model, &session.classifier, seed, &session.device);
+            let cascade = Cascade::new(
+                &session.config.model,
+                &session.classifier,
+                seed,
+                &session.device,
+            );
             examiner.parts = cascade.parts().to_vec();
             let networks = (1..=examiner.parts.len()).map(|count| cascade.randomised(count));
             examiner.randomised = networks.collect::<Result<_, _>>()?;
@@ -46,7 +56,8 @@ impl<'a> Examiner<'a> {
         Ok(examiner)
     }
 
-    /// The parts of the network that are drawn anew, from the prediction down; none if that is not asked for.
+    /// The parts of the network that are drawn anew, from the prediction down; none if that is not
+    /// asked for.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
@@ -77,25 +88,53 @@ impl<'a> Examiner<'a> {
         };
         let of_class = |(logits, class): (&[f32], &usize)| probabilities(logits)[*class];
         let whole = outcome.logits.rows().zip(&classes).map(of_class).collect();
-        Ok(Seen { batch, images, predicted, classes, whole })
+        Ok(Seen {
+            batch,
+            images,
+            predicted,
+            classes,
+            whole,
+        })
     }
 
     /// One row an image.
     fn by_method(&self, seen: &Seen, method: MethodName) -> Result<Vec<Row>> {
-        let Seen { batch, images, predicted, classes, whole } = seen;
+        let Seen {
+            batch,
+            images,
+            predicted,
+            classes,
+            whole,
+        } = seen;
         let found = self.explain(&self.session.classifier, images, method, classes)?;
         let maps: Vec<&AttentionMap> = found.iter().map(|found| &found.normalized).collect();
-        let confidence = Confidence::measure(&self.session.classifier, images.clone(), &maps, classes, whole);
+        let confidence = Confidence::measure(
+            &self.session.classifier,
+            images.clone(),
+            &maps,
+            classes,
+            whole,
+        );
         let mut rows = Vec::with_capacity(batch.len());
         for (index, cascade) in self.cascades(seen, method, &found)?.into_iter().enumerate() {
             let image = images.clone().narrow(0, index, 1);
             let mask = batch.masks.get(index).and_then(Option::as_ref);
             let mut values = self.faithfulness(image, maps[index], classes[index]);
             values.insert(Metric::Drop, confidence[index].drop());
-            values.insert(Metric::Increase, f64::from(u8::from(confidence[index].increases())));
+            values.insert(
+                Metric::Increase,
+                f64::from(u8::from(confidence[index].increases())),
+            );
             values.extend(localisation(maps[index], mask)?);
-            values.extend(sparseness(maps[index]).map(|sparseness| (Metric::Sparseness, sparseness)));
-            values.extend(cascade.last().copied().flatten().map(|last| (Metric::Randomised, last)));
+            values
+                .extend(sparseness(maps[index]).map(|sparseness| (Metric::Sparseness, sparseness)));
+            values.extend(
+                cascade
+                    .last()
+                    .copied()
+                    .flatten()
+                    .map(|last| (Metric::Randomised, last)),
+            );
             rows.push(Row {
                 image: batch.indices[index],
                 label: batch.labels[index],
@@ -117,14 +156,27 @@ impl<'a> Examiner<'a> {
         method: MethodName,
         classes: &[usize],
     ) -> Result<Vec<Explanation>> {
-        Ok(explain(classifier, images.clone(), method.method(), self.plan.layer.layer(), classes)?)
+        Ok(explain(
+            classifier,
+            images.clone(),
+            method.method(),
+            self.plan.layer.layer(),
+            classes,
+        )?)
     }
 
     /// Deletion and insertion, each with both baselines.
-    fn faithfulness(&self, image: Tensor<4>, map: &AttentionMap, class: usize) -> BTreeMap<Metric, f64> {
+    fn faithfulness(
+        &self,
+        image: Tensor<4>,
+        map: &AttentionMap,
+        class: usize,
+    ) -> BTreeMap<Metric, f64> {
         let (classifier, steps) = (&self.session.classifier, self.plan.steps);
-        let delete = |baseline| deletion(classifier, image.clone(), map, class, baseline, steps).area();
-        let insert = |baseline| insertion(classifier, image.clone(), map, class, baseline, steps).area();
+        let delete =
+            |baseline| deletion(classifier, image.clone(), map, class, baseline, steps).area();
+        let insert =
+            |baseline| insertion(classifier, image.clone(), map, class, baseline, steps).area();
         BTreeMap::from([
             (Metric::Deletion, delete(Baseline::Zero)),
             (Metric::Insertion, insert(Baseline::Blur)),
@@ -133,8 +185,8 @@ impl<'a> Examiner<'a> {
         ])
     }
 
-    /// For each image, the absolute rank correlation of its map with that of each randomised network; none for the images
-    /// that are not asked this.
+    /// For each image, the absolute rank correlation of its map with that of each randomised
+    /// network; none for the images that are not asked this.
     fn cascades(
         &self,
         seen: &Seen,
@@ -143,7 +195,12 @@ impl<'a> Examiner<'a> {
     ) -> Result<Vec<Vec<Option<f64>>>> {
         let mut cascades = vec![Vec::new(); found.len()];
         // Without shuffling, the images that are asked come first.
-        let asked = seen.batch.indices.iter().filter(|index| **index < self.plan.randomised).count();
+        let asked = seen
+            .batch
+            .indices
+            .iter()
+            .filter(|index| **index < self.plan.randomised)
+            .count();
         if asked == 0 {
             return Ok(cascades);
         }
@@ -169,19 +226,29 @@ struct Seen<'b> {
     whole: Vec<f64>,
 }
 
-/// Absolute rank correlation of a map with that of a randomised network, which may have nothing in common with it by
-/// being constant; the opposite order is as much in common as the same.
-/// A map that is constant itself has no order to keep.
+/// Absolute rank correlation of a map with that of a randomised network, which may have nothing in
+/// common with it by being constant; the opposite order is as much in common as the same. A map
+/// that is constant itself has no order to keep.
 fn similarity(own: &AttentionMap, other: &AttentionMap) -> Option<f64> {
     rank_correlation(own, own)?;
     Some(rank_correlation(own, other).map_or(0.0, f64::abs))
 }
 
 fn localisation(map: &AttentionMap, mask: Option<&GrayImage>) -> Result<BTreeMap<Metric, f64>> {
-    let Some(mask) = mask.map(object).transpose()? else { return Ok(BTreeMap::new()) };
+    let Some(mask) = mask.map(object).transpose()? else {
+        return Ok(BTreeMap::new());
+    };
     let threshold = f32::from(THRESHOLD) / 255.0;
-    let Some(found) = Localisation::measure(map, &mask, threshold) else { return Ok(BTreeMap::new()) };
-    let known =
-        [(Metric::Pointing, found.pointing), (Metric::Energy, found.energy), (Metric::Iou, found.iou)];
-    Ok(known.into_iter().chain(found.auc.map(|auc| (Metric::Auc, auc))).collect())
+    let Some(found) = Localisation::measure(map, &mask, threshold) else {
+        return Ok(BTreeMap::new());
+    };
+    let known = [
+        (Metric::Pointing, found.pointing),
+        (Metric::Energy, found.energy),
+        (Metric::Iou, found.iou),
+    ];
+    Ok(known
+        .into_iter()
+        .chain(found.auc.map(|auc| (Metric::Auc, auc)))
+        .collect())
 }

@@ -80,7 +80,10 @@ impl Metric {
 
     /// The name in files.
     pub fn column(self) -> String {
-        self.name().replace(['(', ')'], "").replace(' ', "_").to_lowercase()
+        self.name()
+            .replace(['(', ')'], "")
+            .replace(' ', "_")
+            .to_lowercase()
     }
 
     /// Which way is better.
@@ -96,35 +99,45 @@ impl Metric {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Deletion => {
-                "mean probability of the class while the pixels are taken away, the map's highest first, to the mean \
-                 colour (Petsiuk et al. 2018)"
+                "mean probability of the class while the pixels are taken away, the map's highest \
+                 first, to the mean colour (Petsiuk et al. 2018)"
             }
             Self::Insertion => {
-                "mean probability while the pixels return to the blurred image, the map's highest first (Petsiuk et al. \
-                 2018)"
+                "mean probability while the pixels return to the blurred image, the map's highest \
+                 first (Petsiuk et al. 2018)"
             }
-            Self::DeletionBlur => "deletion to the blurred image, which has no sharp edges of its own",
+            Self::DeletionBlur => {
+                "deletion to the blurred image, which has no sharp edges of its own"
+            }
             Self::InsertionZero => "insertion into the mean colour",
             Self::Drop => {
-                "share of the probability that is lost if the image is multiplied by the map (Chattopadhay et al. 2018)"
+                "share of the probability that is lost if the image is multiplied by the map \
+                 (Chattopadhay et al. 2018)"
             }
             Self::Increase => {
-                "share of the images of which the network is surer if multiplied by the map (Chattopadhay et al. 2018)"
+                "share of the images of which the network is surer if multiplied by the map \
+                 (Chattopadhay et al. 2018)"
             }
             Self::Pointing => {
-                "whether the map's maximum lies on the object (Zhang et al. 2016), without tolerance"
+                "whether the map's maximum lies on the object (Zhang et al. 2016), without \
+                 tolerance"
             }
             Self::Energy => "share of the map's sum that lies on the object (Wang et al. 2020)",
             Self::Iou => {
-                "overlap of the object with the pixels at or above half of the map's range (127 of 255)"
+                "overlap of the object with the pixels at or above half of the map's range (127 of \
+                 255)"
             }
-            Self::Auc => "probability that a pixel on the object has a higher value than one beside it",
+            Self::Auc => {
+                "probability that a pixel on the object has a higher value than one beside it"
+            }
             Self::Sparseness => {
-                "Gini index: 0 for a uniform map, near 1 for a single position (Chalasani et al. 2020)"
+                "Gini index: 0 for a uniform map, near 1 for a single position (Chalasani et al. \
+                 2020)"
             }
             Self::Randomised => {
-                "absolute rank correlation with the map that the same network gives once all its weights are drawn anew: \
-                 a map that stays as it was does not explain the network (Adebayo et al. 2018)"
+                "absolute rank correlation with the map that the same network gives once all its \
+                 weights are drawn anew: a map that stays as it was does not explain the network \
+                 (Adebayo et al. 2018)"
             }
         }
     }

@@ -1,7 +1,8 @@
 //! How good a run's explanations are: every method by every measure, image by image.
 //!
-//! [`Plan`] says what is measured, [`Examiner`] measures a batch, [`Store`] keeps what is done so that an interrupted
-//! scoring continues, [`Scores`] draws the conclusions, [`table`] writes them down.
+//! [`Plan`] says what is measured, [`Examiner`] measures a batch, [`Store`] keeps what is done so
+//! that an interrupted scoring continues, [`Scores`] draws the conclusions, [`table`] writes them
+//! down.
 
 mod examiner;
 mod metric;
@@ -69,8 +70,8 @@ pub struct Row {
     pub method: MethodName,
     /// What is defined for this image.
     pub values: BTreeMap<Metric, f64>,
-    /// Absolute rank correlation with the map after each part more of the network was drawn anew; empty beyond the images that
-    /// are asked this.
+    /// Absolute rank correlation with the map after each part more of the network was drawn anew;
+    /// empty beyond the images that are asked this.
     pub cascade: Vec<Option<f64>>,
 }
 

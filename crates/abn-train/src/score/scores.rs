@@ -51,7 +51,8 @@ pub struct Cell {
 pub struct Verdict {
     /// Its place among the methods.
     pub best: usize,
-    /// The methods that cannot be told from it: the 95 % interval of the mean difference on the same images holds 0.
+    /// The methods that cannot be told from it: the 95 % interval of the mean difference on the
+    /// same images holds 0.
     pub ties: Vec<usize>,
 }
 
@@ -60,22 +61,37 @@ impl Scores {
     pub fn of(methods: &[MethodName], images: &[Vec<Row>]) -> Self {
         let value = |row: &Row, metric| row.values.get(&metric).copied();
         let column = |method: usize, metric| -> Vec<Option<f64>> {
-            images.iter().map(|rows| rows.get(method).and_then(|row| value(row, metric))).collect()
+            images
+                .iter()
+                .map(|rows| rows.get(method).and_then(|row| value(row, metric)))
+                .collect()
         };
         let compared = Metric::ALL.into_iter().filter_map(|metric| {
-            let columns: Vec<_> = (0..methods.len()).map(|method| column(method, metric)).collect();
+            let columns: Vec<_> = (0..methods.len())
+                .map(|method| column(method, metric))
+                .collect();
             Comparison::of(metric, &columns)
         });
-        let parts = images.iter().flatten().map(|row| row.cascade.len()).max().unwrap_or(0);
+        let parts = images
+            .iter()
+            .flatten()
+            .map(|row| row.cascade.len())
+            .max()
+            .unwrap_or(0);
         let after = |method: usize, part: usize| {
-            let known = images.iter().filter_map(|rows| rows.get(method)?.cascade.get(part).copied()?);
+            let known = images
+                .iter()
+                .filter_map(|rows| rows.get(method)?.cascade.get(part).copied()?);
             bootstrap(&known.collect::<Vec<_>>(), SEED)
         };
         Self {
             images: images.len(),
             with_object: images
                 .iter()
-                .filter(|rows| rows.iter().any(|row| row.values.contains_key(&Metric::Pointing)))
+                .filter(|rows| {
+                    rows.iter()
+                        .any(|row| row.values.contains_key(&Metric::Pointing))
+                })
                 .count(),
             methods: methods.to_vec(),
             metrics: compared.collect(),
@@ -85,13 +101,16 @@ impl Scores {
         }
     }
 
-    /// The measures in which each method is best, apart from all others or among some that cannot be told from it;
-    /// methods that are best in none are left out.
+    /// The measures in which each method is best, apart from all others or among some that cannot
+    /// be told from it; methods that are best in none are left out.
     pub fn winners(&self) -> BTreeMap<usize, Vec<(Metric, bool)>> {
         let mut winners: BTreeMap<usize, Vec<(Metric, bool)>> = BTreeMap::new();
         for comparison in &self.metrics {
             if let Some(verdict) = &comparison.verdict {
-                winners.entry(verdict.best).or_default().push((comparison.metric, verdict.ties.is_empty()));
+                winners
+                    .entry(verdict.best)
+                    .or_default()
+                    .push((comparison.metric, verdict.ties.is_empty()));
             }
         }
         winners
@@ -105,11 +124,18 @@ impl Comparison {
             .iter()
             .map(|column| {
                 let known: Vec<f64> = column.iter().copied().flatten().collect();
-                Cell { interval: bootstrap(&known, SEED), images: known.len() }
+                Cell {
+                    interval: bootstrap(&known, SEED),
+                    images: known.len(),
+                }
             })
             .collect();
         let any = cells.iter().any(|cell| cell.interval.is_some());
-        any.then(|| Self { metric, verdict: verdict(metric.better(), &cells, columns), cells })
+        any.then(|| Self {
+            metric,
+            verdict: verdict(metric.better(), &cells, columns),
+            cells,
+        })
     }
 }
 
@@ -119,15 +145,22 @@ fn verdict(better: Better, cells: &[Cell], columns: &[Vec<Option<f64>>]) -> Opti
         Better::Less => -1.0,
         Better::Neither => return None,
     };
-    let known =
-        cells.iter().enumerate().filter_map(|(method, cell)| Some((method, cell.interval?.mean * sign)));
+    let known = cells
+        .iter()
+        .enumerate()
+        .filter_map(|(method, cell)| Some((method, cell.interval?.mean * sign)));
     let (best, _) = known.reduce(|best, other| if other.1 > best.1 { other } else { best })?;
     let tied = |other: &usize| {
         let pairs = columns[best].iter().zip(&columns[*other]);
-        let differences: Vec<f64> = pairs.filter_map(|(a, b)| Some(((*a)? - (*b)?) * sign)).collect();
+        let differences: Vec<f64> = pairs
+            .filter_map(|(a, b)| Some(((*a)? - (*b)?) * sign))
+            .collect();
         bootstrap(&differences, SEED).is_some_and(|difference| difference.low <= 0.0)
     };
-    let ties = (0..cells.len()).filter(|other| *other != best).filter(tied).collect();
+    let ties = (0..cells.len())
+        .filter(|other| *other != best)
+        .filter(tied)
+        .collect();
     Some(Verdict { best, ties })
 }
 
@@ -136,28 +169,57 @@ mod tests {
     use super::*;
 
     fn compare(metric: Metric, columns: &[&[f64]]) -> Comparison {
-        let columns: Vec<Vec<Option<f64>>> =
-            columns.iter().map(|column| column.iter().map(|value| Some(*value)).collect()).collect();
+        let columns: Vec<Vec<Option<f64>>> = columns
+            .iter()
+            .map(|column| column.iter().map(|value| Some(*value)).collect())
+            .collect();
         Comparison::of(metric, &columns).unwrap()
     }
 
     #[test]
     fn the_same_lead_on_every_image_is_no_chance_however_much_images_differ() {
-        let found = compare(Metric::Insertion, &[&[0.1, 0.9, 0.5, 0.3], &[0.2, 1.0, 0.6, 0.4]]);
-        assert_eq!(found.verdict, Some(Verdict { best: 1, ties: vec![] }));
+        let found = compare(
+            Metric::Insertion,
+            &[&[0.1, 0.9, 0.5, 0.3], &[0.2, 1.0, 0.6, 0.4]],
+        );
+        assert_eq!(
+            found.verdict,
+            Some(Verdict {
+                best: 1,
+                ties: vec![]
+            })
+        );
         assert!((found.cells[1].interval.unwrap().mean - 0.55).abs() < 1e-12);
     }
 
     #[test]
     fn a_lead_on_one_image_of_four_is_a_tie() {
-        let found = compare(Metric::Insertion, &[&[0.5, 0.5, 0.5, 0.5], &[0.5, 0.5, 0.5, 0.9]]);
-        assert_eq!(found.verdict, Some(Verdict { best: 1, ties: vec![0] }));
+        let found = compare(
+            Metric::Insertion,
+            &[&[0.5, 0.5, 0.5, 0.5], &[0.5, 0.5, 0.5, 0.9]],
+        );
+        assert_eq!(
+            found.verdict,
+            Some(Verdict {
+                best: 1,
+                ties: vec![0]
+            })
+        );
     }
 
     #[test]
     fn less_is_better_where_it_is_and_a_description_has_no_best() {
-        assert_eq!(compare(Metric::Deletion, &[&[0.1; 3], &[0.2; 3]]).verdict.unwrap().best, 0);
-        assert_eq!(compare(Metric::Sparseness, &[&[0.1; 3], &[0.2; 3]]).verdict, None);
+        assert_eq!(
+            compare(Metric::Deletion, &[&[0.1; 3], &[0.2; 3]])
+                .verdict
+                .unwrap()
+                .best,
+            0
+        );
+        assert_eq!(
+            compare(Metric::Sparseness, &[&[0.1; 3], &[0.2; 3]]).verdict,
+            None
+        );
     }
 
     #[test]
@@ -165,7 +227,13 @@ mod tests {
         let columns = [vec![Some(0.5), None, Some(0.7)], vec![None, None, None]];
         let found = Comparison::of(Metric::Auc, &columns).unwrap();
         assert_eq!((found.cells[0].images, found.cells[1].images), (2, 0));
-        assert_eq!(found.verdict, Some(Verdict { best: 0, ties: vec![] }));
+        assert_eq!(
+            found.verdict,
+            Some(Verdict {
+                best: 0,
+                ties: vec![]
+            })
+        );
         assert!(Comparison::of(Metric::Auc, &[vec![None]]).is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! What is measured so far: one line an image behind a line with the plan, so that nothing is measured twice.
+//! What is measured so far: one line an image behind a line with the plan, so that nothing is
+//! measured twice.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -17,25 +18,37 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the lines of a plan in a folder, or begins them. What a kill cut off is dropped, and images beyond a
-    /// multiple of `batch` with it, unless they are all of `count`.
+    /// Opens the lines of a plan in a folder, or begins them. What a kill cut off is dropped, and
+    /// images beyond a multiple of `batch` with it, unless they are all of `count`.
     ///
     /// # Errors
     /// The folder cannot be made or written.
     pub fn open(folder: &Path, plan: &Plan, batch: usize, count: usize) -> Result<Self> {
-        let failed =
-            || format!("cannot write in `{}`; choose an --out that can be written", folder.display());
+        let failed = || {
+            format!(
+                "cannot write in `{}`; choose an --out that can be written",
+                folder.display()
+            )
+        };
         fs::create_dir_all(folder).with_context(failed)?;
         let header = serde_json::to_string(plan)?;
         let path = folder.join(format!("{}.jsonl", &sha256(header.as_bytes())[..16]));
-        let text =
-            fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-        let mut images = if text.lines().next() == Some(&header) { whole_lines(&text) } else { Vec::new() };
+        let text = fs::read(&path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
+        let mut images = if text.lines().next() == Some(&header) {
+            whole_lines(&text)
+        } else {
+            Vec::new()
+        };
         if images.len() != count {
             images.truncate(images.len().min(count) / batch * batch);
         }
         write_atomically(&path, &lines(&header, &images)?)?;
-        let file = OpenOptions::new().append(true).open(&path).with_context(failed)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .with_context(failed)?;
         Ok(Self { file, images })
     }
 
@@ -49,7 +62,9 @@ impl Store {
             serde_json::to_writer(&mut text, image)?;
             text.push(b'\n');
         }
-        self.file.write_all(&text).context("cannot keep what was measured; is the disk full?")?;
+        self.file
+            .write_all(&text)
+            .context("cannot keep what was measured; is the disk full?")?;
         self.images.extend(rows);
         Ok(())
     }
@@ -58,7 +73,12 @@ impl Store {
 /// The images of all lines behind the first, until one that is damaged or has no end.
 fn whole_lines(text: &str) -> Vec<Vec<Row>> {
     let lines = text.split_inclusive('\n').skip(1);
-    lines.map_while(|line| line.strip_suffix('\n').and_then(|line| serde_json::from_str(line).ok())).collect()
+    lines
+        .map_while(|line| {
+            line.strip_suffix('\n')
+                .and_then(|line| serde_json::from_str(line).ok())
+        })
+        .collect()
 }
 
 fn lines(header: &str, images: &[Vec<Row>]) -> Result<Vec<u8>> {
@@ -111,13 +131,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let open = |steps| Store::open(folder.path(), &plan(steps), 2, 7).unwrap();
         let mut store = open(5);
-        (0..3).for_each(|batch| store.add(vec![rows(2 * batch), rows(2 * batch + 1)]).unwrap());
-        let path = folder.path().read_dir().unwrap().next().unwrap().unwrap().path();
+        (0..3).for_each(|batch| {
+            store
+                .add(vec![rows(2 * batch), rows(2 * batch + 1)])
+                .unwrap()
+        });
+        let path = folder
+            .path()
+            .read_dir()
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         let text = fs::read(&path).unwrap();
         fs::write(&path, &text[..text.len() - 9]).unwrap();
         let store = open(5);
-        assert_eq!(store.images, (0..4).map(rows).collect::<Vec<_>>(), "half a batch is measured anew");
-        assert!(open(6).images.is_empty(), "another plan has lines of its own");
+        assert_eq!(
+            store.images,
+            (0..4).map(rows).collect::<Vec<_>>(),
+            "half a batch is measured anew"
+        );
+        assert!(
+            open(6).images.is_empty(),
+            "another plan has lines of its own"
+        );
         assert_eq!(open(5).images.len(), 4);
     }
 
@@ -126,6 +164,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut store = Store::open(folder.path(), &plan(5), 2, 3).unwrap();
         store.add((0..3).map(rows).collect()).unwrap();
-        assert_eq!(Store::open(folder.path(), &plan(5), 2, 3).unwrap().images.len(), 3);
+        assert_eq!(
+            Store::open(folder.path(), &plan(5), 2, 3)
+                .unwrap()
+                .images
+                .len(),
+            3
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Which runs can be compared: different ones, with the same classes, tested on the same images, that have maps of the
-//! method. All of it is known from their configurations, before the work begins.
+//! Which runs can be compared: different ones, with the same classes, tested on the same images,
+//! that have maps of the method. All of it is known from their configurations, before the work
+//! begins.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,13 @@ use crate::terminal;
 /// The configurations of the runs.
 ///
 /// # Errors
-/// A run cannot be opened, is named twice, or was trained on other classes or images than the first one.
+/// A run cannot be opened, is named twice, or was trained on other classes or images than the first
+/// one.
 pub fn open_configs(runs: &[PathBuf]) -> Result<Vec<RunConfig>> {
-    let configs = runs.iter().map(|path| Ok(RunDir::open(path)?.1)).collect::<Result<Vec<_>>>()?;
+    let configs = runs
+        .iter()
+        .map(|path| Ok(RunDir::open(path)?.1))
+        .collect::<Result<Vec<_>>>()?;
     for (number, path) in runs.iter().enumerate() {
         let same = |other: &&PathBuf| fs::canonicalize(other).ok() == fs::canonicalize(path).ok();
         ensure!(
@@ -31,8 +36,14 @@ pub fn open_configs(runs: &[PathBuf]) -> Result<Vec<RunConfig>> {
     Ok(configs)
 }
 
-/// Maps compare where the networks know the same classes and none has learned what another is tested on.
-fn refuse_other_images(first: &Path, known: &RunConfig, path: &Path, config: &RunConfig) -> Result<()> {
+/// Maps compare where the networks know the same classes and none has learned what another is
+/// tested on.
+fn refuse_other_images(
+    first: &Path,
+    known: &RunConfig,
+    path: &Path,
+    config: &RunConfig,
+) -> Result<()> {
     let (first, path) = (first.display(), path.display());
     let (one, other) = (known.recipe.dataset, config.recipe.dataset);
     ensure!(
@@ -49,27 +60,34 @@ fn refuse_other_images(first: &Path, known: &RunConfig, path: &Path, config: &Ru
     );
     // An imported run may have numbers for names.
     let named = known.imported.is_none() && config.imported.is_none();
-    let differ = known.classes.iter().zip(&config.classes).find(|(a, b)| a != b);
+    let differ = known
+        .classes
+        .iter()
+        .zip(&config.classes)
+        .find(|(a, b)| a != b);
     if let Some((a, b)) = differ.filter(|_| named) {
-        bail!("`{path}` has the class `{b}` where `{first}` has `{a}`: name runs of the same data set");
+        bail!(
+            "`{path}` has the class `{b}` where `{first}` has `{a}`: name runs of the same data set"
+        );
     }
     if let (Some(a), Some(b)) = (test_images(known), test_images(config)) {
         ensure!(
             a == b,
-            "`{path}` was tested on other images than `{first}` ({b} instead of {a}), so one run may have learned what \
-             the other has not seen: name runs of the same images"
+            "`{path}` was tested on other images than `{first}` ({b} instead of {a}), so one run \
+             may have learned what the other has not seen: name runs of the same images"
         );
     }
     Ok(())
 }
 
-/// Runs that cut images in another way still see the same objects, but not in the same places of their maps.
+/// Runs that cut images in another way still see the same objects, but not in the same places of
+/// their maps.
 pub fn warn_of_other_views(runs: &[PathBuf], configs: &[RunConfig]) {
     for (path, config) in runs.iter().zip(configs).skip(1) {
         if config.recipe.eval_steps != configs[0].recipe.eval_steps {
             terminal::note(&format!(
-                "warning: `{}` resizes and cuts images in another way than `{}`; where they are cut to other parts, \
-                 positions of the maps do not correspond",
+                "warning: `{}` resizes and cuts images in another way than `{}`; where they are \
+                 cut to other parts, positions of the maps do not correspond",
                 path.display(),
                 runs[0].display()
             ));
@@ -79,7 +97,11 @@ pub fn warn_of_other_views(runs: &[PathBuf], configs: &[RunConfig]) {
 
 /// The digest of the held-out images, where it is known.
 fn test_images(config: &RunConfig) -> Option<&str> {
-    config.images.as_deref()?.split_once("test: ").map(|(_, test)| test)
+    config
+        .images
+        .as_deref()?
+        .split_once("test: ")
+        .map(|(_, test)| test)
 }
 
 /// Whether a run has maps of that method.
@@ -90,7 +112,9 @@ pub fn check_method(config: &RunConfig, ask: &Ask) -> Result<()> {
     let missing = match ask.method {
         Method::Attention if config.model.attention.is_none() => ExplainError::NoBranch,
         Method::Cam if ask.layer == Layer::Features => ExplainError::CamAtFeatures,
-        Method::Cam if config.model.network.head != HeadConfig::Pooled => ExplainError::NoLinearHead,
+        Method::Cam if config.model.network.head != HeadConfig::Pooled => {
+            ExplainError::NoLinearHead
+        }
         _ => return Ok(()),
     };
     bail!("{missing}")

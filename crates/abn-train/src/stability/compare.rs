@@ -1,4 +1,5 @@
-//! The comparison itself: maps and predictions of several runs to figures. Pure, and the same for the same runs.
+//! The comparison itself: maps and predictions of several runs to figures. Pure, and the same for
+//! the same runs.
 
 use abn_core::explain::{Overlap, rank_correlation};
 
@@ -10,8 +11,14 @@ const SEED: u64 = 0;
 /// Distance between the thresholds of the curve, in grey levels: 52 of them from 0 to 255.
 const STEP: usize = 5;
 
-/// Compares runs that saw the same images, two by two, at a grey level of 255. `progress` is called after every pair.
-pub fn compare(runs: &[Seen], classes: &[String], threshold: u8, mut progress: impl FnMut()) -> Comparison {
+/// Compares runs that saw the same images, two by two, at a grey level of 255. `progress` is called
+/// after every pair.
+pub fn compare(
+    runs: &[Seen],
+    classes: &[String],
+    threshold: u8,
+    mut progress: impl FnMut(),
+) -> Comparison {
     let (best, mut curve) = (most_accurate(runs), Curve::new());
     let mut pairs = Vec::new();
     for first in 0..runs.len() {
@@ -45,7 +52,9 @@ pub fn compare(runs: &[Seen], classes: &[String], threshold: u8, mut progress: i
 
 fn run_figures(runs: &[Seen], pairs: &[Pair], best: usize) -> Vec<RunFigures> {
     let figures = |(number, seen): (usize, &Seen)| {
-        let with_best = pairs.iter().find(|pair| number != best && pair.has(number) && pair.has(best));
+        let with_best = pairs
+            .iter()
+            .find(|pair| number != best && pair.has(number) && pair.has(best));
         RunFigures {
             path: seen.path.clone(),
             title: seen.title.clone(),
@@ -62,14 +71,25 @@ fn run_figures(runs: &[Seen], pairs: &[Pair], best: usize) -> Vec<RunFigures> {
 impl Seen {
     /// Share of the images that are classified rightly.
     fn top1(&self) -> f64 {
-        let right = self.predicted.iter().zip(&self.labels).filter(|(class, label)| class == label).count();
+        let right = self
+            .predicted
+            .iter()
+            .zip(&self.labels)
+            .filter(|(class, label)| class == label)
+            .count();
         right as f64 / self.labels.len().max(1) as f64
     }
 }
 
 /// Index of the run that classifies the most images rightly; the first of equals.
 fn most_accurate(runs: &[Seen]) -> usize {
-    let ahead = |best: usize, run: usize| if runs[run].top1() > runs[best].top1() { run } else { best };
+    let ahead = |best: usize, run: usize| {
+        if runs[run].top1() > runs[best].top1() {
+            run
+        } else {
+            best
+        }
+    };
     (0..runs.len()).fold(0, ahead)
 }
 
@@ -88,22 +108,37 @@ impl Pair {
     fn of(runs: [usize; 2], all: &[Seen], threshold: u8, curve: &mut Curve) -> Self {
         let [one, other] = runs.map(|run| &all[run]);
         let images = one.maps.len().min(other.maps.len());
-        let agreeing = one.predicted.iter().zip(&other.predicted).map(|(a, b)| a == b).collect();
+        let agreeing = one
+            .predicted
+            .iter()
+            .zip(&other.predicted)
+            .map(|(a, b)| a == b)
+            .collect();
         let (ious, ranks, other_images) = (Vec::new(), Vec::new(), Mean::default());
-        let mut pair = Self { runs, ious, ranks, agreeing, other_images, empty: 0, broken: 0 };
+        let mut pair = Self {
+            runs,
+            ious,
+            ranks,
+            agreeing,
+            other_images,
+            empty: 0,
+            broken: 0,
+        };
         for image in 0..images {
             let overlap = Overlap::of(&one.maps[image], &other.maps[image]);
             let iou = overlap.as_ref().and_then(|overlap| overlap.iou(threshold));
             pair.broken += usize::from(overlap.is_none());
             pair.empty += usize::from(overlap.is_some() && iou.is_none());
             pair.ious.push(iou);
-            pair.ranks.push(rank_correlation(&one.maps[image], &other.maps[image]));
+            pair.ranks
+                .push(rank_correlation(&one.maps[image], &other.maps[image]));
             curve.add(overlap.as_ref());
             // Half the images away, so that each image is compared with exactly one other.
             let elsewhere = (image + images / 2) % images;
             if elsewhere != image {
                 let overlap = Overlap::of(&one.maps[image], &other.maps[elsewhere]);
-                pair.other_images.add(overlap.as_ref().and_then(|overlap| overlap.iou(threshold)));
+                pair.other_images
+                    .add(overlap.as_ref().and_then(|overlap| overlap.iou(threshold)));
                 curve.add_other(overlap.as_ref());
             }
         }
@@ -141,7 +176,10 @@ fn images(runs: &[Seen], pairs: &[Pair], best: usize) -> Vec<ImageFigures> {
         iou_with_best: mean(with_best.iter().map(|pair| pair.ious[image])),
         rank_correlation: mean(pairs.iter().map(|pair| pair.ranks[image])),
         agreement: share(pairs.iter().map(|pair| pair.agreeing[image])),
-        correct: runs.iter().filter(|run| run.predicted[image] == *label).count(),
+        correct: runs
+            .iter()
+            .filter(|run| run.predicted[image] == *label)
+            .count(),
         pairs: pairs.iter().map(|pair| pair.ious[image]).collect(),
     };
     labels.iter().enumerate().map(figures).collect()
@@ -149,7 +187,10 @@ fn images(runs: &[Seen], pairs: &[Pair], best: usize) -> Vec<ImageFigures> {
 
 fn by_class(images: &[ImageFigures], classes: &[String]) -> Vec<ClassFigures> {
     let figures = |(number, class): (usize, &String)| {
-        let own: Vec<&ImageFigures> = images.iter().filter(|image| image.label == number).collect();
+        let own: Vec<&ImageFigures> = images
+            .iter()
+            .filter(|image| image.label == number)
+            .collect();
         (!own.is_empty()).then(|| ClassFigures {
             class: class.clone(),
             images: own.len(),
@@ -173,7 +214,12 @@ impl Curve {
     fn new() -> Self {
         let thresholds: Vec<u8> = (0..=u8::MAX).step_by(STEP).collect();
         let means = vec![Mean::default(); thresholds.len()];
-        Self { thresholds, same: means.clone(), other: means, pairs: 0 }
+        Self {
+            thresholds,
+            same: means.clone(),
+            other: means,
+            pairs: 0,
+        }
     }
 
     /// Two maps of one image; broken ones are left out.
@@ -247,7 +293,9 @@ mod tests {
     /// A run on images of four positions, of which the given ones are looked at.
     fn seen(path: &str, looks: &[&[usize]], predicted: &[usize]) -> Seen {
         let map = |places: &&[usize]| {
-            let values = (0..4).map(|place| if places.contains(&place) { 0.9 } else { 0.1 }).collect();
+            let values = (0..4)
+                .map(|place| if places.contains(&place) { 0.9 } else { 0.1 })
+                .collect();
             AttentionMap::new(2, 2, values).unwrap()
         };
         Seen {
@@ -265,7 +313,8 @@ mod tests {
         ["cat", "dog", "egret"].map(str::to_owned).to_vec()
     }
 
-    /// Three runs on two images; image by image the IoU of a-b is 1/2 and 1, of a-c 0 and none, of b-c 0 and none.
+    /// Three runs on two images; image by image the IoU of a-b is 1/2 and 1, of a-c 0 and none, of
+    /// b-c 0 and none.
     fn three() -> Comparison {
         let runs = [
             seen("a", &[&[0, 1], &[]], &[0, 0]),
@@ -281,13 +330,34 @@ mod tests {
     #[test]
     fn pairs_images_and_the_most_accurate_run_by_hand() {
         let found = three();
-        assert_eq!((found.images, found.best), (2, 1), "b is right twice, the others once");
-        assert_eq!(found.pairs.iter().map(|pair| pair.runs).collect::<Vec<_>>(), [[0, 1], [0, 2], [1, 2]]);
-        let ious: Vec<Vec<Option<f64>>> = found.per_image.iter().map(|image| image.pairs.clone()).collect();
+        assert_eq!(
+            (found.images, found.best),
+            (2, 1),
+            "b is right twice, the others once"
+        );
+        assert_eq!(
+            found.pairs.iter().map(|pair| pair.runs).collect::<Vec<_>>(),
+            [[0, 1], [0, 2], [1, 2]]
+        );
+        let ious: Vec<Vec<Option<f64>>> = found
+            .per_image
+            .iter()
+            .map(|image| image.pairs.clone())
+            .collect();
         // On the second image a and b see nothing together, and c sees what neither does.
-        assert_eq!(ious, [vec![Some(0.5), Some(0.0), Some(0.0)], vec![None, Some(0.0), Some(0.0)]]);
+        assert_eq!(
+            ious,
+            [
+                vec![Some(0.5), Some(0.0), Some(0.0)],
+                vec![None, Some(0.0), Some(0.0)]
+            ]
+        );
         assert_eq!((found.empty, found.broken), (1, 0));
-        assert_eq!(found.pairs[0].iou.unwrap().mean, 0.5, "the empty pair is left out");
+        assert_eq!(
+            found.pairs[0].iou.unwrap().mean,
+            0.5,
+            "the empty pair is left out"
+        );
         assert_eq!(found.per_image[0].iou, Some(0.5 / 3.0));
         assert_eq!(found.per_image[1].iou, Some(0.0));
         assert!((found.iou_over_images.unwrap().mean - 0.25 / 3.0).abs() < 1e-12);
@@ -296,7 +366,10 @@ mod tests {
         assert_eq!(found.iou_with_best.unwrap().mean, 0.25);
         let with_best: Vec<Option<f64>> = found.runs.iter().map(|run| run.iou_with_best).collect();
         assert_eq!(with_best, [Some(0.5), None, Some(0.0)]);
-        assert_eq!(found.runs.iter().map(|run| run.top1).collect::<Vec<_>>(), [0.5, 1.0, 0.5]);
+        assert_eq!(
+            found.runs.iter().map(|run| run.top1).collect::<Vec<_>>(),
+            [0.5, 1.0, 0.5]
+        );
     }
 
     #[test]
@@ -304,10 +377,27 @@ mod tests {
         let found = three();
         // Image 1: 0 0 1, image 2: 0 1 1. One of three pairs agrees on each.
         assert!((found.agreement - 1.0 / 3.0).abs() < 1e-12);
-        assert_eq!(found.pairs.iter().map(|pair| pair.agreement).collect::<Vec<_>>(), [0.5, 0.0, 0.5]);
-        assert_eq!(found.per_image.iter().map(|image| image.correct).collect::<Vec<_>>(), [2, 2]);
-        let classes: Vec<(&str, usize)> =
-            found.classes.iter().map(|class| (class.class.as_str(), class.images)).collect();
+        assert_eq!(
+            found
+                .pairs
+                .iter()
+                .map(|pair| pair.agreement)
+                .collect::<Vec<_>>(),
+            [0.5, 0.0, 0.5]
+        );
+        assert_eq!(
+            found
+                .per_image
+                .iter()
+                .map(|image| image.correct)
+                .collect::<Vec<_>>(),
+            [2, 2]
+        );
+        let classes: Vec<(&str, usize)> = found
+            .classes
+            .iter()
+            .map(|class| (class.class.as_str(), class.images))
+            .collect();
         assert_eq!(classes, [("cat", 1), ("dog", 1)], "no image is an egret");
         assert_eq!(found.classes[1].iou.unwrap().mean, 0.0);
     }
@@ -317,21 +407,50 @@ mod tests {
         let curve = three().curve;
         assert_eq!(curve.len(), 52);
         assert_eq!((curve[0].threshold, curve[51].threshold), (0, 255));
-        assert_eq!((curve[0].iou, curve[0].empty), (Some(1.0), 0.0), "everything is at least 0");
+        assert_eq!(
+            (curve[0].iou, curve[0].empty),
+            (Some(1.0), 0.0),
+            "everything is at least 0"
+        );
         // Level 125: the six pairs of maps without the empty one, 0.5 and four times 0.
         assert_eq!((curve[25].iou, curve[25].empty), (Some(0.1), 1.0 / 6.0));
-        assert_eq!((curve[51].iou, curve[51].empty), (None, 1.0), "nothing reaches 255");
+        assert_eq!(
+            (curve[51].iou, curve[51].empty),
+            (None, 1.0),
+            "nothing reaches 255"
+        );
     }
 
     #[test]
     fn maps_that_do_not_depend_on_the_image_are_as_alike_on_other_images() {
         let same: &[&[usize]] = &[&[0], &[0]];
-        let found = compare(&[seen("a", same, &[0, 1]), seen("b", same, &[0, 1])], &classes(), 127, || ());
-        assert_eq!((found.iou_over_images.unwrap().mean, found.iou_of_other_images), (1.0, Some(1.0)));
+        let found = compare(
+            &[seen("a", same, &[0, 1]), seen("b", same, &[0, 1])],
+            &classes(),
+            127,
+            || (),
+        );
+        assert_eq!(
+            (
+                found.iou_over_images.unwrap().mean,
+                found.iou_of_other_images
+            ),
+            (1.0, Some(1.0))
+        );
         let turned: &[&[usize]] = &[&[0], &[3]];
-        let found =
-            compare(&[seen("a", turned, &[0, 1]), seen("b", turned, &[0, 1])], &classes(), 127, || ());
-        assert_eq!((found.iou_over_images.unwrap().mean, found.iou_of_other_images), (1.0, Some(0.0)));
+        let found = compare(
+            &[seen("a", turned, &[0, 1]), seen("b", turned, &[0, 1])],
+            &classes(),
+            127,
+            || (),
+        );
+        assert_eq!(
+            (
+                found.iou_over_images.unwrap().mean,
+                found.iou_of_other_images
+            ),
+            (1.0, Some(0.0))
+        );
         assert_eq!(found.rank_correlation.unwrap().mean, 1.0);
     }
 
@@ -339,9 +458,17 @@ mod tests {
     fn broken_maps_are_counted_and_left_out() {
         let mut broken = seen("b", &[&[0], &[0]], &[0, 1]);
         broken.maps[1].values[2] = f32::NAN;
-        let found = compare(&[seen("a", &[&[0], &[0]], &[0, 1]), broken], &classes(), 127, || ());
+        let found = compare(
+            &[seen("a", &[&[0], &[0]], &[0, 1]), broken],
+            &classes(),
+            127,
+            || (),
+        );
         assert_eq!((found.empty, found.broken), (0, 1));
-        assert_eq!((found.per_image[0].iou, found.per_image[1].iou), (Some(1.0), None));
+        assert_eq!(
+            (found.per_image[0].iou, found.per_image[1].iou),
+            (Some(1.0), None)
+        );
         assert_eq!(found.rank_correlation.unwrap().mean, 1.0);
     }
 }

@@ -31,18 +31,26 @@ pub struct Seen {
 }
 
 impl Scale {
-    /// Raw for trained maps, which lie in [0, 1], unless one of the runs makes maps without an upper end; per image for
-    /// every other method.
+    /// Raw for trained maps, which lie in [0, 1], unless one of the runs makes maps without an
+    /// upper end; per image for every other method.
     pub fn usual<'a>(method: Method, mut runs: impl Iterator<Item = &'a RunConfig>) -> Self {
         let unbounded = |config: &RunConfig| {
-            config.model.attention.as_ref().is_some_and(|attention| attention.map == MapConfig::LogSum)
+            config
+                .model
+                .attention
+                .as_ref()
+                .is_some_and(|attention| attention.map == MapConfig::LogSum)
         };
-        if method == Method::Attention && !runs.any(unbounded) { Self::Raw } else { Self::PerImage }
+        if method == Method::Attention && !runs.any(unbounded) {
+            Self::Raw
+        } else {
+            Self::PerImage
+        }
     }
 }
 
-/// Passes the images through a run. Maps that ask for a class are those of the image's label, so that every run answers
-/// the same question; `progress` is told the number of images of each batch.
+/// Passes the images through a run. Maps that ask for a class are those of the image's label, so
+/// that every run answers the same question; `progress` is told the number of images of each batch.
 ///
 /// # Errors
 /// A sample cannot be read, or the run has no such maps.
@@ -66,7 +74,8 @@ pub fn look(
     };
     for batch in plain_loader(&session.config, images, workers).epoch(0, 0) {
         let batch = batch?;
-        let outcome = see(session, &batch, ask).with_context(|| format!("`{path}` cannot be compared"))?;
+        let outcome =
+            see(session, &batch, ask).with_context(|| format!("`{path}` cannot be compared"))?;
         seen.predicted.extend(outcome.0);
         seen.maps.extend(outcome.1);
         seen.labels.extend(&batch.labels);
@@ -82,12 +91,37 @@ fn see(session: &Session, batch: &Batch, ask: &Ask) -> Result<(Vec<usize>, Vec<A
     let outcome = Outcome::read(session.classifier.forward(images.clone()), trained)?;
     let classes = outcome.logits.rows().map(predicted).collect();
     let maps = if trained {
-        let maps = outcome.attention.ok_or(ExplainError::NoBranch)?.maps.into_iter();
-        maps.map(|map| if ask.scale == Scale::Raw { map } else { map.normalized() }).collect()
+        let maps = outcome
+            .attention
+            .ok_or(ExplainError::NoBranch)?
+            .maps
+            .into_iter();
+        maps.map(|map| {
+            if ask.scale == Scale::Raw {
+                map
+            } else {
+                map.normalized()
+            }
+        })
+        .collect()
     } else {
-        let explained =
-            explain(&session.classifier, images, ask.method, ask.layer, &batch.labels)?.into_iter();
-        explained.map(|maps| if ask.scale == Scale::Raw { maps.raw } else { maps.normalized }).collect()
+        let explained = explain(
+            &session.classifier,
+            images,
+            ask.method,
+            ask.layer,
+            &batch.labels,
+        )?
+        .into_iter();
+        explained
+            .map(|maps| {
+                if ask.scale == Scale::Raw {
+                    maps.raw
+                } else {
+                    maps.normalized
+                }
+            })
+            .collect()
     };
     Ok((classes, maps))
 }

@@ -1,5 +1,5 @@
-//! How alike the explanations of several trainings are (MANet, section 5.3.1): the same images through every run, their
-//! maps compared two by two.
+//! How alike the explanations of several trainings are (MANet, section 5.3.1): the same images
+//! through every run, their maps compared two by two.
 //!
 //! ```text
 //! run 1 --look--> maps [N, h, w] --\
@@ -44,8 +44,8 @@ pub struct Ask {
     pub scale: Scale,
 }
 
-/// What came out of comparing R runs on N images. Pairs of runs are numbered 0-1, 0-2, ..., 1-2, ...; a mean is absent
-/// where nothing could be compared.
+/// What came out of comparing R runs on N images. Pairs of runs are numbered 0-1, 0-2, ..., 1-2,
+/// ...; a mean is absent where nothing could be compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// Number of images.
@@ -60,18 +60,21 @@ pub struct Comparison {
     pub pairs: Vec<PairFigures>,
     /// Mean IoU of all pairs, its interval over images (each the mean of its pairs).
     pub iou_over_images: Option<Interval>,
-    /// The same, its interval over pairs (each the mean of its images). Pairs share runs, so it is a little too narrow.
+    /// The same, its interval over pairs (each the mean of its images). Pairs share runs, so it is
+    /// a little too narrow.
     pub iou_over_pairs: Option<Interval>,
-    /// Mean IoU of the other runs with the most accurate one, its interval over these runs: the paper's figure.
+    /// Mean IoU of the other runs with the most accurate one, its interval over these runs: the
+    /// paper's figure.
     pub iou_with_best: Option<Interval>,
-    /// Mean IoU of the maps of different images: what the runs share whatever they look at. Stability beyond it is
-    /// about the image.
+    /// Mean IoU of the maps of different images: what the runs share whatever they look at.
+    /// Stability beyond it is about the image.
     pub iou_of_other_images: Option<f64>,
     /// Pairs of maps of which neither reaches the threshold; they have no IoU and are left out.
     pub empty: usize,
     /// Pairs of maps of which one holds a value that is not finite; they are left out.
     pub broken: usize,
-    /// Mean rank correlation of the maps of all pairs, its interval over images: stability without a threshold.
+    /// Mean rank correlation of the maps of all pairs, its interval over images: stability without
+    /// a threshold.
     pub rank_correlation: Option<Interval>,
     /// Share of images and pairs for which both runs predict the same class.
     pub agreement: f64,

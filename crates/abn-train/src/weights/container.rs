@@ -1,4 +1,5 @@
-//! Where the pickles lie in what `torch.save` wrote over the years, each checked before any is read.
+//! Where the pickles lie in what `torch.save` wrote over the years, each checked before any is
+//! read.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -20,7 +21,8 @@ const LEGACY_PICKLES: usize = 5;
 
 pub(super) const CUT_OFF: &str = "the file is cut off or damaged; copy or download it again";
 
-/// Checks that a file can be given to the reader: its pickles are harmless and nothing in it expands.
+/// Checks that a file can be given to the reader: its pickles are harmless and nothing in it
+/// expands.
 ///
 /// # Errors
 /// It is damaged, hostile, or not what `torch.save` writes.
@@ -53,19 +55,28 @@ fn check_zip(path: &Path) -> Result<()> {
         let name = entry.name().map_err(cut_off)?.into_owned();
         ensure!(
             entry.compression() == CompressionMethod::Stored,
-            "`{name}` in it is compressed, which torch.save does not do; save the weights again with torch.save"
+            "`{name}` in it is compressed, which torch.save does not do; save the weights again \
+             with torch.save"
         );
         if !name.ends_with("data.pkl") {
             continue;
         }
         let size = entry.size();
-        ensure!(size <= LARGEST_PICKLE, "`{name}` in it claims {size} bytes, more than any checkpoint needs");
+        ensure!(
+            size <= LARGEST_PICKLE,
+            "`{name}` in it claims {size} bytes, more than any checkpoint needs"
+        );
         drop(entry);
         // The reader compares checksums, and knows files that are written without.
         let options = ZipReadOptions::new().ignore_crc32(true);
-        let entry = archive.by_index_with_options(index, options).map_err(cut_off)?;
+        let entry = archive
+            .by_index_with_options(index, options)
+            .map_err(cut_off)?;
         let mut bytes = Vec::new();
-        entry.take(LARGEST_PICKLE).read_to_end(&mut bytes).context(CUT_OFF)?;
+        entry
+            .take(LARGEST_PICKLE)
+            .read_to_end(&mut bytes)
+            .context(CUT_OFF)?;
         pickle::check(&bytes, &mut allowance)?;
     }
     Ok(())
@@ -74,7 +85,9 @@ fn check_zip(path: &Path) -> Result<()> {
 /// PyTorch 0.1.10 to 1.5: pickles one after the other, then the storages.
 fn check_legacy(path: &Path) -> Result<()> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_PICKLE).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(LARGEST_PICKLE)
+        .read_to_end(&mut bytes)?;
     let mut allowance = Allowance::of_a_file();
     let mut rest = &bytes[..];
     for _ in 0..LEGACY_PICKLES {
@@ -105,7 +118,10 @@ fn check_tar(bytes: &[u8]) -> Result<()> {
         }
         rest = after.get(size.next_multiple_of(512)..).unwrap_or_default();
     }
-    ensure!(rest.iter().all(|byte| *byte == 0), "something follows the end of the archive: {CUT_OFF}");
+    ensure!(
+        rest.iter().all(|byte| *byte == 0),
+        "something follows the end of the archive: {CUT_OFF}"
+    );
     Ok(())
 }
 
@@ -117,7 +133,10 @@ fn tar_entry(header: &[u8; 512]) -> Result<(String, usize)> {
     };
     let name = field(&header[..100]);
     let usual = matches!(header[156], 0 | b'0') && header[345..].iter().all(|byte| *byte == 0);
-    ensure!(usual, "its entry `{name}` is no usual file, which torch.save does not write");
+    ensure!(
+        usual,
+        "its entry `{name}` is no usual file, which torch.save does not write"
+    );
     let Ok(size) = usize::from_str_radix(&field(&header[124..136]), 8) else {
         bail!("its entry `{name}` has no size: {CUT_OFF}");
     };
@@ -138,7 +157,9 @@ fn check_tar_storages(mut rest: &[u8], allowance: &mut Allowance) -> Result<()> 
         rest = &rest[storage.length..];
         let elements = rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         let bytes = elements.and_then(|elements| elements.checked_mul(width)?.checked_add(8));
-        rest = bytes.and_then(|bytes| rest.get(usize::try_from(bytes).ok()?..)).context(CUT_OFF)?;
+        rest = bytes
+            .and_then(|bytes| rest.get(usize::try_from(bytes).ok()?..))
+            .context(CUT_OFF)?;
     }
     pickle::check(rest, allowance).map(drop)
 }
@@ -147,8 +168,14 @@ fn check_tar_storages(mut rest: &[u8], allowance: &mut Allowance) -> Result<()> 
 fn check_tar_tensors(mut rest: &[u8], allowance: &mut Allowance) -> Result<()> {
     for _ in 0..count(&mut rest, allowance)? {
         rest = &rest[pickle::check(rest, allowance)?.length..];
-        let rank = rest.first_chunk().map(|bytes| u32::from_le_bytes(*bytes)).context(CUT_OFF)?;
-        ensure!(rank <= 64, "a tensor in it has {rank} dimensions: {CUT_OFF}");
+        let rank = rest
+            .first_chunk()
+            .map(|bytes| u32::from_le_bytes(*bytes))
+            .context(CUT_OFF)?;
+        ensure!(
+            rank <= 64,
+            "a tensor in it has {rank} dimensions: {CUT_OFF}"
+        );
         rest = rest.get(8 + 16 * rank as usize + 8..).context(CUT_OFF)?;
     }
     Ok(())
@@ -157,5 +184,7 @@ fn check_tar_tensors(mut rest: &[u8], allowance: &mut Allowance) -> Result<()> {
 fn count(rest: &mut &[u8], allowance: &mut Allowance) -> Result<i64> {
     let checked = pickle::check(rest, allowance)?;
     *rest = &rest[checked.length..];
-    checked.number.with_context(|| format!("a count in it is no number: {CUT_OFF}"))
+    checked
+        .number
+        .with_context(|| format!("a count in it is no number: {CUT_OFF}"))
 }

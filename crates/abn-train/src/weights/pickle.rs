@@ -1,17 +1,20 @@
 //! What a pickle would become, found without making it.
 //!
-//! A pickle is a program for a small stack machine. Nothing of it is ever run here, but its reader copies what it
-//! fetches from the memo, so that a few bytes can unfold to any size, and it joins keys to names at every level.
-//! This walks through the opcodes with a price in place of each object, in time and memory proportional to the
-//! pickle, and refuses what would cost too much, nests too deep or asks for a class that plain weights do not need.
+//! A pickle is a program for a small stack machine. Nothing of it is ever run here, but its reader
+//! copies what it fetches from the memo, so that a few bytes can unfold to any size, and it joins
+//! keys to names at every level. This walks through the opcodes with a price in place of each
+//! object, in time and memory proportional to the pickle, and refuses what would cost too much,
+//! nests too deep or asks for a class that plain weights do not need.
 
 use std::collections::HashMap;
 
 use anyhow::{Error, Result, anyhow, bail, ensure};
 
-/// What an object without text takes at most: its place on the stack and in a container that grows by doubling.
+/// What an object without text takes at most: its place on the stack and in a container that grows
+/// by doubling.
 const OBJECT: u64 = 256;
-/// What a byte of text takes at most: the reader quotes what it did not expect, escaped, in a string that doubles.
+/// What a byte of text takes at most: the reader quotes what it did not expect, escaped, in a
+/// string that doubles.
 const BYTE: u64 = 12;
 /// What the pickles of one file may cost, in bytes; a ResNet-56 with its optimizer costs 7 MiB.
 const LARGEST: u64 = 128 << 20;
@@ -33,7 +36,8 @@ impl Allowance {
         match self.0.checked_sub(price) {
             Some(left) => self.0 = left,
             None => bail!(
-                "its pickle would unfold to more than {} MiB of names and numbers, which no checkpoint needs",
+                "its pickle would unfold to more than {} MiB of names and numbers, which no \
+                 checkpoint needs",
                 LARGEST >> 20
             ),
         }
@@ -100,8 +104,16 @@ impl<'a> Walk<'a, '_> {
             let opcode = self.take(1)?[0];
             if opcode == b'.' {
                 let number = self.pop()?.number;
-                let class = if let [class] = self.classes[..] { Some(class) } else { None };
-                return Ok(Checked { length: self.at, number, class });
+                let class = if let [class] = self.classes[..] {
+                    Some(class)
+                } else {
+                    None
+                };
+                return Ok(Checked {
+                    length: self.at,
+                    number,
+                    class,
+                });
             }
             self.step(opcode)?;
         }
@@ -193,7 +205,10 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn damage(&self, what: &str) -> Error {
-        anyhow!("its pickle is damaged at byte {}, {what}; copy or download the file again", self.at)
+        anyhow!(
+            "its pickle is damaged at byte {}, {what}; copy or download the file again",
+            self.at
+        )
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8]> {
@@ -218,7 +233,10 @@ impl<'a> Walk<'a, '_> {
 
     fn unsigned(&mut self, width: usize) -> Result<u64> {
         let bytes = self.take(width)?;
-        Ok(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Ok(bytes
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
     /// Pushes an object of its own, whose price is what it holds.
@@ -228,20 +246,34 @@ impl<'a> Walk<'a, '_> {
             "its pickle nests deeper than {DEEPEST} levels, which no checkpoint does"
         );
         self.allowance.spend(OBJECT)?;
-        self.stack.push(Item { price: item.price.saturating_add(OBJECT), ..item });
+        self.stack.push(Item {
+            price: item.price.saturating_add(OBJECT),
+            ..item
+        });
         Ok(())
     }
 
     fn push_number(&mut self, width: usize) -> Result<()> {
         let value = self.unsigned(width)?;
-        let signed = if width == 4 { i64::from(value as u32 as i32) } else { value as i64 };
-        self.push(Item { number: Some(signed), ..Item::default() })
+        let signed = if width == 4 {
+            i64::from(value as u32 as i32)
+        } else {
+            value as i64
+        };
+        self.push(Item {
+            number: Some(signed),
+            ..Item::default()
+        })
     }
 
     fn push_text(&mut self, text: &'a [u8]) -> Result<()> {
         let price = BYTE * text.len() as u64;
         self.allowance.spend(price)?;
-        self.push(Item { price, text: Some(text), ..Item::default() })
+        self.push(Item {
+            price,
+            text: Some(text),
+            ..Item::default()
+        })
     }
 
     fn push_prefixed(&mut self, width: usize) -> Result<()> {
@@ -257,13 +289,17 @@ impl<'a> Walk<'a, '_> {
         };
         ensure!(
             is_expected(module_name, class_name),
-            "it holds `{module_name}.{class_name}`, which plain weights do not need; nothing of it was run. Where \
-             the network was trained, save its weights alone: torch.save(model.state_dict(), ...)"
+            "it holds `{module_name}.{class_name}`, which plain weights do not need; nothing of it \
+             was run. Where the network was trained, save its weights alone: \
+             torch.save(model.state_dict(), ...)"
         );
         self.classes.push(name);
         let price = BYTE * (module.len() + name.len()) as u64;
         self.allowance.spend(price)?;
-        self.push(Item { price, ..Item::default() })
+        self.push(Item {
+            price,
+            ..Item::default()
+        })
     }
 
     /// A storage or, in the old tar, a tensor.
@@ -273,7 +309,11 @@ impl<'a> Walk<'a, '_> {
             _ => self.pop()?.price,
         };
         self.allowance.spend(price)?;
-        self.push(Item { price: price + 2 * OBJECT, tensors: 1, ..Item::default() })
+        self.push(Item {
+            price: price + 2 * OBJECT,
+            tensors: 1,
+            ..Item::default()
+        })
     }
 
     fn top(&mut self) -> Result<&mut Item<'a>> {
@@ -314,7 +354,9 @@ impl<'a> Walk<'a, '_> {
         let slot = match opcode {
             b'g' | b'p' => {
                 let line = self.line()?;
-                let digits = std::str::from_utf8(line).ok().and_then(|line| line.parse().ok());
+                let digits = std::str::from_utf8(line)
+                    .ok()
+                    .and_then(|line| line.parse().ok());
                 let Some(slot) = digits else {
                     return Err(self.damage("no number of a memo"));
                 };
@@ -347,11 +389,21 @@ impl<'a> Walk<'a, '_> {
     fn group(&mut self, items: &[Item<'a>]) -> Result<Item<'a>> {
         let sum = |of: fn(&Item<'a>) -> u64| items.iter().map(of).fold(0, u64::saturating_add);
         let tensors = sum(|item| item.tensors);
-        let longest = items.iter().filter_map(|item| item.text).map(<[u8]>::len).max().unwrap_or(0);
+        let longest = items
+            .iter()
+            .filter_map(|item| item.text)
+            .map(<[u8]>::len)
+            .max()
+            .unwrap_or(0);
         let names = tensors.saturating_mul(longest as u64 + INDEX);
         self.allowance.spend(names)?;
         let depth = items.iter().map(|item| item.depth).max().unwrap_or(0) + 1;
-        Ok(Item { price: sum(|item| item.price).saturating_add(names), tensors, depth, ..Item::default() })
+        Ok(Item {
+            price: sum(|item| item.price).saturating_add(names),
+            tensors,
+            depth,
+            ..Item::default()
+        })
     }
 
     fn push_group(&mut self, items: &[Item<'a>]) -> Result<()> {
@@ -375,7 +427,8 @@ impl<'a> Walk<'a, '_> {
         Ok(())
     }
 
-    /// Whatever a call returns holds no more than its arguments; what is built follows into the memo.
+    /// Whatever a call returns holds no more than its arguments; what is built follows into the
+    /// memo.
     fn call(&mut self, arguments: usize, builds: bool) -> Result<()> {
         let items = self.stack.split_off(self.below(arguments)?);
         let mut result = self.group(&items)?;
@@ -396,7 +449,11 @@ impl<'a> Walk<'a, '_> {
 fn identifier(name: &[u8]) -> Option<&str> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
     let is_name = !name.is_empty() && name.len() <= 200 && name.iter().all(plain);
-    if is_name { std::str::from_utf8(name).ok() } else { None }
+    if is_name {
+        std::str::from_utf8(name).ok()
+    } else {
+        None
+    }
 }
 
 /// What weights, their optimizer and a few notes beside them are made of.
@@ -433,7 +490,9 @@ fn is_expected(module: &str, name: &str) -> bool {
     match module {
         "builtins" | "__builtin__" => TYPES.contains(&name),
         "copyreg" | "copy_reg" => name == "_reconstructor",
-        "torch._utils" => name.starts_with("_rebuild_tensor") || name.starts_with("_rebuild_parameter"),
+        "torch._utils" => {
+            name.starts_with("_rebuild_tensor") || name.starts_with("_rebuild_parameter")
+        }
         _ => MODULES.contains(&module) || module.starts_with("numpy."),
     }
 }
@@ -458,33 +517,63 @@ mod tests {
     }
 
     fn text(length: usize) -> Vec<u8> {
-        [b"X".as_slice(), &(length as u32).to_le_bytes(), &vec![b'a'; length]].concat()
+        [
+            b"X".as_slice(),
+            &(length as u32).to_le_bytes(),
+            &vec![b'a'; length],
+        ]
+        .concat()
     }
 
     #[test]
     fn plain_values_of_every_protocol() {
         // pickle.dumps({"n": -3, "f": 2.5, "t": True, "big": 2**40}, protocol=0)
-        walk(b"(dp0\nVn\np1\nI-3\nsVf\np2\nF2.5\nsVt\np3\nI01\nsVbig\np4\nL1099511627776L\ns.").unwrap();
+        walk(b"(dp0\nVn\np1\nI-3\nsVf\np2\nF2.5\nsVt\np3\nI01\nsVbig\np4\nL1099511627776L\ns.")
+            .unwrap();
         // pickle.dumps({"a": 1, "b": [1.5, True, None], "c": b"xy", "d": {"e": "f"}}, protocol=4)
         let bytes =
             b"\x80\x04\x95\x36\0\0\0\0\0\0\0}\x94(\x8c\x01a\x94K\x01\x8c\x01b\x94]\x94(G\x3f\xf8\0\0\0\0\0\0\
             \x88Ne\x8c\x01c\x94C\x02xy\x94\x8c\x01d\x94}\x94\x8c\x01e\x94\x8c\x01f\x94su.and more";
         assert_eq!(walk(bytes).unwrap().length, bytes.len() - "and more".len());
-        assert_eq!(walk(b"\x80\x02J\xfe\xff\xff\xff.").unwrap().number, Some(-2));
-        assert_eq!(walk(b"\x80\x02ctorch\nFloatStorage\n.").unwrap().class, Some(&b"FloatStorage"[..]));
-        assert_eq!(walk(b"\x80\x02ctorch\nFloatStorage\nctorch\nByteStorage\n0.").unwrap().class, None);
+        assert_eq!(
+            walk(b"\x80\x02J\xfe\xff\xff\xff.").unwrap().number,
+            Some(-2)
+        );
+        assert_eq!(
+            walk(b"\x80\x02ctorch\nFloatStorage\n.").unwrap().class,
+            Some(&b"FloatStorage"[..])
+        );
+        assert_eq!(
+            walk(b"\x80\x02ctorch\nFloatStorage\nctorch\nByteStorage\n0.")
+                .unwrap()
+                .class,
+            None
+        );
     }
 
     #[test]
     fn damage_is_told_from_truncation() {
-        for bytes in
-            [&b""[..], b"\x80", b"X\xff\xff\xff\xffab", b"Vendless", b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff"]
-        {
+        for bytes in [
+            &b""[..],
+            b"\x80",
+            b"X\xff\xff\xff\xffab",
+            b"Vendless",
+            b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff",
+        ] {
             refused(bytes, "cut off");
         }
-        for bytes in
-            [&b"."[..], b"(.", b"t.", b"(\x85.", b"h\x07.", b"gx\n.", b"\xff.", b"NN\x93.", b"(0t.", b"N(Nb."]
-        {
+        for bytes in [
+            &b"."[..],
+            b"(.",
+            b"t.",
+            b"(\x85.",
+            b"h\x07.",
+            b"gx\n.",
+            b"\xff.",
+            b"NN\x93.",
+            b"(0t.",
+            b"N(Nb.",
+        ] {
             refused(bytes, "damaged");
         }
     }
@@ -492,10 +581,16 @@ mod tests {
     #[test]
     fn unexpected_classes_are_named() {
         refused(b"cposix\nsystem\nX\x02\0\0\0ls\x85R.", "`posix.system`");
-        refused(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.", "`builtins.eval`");
+        refused(
+            b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.",
+            "`builtins.eval`",
+        );
         refused(b"cos;\nsystem\n.", "no name of a class");
         refused(b"cos\r\nsystem\r\n.", "`os.system`");
-        refused(b"ctorch._utils\n_rebuild_qtensor\n.", "`torch._utils._rebuild_qtensor`");
+        refused(
+            b"ctorch._utils\n_rebuild_qtensor\n.",
+            "`torch._utils._rebuild_qtensor`",
+        );
         refused(b"c__main__\nNet\n)\x81.", "state_dict()");
         walk(b"cnumpy.core.multiarray\nscalar\n)R.").unwrap();
     }
@@ -506,7 +601,8 @@ mod tests {
         // Doubling by the memo and by `DUP`.
         refused(&around(b"\x89q\0", b"h\0h\0\x86q\0", 40, b"."), unfold);
         refused(&around(b"K\x01", b"2\x86", 40, b"."), unfold);
-        // Long texts, keys and classes that are fetched again and again, also when they are thrown away.
+        // Long texts, keys and classes that are fetched again and again, also when they are thrown
+        // away.
         let dict = [&b"}"[..], &text(1 << 20), b"Nsq\0"].concat();
         refused(&around(&dict, b"h\0", 300, b"."), unfold);
         refused(&around(&dict, b"h\x000", 300, b"."), unfold);

@@ -1,4 +1,5 @@
-//! Weights out of what `torch.save` wrote: the format is read by `pytorch-reader`, after [`container::check`].
+//! Weights out of what `torch.save` wrote: the format is read by `pytorch-reader`, after
+//! [`container::check`].
 
 use std::path::Path;
 
@@ -10,7 +11,8 @@ use pytorch_reader::{PytorchError, PytorchReader, Tensor};
 use super::container::CUT_OFF;
 use super::{container, skip, tensor_data};
 
-/// `torch.save` does not compress, so tensors do not take more than their file, unless they share storage.
+/// `torch.save` does not compress, so tensors do not take more than their file, unless they share
+/// storage.
 const LARGEST_EXPANSION: u64 = 4;
 
 /// Keys under which training scripts nest the weights.
@@ -24,8 +26,8 @@ pub(super) fn read(path: &Path) -> Result<State> {
     container::check(path)?;
     let reader = open(path).map_err(|error| {
         anyhow!(
-            "{}; copy or download the file again or, if PyTorch can open it, save its weights alone with \
-             torch.save(model.state_dict(), ...)",
+            "{}; copy or download the file again or, if PyTorch can open it, save its weights \
+             alone with torch.save(model.state_dict(), ...)",
             told(&error)
         )
     })?;
@@ -36,7 +38,10 @@ pub(super) fn read(path: &Path) -> Result<State> {
             None => skip(name, &format!("{:?}", tensor.dtype()))?,
         }
     }
-    let claimed = floats.iter().map(|(_, tensor, _)| tensor.byte_len() as u64).fold(0, u64::saturating_add);
+    let claimed = floats
+        .iter()
+        .map(|(_, tensor, _)| tensor.byte_len() as u64)
+        .fold(0, u64::saturating_add);
     let holds = path.metadata()?.len();
     ensure!(
         claimed <= LARGEST_EXPANSION * holds,
@@ -45,13 +50,19 @@ pub(super) fn read(path: &Path) -> Result<State> {
     floats
         .into_iter()
         .map(|(name, tensor, dtype)| {
-            let bytes = tensor.read().map_err(|error| anyhow!("{}: {CUT_OFF}", told(&error)))?;
-            Ok((name.clone(), tensor_data(bytes, tensor.shape().to_vec(), dtype)))
+            let bytes = tensor
+                .read()
+                .map_err(|error| anyhow!("{}: {CUT_OFF}", told(&error)))?;
+            Ok((
+                name.clone(),
+                tensor_data(bytes, tensor.shape().to_vec(), dtype),
+            ))
         })
         .collect()
 }
 
-/// The start of what the reader says. Its errors repeat their cause in their text, so only the text is kept.
+/// The start of what the reader says. Its errors repeat their cause in their text, so only the text
+/// is kept.
 fn told(error: &impl ToString) -> String {
     const LONGEST: usize = 200;
     error.to_string().chars().take(LONGEST).collect()

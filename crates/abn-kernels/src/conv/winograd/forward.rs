@@ -29,7 +29,8 @@ pub(crate) struct Winograd {
     pub(crate) channels_out: usize,
 }
 
-/// Tiles that are multiplied together: as many as keep the transformed inputs in the second-level cache.
+/// Tiles that are multiplied together: as many as keep the transformed inputs in the second-level
+/// cache.
 fn together(tile: usize, channels: usize) -> usize {
     tile * (1024 / (channels * tile)).clamp(2, 4)
 }
@@ -48,12 +49,20 @@ pub(crate) fn pass(
     let panel_len = VALUES * shape.channels_in * width;
     let panels = shape.channels_out.div_ceil(width);
     let mut lines = Line::zeroed(panels * panel_len);
-    Line::values_mut(&mut lines)[..panels * panel_len].par_chunks_exact_mut(panel_len).enumerate().for_each(
-        |(index, panel)| {
+    Line::values_mut(&mut lines)[..panels * panel_len]
+        .par_chunks_exact_mut(panel_len)
+        .enumerate()
+        .for_each(|(index, panel)| {
             let channels = index * width..shape.channels_out.min((index + 1) * width);
-            set.run(Kernels { weights, turned, channels, channels_in: shape.channels_in, width, panel });
-        },
-    );
+            set.run(Kernels {
+                weights,
+                turned,
+                channels,
+                channels_in: shape.channels_in,
+                width,
+                panel,
+            });
+        });
     let kernels = &Line::values(&lines)[..panels * panel_len];
     let tiles = shape.writes.map(|outputs| outputs.div_ceil(STEP));
     let frame_width = STEP * tiles[1] + 2;
@@ -74,39 +83,48 @@ pub(crate) fn pass(
         let inputs_len = VALUES * together * padded_in;
         let frame_len = frame.len(shape.channels_in);
         let aligned = frame_len.next_multiple_of(Line::LEN);
-        with_scratch(inputs_len + VALUES * together * width + aligned, |scratch| {
-            let (transformed, scratch) = scratch.split_at_mut(inputs_len);
-            let (products, scratch) = scratch.split_at_mut(VALUES * together * width);
-            let view = frame.view(input, shape.reads, shape.channels_in, shape.channels_in, scratch);
-            let mut places = Vec::with_capacity(images.len() * tile_rows.len() * tiles[1]);
-            for (index, image) in images.enumerate() {
-                for (line, row) in tile_rows.clone().enumerate() {
-                    let from = index * view.image + STEP * line * view.row;
-                    places.extend((0..tiles[1]).map(|column| Tile {
-                        input: from + STEP * column * view.column,
-                        image,
-                        row: STEP * row,
-                        column: STEP * column,
-                    }));
+        with_scratch(
+            inputs_len + VALUES * together * width + aligned,
+            |scratch| {
+                let (transformed, scratch) = scratch.split_at_mut(inputs_len);
+                let (products, scratch) = scratch.split_at_mut(VALUES * together * width);
+                let view = frame.view(
+                    input,
+                    shape.reads,
+                    shape.channels_in,
+                    shape.channels_in,
+                    scratch,
+                );
+                let mut places = Vec::with_capacity(images.len() * tile_rows.len() * tiles[1]);
+                for (index, image) in images.enumerate() {
+                    for (line, row) in tile_rows.clone().enumerate() {
+                        let from = index * view.image + STEP * line * view.row;
+                        places.extend((0..tiles[1]).map(|column| Tile {
+                            input: from + STEP * column * view.column,
+                            image,
+                            row: STEP * row,
+                            column: STEP * column,
+                        }));
+                    }
                 }
-            }
-            for tiles in places.chunks(together) {
-                set.run(Block {
-                    shape,
-                    tiles,
-                    view,
-                    transformed,
-                    padded_in,
-                    together,
-                    kernels,
-                    panels: panels.clone(),
-                    width,
-                    products,
-                    finish,
-                    output,
-                });
-            }
-        });
+                for tiles in places.chunks(together) {
+                    set.run(Block {
+                        shape,
+                        tiles,
+                        view,
+                        transformed,
+                        padded_in,
+                        together,
+                        kernels,
+                        panels: panels.clone(),
+                        width,
+                        products,
+                        finish,
+                        output,
+                    });
+                }
+            },
+        );
     });
 }
 
@@ -128,13 +146,21 @@ impl Kernel for Kernels<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { weights, turned, channels, channels_in, width, panel } = self;
+        let Self {
+            weights,
+            turned,
+            channels,
+            channels_in,
+            width,
+            panel,
+        } = self;
         assert!(width <= WIDEST && width % S::LANES == 0);
         assert_eq!(panel.len(), VALUES * channels_in * width);
         let mut values = [[0.0_f32; WIDEST]; 9];
         for from in 0..channels_in {
             for (offset, channel) in channels.clone().enumerate() {
-                let kernel = &weights.values[channel * weights.output + from * weights.input..][..9];
+                let kernel =
+                    &weights.values[channel * weights.output + from * weights.input..][..9];
                 for (value, values) in values.iter_mut().enumerate() {
                     values[offset] = kernel[if turned { 8 - value } else { value }];
                 }
@@ -194,9 +220,15 @@ impl Kernel for Block<'_> {
         let mut block = self;
         let shape = block.shape;
         assert!(block.tiles.len() <= block.together);
-        assert_eq!(block.transformed.len(), VALUES * block.together * block.padded_in);
+        assert_eq!(
+            block.transformed.len(),
+            VALUES * block.together * block.padded_in
+        );
         assert_eq!(block.products.len(), VALUES * block.together * block.width);
-        assert_eq!(block.output.len(), shape.batch * shape.writes[0] * shape.writes[1] * shape.channels_out);
+        assert_eq!(
+            block.output.len(),
+            shape.batch * shape.writes[0] * shape.writes[1] * shape.channels_out
+        );
         // SAFETY: the instructions are there; what is addressed is checked here and in the parts.
         unsafe {
             transform_tiles::<S>(
@@ -249,7 +281,8 @@ impl Block<'_> {
             let products = &mut self.products[value * self.together * self.width..];
             for first in (0..self.tiles.len()).step_by(P) {
                 let count = P.min(self.tiles.len() - first);
-                // SAFETY: tiles below `together` are within the buffers, whose lengths `run` has checked.
+                // SAFETY: tiles below `together` are within the buffers, whose lengths `run` has
+                // checked.
                 unsafe {
                     let mut from = [inputs.as_ptr(); P];
                     for (p, from) in from.iter_mut().enumerate() {
@@ -278,17 +311,33 @@ impl Block<'_> {
         let [height, width] = self.shape.writes;
         let tail = channels - (V - 1) * S::LANES;
         let first = panel * self.width;
-        let factor = self.finish.factor.map(|factor| factor[first..first + channels].as_ptr());
-        let bias = self.finish.bias.map(|bias| bias[first..first + channels].as_ptr());
+        let factor = self
+            .finish
+            .factor
+            .map(|factor| factor[first..first + channels].as_ptr());
+        let bias = self
+            .finish
+            .bias
+            .map(|bias| bias[first..first + channels].as_ptr());
         let residual = self.finish.residual.map(|residual| {
             assert_eq!(residual.len(), self.output.len());
             residual.as_ptr()
         });
         let to = self.output.at(0);
-        for (index, &Tile { image, row, column, .. }) in self.tiles.iter().enumerate() {
-            assert!(image < self.shape.batch && panel * self.width + channels <= self.shape.channels_out);
+        for (
+            index,
+            &Tile {
+                image, row, column, ..
+            },
+        ) in self.tiles.iter().enumerate()
+        {
+            assert!(
+                image < self.shape.batch
+                    && panel * self.width + channels <= self.shape.channels_out
+            );
             for v in 0..V {
-                // SAFETY: products are within their buffer; rows and columns are bounded by the output.
+                // SAFETY: products are within their buffer; rows and columns are bounded by the
+                // output.
                 unsafe {
                     let mut products = [[S::splat(0.0); 4]; 4];
                     for value in 0..VALUES {
@@ -302,7 +351,8 @@ impl Block<'_> {
                                 continue;
                             }
                             let position = image * height + row + down;
-                            let at = (position * width + column + right) * self.shape.channels_out + first;
+                            let at = (position * width + column + right) * self.shape.channels_out
+                                + first;
                             let mut sum = sum;
                             if let Some(factor) = factor {
                                 sum = S::mul(sum, load::<S, V>(factor, v, tail));
@@ -328,8 +378,8 @@ impl Block<'_> {
 /// Transforms 4x4 inputs of every tile to `[value, tile, channel]`, zeros behind the last channel.
 ///
 /// # Safety
-/// The instructions of `S`. `transformed` holds 16 x `together` x `padded` values, with at most `together` tiles
-/// and `padded` the channels rounded up to whole vectors.
+/// The instructions of `S`. `transformed` holds 16 x `together` x `padded` values, with at most
+/// `together` tiles and `padded` the channels rounded up to whole vectors.
 #[inline(always)]
 pub(super) unsafe fn transform_tiles<S: Simd>(
     view: &View,
@@ -351,13 +401,20 @@ pub(super) unsafe fn transform_tiles<S: Simd>(
                     for (column, input) in inputs.iter_mut().enumerate() {
                         let from = first + row * view.row + column * view.column + at;
                         let from = view.values.as_ptr().add(from);
-                        *input = if count < S::LANES { S::load_first(from, count) } else { S::load(from) };
+                        *input = if count < S::LANES {
+                            S::load_first(from, count)
+                        } else {
+                            S::load(from)
+                        };
                     }
                 }
                 let inputs = of_input::<S>(inputs);
                 for value in 0..VALUES {
                     let to = (value * together + index) * padded + at;
-                    S::store(transformed.as_mut_ptr().add(to), inputs[value / 4][value % 4]);
+                    S::store(
+                        transformed.as_mut_ptr().add(to),
+                        inputs[value / 4][value % 4],
+                    );
                 }
             }
         }

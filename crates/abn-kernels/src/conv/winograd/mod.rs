@@ -1,9 +1,9 @@
-//! Convolutions of 3x3 by stride 1 after Winograd, as Lavin & Gray (2016) use it: F(2x2, 3x3) makes 2x2 outputs
-//! from 4x4 inputs with 16 multiplications for each pair of channels instead of 36.
+//! Convolutions of 3x3 by stride 1 after Winograd, as Lavin & Gray (2016) use it: F(2x2, 3x3) makes
+//! 2x2 outputs from 4x4 inputs with 16 multiplications for each pair of channels instead of 36.
 //!
-//! A tile of inputs and the kernel are transformed to 4x4 values each, multiplied value by value, summed over the
-//! input channels, and transformed back. The sixteen sums are matrix products; the transforms are a few additions
-//! of whole vectors of channels.
+//! A tile of inputs and the kernel are transformed to 4x4 values each, multiplied value by value,
+//! summed over the input channels, and transformed back. The sixteen sums are matrix products; the
+//! transforms are a few additions of whole vectors of channels.
 
 mod forward;
 mod transform;
@@ -25,7 +25,15 @@ const CHANNELS: usize = 16;
 
 /// Whether these kernels compute that convolution, and gain by it.
 pub(super) fn serves(geometry: &Convolution) -> bool {
-    let Convolution { kernel, stride, dilation, groups, channels_in, channels_out, .. } = *geometry;
+    let Convolution {
+        kernel,
+        stride,
+        dilation,
+        groups,
+        channels_in,
+        channels_out,
+        ..
+    } = *geometry;
     let [height, width] = geometry.output();
     let tiles = height.div_ceil(STEP) * width.div_ceil(STEP);
     kernel == [3, 3]

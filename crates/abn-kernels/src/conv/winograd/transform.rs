@@ -8,8 +8,8 @@
 //!      |0  1  0 -1|       |0    0    1  |
 //! ```
 //!
-//! and for the gradient of the kernel, F(3x3, 2x2) on the same transformed inputs, the gradient y of the output in
-//! the part of the kernel: dg = P' [(Q y Q') . (B' d B)] P with
+//! and for the gradient of the kernel, F(3x3, 2x2) on the same transformed inputs, the gradient y
+//! of the output in the part of the kernel: dg = P' [(Q y Q') . (B' d B)] P with
 //!
 //! ```text
 //! Q = |1    0  |   P' = |1 1  1  0|
@@ -27,7 +27,14 @@ use crate::simd::Simd;
 #[inline(always)]
 unsafe fn of_input_once<S: Simd>(d: [S::Vector; 4]) -> [S::Vector; 4] {
     // SAFETY: the contract.
-    unsafe { [S::sub(d[0], d[2]), S::add(d[1], d[2]), S::sub(d[2], d[1]), S::sub(d[1], d[3])] }
+    unsafe {
+        [
+            S::sub(d[0], d[2]),
+            S::add(d[1], d[2]),
+            S::sub(d[2], d[1]),
+            S::sub(d[1], d[3]),
+        ]
+    }
 }
 
 /// B' d B.
@@ -72,7 +79,12 @@ pub(super) unsafe fn of_kernel<S: Simd>(g: [[S::Vector; 3]; 3]) -> [[S::Vector; 
 #[inline(always)]
 unsafe fn to_output_once<S: Simd>(m: [S::Vector; 4]) -> [S::Vector; 2] {
     // SAFETY: the contract.
-    unsafe { [S::add(m[0], S::add(m[1], m[2])), S::sub(S::sub(m[1], m[2]), m[3])] }
+    unsafe {
+        [
+            S::add(m[0], S::add(m[1], m[2])),
+            S::sub(S::sub(m[1], m[2]), m[3]),
+        ]
+    }
 }
 
 /// A' m A.

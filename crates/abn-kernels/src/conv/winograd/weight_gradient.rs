@@ -26,11 +26,18 @@ pub(crate) fn weight_gradient(
     output_gradient: &[f32],
     weight_gradient: &mut [f32],
 ) {
-    let Convolution { batch, channels_in, channels_out, .. } = *geometry;
+    let Convolution {
+        batch,
+        channels_in,
+        channels_out,
+        ..
+    } = *geometry;
     let width = set.panel(channels_out);
     let panels = channels_out.div_ceil(width);
     let sums_len = VALUES * channels_in * width;
-    let portions = (PORTIONED / (panels * sums_len)).clamp(1, PORTIONS).min(batch);
+    let portions = (PORTIONED / (panels * sums_len))
+        .clamp(1, PORTIONS)
+        .min(batch);
     let portion = batch.div_ceil(portions);
     let portions = batch.div_ceil(portion);
     let mut lines = Line::zeroed(portions * panels * sums_len);
@@ -40,22 +47,35 @@ pub(crate) fn weight_gradient(
     let per_portion = sums.par_chunks_exact_mut(panels * sums_len).enumerate();
     per_portion.for_each(|(part, sums)| {
         let images = part * portion..((part + 1) * portion).min(batch);
-        sums.par_chunks_mut(shared * sums_len).enumerate().for_each(|(index, sums)| {
-            let task = Task {
-                geometry,
-                input,
-                gradient: output_gradient,
-                images: images.clone(),
-                first_panel: index * shared,
-                width,
-            };
-            task.run(set, sums);
-        });
+        sums.par_chunks_mut(shared * sums_len)
+            .enumerate()
+            .for_each(|(index, sums)| {
+                let task = Task {
+                    geometry,
+                    input,
+                    gradient: output_gradient,
+                    images: images.clone(),
+                    first_panel: index * shared,
+                    width,
+                };
+                task.run(set, sums);
+            });
     });
     let sums = &Line::values(&lines)[..portions * panels * sums_len];
-    weight_gradient.par_chunks_mut(width * channels_in * 9).enumerate().for_each(|(panel, gradient)| {
-        set.run(Finish { sums, portions, panels, panel, channels_in, width, gradient });
-    });
+    weight_gradient
+        .par_chunks_mut(width * channels_in * 9)
+        .enumerate()
+        .for_each(|(panel, gradient)| {
+            set.run(Finish {
+                sums,
+                portions,
+                panels,
+                panel,
+                channels_in,
+                width,
+                gradient,
+            });
+        });
 }
 
 struct Task<'a> {
@@ -153,10 +173,21 @@ impl Kernel for Block<'_> {
         assert!(block.sums.len().is_multiple_of(VALUES * channels * width));
         // SAFETY: the instructions are there; the lengths are checked here and in the parts.
         unsafe {
-            transform_tiles::<S>(&block.view, channels, block.tiles, TOGETHER, block.padded_in, block.inputs);
+            transform_tiles::<S>(
+                &block.view,
+                channels,
+                block.tiles,
+                TOGETHER,
+                block.padded_in,
+                block.inputs,
+            );
             for index in 0..block.sums.len() / (VALUES * channels * width) {
                 block.transform_gradients::<S>(block.task.first_panel + index);
-                if width > S::LANES { block.products::<S, 2>(index) } else { block.products::<S, 1>(index) }
+                if width > S::LANES {
+                    block.products::<S, 2>(index)
+                } else {
+                    block.products::<S, 1>(index)
+                }
             }
         }
     }
@@ -169,33 +200,58 @@ impl Block<'_> {
     /// The instructions of `S`.
     #[inline(always)]
     unsafe fn transform_gradients<S: Simd>(&mut self, panel: usize) {
-        let Task { geometry, gradient, width, .. } = self.task;
+        let Task {
+            geometry,
+            gradient,
+            width,
+            ..
+        } = self.task;
         let channels = geometry.channels_out;
-        assert_eq!(gradient.len(), geometry.batch * self.outputs[0] * self.outputs[1] * channels);
-        for (index, &Tile { image, row, column, .. }) in self.tiles.iter().enumerate() {
+        assert_eq!(
+            gradient.len(),
+            geometry.batch * self.outputs[0] * self.outputs[1] * channels
+        );
+        for (
+            index,
+            &Tile {
+                image, row, column, ..
+            },
+        ) in self.tiles.iter().enumerate()
+        {
             assert!(image < geometry.batch);
             for at in (0..*width).step_by(S::LANES) {
                 let first = panel * width + at;
-                // SAFETY: rows, columns and channels outside are left out; the target's length is checked.
+                // SAFETY: rows, columns and channels outside are left out; the target's length is
+                // checked.
                 unsafe {
                     let mut gradients = [[S::splat(0.0); 2]; 2];
                     for (down, gradients) in gradients.iter_mut().enumerate() {
                         for (right, value) in gradients.iter_mut().enumerate() {
                             let (row, column) = (row + down, column + right);
-                            if row >= self.outputs[0] || column >= self.outputs[1] || first >= channels {
+                            if row >= self.outputs[0]
+                                || column >= self.outputs[1]
+                                || first >= channels
+                            {
                                 continue;
                             }
-                            let position = (image * self.outputs[0] + row) * self.outputs[1] + column;
+                            let position =
+                                (image * self.outputs[0] + row) * self.outputs[1] + column;
                             let from = gradient.as_ptr().add(position * channels + first);
                             let count = channels - first;
-                            *value =
-                                if count < S::LANES { S::load_first(from, count) } else { S::load(from) };
+                            *value = if count < S::LANES {
+                                S::load_first(from, count)
+                            } else {
+                                S::load(from)
+                            };
                         }
                     }
                     let gradients = of_gradient::<S>(gradients);
                     for value in 0..VALUES {
                         let to = (value * TOGETHER + index) * width + at;
-                        S::store(self.gradients.as_mut_ptr().add(to), gradients[value / 4][value % 4]);
+                        S::store(
+                            self.gradients.as_mut_ptr().add(to),
+                            gradients[value / 4][value % 4],
+                        );
                     }
                 }
             }
@@ -231,13 +287,25 @@ impl Block<'_> {
             while at < channels {
                 // The last tile starts early and adds only what is new.
                 let start = at.min(channels - D);
-                // SAFETY: at most `TOGETHER` tiles and `channels` rows of `width`, as long as the buffers are.
+                // SAFETY: at most `TOGETHER` tiles and `channels` rows of `width`, as long as the
+                // buffers are.
                 unsafe {
                     let mut sums = [[S::splat(0.0); V]; D];
-                    let inputs = self.inputs.as_ptr().add(value * TOGETHER * self.padded_in + start);
+                    let inputs = self
+                        .inputs
+                        .as_ptr()
+                        .add(value * TOGETHER * self.padded_in + start);
                     let gradients = self.gradients.as_ptr().add(value * TOGETHER * width);
                     let count = self.tiles.len();
-                    outer::<S, V, D, true>(&mut sums, inputs, self.padded_in, gradients, width, 0, count);
+                    outer::<S, V, D, true>(
+                        &mut sums,
+                        inputs,
+                        self.padded_in,
+                        gradients,
+                        width,
+                        0,
+                        count,
+                    );
                     for (d, sums) in sums.iter().enumerate().skip(at - start) {
                         let to = ((panel * VALUES + value) * channels + start + d) * width;
                         for (v, &sum) in sums.iter().enumerate() {
@@ -271,19 +339,29 @@ impl Kernel for Finish<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let Self { sums, portions, panels, panel, channels_in, width, gradient } = self;
+        let Self {
+            sums,
+            portions,
+            panels,
+            panel,
+            channels_in,
+            width,
+            gradient,
+        } = self;
         assert_eq!(sums.len(), portions * panels * VALUES * channels_in * width);
         assert!(panel < panels && S::LANES <= WIDEST);
         let channels = gradient.len() / (channels_in * 9);
         for from in 0..channels_in {
             for at in (0..channels).step_by(S::LANES) {
                 let mut values = [[0.0_f32; WIDEST]; 9];
-                // SAFETY: indices below the length that is checked above; `values` holds a whole vector.
+                // SAFETY: indices below the length that is checked above; `values` holds a whole
+                // vector.
                 unsafe {
                     let mut totals = [[S::splat(0.0); 4]; 4];
                     for part in 0..portions {
                         for value in 0..VALUES {
-                            let index = ((part * panels + panel) * VALUES + value) * channels_in + from;
+                            let index =
+                                ((part * panels + panel) * VALUES + value) * channels_in + from;
                             let sum = S::load(sums.as_ptr().add(index * width + at));
                             let total = &mut totals[value / 4][value % 4];
                             *total = S::add(*total, sum);

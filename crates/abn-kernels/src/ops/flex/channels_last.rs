@@ -16,15 +16,29 @@ impl ChannelsLast {
     /// The tensor itself where it lies so, else a copy.
     pub(super) fn of(tensor: FlexTensor) -> Self {
         let dims = tensor.layout().shape().dims::<4>();
-        let same = tensor.layout().strides().iter().zip(strides(dims)).zip(dims);
-        if same.into_iter().all(|((&have, want), len)| len <= 1 || have == want) {
+        let same = tensor
+            .layout()
+            .strides()
+            .iter()
+            .zip(strides(dims))
+            .zip(dims);
+        if same
+            .into_iter()
+            .all(|((&have, want), len)| len <= 1 || have == want)
+        {
             return Self(tensor);
         }
         let tensor = tensor.to_contiguous();
         let source = slice(&tensor);
         let [_, channels, height, width] = dims;
         Self::filled(dims, |values| {
-            to_channels_last(InstructionSet::best(), channels, height * width, source, values);
+            to_channels_last(
+                InstructionSet::best(),
+                channels,
+                height * width,
+                source,
+                values,
+            );
         })
     }
 
@@ -32,7 +46,11 @@ impl ChannelsLast {
     pub(super) fn new(values: Vec<f32>, dims: [usize; 4]) -> Self {
         assert_eq!(values.len(), dims.iter().product::<usize>());
         let layout = Layout::new(Shape::new(dims), strides(dims).to_vec(), 0);
-        Self(FlexTensor::new(Bytes::from_elems(values), layout, DType::F32))
+        Self(FlexTensor::new(
+            Bytes::from_elems(values),
+            layout,
+            DType::F32,
+        ))
     }
 
     /// A tensor that `fill` writes, every value, before anybody reads one.
@@ -42,7 +60,10 @@ impl ChannelsLast {
     }
 
     /// The same, with what `fill` returns.
-    pub(super) fn filled_with<R>(dims: [usize; 4], fill: impl FnOnce(&mut [f32]) -> R) -> (Self, R) {
+    pub(super) fn filled_with<R>(
+        dims: [usize; 4],
+        fill: impl FnOnce(&mut [f32]) -> R,
+    ) -> (Self, R) {
         let mut result = None;
         let tensor = Self::filled(dims, |values| result = Some(fill(values)));
         (tensor, result.expect("a tensor is filled once"))
@@ -55,7 +76,9 @@ impl ChannelsLast {
             return Self::filled_with(self.dims(), |to| rewrite(Buffers::Apart { from, to }));
         }
         let (start, len) = (self.0.layout().start_offset(), self.len());
-        let result = rewrite(Buffers::InPlace(&mut self.0.storage_mut::<f32>()[start..][..len]));
+        let result = rewrite(Buffers::InPlace(
+            &mut self.0.storage_mut::<f32>()[start..][..len],
+        ));
         (self, result)
     }
 
@@ -79,7 +102,11 @@ impl ChannelsLast {
     pub(super) fn into_positions(self) -> FlexTensor {
         let [batch, channels, height, width] = self.dims();
         let shape = Shape::new([batch * height * width, channels]);
-        let layout = Layout::new(shape, vec![channels as isize, 1], self.0.layout().start_offset());
+        let layout = Layout::new(
+            shape,
+            vec![channels as isize, 1],
+            self.0.layout().start_offset(),
+        );
         self.0.with_layout(layout)
     }
 }

@@ -15,7 +15,8 @@ use crate::InstructionSet;
 use crate::conv::{Algorithm, Convolution, Finish, forward, input_gradient, weight_gradient};
 use crate::ops::{After, Known};
 
-/// Of the forward pass in training: where more rounding flips a ReLU, the gradient of its unit is another.
+/// Of the forward pass in training: where more rounding flips a ReLU, the gradient of its unit is
+/// another.
 const TRAINING: Algorithm = Algorithm::Direct;
 
 pub(in crate::ops) fn conv2d(
@@ -26,28 +27,58 @@ pub(in crate::ops) fn conv2d(
 ) -> Tensor<4> {
     let geometry = geometry(input.dims(), weight.dims(), &options);
     if !input.is_autodiff() {
-        let (input, weight) = (ChannelsLast::of(inner(input)), inner(weight).to_contiguous());
+        let (input, weight) = (
+            ChannelsLast::of(inner(input)),
+            inner(weight).to_contiguous(),
+        );
         let bias = bias.map(|bias| vector_of(inner(bias)));
-        let finish = Finish { bias: bias.as_deref(), ..Finish::default() };
+        let finish = Finish {
+            bias: bias.as_deref(),
+            ..Finish::default()
+        };
         return Tensor::from_primitive::<Flex>(
             convolve(Algorithm::Fewest, &geometry, &input, &weight, finish).into_tensor(),
         );
     }
     let (input, weight) = (tracked(input), tracked(weight));
     let nodes = [input.node(), weight.node()];
-    let (input, weight) = (ChannelsLast::of(input.into_primitive()), weight.into_primitive().to_contiguous());
+    let (input, weight) = (
+        ChannelsLast::of(input.into_primitive()),
+        weight.into_primitive().to_contiguous(),
+    );
     let output = match bias.map(tracked) {
         None => {
             let output = convolve(TRAINING, &geometry, &input, &weight, Finish::default());
-            track(Conv, nodes, State { input, weight, geometry }, output.into_tensor())
+            track(
+                Conv,
+                nodes,
+                State {
+                    input,
+                    weight,
+                    geometry,
+                },
+                output.into_tensor(),
+            )
         }
         Some(bias) => {
             let [first, second] = nodes;
             let nodes = [first, second, bias.node()];
             let bias = vector_of(bias.into_primitive());
-            let finish = Finish { bias: Some(&bias), ..Finish::default() };
+            let finish = Finish {
+                bias: Some(&bias),
+                ..Finish::default()
+            };
             let output = convolve(TRAINING, &geometry, &input, &weight, finish);
-            track(Conv, nodes, State { input, weight, geometry }, output.into_tensor())
+            track(
+                Conv,
+                nodes,
+                State {
+                    input,
+                    weight,
+                    geometry,
+                },
+                output.into_tensor(),
+            )
         }
     };
     Tensor::from_primitive::<Autodiff<Flex>>(output)
@@ -62,9 +93,14 @@ pub(in crate::ops) fn conv2d_norm(
     after: After,
 ) -> Tensor<4> {
     let geometry = geometry(input.dims(), weight.dims(), &options);
-    let (input, weight) = (ChannelsLast::of(inner(input)), inner(weight).to_contiguous());
+    let (input, weight) = (
+        ChannelsLast::of(inner(input)),
+        inner(weight).to_contiguous(),
+    );
     let bias = bias.map(|bias| vector_of(inner(bias)));
-    let residual = after.residual.map(|residual| ChannelsLast::of(inner(residual)));
+    let residual = after
+        .residual
+        .map(|residual| ChannelsLast::of(inner(residual)));
     // factor (sum + bias - mean) + beta
     let (factor, beta, mean) = affine(known);
     let shift: Vec<f32> = (0..factor.len())
@@ -87,7 +123,11 @@ pub(in crate::ops) fn conv2d_norm(
 fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Convolution {
     let [batch, channels_in, height, width] = input;
     let [channels_out, group_in, rows, columns] = weight;
-    assert_eq!(channels_in, group_in * options.groups, "input {input:?} and weight {weight:?} do not fit");
+    assert_eq!(
+        channels_in,
+        group_in * options.groups,
+        "input {input:?} and weight {weight:?} do not fit"
+    );
     Convolution {
         batch,
         input: [height, width],
@@ -110,9 +150,20 @@ fn convolve(
     finish: Finish,
 ) -> ChannelsLast {
     let [height, width] = geometry.output();
-    ChannelsLast::filled([geometry.batch, geometry.channels_out, height, width], |output| {
-        forward(InstructionSet::best(), algorithm, geometry, input.values(), slice(weight), finish, output);
-    })
+    ChannelsLast::filled(
+        [geometry.batch, geometry.channels_out, height, width],
+        |output| {
+            forward(
+                InstructionSet::best(),
+                algorithm,
+                geometry,
+                input.values(),
+                slice(weight),
+                finish,
+                output,
+            );
+        },
+    )
 }
 
 #[derive(Debug, Clone)]
@@ -140,17 +191,37 @@ impl<const N: usize> Backward<Flex, N> for Conv {
 }
 
 fn of_input(state: &State, gradient: &ChannelsLast) -> FlexTensor {
-    let State { input, weight, geometry } = state;
+    let State {
+        input,
+        weight,
+        geometry,
+    } = state;
     let values = ChannelsLast::filled(input.dims(), |values| {
-        input_gradient(InstructionSet::best(), geometry, slice(weight), gradient.values(), values);
+        input_gradient(
+            InstructionSet::best(),
+            geometry,
+            slice(weight),
+            gradient.values(),
+            values,
+        );
     });
     values.into_tensor()
 }
 
 fn of_weight(state: &State, gradient: &ChannelsLast) -> FlexTensor {
-    let State { input, weight, geometry } = state;
+    let State {
+        input,
+        weight,
+        geometry,
+    } = state;
     let mut values = vec![0.0; geometry.weight_len()];
-    weight_gradient(InstructionSet::best(), geometry, input.values(), gradient.values(), &mut values);
+    weight_gradient(
+        InstructionSet::best(),
+        geometry,
+        input.values(),
+        gradient.values(),
+        &mut values,
+    );
     contiguous(values, weight.layout().shape().clone())
 }
 

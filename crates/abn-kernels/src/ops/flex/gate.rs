@@ -10,15 +10,37 @@ use super::{ChannelsLast, apply};
 use crate::InstructionSet;
 use crate::gate::{self, Mechanism};
 
-pub(in crate::ops) fn attend(features: Tensor<4>, map: Tensor<4>, mechanism: Mechanism) -> Tensor<4> {
+pub(in crate::ops) fn attend(
+    features: Tensor<4>,
+    map: Tensor<4>,
+    mechanism: Mechanism,
+) -> Tensor<4> {
     apply(Attend, [features, map], |[features, map]| {
         let dims = features.dims();
-        assert_eq!(map.dims(), [dims[0], 1, dims[2], dims[3]], "one value of the map for each position");
+        assert_eq!(
+            map.dims(),
+            [dims[0], 1, dims[2], dims[3]],
+            "one value of the map for each position"
+        );
         let output = ChannelsLast::filled(dims, |output| {
             let set = InstructionSet::best();
-            gate::attend(set, dims[1], mechanism, features.values(), map.values(), output);
+            gate::attend(
+                set,
+                dims[1],
+                mechanism,
+                features.values(),
+                map.values(),
+                output,
+            );
         });
-        (output.into_tensor(), Attended { features, map, mechanism })
+        (
+            output.into_tensor(),
+            Attended {
+                features,
+                map,
+                mechanism,
+            },
+        )
     })
 }
 
@@ -38,7 +60,11 @@ impl Backward<Flex, 2> for Attend {
 
     fn backward(self, ops: Ops<Attended, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
-        let Attended { features, map, mechanism } = &ops.state;
+        let Attended {
+            features,
+            map,
+            mechanism,
+        } = &ops.state;
         let (of_features, of_map) = gradient.rewritten(|gradient| {
             ChannelsLast::filled(map.dims(), |of_map| {
                 let (set, channels) = (InstructionSet::best(), features.dims()[1]);
@@ -57,9 +83,19 @@ impl Backward<Flex, 2> for Attend {
 pub(in crate::ops) fn excite(features: Tensor<4>, weights: Tensor<4>) -> Tensor<4> {
     apply(Excite, [features, weights], |[features, weights]| {
         let dims = features.dims();
-        assert_eq!(weights.dims(), [dims[0], dims[1], 1, 1], "one weight for each channel of an image");
+        assert_eq!(
+            weights.dims(),
+            [dims[0], dims[1], 1, 1],
+            "one weight for each channel of an image"
+        );
         let output = ChannelsLast::filled(dims, |output| {
-            gate::excite(InstructionSet::best(), dims[1], features.values(), weights.values(), output);
+            gate::excite(
+                InstructionSet::best(),
+                dims[1],
+                features.values(),
+                weights.values(),
+                output,
+            );
         });
         (output.into_tensor(), Excited { features, weights })
     })
@@ -84,7 +120,13 @@ impl Backward<Flex, 2> for Excite {
         let (of_features, of_weights) = gradient.rewritten(|gradient| {
             let channels = features.dims()[1];
             let (features, weights) = (features.values(), weights.values());
-            gate::excite_backward(InstructionSet::best(), channels, features, weights, gradient)
+            gate::excite_backward(
+                InstructionSet::best(),
+                channels,
+                features,
+                weights,
+                gradient,
+            )
         });
         let of_weights = ChannelsLast::new(of_weights, weights.dims());
         for (node, of) in ops.parents.into_iter().zip([of_features, of_weights]) {

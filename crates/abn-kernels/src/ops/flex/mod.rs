@@ -17,17 +17,24 @@ use channels_last::ChannelsLast;
 
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
-/// Whether the kernels take this tensor: single precision on the CPU backend, without gradient checkpointing.
+/// Whether the kernels take this tensor: single precision on the CPU backend, without gradient
+/// checkpointing.
 pub(super) fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.dtype() == DType::F32
         && tensor.device() == Device::flex()
-        && (!tensor.is_autodiff() || tensor.clone().try_into_primitive::<Autodiff<Flex>>().is_ok())
+        && (!tensor.is_autodiff()
+            || tensor
+                .clone()
+                .try_into_primitive::<Autodiff<Flex>>()
+                .is_ok())
 }
 
 const ONE_DEVICE: &str = "all tensors of an operation are on one device";
 
 fn tracked<const D: usize>(tensor: Tensor<D>) -> Tracked {
-    tensor.try_into_primitive::<Autodiff<Flex>>().expect(ONE_DEVICE)
+    tensor
+        .try_into_primitive::<Autodiff<Flex>>()
+        .expect(ONE_DEVICE)
 }
 
 fn inner<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
@@ -44,7 +51,11 @@ fn track<O, const N: usize>(
 where
     O: Backward<Flex, N>,
 {
-    match operation.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
+    match operation
+        .prepare::<NoCheckpointing>(parents)
+        .compute_bound()
+        .stateful()
+    {
         OpsKind::Tracked(prepared) => prepared.finish(state, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     }
@@ -77,7 +88,11 @@ fn vector(values: Vec<f32>) -> FlexTensor {
 
 /// A tensor whose last axis lies side by side.
 fn contiguous(values: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
+    FlexTensor::new(
+        Bytes::from_elems(values),
+        Layout::contiguous(shape),
+        DType::F32,
+    )
 }
 
 /// The values of a small tensor.

@@ -23,16 +23,29 @@ pub(in crate::ops) fn batch_norm_train(
     let (input, gamma, beta) = (tracked(input), tracked(gamma), tracked(beta));
     let nodes = [input.node(), gamma.node(), beta.node()];
     let input = ChannelsLast::of(input.into_primitive());
-    let (gamma, beta) = (vector_of(gamma.into_primitive()), vector_of(beta.into_primitive()));
+    let (gamma, beta) = (
+        vector_of(gamma.into_primitive()),
+        vector_of(beta.into_primitive()),
+    );
     let channels = input.dims()[1];
     let set = InstructionSet::best();
     let Statistics { mean, variance } = statistics(set, channels, input.values());
-    let inverse_std: Vec<f32> = variance.iter().map(|&variance| inverse_root(variance, epsilon)).collect();
-    let factor: Vec<f32> = gamma.iter().zip(&inverse_std).map(|(gamma, std)| gamma * std).collect();
+    let inverse_std: Vec<f32> = variance
+        .iter()
+        .map(|&variance| inverse_root(variance, epsilon))
+        .collect();
+    let factor: Vec<f32> = gamma
+        .iter()
+        .zip(&inverse_std)
+        .map(|(gamma, std)| gamma * std)
+        .collect();
     let (residual, residual_node) = match after.residual.map(tracked) {
         Some(residual) => {
             let node = residual.node();
-            (Some(ChannelsLast::of(residual.into_primitive())), Some(node))
+            (
+                Some(ChannelsLast::of(residual.into_primitive())),
+                Some(node),
+            )
         }
         None => (None, None),
     };
@@ -47,16 +60,31 @@ pub(in crate::ops) fn batch_norm_train(
         normalize(set, channels, input.values(), affine, output);
     });
     let statistics = [mean.clone(), variance].map(|values| constant(vector(values)));
-    let state = State { output: after.relu.then(|| output.clone()), input, mean, inverse_std, gamma };
+    let state = State {
+        output: after.relu.then(|| output.clone()),
+        input,
+        mean,
+        inverse_std,
+        gamma,
+    };
     let output = match residual_node {
         None => track(BatchNorm, nodes, state, output.into_tensor()),
         Some(residual) => {
             let [input, gamma, beta] = nodes;
-            track(BatchNorm, [input, gamma, beta, residual], state, output.into_tensor())
+            track(
+                BatchNorm,
+                [input, gamma, beta, residual],
+                state,
+                output.into_tensor(),
+            )
         }
     };
     let [mean, variance] = statistics;
-    Normalized { output: Tensor::from_primitive::<Autodiff<Flex>>(output), mean, variance }
+    Normalized {
+        output: Tensor::from_primitive::<Autodiff<Flex>>(output),
+        mean,
+        variance,
+    }
 }
 
 /// A tensor that no gradient flows through.
@@ -87,7 +115,13 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
 
     fn backward(self, ops: Ops<State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
-        let State { input, output, mean, inverse_std, gamma } = &ops.state;
+        let State {
+            input,
+            output,
+            mean,
+            inverse_std,
+            gamma,
+        } = &ops.state;
         let (dims, set) = (input.dims(), InstructionSet::best());
         let saved = Saved {
             input: input.values(),
@@ -126,7 +160,9 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
 pub(in crate::ops) fn batch_norm(input: Tensor<4>, known: Known, after: After) -> Tensor<4> {
     let input = ChannelsLast::of(inner(input));
     let (factor, beta, mean) = affine(known);
-    let residual = after.residual.map(|residual| ChannelsLast::of(inner(residual)));
+    let residual = after
+        .residual
+        .map(|residual| ChannelsLast::of(inner(residual)));
     let affine = Affine {
         mean: &mean,
         factor: &factor,
@@ -135,15 +171,24 @@ pub(in crate::ops) fn batch_norm(input: Tensor<4>, known: Known, after: After) -
         relu: after.relu,
     };
     let output = ChannelsLast::filled(input.dims(), |output| {
-        normalize(InstructionSet::best(), input.dims()[1], input.values(), affine, output);
+        normalize(
+            InstructionSet::best(),
+            input.dims()[1],
+            input.values(),
+            affine,
+            output,
+        );
     });
     Tensor::from_primitive::<Flex>(output.into_tensor())
 }
 
 /// Factor, shift and mean of each channel.
 pub(super) fn affine(known: Known) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-    let [gamma, beta, mean, variance] =
-        [known.gamma, known.beta, known.mean, known.variance].map(|tensor| vector_of(inner(tensor)));
-    let factor = gamma.iter().zip(&variance).map(|(gamma, &of)| gamma * inverse_root(of, known.epsilon));
+    let [gamma, beta, mean, variance] = [known.gamma, known.beta, known.mean, known.variance]
+        .map(|tensor| vector_of(inner(tensor)));
+    let factor = gamma
+        .iter()
+        .zip(&variance)
+        .map(|(gamma, &of)| gamma * inverse_root(of, known.epsilon));
     (factor.collect(), beta, mean)
 }

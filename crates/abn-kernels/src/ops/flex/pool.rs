@@ -10,9 +10,21 @@ use super::{ChannelsLast, apply, contiguous, vector_of};
 use crate::InstructionSet;
 use crate::pool::{self, Windows};
 
-fn windows(dims: [usize; 4], kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Windows {
+fn windows(
+    dims: [usize; 4],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Windows {
     let [batch, channels, height, width] = dims;
-    Windows { batch, channels, input: [height, width], kernel, stride, padding }
+    Windows {
+        batch,
+        channels,
+        input: [height, width],
+        kernel,
+        stride,
+        padding,
+    }
 }
 
 fn input_dims(windows: &Windows) -> [usize; 4] {
@@ -33,11 +45,24 @@ pub(in crate::ops) fn max_pool2d(
 ) -> Tensor<4> {
     let windows = windows(input.dims(), kernel, stride, padding);
     // Who asks for no gradients needs no indices.
-    let mut indices = vec![0; if input.is_autodiff() { windows.output_len() } else { 0 }];
+    let mut indices = vec![
+        0;
+        if input.is_autodiff() {
+            windows.output_len()
+        } else {
+            0
+        }
+    ];
     apply(MaxPool, [input], |[input]| {
         let output = ChannelsLast::filled(output_dims(&windows), |output| {
             let asked = (!indices.is_empty()).then_some(&mut indices[..]);
-            pool::maximum(InstructionSet::best(), &windows, input.values(), output, asked);
+            pool::maximum(
+                InstructionSet::best(),
+                &windows,
+                input.values(),
+                output,
+                asked,
+            );
         });
         (output.into_tensor(), (windows, indices))
     })
@@ -73,7 +98,13 @@ pub(in crate::ops) fn avg_pool2d(
     let windows = windows(input.dims(), kernel, stride, padding);
     apply(AveragePool, [input], |[input]| {
         let output = ChannelsLast::filled(output_dims(&windows), |output| {
-            pool::average(InstructionSet::best(), &windows, count_padding, input.values(), output);
+            pool::average(
+                InstructionSet::best(),
+                &windows,
+                count_padding,
+                input.values(),
+                output,
+            );
         });
         (output.into_tensor(), (windows, count_padding))
     })
@@ -102,7 +133,12 @@ impl Backward<Flex, 1> for AveragePool {
 pub(in crate::ops) fn global_average(input: Tensor<4>) -> Tensor<2> {
     apply(GlobalAverage, [input], |[input]| {
         let dims @ [batch, channels, height, width] = input.dims();
-        let means = pool::global_average(InstructionSet::best(), channels, height * width, input.values());
+        let means = pool::global_average(
+            InstructionSet::best(),
+            channels,
+            height * width,
+            input.values(),
+        );
         (contiguous(means, Shape::new([batch, channels])), dims)
     })
 }
@@ -129,9 +165,16 @@ impl Backward<Flex, 1> for GlobalAverage {
 pub(in crate::ops) fn global_maximum(input: Tensor<4>) -> Tensor<2> {
     apply(GlobalMaximum, [input], |[input]| {
         let dims @ [batch, channels, height, width] = input.dims();
-        let (maxima, indices) =
-            pool::global_maximum(InstructionSet::best(), channels, height * width, input.values());
-        (contiguous(maxima, Shape::new([batch, channels])), (dims, indices))
+        let (maxima, indices) = pool::global_maximum(
+            InstructionSet::best(),
+            channels,
+            height * width,
+            input.values(),
+        );
+        (
+            contiguous(maxima, Shape::new([batch, channels])),
+            (dims, indices),
+        )
     })
 }
 
@@ -147,7 +190,13 @@ impl Backward<Flex, 1> for GlobalMaximum {
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
             let gradient = vector_of(gradient);
             let of_input = ChannelsLast::filled(*dims, |of_input| {
-                pool::global_maximum_backward(*channels, height * width, &gradient, indices, of_input);
+                pool::global_maximum_backward(
+                    *channels,
+                    height * width,
+                    &gradient,
+                    indices,
+                    of_input,
+                );
             });
             of_input.into_tensor()
         });

@@ -26,7 +26,9 @@ impl Backward<Flex, 1> for Relu {
     type State = ChannelsLast;
 
     fn backward(self, ops: Ops<ChannelsLast, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| gated(gradient, &ops.state));
+        unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
+            gated(gradient, &ops.state)
+        });
     }
 }
 
@@ -40,7 +42,8 @@ fn gated(gradient: FlexTensor, output: &ChannelsLast) -> FlexTensor {
 pub(in crate::ops) fn add(a: Tensor<4>, b: Tensor<4>, relu: bool) -> Tensor<4> {
     apply(Add, [a, b], |[a, b]| {
         assert_eq!(a.dims(), b.dims(), "a sum of the same shapes");
-        let (sum, ()) = a.rewritten(|values| gate::add(InstructionSet::best(), values, b.values(), relu));
+        let (sum, ()) =
+            a.rewritten(|values| gate::add(InstructionSet::best(), values, b.values(), relu));
         (sum.clone().into_tensor(), relu.then_some(sum))
     })
 }
