@@ -8,9 +8,10 @@ use crate::buffer::{Line, with_scratch};
 use crate::simd::{InstructionSet, Kernel, Simd};
 
 use super::super::Convolution;
+use super::super::outer::outer;
 use super::super::padded::{Frame, View};
+use super::super::portions::Portions;
 use super::super::taps::spread;
-use super::super::weight_gradient::{PORTIONED, PORTIONS, outer};
 use super::forward::{Tile, transform_tiles};
 use super::transform::{of_gradient, to_kernel};
 use super::{STEP, VALUES};
@@ -35,18 +36,15 @@ pub(crate) fn weight_gradient(
     let width = set.panel(channels_out);
     let panels = channels_out.div_ceil(width);
     let sums_len = VALUES * channels_in * width;
-    let portions = (PORTIONED / (panels * sums_len))
-        .clamp(1, PORTIONS)
-        .min(batch);
-    let portion = batch.div_ceil(portions);
-    let portions = batch.div_ceil(portion);
+    let cut = Portions::of(batch, panels * sums_len);
+    let portions = cut.count;
     let mut lines = Line::zeroed(portions * panels * sums_len);
     let sums = &mut Line::values_mut(&mut lines)[..portions * panels * sums_len];
     // Which panels share a task, and thereby the transformed inputs, changes no sum.
     let shared = (portions * panels / (4 * rayon::current_num_threads())).clamp(1, panels);
     let per_portion = sums.par_chunks_exact_mut(panels * sums_len).enumerate();
     per_portion.for_each(|(part, sums)| {
-        let images = part * portion..((part + 1) * portion).min(batch);
+        let images = cut.images(part);
         sums.par_chunks_mut(shared * sums_len)
             .enumerate()
             .for_each(|(index, sums)| {

@@ -49,16 +49,12 @@ pub(in crate::ops) fn batch_norm_train(
         }
         None => (None, None),
     };
-    let affine = Affine {
-        mean: &mean,
-        factor: &factor,
-        shift: &beta,
-        residual: residual.as_ref().map(ChannelsLast::values),
-        relu: after.relu,
-    };
-    let output = ChannelsLast::filled(input.dims(), |output| {
-        normalize(set, channels, input.values(), affine, output);
-    });
+    let output = normalized(
+        &input,
+        [&mean, &factor, &beta],
+        residual.as_ref(),
+        after.relu,
+    );
     let statistics = [mean.clone(), variance].map(|values| constant(vector(values)));
     let state = State {
         output: after.relu.then(|| output.clone()),
@@ -163,23 +159,33 @@ pub(in crate::ops) fn batch_norm(input: Tensor<4>, known: Known, after: After) -
     let residual = after
         .residual
         .map(|residual| ChannelsLast::of(inner(residual)));
-    let affine = Affine {
-        mean: &mean,
-        factor: &factor,
-        shift: &beta,
-        residual: residual.as_ref().map(ChannelsLast::values),
-        relu: after.relu,
-    };
-    let output = ChannelsLast::filled(input.dims(), |output| {
-        normalize(
-            InstructionSet::best(),
-            input.dims()[1],
-            input.values(),
-            affine,
-            output,
-        );
-    });
+    let output = normalized(
+        &input,
+        [&mean, &factor, &beta],
+        residual.as_ref(),
+        after.relu,
+    );
     Tensor::from_primitive::<Flex>(output.into_tensor())
+}
+
+/// The input minus the mean, times the factor, plus the shift of each channel, and what follows.
+fn normalized(
+    input: &ChannelsLast,
+    [mean, factor, shift]: [&[f32]; 3],
+    residual: Option<&ChannelsLast>,
+    relu: bool,
+) -> ChannelsLast {
+    let affine = Affine {
+        mean,
+        factor,
+        shift,
+        residual: residual.map(ChannelsLast::values),
+        relu,
+    };
+    let (set, channels) = (InstructionSet::best(), input.dims()[1]);
+    ChannelsLast::filled(input.dims(), |output| {
+        normalize(set, channels, input.values(), affine, output);
+    })
 }
 
 /// Factor, shift and mean of each channel.
