@@ -6,9 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use abn_core::backbone::Architecture;
 use abn_core::explain::{Layer, Method, explain};
-use abn_core::{AttentionConfig, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
 use abn_data::{Loader, Normalization, Split, Transform, cifar10};
 use burn::tensor::{Device, Tensor, TensorData};
 use peak_alloc::PeakAlloc;

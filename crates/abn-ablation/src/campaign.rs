@@ -3,11 +3,9 @@
 
 use abn_train::datasets::DatasetName;
 use abn_train::recipe::Recipe;
-use anyhow::Result;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::campaigns;
 use crate::published::Published;
 use crate::scale::Scale;
 
@@ -99,28 +97,6 @@ pub(crate) struct Row {
 }
 
 impl Campaign {
-    /// The campaign of that name.
-    ///
-    /// # Errors
-    /// The data set has no place in it, or a network does not fit the images.
-    pub(crate) fn new(name: Name, setting: &Setting) -> Result<Self> {
-        let campaign = match name {
-            Name::Mechanism => campaigns::mechanism::campaign(setting),
-            Name::Backbones => campaigns::backbones::campaign(setting),
-            Name::Channel => campaigns::module::channel(setting),
-            Name::Spatial => campaigns::module::spatial(setting),
-            Name::Order => campaigns::module::order(setting),
-            Name::Networks => campaigns::networks::campaign(setting),
-            Name::Loss => campaigns::loss::campaign(setting),
-            Name::Stability => campaigns::stability::campaign(setting),
-            Name::Cost => campaigns::cost::campaign(setting),
-        }?;
-        for recipe in campaign.recipes() {
-            recipe.check()?;
-        }
-        Ok(campaign)
-    }
-
     /// Its rows, group after group.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.groups.iter().flat_map(|group| &group.rows)

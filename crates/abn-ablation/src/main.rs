@@ -38,6 +38,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 
 use crate::campaign::{Campaign, Name};
+use crate::campaigns::campaign;
 use crate::cli::Cli;
 use crate::folder::{Folder, Manifest};
 use crate::images::DataSets;
@@ -156,7 +157,7 @@ fn asked(cli: &Cli, known: &BTreeMap<Name, usize>) -> Result<BTreeMap<Name, usiz
 fn campaigns_of(cli: &Cli, names: &BTreeMap<Name, usize>) -> Result<Vec<Campaign>> {
     names
         .iter()
-        .map(|(name, seeds)| Campaign::new(*name, &cli.setting(*seeds)))
+        .map(|(name, seeds)| campaign(*name, &cli.setting(*seeds)))
         .collect()
 }
 

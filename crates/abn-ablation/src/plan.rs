@@ -95,6 +95,7 @@ mod tests {
 
     use super::*;
     use crate::campaign::{Name, Setting};
+    use crate::campaigns::campaign;
     use crate::scale::Scale;
 
     fn campaigns(names: &[Name], scale: Scale) -> Vec<Campaign> {
@@ -105,7 +106,7 @@ mod tests {
         };
         names
             .iter()
-            .map(|name| Campaign::new(*name, &setting).unwrap())
+            .map(|name| campaign(*name, &setting).unwrap())
             .collect()
     }
 

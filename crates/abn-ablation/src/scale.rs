@@ -1,6 +1,6 @@
 //! How much a campaign is given: its images, its epochs, and the networks that fit them.
 
-use abn_core::backbone::Architecture;
+use abn_core::Architecture;
 use abn_train::architectures;
 use abn_train::datasets::DatasetName;
 use abn_train::recipe::Recipe;

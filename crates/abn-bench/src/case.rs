@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use abn_core::backbone::Architecture;
 use abn_core::explain::Method;
-use abn_core::{AttentionConfig, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::family::{
+use crate::attention::{AttentionConfig, MapConfig};
+use crate::backbone::family::{
     CifarBlock, VggSplit, cifar_resnet, cifar_resnext, densenet, imagenet_blocks, imagenet_resnet,
     vgg, vgg_convs, wide_resnet,
 };
-use super::residual::Shortcut;
-use super::{Family, NetworkConfig};
-use crate::attention::{AttentionConfig, MapConfig};
+use crate::backbone::residual::Shortcut;
+use crate::backbone::{Family, NetworkConfig};
 use crate::mixed::MixedAttentionConfig;
 
 /// Side of CIFAR's images.

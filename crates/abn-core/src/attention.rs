@@ -12,22 +12,17 @@
 //! has a batch norm after the stage, after the class convolution and before the sigmoid that the
 //! paper does not draw.
 
-use std::fmt;
-
 use abn_kernels::ops::{After, global_average};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
-use crate::backbone::conv::{Conv2d, ConvShape};
-use crate::backbone::{ConvNorm, NetworkConfig, Stage, StageConfig};
+use crate::backbone::{NetworkConfig, Stage, StageConfig};
+use crate::conv::{Conv2d, ConvNorm, ConvShape};
 use crate::mechanism::Mechanism;
-use crate::mixed::{MixedAttention, MixedAttentionConfig};
+use crate::mixed::{InvalidAttention, MixedAttention, MixedAttentionConfig, check_kernel};
 use crate::norm::BatchNorm;
-
-/// The largest side of a convolution that makes a map; the papers use 1, 3 and 7.
-const LARGEST_KERNEL: usize = 31;
 
 /// The attention branch as data, with the use that is made of its outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +59,7 @@ pub enum MapConfig {
 
 impl AttentionConfig {
     /// ABN as its authors' code has it for most families;
-    /// [`Architecture::abn`](crate::backbone::Architecture::abn) knows the others.
+    /// [`Architecture::abn`](crate::Architecture::abn) knows the others.
     pub fn abn() -> Self {
         Self {
             mixed: None,
@@ -156,26 +151,6 @@ impl AttentionConfig {
         }
     }
 }
-
-/// Refuses convolutions whose size or parity no map can have.
-pub(crate) fn check_kernel(side: usize) -> Result<(), InvalidAttention> {
-    if side % 2 == 1 && side <= LARGEST_KERNEL {
-        return Ok(());
-    }
-    Err(InvalidAttention("kernels must be odd and at most 31"))
-}
-
-/// What is wrong with an [`AttentionConfig`] or a [`MixedAttentionConfig`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidAttention(pub(crate) &'static str);
-
-impl fmt::Display for InvalidAttention {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this attention cannot be built: {}", self.0)
-    }
-}
-
-impl std::error::Error for InvalidAttention {}
 
 /// What the branch gives.
 #[derive(Debug, Clone)]

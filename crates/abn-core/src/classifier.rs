@@ -154,8 +154,8 @@ mod tests {
     use burn::tensor::Int;
 
     use super::*;
+    use crate::Architecture;
     use crate::attention::MapConfig;
-    use crate::backbone::Architecture;
     use crate::loss::loss;
 
     /// Counts the parameters that nobody has looked at yet.

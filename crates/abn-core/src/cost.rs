@@ -4,9 +4,9 @@
 use burn::tensor::Device;
 
 use crate::attention::AttentionConfig;
-use crate::backbone::conv::ConvShape;
 use crate::backbone::{NetworkConfig, StageConfig};
 use crate::classifier::ClassifierConfig;
+use crate::conv::ConvShape;
 use crate::mixed::{MixedAttentionConfig, Pools, Squeeze};
 use crate::state::{is_buffer, shapes_of};
 

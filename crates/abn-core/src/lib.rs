@@ -13,12 +13,12 @@
 //! its last stage is. So "without attention" is the same network with the branch left out, and
 //! every row of an ablation table is one [`ClassifierConfig`].
 //!
-//! This crate computes and nothing else: no files, no clock, no terminal; it depends on Burn alone
-//! and runs on any backend, chosen by the [`Device`](burn::tensor::Device) that a module is made
-//! on.
+//! This crate computes and nothing else: no files, no clock, no terminal. It depends on Burn and
+//! on the kernels and runs on any backend, chosen by the [`Device`](burn::tensor::Device) that a
+//! module is made on.
 //!
 //! ```
-//! use abn_core::{AttentionConfig, ClassifierConfig, backbone::Architecture};
+//! use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
 //! use burn::tensor::{Device, Tensor};
 //!
 //! let device = Device::flex();
@@ -30,12 +30,14 @@
 //! let output = config.init(&device).forward(Tensor::zeros([2, 3, 32, 32], &device));
 //! assert_eq!(output.logits.dims(), [2, 10]);
 //! assert_eq!(output.attention.unwrap().map.dims(), [2, 1, 16, 16]);
-//! # Ok::<(), abn_core::backbone::ArchitectureError>(())
+//! # Ok::<(), abn_core::architecture::ArchitectureError>(())
 //! ```
 
+pub mod architecture;
 pub mod attention;
 pub mod backbone;
 pub mod classifier;
+pub mod conv;
 pub mod cost;
 pub mod explain;
 pub mod loss;
@@ -46,5 +48,6 @@ pub mod pytorch;
 pub mod state;
 pub mod transfer;
 
+pub use architecture::Architecture;
 pub use attention::AttentionConfig;
 pub use classifier::{Classifier, ClassifierConfig, Output};

@@ -8,6 +8,8 @@
 //! F''= Ms.F'
 //! ```
 
+use std::fmt;
+
 use abn_kernels::ops::{Mechanism, attend, excite, global_average, global_maximum};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -15,9 +17,11 @@ use burn::serde::{Deserialize, Serialize};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
-use crate::attention::{InvalidAttention, check_kernel};
-use crate::backbone::conv::{Conv2d, ConvShape};
+use crate::conv::{Conv2d, ConvShape};
 use crate::norm::BatchNorm;
+
+/// The largest side of a convolution that makes a map; the papers use 1, 3 and 7.
+const LARGEST_KERNEL: usize = 31;
 
 /// Which parts the module has and how they are joined. The default is the proposed module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -176,6 +180,27 @@ impl MixedAttentionConfig {
         }
     }
 }
+
+/// Refuses convolutions whose size or parity no map can have.
+pub(crate) fn check_kernel(side: usize) -> Result<(), InvalidAttention> {
+    if side % 2 == 1 && side <= LARGEST_KERNEL {
+        return Ok(());
+    }
+    Err(InvalidAttention("kernels must be odd and at most 31"))
+}
+
+/// What is wrong with a [`MixedAttentionConfig`] or an
+/// [`AttentionConfig`](crate::AttentionConfig).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidAttention(pub(crate) &'static str);
+
+impl fmt::Display for InvalidAttention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "this attention cannot be built: {}", self.0)
+    }
+}
+
+impl std::error::Error for InvalidAttention {}
 
 /// Refines features by what (channels) and where (positions).
 #[derive(Module, Debug)]

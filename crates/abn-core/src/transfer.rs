@@ -112,8 +112,8 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
+    use crate::Architecture;
     use crate::AttentionConfig;
-    use crate::backbone::Architecture;
     use crate::state::state_of;
 
     fn config(attention: Option<AttentionConfig>, classes: usize) -> ClassifierConfig {

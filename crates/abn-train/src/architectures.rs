@@ -1,7 +1,8 @@
 //! Networks and attention branches by the names that users type, with a suggestion for a slip.
 
+use abn_core::Architecture;
 use abn_core::AttentionConfig;
-use abn_core::backbone::{Architecture, ArchitectureError, BlockName};
+use abn_core::architecture::{ArchitectureError, BlockName};
 use anyhow::{Result, anyhow, ensure};
 
 use crate::cli::{AttentionName, BlockChoice};

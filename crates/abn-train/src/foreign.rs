@@ -1,8 +1,9 @@
 //! Which network a foreign checkpoint belongs to, where it is not quite the one that was asked for.
 
+use abn_core::Architecture;
 use abn_core::ClassifierConfig;
+use abn_core::architecture::BlockName;
 use abn_core::attention::{AttentionConfig, MapConfig};
-use abn_core::backbone::{Architecture, BlockName};
 use abn_core::pytorch::{check, name_of};
 use abn_core::state::State;
 use burn::tensor::Device;

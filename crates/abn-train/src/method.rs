@@ -156,8 +156,7 @@ pub fn chosen(
 
 #[cfg(test)]
 mod tests {
-    use abn_core::backbone::Architecture;
-    use abn_core::{AttentionConfig, ClassifierConfig};
+    use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
     use burn::tensor::Device;
 
     use super::MethodName::{Attention, Cam, GradCam, GradCamPlusPlus};

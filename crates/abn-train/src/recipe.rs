@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use abn_core::backbone::{BlockName, Family, NetworkConfig};
+use abn_core::architecture::BlockName;
+use abn_core::backbone::{Family, NetworkConfig};
 use abn_core::cost::Cost;
 use abn_core::mixed::MixedAttentionConfig;
 use abn_core::{AttentionConfig, ClassifierConfig};

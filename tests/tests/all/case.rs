@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use abn_core::backbone::Architecture;
 use abn_core::loss::loss;
 use abn_core::pytorch::{from_pytorch, name_of};
 use abn_core::state::{State, state_of, with_state};
-use abn_core::{Classifier, ClassifierConfig};
+use abn_core::{Architecture, Classifier, ClassifierConfig};
 use abn_train::sgd::{Sgd, SgdConfig};
 use abn_train::weights::read_checkpoint;
 use burn::optim::GradientsParams;

@@ -272,9 +272,7 @@ fn imported_checkpoints_predict() {
 
     let device = burn::tensor::Device::flex();
     let config = abn_core::ClassifierConfig {
-        network: abn_core::backbone::Architecture::parse("resnet20")
-            .unwrap()
-            .network,
+        network: abn_core::Architecture::parse("resnet20").unwrap().network,
         attention: Some(abn_core::AttentionConfig::abn()),
         classes: 10,
     };

@@ -3,9 +3,8 @@
 //!
 //! Nothing is drawn or computed for it, so the largest networks take no longer than the smallest.
 
-use abn_core::backbone::Architecture;
 use abn_core::cost::Cost;
-use abn_core::{AttentionConfig, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
 use burn::tensor::Device;
 
 /// Name, classes, parameters without a branch. CIFAR's and ImageNet's of the ABN repository:

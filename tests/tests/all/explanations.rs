@@ -2,10 +2,10 @@
 //! weights.
 
 use abn_core::attention::MapConfig;
-use abn_core::backbone::{Architecture, HeadConfig, NetworkConfig};
+use abn_core::backbone::{HeadConfig, NetworkConfig};
 use abn_core::explain::{AttentionMap, ExplainError, Explanation, Layer, Method, explain};
 use abn_core::state::{is_buffer, state_of, with_state};
-use abn_core::{AttentionConfig, Classifier, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Every variant of the mixed attention module against the reference: output, gates and gradients.
 
-use abn_core::backbone::Architecture;
+use abn_core::Architecture;
 use abn_core::mixed::{
     Arrangement, ChannelConfig, MixedAttention, MixedAttentionConfig, Pools, SpatialConfig, Squeeze,
 };

@@ -1,11 +1,10 @@
 //! What must hold for every classifier, whatever its weights, shown on small ones. `sweep.rs` goes
 //! through all.
 
-use abn_core::backbone::Architecture;
 use abn_core::explain::AttentionMap;
 use abn_core::mechanism::Mechanism;
 use abn_core::state::{State, state_of, with_state};
-use abn_core::{AttentionConfig, Classifier, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use abn_core::attention::MapConfig;
-use abn_core::backbone::{Architecture, Family, HeadConfig, NetworkConfig};
+use abn_core::backbone::{Family, HeadConfig, NetworkConfig};
 use abn_core::loss::loss;
 use abn_core::mechanism::Mechanism;
 use abn_core::mixed::{
@@ -16,7 +16,7 @@ use abn_core::mixed::{
 };
 use abn_core::pytorch::{from_pytorch, name_of, to_pytorch};
 use abn_core::state::{is_buffer, shapes_of, state_of};
-use abn_core::{AttentionConfig, Classifier, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor};

@@ -7,10 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use abn_core::backbone::Architecture;
 use abn_core::pytorch::from_pytorch;
 use abn_core::state::{State, with_state};
-use abn_core::{Classifier, ClassifierConfig};
+use abn_core::{Architecture, Classifier, ClassifierConfig};
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use serde_json::Value;
 

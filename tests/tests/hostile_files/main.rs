@@ -18,8 +18,8 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use abn_core::Architecture;
 use abn_core::ClassifierConfig;
-use abn_core::backbone::Architecture;
 use abn_core::pytorch::{check, from_pytorch, part_from_pytorch};
 use abn_core::state::State;
 use abn_train::files::sha256;

@@ -3,7 +3,7 @@
 use abn_train::datasets::DatasetName;
 use anyhow::Result;
 
-use super::with_abn;
+use super::branch::with_abn;
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 use crate::published::{ABN_2, BACKBONES, Published};
 use crate::scale::Scale;

@@ -1,13 +1,13 @@
 //! What attention costs, and whether as many parameters elsewhere would do the same.
 
-use abn_core::backbone::{Architecture, BlockName};
-use abn_core::{AttentionConfig, ClassifierConfig};
+use abn_core::architecture::BlockName;
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
 use abn_train::datasets::DatasetName;
 use abn_train::{architectures, device};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 
-use super::{with_abn, with_manet};
+use super::branch::{with_abn, with_manet};
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 
 /// Most residual blocks a stage among which a deeper network is looked for.

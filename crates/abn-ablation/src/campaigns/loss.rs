@@ -6,7 +6,7 @@ use abn_train::datasets::DatasetName;
 use abn_train::recipe::Recipe;
 use anyhow::Result;
 
-use super::{with, with_abn, with_manet};
+use super::branch::{with, with_abn, with_manet};
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 
 /// The weights, the papers' first.

@@ -5,7 +5,7 @@ use abn_core::mechanism::Mechanism;
 use abn_train::datasets::DatasetName;
 use anyhow::Result;
 
-use super::{with, with_abn};
+use super::branch::{with, with_abn};
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 use crate::published::{ABN_1, MECHANISM, Published};
 

@@ -1,35 +1,36 @@
 //! The campaigns, each a list of rows that derive from one recipe.
 
-pub(crate) mod backbones;
-pub(crate) mod cost;
-pub(crate) mod loss;
-pub(crate) mod mechanism;
-pub(crate) mod module;
-pub(crate) mod networks;
-pub(crate) mod stability;
+mod backbones;
+mod branch;
+mod cost;
+mod loss;
+mod mechanism;
+mod module;
+mod networks;
+mod stability;
 
-use abn_core::AttentionConfig;
-use abn_train::architectures;
-use abn_train::recipe::Recipe;
 use anyhow::Result;
 
-/// The recipe with that branch.
-pub(crate) fn with(recipe: &Recipe, attention: AttentionConfig) -> Recipe {
-    Recipe {
-        attention: Some(attention),
-        ..recipe.clone()
+use crate::campaign::{Campaign, Name, Setting};
+
+/// The campaign of that name.
+///
+/// # Errors
+/// The data set has no place in it, or a network does not fit the images.
+pub(crate) fn campaign(name: Name, setting: &Setting) -> Result<Campaign> {
+    let campaign = match name {
+        Name::Mechanism => mechanism::campaign(setting),
+        Name::Backbones => backbones::campaign(setting),
+        Name::Channel => module::channel(setting),
+        Name::Spatial => module::spatial(setting),
+        Name::Order => module::order(setting),
+        Name::Networks => networks::campaign(setting),
+        Name::Loss => loss::campaign(setting),
+        Name::Stability => stability::campaign(setting),
+        Name::Cost => cost::campaign(setting),
+    }?;
+    for recipe in campaign.recipes() {
+        recipe.check()?;
     }
-}
-
-/// The recipe with ABN's branch, as the authors have it for its family.
-pub(crate) fn with_abn(recipe: &Recipe) -> Result<Recipe> {
-    Ok(with(
-        recipe,
-        architectures::parse(&recipe.architecture)?.abn(),
-    ))
-}
-
-/// The recipe with MANet's branch.
-pub(crate) fn with_manet(recipe: &Recipe) -> Recipe {
-    with(recipe, AttentionConfig::manet())
+    Ok(campaign)
 }

@@ -10,7 +10,7 @@ use abn_train::datasets::DatasetName;
 use abn_train::recipe::Recipe;
 use anyhow::Result;
 
-use super::with;
+use super::branch::with;
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 use crate::published::module::{self, Figure};
 use crate::published::{MANET_1, MANET_2, MANET_3, Published};

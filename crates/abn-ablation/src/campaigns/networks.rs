@@ -1,11 +1,11 @@
 //! MANet, Table 4: the network alone, with squeeze-and-excitation, as ABN, as MANet.
 
-use abn_core::backbone::BlockName;
+use abn_core::architecture::BlockName;
 use abn_train::datasets::DatasetName;
 use abn_train::recipe::Recipe;
 use anyhow::Result;
 
-use super::{with_abn, with_manet};
+use super::branch::{with_abn, with_manet};
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 use crate::published::{MANET_4, NETWORKS, Published, remark_on_network};
 

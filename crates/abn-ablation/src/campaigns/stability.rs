@@ -6,7 +6,7 @@ use anyhow::Result;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
-use super::{with_abn, with_manet};
+use super::branch::{with_abn, with_manet};
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 
 /// Trainings of each network, as in the paper; other than elsewhere their number does not depend on

@@ -7,8 +7,8 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv2d, ConvShape};
 use super::pool::halve_average;
+use crate::conv::{Conv2d, ConvShape};
 use crate::norm::BatchNorm;
 
 /// Channels of a layer's 1x1 convolution per channel that it adds.

@@ -3,10 +3,8 @@
 //! A network is data ([`NetworkConfig`]): a stem, stages of blocks, and a head. [`Architecture`]
 //! names the networks of the papers.
 
-mod architecture;
-pub(crate) mod conv;
 pub mod dense;
-mod family;
+pub(crate) mod family;
 pub mod head;
 mod pool;
 pub mod preactivation;
@@ -21,8 +19,6 @@ use burn::tensor::{Device, Tensor};
 
 use crate::mixed::MixedAttentionConfig;
 use crate::norm::BatchNorm;
-pub use architecture::{Architecture, ArchitectureError, BlockName};
-pub use conv::{Conv2d, ConvNorm};
 pub use head::{Head, HeadConfig};
 pub use stage::{BlockConfig, Stage, StageConfig};
 pub use stem::{Stem, StemConfig};

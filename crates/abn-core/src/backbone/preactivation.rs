@@ -7,7 +7,7 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{Conv2d, ConvShape};
+use crate::conv::{Conv2d, ConvShape};
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;
 

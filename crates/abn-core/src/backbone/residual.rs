@@ -8,7 +8,7 @@ use burn::serde::{Deserialize, Serialize};
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor, s};
 
-use super::conv::{ConvNorm, ConvShape};
+use crate::conv::{ConvNorm, ConvShape};
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 
 /// A residual block as data.

@@ -5,11 +5,11 @@ use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
-use super::conv::{ConvNorm, ConvShape};
 use super::dense::{DenseConfig, DenseLayer, Transition, transition_conv};
 use super::pool::halve;
 use super::preactivation::{PreActivationBlock, PreActivationConfig};
 use super::residual::{ResidualBlock, ResidualConfig};
+use crate::conv::{ConvNorm, ConvShape};
 use crate::mixed::MixedAttentionConfig;
 
 /// A stage as data.

@@ -6,8 +6,8 @@ use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
 use super::INPUT_CHANNELS;
-use super::conv::{Conv2d, ConvShape};
 use super::pool::halve_overlapping;
+use crate::conv::{Conv2d, ConvShape};
 use crate::norm::BatchNorm;
 
 /// A stem as data.

@@ -257,8 +257,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::backbone::Architecture;
-    use crate::{AttentionConfig, ClassifierConfig};
+    use crate::{Architecture, AttentionConfig, ClassifierConfig};
 
     #[test]
     fn the_area_is_that_of_trapezoids() {

@@ -130,8 +130,8 @@ fn stages_in(state: &State) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Architecture;
     use crate::AttentionConfig;
-    use crate::backbone::Architecture;
 
     fn cascade(name: &str, attention: Option<AttentionConfig>) -> (Classifier, Cascade) {
         let network = Architecture::parse(name).unwrap().network;

@@ -205,7 +205,7 @@ fn official<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backbone::Architecture;
+    use crate::Architecture;
     use crate::state::state_of;
 
     fn resnet8() -> (ClassifierConfig, State) {

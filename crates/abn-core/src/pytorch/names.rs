@@ -249,7 +249,7 @@ fn successor(index: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backbone::Architecture;
+    use crate::Architecture;
 
     #[track_caller]
     fn check(architecture: &str, ours: &str, theirs: &str) {

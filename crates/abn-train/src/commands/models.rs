@@ -1,8 +1,8 @@
 //! `abn models`: every published architecture with and without each attention branch, and what it
 //! costs.
 
+use abn_core::Architecture;
 use abn_core::ClassifierConfig;
-use abn_core::backbone::Architecture;
 use anyhow::Result;
 use burn::tensor::Device;
 use clap::ValueEnum;
