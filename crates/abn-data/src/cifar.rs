@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::data::dataset::Dataset;
+use burn_dataset::Dataset;
 use image::{Rgb, RgbImage};
 
 use crate::decode::read_bounded;

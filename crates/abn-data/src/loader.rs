@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use burn::data::dataset::Dataset;
+use burn_dataset::Dataset;
 use image::GrayImage;
 
 use crate::{DataError, ImageDataset, Sample, Transform, random};

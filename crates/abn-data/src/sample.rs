@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use burn::data::dataset::Dataset;
-use burn::data::dataset::transform::PartialDataset;
+use burn_dataset::Dataset;
+use burn_dataset::transform::PartialDataset;
 use image::{GrayImage, RgbImage};
 
 use crate::DataError;

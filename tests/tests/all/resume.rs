@@ -16,7 +16,7 @@ use abn_train::recipe::{Recipe, RunConfig};
 use abn_train::run_dir::RunDir;
 use abn_train::session::plain_loader;
 use abn_train::trainer::{Ending, Loaders, Trainer};
-use burn::data::dataset::Dataset;
+use burn_dataset::Dataset;
 use burn::tensor::Device;
 
 use crate::cifar;

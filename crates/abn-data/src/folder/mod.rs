@@ -24,7 +24,7 @@ mod words;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::data::dataset::Dataset;
+use burn_dataset::Dataset;
 
 use crate::{Collection, DataError, Sample, Split, read_image};
 use layout::Layout;

@@ -22,7 +22,7 @@ mod texture;
 
 use std::sync::Arc;
 
-use burn::data::dataset::Dataset;
+use burn_dataset::Dataset;
 use rand::{Rng, RngExt};
 
 use crate::{Collection, DataError, Sample, Split, random};
