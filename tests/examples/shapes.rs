@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use abn_data::Split;
-use abn_train::datasets::DatasetName;
+use abn_run::datasets::DatasetName;
 use anyhow::{Context, Result};
 
 fn main() -> Result<()> {

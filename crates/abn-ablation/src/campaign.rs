@@ -1,8 +1,8 @@
 //! What a campaign is: groups of rows, each a recipe for every seed, with the figure that was
 //! published for it.
 
-use abn_train::datasets::DatasetName;
-use abn_train::recipe::Recipe;
+use abn_run::datasets::DatasetName;
+use abn_run::recipe::Recipe;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 

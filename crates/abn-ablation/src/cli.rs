@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use abn_train::datasets::DatasetName;
+use abn_run::datasets::DatasetName;
 use clap::{Parser, ValueEnum};
 
 use crate::campaign::{Name, Setting};

@@ -12,9 +12,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use abn_train::datasets::DatasetName;
-use abn_train::files::{is_unfinished, remove_unfinished, write_atomically};
-use abn_train::recipe::VERSION as RECIPES;
+use abn_run::datasets::DatasetName;
+use abn_run::folder::files::{is_unfinished, remove_unfinished, write_atomically};
+use abn_run::recipe::VERSION as RECIPES;
 use abn_train::terminal;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};

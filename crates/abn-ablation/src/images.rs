@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use abn_data::{Collection, Split};
-use abn_train::datasets::{DatasetName, fingerprint};
-use abn_train::recipe::Recipe;
+use abn_run::datasets::{DatasetName, fingerprint};
+use abn_run::recipe::Recipe;
 use anyhow::{Context, Result};
 
 use crate::campaign::Campaign;

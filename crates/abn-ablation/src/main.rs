@@ -31,9 +31,10 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::thread;
 
+use abn_run::recipe::{Recipe, RunConfig};
+use abn_train::device;
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
-use abn_train::recipe::{Recipe, RunConfig};
-use abn_train::{device, terminal};
+use abn_train::terminal;
 use anyhow::{Result, ensure};
 use clap::Parser;
 

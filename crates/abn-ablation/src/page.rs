@@ -17,7 +17,7 @@ mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use abn_train::report::page_with;
+use abn_pages::page_with;
 use anyhow::Result;
 use image::RgbImage;
 use maud::{Markup, html};

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use abn_train::files::sha256;
-use abn_train::recipe::Recipe;
+use abn_run::digest::sha256;
+use abn_run::recipe::Recipe;
 use anyhow::{Context, Result};
 
 use crate::campaign::Campaign;

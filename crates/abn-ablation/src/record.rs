@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use abn_core::attention::{AttentionConfig, MapConfig};
+use abn_core::AttentionConfig;
 use abn_core::explain::{AttentionMap, Layer, Method};
 use abn_data::Collection;
-use abn_train::checkpoint::Which;
-use abn_train::metrics::Results;
-use abn_train::recipe::{Recipe, RunConfig};
-use abn_train::run_dir::RunDir;
-use abn_train::session::Session;
-use abn_train::stability::{Ask, Scale, Seen, look};
+use abn_explain::stability::{Ask, Scale, Seen, look};
+use abn_run::folder::checkpoint::Which;
+use abn_run::folder::run_dir::RunDir;
+use abn_run::measure::records::Results;
+use abn_run::recipe::{Recipe, RunConfig};
+use abn_run::session::Session;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ fn looks(session: &Session, test: &Collection) -> Result<Vec<Look>> {
     } else {
         Method::GradCam
     };
-    let bounded = attention.is_some_and(|attention| attention.map != MapConfig::LogSum);
+    let bounded = attention.is_some_and(|attention| attention.map.is_bounded());
     let scale = if bounded { Scale::Raw } else { Scale::PerImage };
     let ask = Ask {
         method,

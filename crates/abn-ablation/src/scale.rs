@@ -1,10 +1,10 @@
 //! How much a campaign is given: its images, its epochs, and the networks that fit them.
 
 use abn_core::Architecture;
-use abn_train::architectures;
-use abn_train::datasets::DatasetName;
-use abn_train::recipe::Recipe;
-use abn_train::schedule::Schedule;
+use abn_run::datasets::DatasetName;
+use abn_run::recipe::Recipe;
+use abn_run::recipe::architectures;
+use abn_run::recipe::schedule::Schedule;
 use anyhow::Result;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use abn_core::sgd::Sgd;
 use abn_core::{Classifier, Output, loss};
-use abn_train::inputs::Inputs;
-use abn_train::recipe::{Recipe, RunConfig};
-use abn_train::sgd::Sgd;
+use abn_run::recipe::augmentation::Inputs;
+use abn_run::recipe::{Recipe, RunConfig};
 use anyhow::Result;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor};

@@ -1,6 +1,6 @@
 //! The figures of a campaign: a pure function of what its runs left.
 
-use abn_train::metrics::{EpochRecord, Summary};
+use abn_run::measure::records::{EpochRecord, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Campaign, Group, Row};

@@ -9,11 +9,12 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use abn_run::folder::run_dir::{InUse, RunDir};
+use abn_run::recipe::{Recipe, RunConfig};
+use abn_train::device;
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
-use abn_train::recipe::{Recipe, RunConfig};
-use abn_train::run_dir::{InUse, RunDir};
-use abn_train::training::{How, Images, train};
-use abn_train::{device, initial};
+use abn_train::train::warm_start;
+use abn_train::train::{How, Images, train};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +75,7 @@ fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
     if Record::read(&job.run, &job.recipe)?.is_some() {
         return Ok(true);
     }
-    let start = initial::start(&config, &job.run, &device)?;
+    let start = warm_start::start(&config, &job.run, &device)?;
     let how = How {
         workers: job.workers,
         ..How::default()

@@ -15,10 +15,10 @@ use std::time::Instant;
 
 use abn_core::explain::{Layer, explain};
 use abn_core::pytorch::to_pytorch;
+use abn_core::sgd::{Sgd, SgdConfig};
 use abn_core::state::state_of;
 use abn_core::{Classifier, ClassifierConfig, Output, loss};
-use abn_train::sgd::{Sgd, SgdConfig};
-use abn_train::weights::to_safetensors;
+use abn_run::folder::weights::to_safetensors;
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::optim::GradientsParams;

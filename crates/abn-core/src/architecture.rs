@@ -94,14 +94,15 @@ impl fmt::Display for ArchitectureError {
 
 impl std::error::Error for ArchitectureError {}
 
-/// What a residual block has besides its convolutions: the prefix of an architecture's name.
+/// What every residual block has besides its convolutions: the prefix of an architecture's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum BlockName {
-    /// Nothing.
+    /// Nothing
     Plain,
-    /// Squeeze-and-excitation: `se-`.
+    /// Squeeze-and-excitation (Hu et al. 2018)
     Se,
-    /// Channel and spatial attention: `cbam-`.
+    /// Channel and spatial attention (Woo et al. 2018)
     Cbam,
 }
 
@@ -116,8 +117,8 @@ impl BlockName {
         }
     }
 
-    /// The module in every block.
-    pub fn gate(self) -> Option<MixedAttentionConfig> {
+    /// The attention module in every block.
+    pub fn attention(self) -> Option<MixedAttentionConfig> {
         match self {
             Self::Plain => None,
             Self::Se => Some(MixedAttentionConfig::squeeze_excite()),
@@ -138,6 +139,41 @@ impl BlockName {
     /// The name of the architecture with this block instead of its own.
     pub fn rename(self, name: &str) -> String {
         format!("{}{}", self.prefix(), Self::split(name).1)
+    }
+}
+
+/// The attention branch, by the paper it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum AttentionName {
+    /// The backbone alone: the baseline
+    None,
+    /// Attention branch network (Fukui et al. 2019)
+    Abn,
+    /// Mixed attention network (Bai & Kawahara 2024)
+    Manet,
+}
+
+impl AttentionName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::None, Self::Abn, Self::Manet];
+
+    /// The name as typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Abn => "abn",
+            Self::Manet => "manet",
+        }
+    }
+
+    /// The name of that branch, also of one whose details differ from its paper's.
+    pub fn of(attention: Option<&AttentionConfig>) -> Self {
+        match attention {
+            None => Self::None,
+            Some(config) if config.mixed.is_some() => Self::Manet,
+            Some(_) => Self::Abn,
+        }
     }
 }
 
@@ -171,13 +207,12 @@ impl Architecture {
         {
             return Err(ArchitectureError::TooWide { name });
         }
-        let network =
-            network
-                .with_gate(block.gate().as_ref())
-                .map_err(|_| ArchitectureError::Block {
-                    name: name.clone(),
-                    plain: plain.to_owned(),
-                })?;
+        let network = network
+            .with_block_attention(block.attention().as_ref())
+            .map_err(|_| ArchitectureError::Block {
+                name: name.clone(),
+                plain: plain.to_owned(),
+            })?;
         Ok(Self {
             name,
             network,
@@ -252,6 +287,15 @@ impl Architecture {
         } = &self.network;
         let stages: usize = stages.iter().map(|stage| stage.depth()).sum();
         usize::from(stem.conv().is_some()) + stages + head.layers(1, 1).len()
+    }
+
+    /// The attention branch of that name for this network.
+    pub fn attention(&self, name: AttentionName) -> Option<AttentionConfig> {
+        match name {
+            AttentionName::None => None,
+            AttentionName::Abn => Some(self.abn()),
+            AttentionName::Manet => Some(AttentionConfig::manet()),
+        }
     }
 
     /// The attention branch as the authors' code has it for this network. ResNeXt's does not use

@@ -57,6 +57,13 @@ pub enum MapConfig {
     LogSum,
 }
 
+impl MapConfig {
+    /// Whether its values lie in [0, 1], so that those of different images compare.
+    pub fn is_bounded(self) -> bool {
+        matches!(self, Self::Sigmoid { .. })
+    }
+}
+
 impl AttentionConfig {
     /// ABN as its authors' code has it for most families;
     /// [`Architecture::abn`](crate::Architecture::abn) knows the others.

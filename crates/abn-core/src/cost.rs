@@ -107,8 +107,8 @@ fn stage(config: &StageConfig, input: [usize; 2], counter: &mut Counter) -> [usi
         let size = path
             .into_iter()
             .fold(size, |size, shape| counter.convolve(shape, size));
-        if let Some(gate) = config.block.gate() {
-            mixed(gate, config.outputs(), size, counter);
+        if let Some(attention) = config.block.attention() {
+            mixed(attention, config.outputs(), size, counter);
         }
         size
     });

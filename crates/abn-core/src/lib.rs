@@ -45,6 +45,7 @@ pub mod mechanism;
 pub mod mixed;
 pub mod norm;
 pub mod pytorch;
+pub mod sgd;
 pub mod state;
 pub mod transfer;
 

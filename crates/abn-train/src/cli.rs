@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use abn_core::explain::THRESHOLD;
+use abn_core::architecture::{AttentionName, BlockName};
+use abn_core::explain::{Layer, Method, THRESHOLD};
 use abn_data::Split;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::checkpoint::Which;
-use crate::datasets::DatasetName;
-use crate::heatmap::{Colors, Range};
-use crate::inputs::Augment;
-use crate::method::{LayerName, MethodName};
-use crate::schedule::Schedule;
-use crate::score::ClassChoice;
-use crate::stability::Scale;
+use abn_explain::score::ClassChoice;
+use abn_explain::stability::Scale;
+use abn_pages::heatmap::{Colors, Range};
+use abn_run::datasets::DatasetName;
+use abn_run::folder::checkpoint::Which;
+use abn_run::recipe::augmentation::Augment;
+use abn_run::recipe::schedule::Schedule;
 
 /// Trains attention branch networks, shows where they look, and measures it.
 ///
@@ -60,39 +60,6 @@ pub enum Command {
     Export(ExportArgs),
 }
 
-/// The attention branch, by the paper it comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AttentionName {
-    /// The backbone alone: the baseline
-    None,
-    /// Attention branch network (Fukui et al. 2019)
-    Abn,
-    /// Mixed attention network (Bai & Kawahara 2024)
-    Manet,
-}
-
-impl AttentionName {
-    /// The name as typed.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Abn => "abn",
-            Self::Manet => "manet",
-        }
-    }
-}
-
-/// What every residual block has besides its convolutions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum BlockChoice {
-    /// Nothing
-    Plain,
-    /// Squeeze-and-excitation (Hu et al. 2018)
-    Se,
-    /// Channel and spatial attention (Woo et al. 2018)
-    Cbam,
-}
-
 /// Arguments of `abn train`.
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Examples:\n  \
@@ -116,7 +83,7 @@ pub struct TrainArgs {
     pub arch: Option<String>,
     /// Attention in every residual block [default: what the name of the architecture says]
     #[arg(long, value_enum)]
-    pub block: Option<BlockChoice>,
+    pub block: Option<BlockName>,
     /// Attention branch [default: abn]
     #[arg(long, value_enum)]
     pub attention: Option<AttentionName>,
@@ -287,10 +254,10 @@ pub struct ExplainArgs {
     /// Methods, separated by commas [default: attention,cam,grad-cam,grad-cam++, as far as the
     /// network has them]
     #[arg(long, value_name = "METHOD,...", value_enum, value_delimiter = ',')]
-    pub methods: Vec<MethodName>,
+    pub methods: Vec<Method>,
     /// Features that Grad-CAM and Grad-CAM++ look at; CAM has the refined ones alone
     #[arg(long, value_enum, default_value_t)]
-    pub layer: LayerName,
+    pub layer: Layer,
     /// Class to explain, by name or by number from 0 [default: the predicted class of each image]
     #[arg(long, value_name = "N|NAME")]
     pub class: Option<String>,
@@ -332,10 +299,10 @@ pub struct ScoreArgs {
     pub run: PathBuf,
     /// Methods, separated by commas [default: all that the network has]
     #[arg(long, value_enum, value_delimiter = ',')]
-    pub methods: Vec<MethodName>,
+    pub methods: Vec<Method>,
     /// Where Grad-CAM and Grad-CAM++ look
     #[arg(long, value_enum, default_value_t)]
-    pub layer: LayerName,
+    pub layer: Layer,
     /// Class that is explained
     #[arg(long, value_enum, default_value_t)]
     pub class: ClassChoice,
@@ -399,10 +366,10 @@ pub struct StabilityArgs {
     pub runs: Vec<PathBuf>,
     /// How the runs are explained
     #[arg(long, value_enum, default_value_t)]
-    pub method: MethodName,
+    pub method: Method,
     /// Where Grad-CAM and Grad-CAM++ look
     #[arg(long, value_enum, default_value_t)]
-    pub layer: LayerName,
+    pub layer: Layer,
     /// What a threshold is a share of [default: raw for attention maps in [0, 1], else per-image]
     #[arg(long, value_enum)]
     pub scale: Option<Scale>,
@@ -470,7 +437,7 @@ pub struct ImportArgs {
     pub arch: String,
     /// Attention in every residual block [default: what the name of the architecture says]
     #[arg(long, value_enum)]
-    pub block: Option<BlockChoice>,
+    pub block: Option<BlockName>,
     /// Attention branch of the checkpoint
     #[arg(long, value_enum, default_value_t = AttentionName::Abn)]
     pub attention: AttentionName,
@@ -632,6 +599,23 @@ mod tests {
                 .map(ToString::to_string)
                 .unwrap_or_default();
             assert!(help.contains("Example"), "{}", command.get_name());
+        }
+    }
+
+    /// The names of the libraries are those that are typed.
+    #[test]
+    fn names_are_those_typed() {
+        fn typed(value: impl ValueEnum) -> String {
+            value.to_possible_value().unwrap().get_name().to_owned()
+        }
+        for method in Method::value_variants() {
+            assert_eq!(typed(*method), method.name());
+        }
+        for layer in Layer::value_variants() {
+            assert_eq!(typed(*layer), layer.name());
+        }
+        for attention in AttentionName::value_variants() {
+            assert_eq!(typed(*attention), attention.name());
         }
     }
 

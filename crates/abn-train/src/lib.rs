@@ -1,50 +1,16 @@
 //! The program `abn`: trains attention branch networks on Burn, resumes exactly, shows where they
 //! look.
 //!
-//! The command line ([`cli`]) becomes a [`recipe`], the [`trainer`] turns it into a [run
-//! directory](run_dir) with [`checkpoint`]s, and the other commands open that directory by its path
-//! alone ([`session`]).
+//! The [command line](cli) becomes a [recipe](abn_run::recipe), [training](train) turns it into a
+//! [run folder](abn_run::folder) with checkpoints, and the other [commands] open that folder by its
+//! path alone.
 
-pub mod architectures;
-pub mod asked;
-pub mod checkpoint;
-pub mod class_name;
 pub mod cli;
 pub mod commands;
-pub mod conclusion;
-pub mod datasets;
 pub mod device;
-pub mod drift;
-pub mod evaluate;
-pub mod files;
-pub mod foreign;
-pub mod heatmap;
-pub mod image_files;
-pub mod initial;
-pub mod inputs;
 pub mod interrupt;
-pub mod interval;
-pub mod meters;
-pub mod method;
-pub mod metrics;
-pub mod outcome;
-pub mod output_folder;
-pub mod raw_maps;
-pub mod recipe;
-pub mod report;
-pub mod run_dir;
-pub mod schedule;
-pub mod score;
-pub mod session;
-pub mod settings;
-pub mod sgd;
-pub mod showcase;
-pub mod stability;
 pub mod terminal;
-pub mod trainer;
-pub mod training;
-pub mod view;
-pub mod weights;
+pub mod train;
 
 use std::process::ExitCode;
 
@@ -52,7 +18,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::trainer::Ending;
+use crate::train::trainer::Ending;
 
 /// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130
 /// interrupted.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::metrics::{EpochRecord, EpochTiming};
+use abn_run::measure::records::{EpochRecord, EpochTiming};
 
 /// Writes a result to stdout, where scripts read it.
 ///

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use abn_core::loss::loss;
 use abn_core::pytorch::{from_pytorch, name_of};
+use abn_core::sgd::{Sgd, SgdConfig};
 use abn_core::state::{State, state_of, with_state};
 use abn_core::{Architecture, Classifier, ClassifierConfig};
-use abn_train::sgd::{Sgd, SgdConfig};
-use abn_train::weights::read_checkpoint;
+use abn_run::folder::weights::read_checkpoint;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde_json::Value;

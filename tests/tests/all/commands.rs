@@ -276,7 +276,7 @@ fn imported_checkpoints_predict() {
         attention: Some(abn_core::AttentionConfig::abn()),
         classes: 10,
     };
-    let weights = abn_train::weights::read_checkpoint(&checkpoint).unwrap();
+    let weights = abn_run::folder::weights::read_checkpoint(&checkpoint).unwrap();
     let weights = abn_core::pytorch::from_pytorch(&config, weights, &device).unwrap();
     let network = abn_core::state::with_state(config.init(&device), weights).unwrap();
     // RGB / 255, then (x - mean) / std with CIFAR's constants, planar.

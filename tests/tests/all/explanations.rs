@@ -426,7 +426,7 @@ fn what_a_network_does_not_have_is_refused_with_a_way_out() {
     // Asked beforehand, each answer is the same.
     for method in Method::ALL {
         for layer in LAYERS {
-            let asked = method.check(&baseline, layer);
+            let asked = method.check(&config("resnet8", None), layer);
             assert_eq!(
                 explain(&baseline, images(1, &device), method, layer, &[0]).map(drop),
                 asked,
@@ -441,7 +441,7 @@ fn what_a_network_does_not_have_is_refused_with_a_way_out() {
         ExplainError::NoLinearHead
     );
     assert_eq!(
-        Method::Cam.check(&vgg, refined),
+        Method::Cam.check(&config("vgg16-bn", None), refined),
         Err(ExplainError::NoLinearHead)
     );
     assert!(

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use abn_data::{Normalization, Step, Transform, read_image};
-use abn_train::datasets::DatasetName;
-use abn_train::recipe::Recipe;
+use abn_run::datasets::DatasetName;
+use abn_run::recipe::Recipe;
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 

@@ -10,14 +10,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use abn_data::{DataError, Loader, Sample, Split};
-use abn_train::datasets::DatasetName;
+use abn_run::datasets::DatasetName;
+use abn_run::folder::run_dir::RunDir;
+use abn_run::recipe::{Recipe, RunConfig};
+use abn_run::session::plain_loader;
 use abn_train::interrupt::Interrupt;
-use abn_train::recipe::{Recipe, RunConfig};
-use abn_train::run_dir::RunDir;
-use abn_train::session::plain_loader;
-use abn_train::trainer::{Ending, Loaders, Trainer};
-use burn_dataset::Dataset;
+use abn_train::train::trainer::{Ending, Loaders, Trainer};
 use burn::tensor::Device;
+use burn_dataset::Dataset;
 
 use crate::cifar;
 use crate::program::{abn, fails, run, succeeds};

@@ -359,7 +359,7 @@ fn check_placements(name: &str, mixed: &MixedAttentionConfig) {
         &in_branch,
         [[8, 8], [9, 13]],
     );
-    let network = network.with_gate(Some(mixed)).unwrap();
+    let network = network.with_block_attention(Some(mixed)).unwrap();
     let in_blocks = ClassifierConfig {
         network,
         attention: None,
@@ -415,7 +415,7 @@ fn modules_in_both_places() {
         let network = family
             .network
             .clone()
-            .with_gate(Some(&MixedAttentionConfig::default()))
+            .with_block_attention(Some(&MixedAttentionConfig::default()))
             .unwrap();
         let attention = Some(AttentionConfig::manet());
         check(
@@ -433,11 +433,15 @@ fn modules_in_both_places() {
         assert!(
             network
                 .clone()
-                .with_gate(Some(&MixedAttentionConfig::cbam()))
+                .with_block_attention(Some(&MixedAttentionConfig::cbam()))
                 .is_err(),
             "{name}"
         );
-        assert_eq!(network.clone().with_gate(None), Ok(network), "{name}");
+        assert_eq!(
+            network.clone().with_block_attention(None),
+            Ok(network),
+            "{name}"
+        );
     }
 }
 

@@ -22,8 +22,8 @@ use abn_core::Architecture;
 use abn_core::ClassifierConfig;
 use abn_core::pytorch::{check, from_pytorch, part_from_pytorch};
 use abn_core::state::State;
-use abn_train::files::sha256;
-use abn_train::weights::read_checkpoint;
+use abn_run::digest::sha256;
+use abn_run::folder::weights::read_checkpoint;
 use burn::tensor::Device;
 use cap::Cap;
 use mutate::{Mutation, Seeds};
@@ -117,7 +117,7 @@ fn import(state: &State) {
         let fits = check(&config, state, &device).is_ok();
         assert_eq!(from_pytorch(&config, state.clone(), &device).is_ok(), fits);
         let _ = part_from_pytorch(&config, state.clone(), &device);
-        let _ = abn_train::foreign::outputs(&architecture, state);
+        let _ = abn_run::folder::foreign::outputs(&architecture, state);
     }
 }
 

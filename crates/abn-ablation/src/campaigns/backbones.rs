@@ -1,6 +1,6 @@
 //! ABN, Table 2: the branch on other networks.
 
-use abn_train::datasets::DatasetName;
+use abn_run::datasets::DatasetName;
 use anyhow::Result;
 
 use super::branch::with_abn;

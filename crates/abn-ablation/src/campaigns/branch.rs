@@ -1,8 +1,8 @@
 //! A recipe with another attention branch: what the rows of most campaigns differ in.
 
 use abn_core::AttentionConfig;
-use abn_train::architectures;
-use abn_train::recipe::Recipe;
+use abn_run::recipe::Recipe;
+use abn_run::recipe::architectures;
 use anyhow::Result;
 
 /// The recipe with that branch.

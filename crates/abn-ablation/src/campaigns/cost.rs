@@ -2,8 +2,9 @@
 
 use abn_core::architecture::BlockName;
 use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
-use abn_train::datasets::DatasetName;
-use abn_train::{architectures, device};
+use abn_run::datasets::DatasetName;
+use abn_run::recipe::architectures;
+use abn_train::device;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 

@@ -2,8 +2,8 @@
 //! whose section 3.3 names only the perception loss.
 
 use abn_core::AttentionConfig;
-use abn_train::datasets::DatasetName;
-use abn_train::recipe::Recipe;
+use abn_run::datasets::DatasetName;
+use abn_run::recipe::Recipe;
 use anyhow::Result;
 
 use super::branch::{with, with_abn, with_manet};

@@ -2,7 +2,7 @@
 
 use abn_core::AttentionConfig;
 use abn_core::mechanism::Mechanism;
-use abn_train::datasets::DatasetName;
+use abn_run::datasets::DatasetName;
 use anyhow::Result;
 
 use super::branch::{with, with_abn};

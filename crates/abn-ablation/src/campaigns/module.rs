@@ -6,8 +6,8 @@ use abn_core::AttentionConfig;
 use abn_core::mixed::{
     Arrangement, ChannelConfig, MixedAttentionConfig, Pools, SpatialConfig, Squeeze,
 };
-use abn_train::datasets::DatasetName;
-use abn_train::recipe::Recipe;
+use abn_run::datasets::DatasetName;
+use abn_run::recipe::Recipe;
 use anyhow::Result;
 
 use super::branch::with;

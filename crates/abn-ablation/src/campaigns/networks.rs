@@ -1,8 +1,8 @@
 //! MANet, Table 4: the network alone, with squeeze-and-excitation, as ABN, as MANet.
 
 use abn_core::architecture::BlockName;
-use abn_train::datasets::DatasetName;
-use abn_train::recipe::Recipe;
+use abn_run::datasets::DatasetName;
+use abn_run::recipe::Recipe;
 use anyhow::Result;
 
 use super::branch::{with_abn, with_manet};

@@ -1,7 +1,7 @@
 //! MANet, section 5.3.1: how alike the maps of several trainings are.
 
-use abn_train::datasets::DatasetName;
-use abn_train::recipe::Recipe;
+use abn_run::datasets::DatasetName;
+use abn_run::recipe::Recipe;
 use anyhow::Result;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;

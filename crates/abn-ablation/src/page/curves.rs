@@ -1,6 +1,6 @@
 //! The test errors of a campaign's groups over their epochs.
 
-use abn_train::report::{AxisScale, Chart, Series, Unit};
+use abn_pages::{AxisScale, Chart, Series, Unit};
 use maud::{Markup, html};
 
 use crate::table::{Line, Section};

@@ -1,8 +1,8 @@
 //! The same images under every variant of a group.
 
 use abn_core::explain::AttentionMap;
-use abn_train::heatmap::Drawing;
-use abn_train::report::{color_bar, is_small};
+use abn_pages::heatmap::Drawing;
+use abn_pages::{color_bar, is_small};
 use anyhow::Result;
 use maud::{Markup, html};
 

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use abn_core::explain::AttentionMap;
-use abn_train::heatmap::Drawing;
-use abn_train::report::{layer, photograph};
+use abn_pages::heatmap::Drawing;
+use abn_pages::{layer, photograph};
 use anyhow::Result;
 use image::RgbImage;
 

@@ -1,8 +1,8 @@
 //! The page of two small campaigns: what it says, and that nothing in it can do harm.
 
-use abn_train::datasets::DatasetName;
-use abn_train::metrics::EpochRecord;
-use abn_train::recipe::Recipe;
+use abn_run::datasets::DatasetName;
+use abn_run::measure::records::EpochRecord;
+use abn_run::recipe::Recipe;
 use image::Rgb;
 use serde_json::{Value, json};
 

@@ -112,16 +112,16 @@ impl NetworkConfig {
     ///
     /// # Errors
     /// The blocks of this family have no place for one.
-    pub fn with_gate(
+    pub fn with_block_attention(
         mut self,
-        gate: Option<&MixedAttentionConfig>,
-    ) -> Result<Self, NoPlaceForGate> {
+        attention: Option<&MixedAttentionConfig>,
+    ) -> Result<Self, NoPlaceForAttention> {
         for stage in &mut self.stages {
             match &mut stage.block {
-                BlockConfig::Residual(block) => block.gate = gate.cloned(),
-                BlockConfig::PreActivation(block) => block.gate = gate.cloned(),
-                BlockConfig::Dense(_) | BlockConfig::Plain { .. } if gate.is_some() => {
-                    return Err(NoPlaceForGate);
+                BlockConfig::Residual(block) => block.gate = attention.cloned(),
+                BlockConfig::PreActivation(block) => block.gate = attention.cloned(),
+                BlockConfig::Dense(_) | BlockConfig::Plain { .. } if attention.is_some() => {
+                    return Err(NoPlaceForAttention);
                 }
                 BlockConfig::Dense(_) | BlockConfig::Plain { .. } => {}
             }
@@ -166,9 +166,9 @@ impl NetworkConfig {
 
 /// Dense and plain blocks add nothing up, so no module can weigh what is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoPlaceForGate;
+pub struct NoPlaceForAttention;
 
-impl std::fmt::Display for NoPlaceForGate {
+impl std::fmt::Display for NoPlaceForAttention {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(
             "only residual blocks (ResNet, ResNeXt, WRN) have a place for an attention module",
@@ -176,7 +176,7 @@ impl std::fmt::Display for NoPlaceForGate {
     }
 }
 
-impl std::error::Error for NoPlaceForGate {}
+impl std::error::Error for NoPlaceForAttention {}
 
 /// Stem, stages and head, with the cut of the attention branch network:
 /// [`extract`](Self::extract), [`refine`](Self::refine), [`classify`](Self::classify).

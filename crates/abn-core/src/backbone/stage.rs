@@ -170,7 +170,7 @@ impl BlockConfig {
     }
 
     /// The attention module in the block, if any.
-    pub(crate) fn gate(&self) -> Option<&MixedAttentionConfig> {
+    pub(crate) fn attention(&self) -> Option<&MixedAttentionConfig> {
         match self {
             Self::Residual(config) => config.gate.as_ref(),
             Self::PreActivation(config) => config.gate.as_ref(),

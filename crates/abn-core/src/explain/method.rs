@@ -5,29 +5,34 @@ use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Int, Tensor};
 
 use super::activation::{Activation, activation, input_gradient};
-use super::{AttentionMap, ExplainError, control, weights};
-use crate::backbone::Head;
-use crate::classifier::Classifier;
+use super::{AttentionMap, ExplainError, channel_weights, control};
+use crate::backbone::{Head, HeadConfig};
+use crate::classifier::{Classifier, ClassifierConfig};
 
-/// A way to ask where a network looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(crate = "burn::serde", rename_all = "snake_case")]
+/// A way to ask where a network looks. Its name, as typed and as stored, is [`Method::name`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "kebab-case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Method {
-    /// The trained map M of an attention branch (ABN, MANet): at F's size, the same for every
-    /// class.
+    /// The trained map of the attention branch
+    #[default]
     Attention,
-    /// Class activation mapping (Zhou et al. 2016): G by the weights of the linear classifier.
+    /// Class activation mapping (Zhou et al. 2016), for networks that end in pooling and one linear
+    /// layer
     Cam,
-    /// Grad-CAM (Selvaraju et al. 2017): features by the mean gradient of the class's logit.
+    /// Grad-CAM (Selvaraju et al. 2017)
     GradCam,
-    /// Grad-CAM++ (Chattopadhay et al. 2018): features by a weighted sum of the positive gradients.
+    /// Grad-CAM++ (Chattopadhay et al. 2018)
+    #[cfg_attr(feature = "clap", value(name = "grad-cam++"))]
+    #[serde(rename = "grad-cam++")]
     GradCamPlusPlus,
-    /// Control: the same everywhere. Normalised, it is zero.
+    /// Control: the same everywhere
     Uniform,
-    /// Control: a Gaussian around the centre of the image.
+    /// Control: a Gaussian around the centre of the image
     Centre,
-    /// Control: the gradient at the image, its greatest absolute value over the colours (Simonyan
-    /// et al. 2014).
+    /// Control: the gradient at each pixel of the image
+    #[cfg_attr(feature = "clap", value(name = "gradient"))]
+    #[serde(rename = "gradient")]
     InputGradient,
 }
 
@@ -43,15 +48,77 @@ impl Method {
         Self::InputGradient,
     ];
 
-    /// Whether the method has a map of this network at this layer.
+    /// What is drawn unless methods are named; the controls know less than these.
+    pub const DRAWN: [Self; 4] = [
+        Self::Attention,
+        Self::Cam,
+        Self::GradCam,
+        Self::GradCamPlusPlus,
+    ];
+
+    /// The name as typed and stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::Cam => "cam",
+            Self::GradCam => "grad-cam",
+            Self::GradCamPlusPlus => "grad-cam++",
+            Self::Uniform => "uniform",
+            Self::Centre => "centre",
+            Self::InputGradient => "gradient",
+        }
+    }
+
+    /// The name as its authors write it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Attention => "Attention",
+            Self::Cam => "CAM",
+            Self::GradCam => "Grad-CAM",
+            Self::GradCamPlusPlus => "Grad-CAM++",
+            Self::Uniform => "Uniform",
+            Self::Centre => "Centre",
+            Self::InputGradient => "Gradient",
+        }
+    }
+
+    /// What its map shows, for a reader who sees it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Attention => {
+                "The map of the attention branch, as it weights the features: trained, and the \
+                 same whatever class is asked about."
+            }
+            Self::Cam => {
+                "The last features, weighted by what the classifier makes of each for the class. \
+                 Dark is what speaks most against it."
+            }
+            Self::GradCam => {
+                "The features, weighted by how much each raises the score of the class. Only what \
+                 speaks for it."
+            }
+            Self::GradCamPlusPlus => {
+                "As Grad-CAM, by the positive gradients alone, so that several or small objects \
+                 count."
+            }
+            Self::Uniform => "A control: the same everywhere.",
+            Self::Centre => "A control: the centre of the image, whatever lies there.",
+            Self::InputGradient => {
+                "A control: how much each pixel changes the score of the class. Edges light up in \
+                 every network."
+            }
+        }
+    }
+
+    /// Whether the method has a map of that network at that layer.
     ///
     /// # Errors
     /// Why it has none.
-    pub fn check(self, classifier: &Classifier, layer: Layer) -> Result<(), ExplainError> {
+    pub fn check(self, config: &ClassifierConfig, layer: Layer) -> Result<(), ExplainError> {
         match self {
-            Self::Attention if classifier.branch.is_none() => Err(ExplainError::NoBranch),
+            Self::Attention if config.attention.is_none() => Err(ExplainError::NoBranch),
             Self::Cam if layer == Layer::Features => Err(ExplainError::CamAtFeatures),
-            Self::Cam if !matches!(classifier.network.head, Head::Pooled(_)) => {
+            Self::Cam if config.network.head != HeadConfig::Pooled => {
                 Err(ExplainError::NoLinearHead)
             }
             _ => Ok(()),
@@ -63,18 +130,33 @@ impl Method {
     pub fn rectifies(self) -> bool {
         matches!(self, Self::GradCam | Self::GradCamPlusPlus)
     }
+
+    /// Whether the method has a choice of the layer that it looks at.
+    pub fn has_layers(self) -> bool {
+        matches!(self, Self::GradCam | Self::GradCamPlusPlus)
+    }
 }
 
 /// Which features Grad-CAM and Grad-CAM++ look at. The other methods have one place of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(crate = "burn::serde", rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Layer {
-    /// F, which the attention branch sees: larger, less certain. Gradients include the path through
-    /// the map.
+    /// Those before the last stage, which an attention branch sees: finer, less certain
     Features,
-    /// G, the last features: what the papers of CAM and Grad-CAM look at.
+    /// The last features, as in the papers
     #[default]
     Refined,
+}
+
+impl Layer {
+    /// The name as typed and stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Features => "features",
+            Self::Refined => "refined",
+        }
+    }
 }
 
 /// Where the network looks in one image.
@@ -134,12 +216,15 @@ pub fn explain(
         Method::Cam => read(cam(classifier, images, layer, classes)?),
         Method::GradCam => {
             let Activation { values, gradient } = activation(classifier, images, layer, classes);
-            read(weights::combine(values, weights::grad_cam(gradient)))
+            read(channel_weights::combine(
+                values,
+                channel_weights::grad_cam(gradient),
+            ))
         }
         Method::GradCamPlusPlus => {
             let Activation { values, gradient } = activation(classifier, images, layer, classes);
-            let weights = weights::grad_cam_plus_plus(values.clone(), gradient);
-            read(weights::combine(values, weights))
+            let weights = channel_weights::grad_cam_plus_plus(values.clone(), gradient);
+            read(channel_weights::combine(values, weights))
         }
         Method::Uniform => vec![control::uniform(height, width); batch],
         Method::Centre => vec![control::centre(height, width); batch],
@@ -195,8 +280,8 @@ fn cam(
     let Head::Pooled(linear) = &classifier.network.head else {
         return Err(ExplainError::NoLinearHead);
     };
-    let weights = weights::cam(&linear.valid(), classes);
-    Ok(weights::combine(
+    let weights = channel_weights::cam(&linear.valid(), classes);
+    Ok(channel_weights::combine(
         classifier.valid().features_at(layer, images),
         weights,
     ))

@@ -10,6 +10,7 @@
 //! more.
 
 mod activation;
+mod channel_weights;
 mod control;
 mod error;
 mod faithfulness;
@@ -17,11 +18,10 @@ mod localisation;
 mod map;
 mod mask;
 mod method;
+mod overlap;
 mod randomisation;
 mod rank;
 mod sparseness;
-mod stability;
-mod weights;
 
 pub use error::ExplainError;
 pub use faithfulness::{Baseline, Confidence, Curve, deletion, insertion, probabilities_of};
@@ -29,7 +29,7 @@ pub use localisation::Localisation;
 pub use map::{AttentionMap, MapSizeError};
 pub use mask::Mask;
 pub use method::{Explanation, Layer, Method, explain};
+pub use overlap::{LEVELS, Overlap, THRESHOLD};
 pub use randomisation::{Cascade, Part};
 pub use rank::rank_correlation;
 pub use sparseness::sparseness;
-pub use stability::{LEVELS, Overlap, THRESHOLD};

@@ -193,7 +193,7 @@ fn resnext_layer(index: usize, part: &str) -> &'static str {
 
 /// A layer of the attention module in a block: the official SENet's names, or those of CBAM's code.
 fn gate(parts: &[&str], network: &NetworkConfig) -> String {
-    let config = network.last_stage().block.gate();
+    let config = network.last_stage().block.attention();
     let squeezes = config.is_some_and(|gate: &MixedAttentionConfig| gate.spatial.is_none());
     match parts {
         ["channel", layer] if squeezes => (*layer).to_owned(),

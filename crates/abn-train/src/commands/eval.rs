@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::percent;
 use crate::cli::EvalArgs;
-use crate::evaluate::{Measured, measure};
-use crate::metrics::{MapHealth, Summary};
-use crate::session::{Session, open_split, plain_loader};
-use crate::{device, terminal};
+use crate::device;
+use crate::terminal;
+use abn_run::measure::evaluate::{Measured, measure};
+use abn_run::measure::records::{MapHealth, Summary};
+use abn_run::session::{Session, open_split, plain_loader};
 
 #[derive(Debug, Serialize)]
 struct Evaluation {

@@ -6,19 +6,21 @@ use abn_core::explain::explain;
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 
-use crate::class_name::class_of;
 use crate::cli::ExplainArgs;
-use crate::heatmap::{Drawing, enlarge, overlay, side_by_side};
-use crate::image_files::image_files;
-use crate::inputs::Inputs;
-use crate::method::{LayerName, MethodName, chosen};
-use crate::outcome::{Outcome, predicted, probabilities};
-use crate::output_folder::OutputFolder;
-use crate::raw_maps::RawMaps;
-use crate::report::{Explanation, ExplanationPage, Files, MethodMaps};
-use crate::session::Session;
-use crate::view::View;
-use crate::{device, terminal};
+use crate::commands::image_files::image_files;
+use crate::commands::output_folder::OutputFolder;
+use crate::commands::raw_maps::RawMaps;
+use crate::device;
+use crate::terminal;
+use abn_core::explain::{Layer, Method};
+use abn_explain::method::chosen;
+use abn_pages::heatmap::{Drawing, enlarge, overlay, side_by_side};
+use abn_pages::{Explanation, ExplanationPage, Files, MethodMaps};
+use abn_run::class_name::class_of;
+use abn_run::measure::readback::{Outcome, predicted, probabilities};
+use abn_run::recipe::augmentation::Inputs;
+use abn_run::session::Session;
+use abn_run::view::View;
 
 /// Classes shown an image.
 const SHOWN_CLASSES: usize = 3;
@@ -82,7 +84,7 @@ struct Answer {
 struct Work<'a> {
     session: &'a Session,
     args: &'a ExplainArgs,
-    methods: Vec<MethodName>,
+    methods: Vec<Method>,
     /// The class asked for; otherwise that of each prediction.
     class: Option<usize>,
     drawing: Drawing,
@@ -93,12 +95,7 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(args: &'a ExplainArgs, session: &'a Session) -> Result<Self> {
         let config = &session.config;
-        let methods = chosen(
-            &args.methods,
-            &MethodName::DRAWN,
-            &session.classifier,
-            args.layer.layer(),
-        )?;
+        let methods = chosen(&args.methods, &Method::DRAWN, &config.model, args.layer)?;
         let class = args
             .class
             .as_ref()
@@ -150,8 +147,8 @@ impl<'a> Work<'a> {
         let mut answers: Vec<Answer> = outcome.logits.rows().map(answer).collect();
         let classes: Vec<usize> = answers.iter().map(|answer| answer.class).collect();
         for name in &self.methods {
-            let layer = self.args.layer.layer();
-            let maps = explain(classifier, images.clone(), name.method(), layer, &classes)?;
+            let layer = self.args.layer;
+            let maps = explain(classifier, images.clone(), *name, layer, &classes)?;
             for (answer, maps) in answers.iter_mut().zip(maps) {
                 answer.maps.push(MethodMaps {
                     method: *name,
@@ -199,7 +196,7 @@ impl<'a> Work<'a> {
             .write(&files.overlays, &self.picture(&explanation)?)?;
         if let Some(raw) = &files.raw {
             let (label, _) = named(class);
-            let maps = RawMaps::new(file, (class, &label), self.args.layer.layer(), maps);
+            let maps = RawMaps::new(file, (class, &label), self.args.layer, maps);
             self.folder.write(raw, &serde_json::to_vec(&maps)?)?;
         }
         self.page.add(&explanation)
@@ -226,11 +223,10 @@ impl<'a> Work<'a> {
     /// The network, and the layer if it is not the usual one.
     fn subtitle(&self) -> String {
         let network = self.session.config.recipe.title();
-        let at_layer = |method: &MethodName| {
-            matches!(method, MethodName::GradCam | MethodName::GradCamPlusPlus)
-        };
+        let at_layer =
+            |method: &Method| matches!(method, Method::GradCam | Method::GradCamPlusPlus);
         match self.args.layer {
-            LayerName::Features if self.methods.iter().any(at_layer) => {
+            Layer::Features if self.methods.iter().any(at_layer) => {
                 format!("{network}; Grad-CAM at the features before the last stage")
             }
             _ => network,
@@ -262,7 +258,7 @@ fn batch_size(session: &Session) -> usize {
 }
 
 /// What stands where in an overlay file.
-fn left_to_right(methods: &[MethodName]) -> String {
+fn left_to_right(methods: &[Method]) -> String {
     let names: Vec<&str> = std::iter::once("image")
         .chain(methods.iter().map(|method| method.name()))
         .collect();

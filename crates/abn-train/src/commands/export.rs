@@ -3,12 +3,12 @@
 use abn_core::pytorch::to_pytorch;
 use anyhow::{Result, ensure};
 
-use crate::checkpoint::Checkpoints;
 use crate::cli::ExportArgs;
-use crate::files::write_atomically;
-use crate::run_dir::RunDir;
 use crate::terminal;
-use crate::weights::to_safetensors_of;
+use abn_run::folder::checkpoint::Checkpoints;
+use abn_run::folder::files::write_atomically;
+use abn_run::folder::run_dir::RunDir;
+use abn_run::folder::weights::to_safetensors_of;
 
 /// Runs the command.
 ///

@@ -6,15 +6,18 @@ use abn_data::Split;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
-use crate::architectures::{attention, with_block};
-use crate::checkpoint::Checkpoints;
 use crate::cli::ImportArgs;
-use crate::datasets::DatasetName;
-use crate::inputs::Inputs;
-use crate::recipe::{Recipe, RunConfig};
-use crate::run_dir::{RunDir, checkpoints_of};
-use crate::weights::{read_checkpoint, recipe_of};
-use crate::{device, foreign, settings, terminal};
+use crate::device;
+use crate::terminal;
+use abn_run::datasets::DatasetName;
+use abn_run::folder::checkpoint::Checkpoints;
+use abn_run::folder::foreign;
+use abn_run::folder::run_dir::{RunDir, checkpoints_of};
+use abn_run::folder::weights::{read_checkpoint, recipe_of};
+use abn_run::recipe::architectures::with_block;
+use abn_run::recipe::augmentation::Inputs;
+use abn_run::recipe::overrides;
+use abn_run::recipe::{Recipe, RunConfig};
 
 /// Runs the command.
 ///
@@ -114,7 +117,7 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
     let mut recipe = match exported {
         Some(recipe) => Recipe { dataset, ..recipe },
         None => Recipe {
-            attention: attention(args.attention, &architecture),
+            attention: architecture.attention(args.attention),
             architecture: architecture.name,
             ..Recipe::of(dataset, None)
         },
@@ -130,7 +133,7 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
         inputs.side = side;
         recipe.set_inputs(inputs);
     }
-    let recipe = settings::apply(recipe, &args.settings)?;
+    let recipe = overrides::apply(recipe, &args.settings)?;
     recipe.check()?;
     RunConfig::new(recipe, class_names(dataset, classes)?)
 }

@@ -3,9 +3,13 @@
 pub mod eval;
 pub mod explain;
 pub mod export;
+mod image_files;
 pub mod import;
 pub mod models;
+mod output_folder;
 pub mod predict;
+mod raw_maps;
+mod recipe_from_args;
 pub mod score;
 pub mod stability;
 pub mod train;

@@ -5,12 +5,13 @@ use abn_core::Architecture;
 use abn_core::ClassifierConfig;
 use anyhow::Result;
 use burn::tensor::Device;
-use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::architectures::attention;
-use crate::cli::{AttentionName, ModelsArgs};
-use crate::{architectures, device, terminal};
+use crate::cli::ModelsArgs;
+use crate::device;
+use crate::terminal;
+use abn_core::architecture::AttentionName;
+use abn_run::recipe::architectures;
 
 #[derive(Debug, Serialize)]
 struct Row {
@@ -55,10 +56,7 @@ pub fn run(args: ModelsArgs) -> Result<()> {
             };
             let classes = args.classes.map_or(usual, |classes| classes as usize);
             let row = |name: &AttentionName| row(architecture, *name, classes, &device);
-            AttentionName::value_variants()
-                .iter()
-                .map(row)
-                .collect::<Vec<_>>()
+            AttentionName::ALL.iter().map(row).collect::<Vec<_>>()
         })
         .collect();
     if args.json {
@@ -75,7 +73,7 @@ pub fn run(args: ModelsArgs) -> Result<()> {
 fn row(architecture: &Architecture, name: AttentionName, classes: usize, device: &Device) -> Row {
     let config = ClassifierConfig {
         network: architecture.network.clone(),
-        attention: attention(name, architecture),
+        attention: architecture.attention(name),
         classes,
     };
     let cost = config.cost([architecture.input; 2], device);

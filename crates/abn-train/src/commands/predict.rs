@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::percent;
 use crate::cli::PredictArgs;
-use crate::outcome::{predicted, probabilities};
-use crate::session::Session;
-use crate::view::View;
-use crate::{device, terminal};
+use crate::device;
+use crate::terminal;
+use abn_run::measure::readback::{predicted, probabilities};
+use abn_run::session::Session;
+use abn_run::view::View;
 
 /// The JSON contract of the command.
 #[derive(Debug, Serialize)]

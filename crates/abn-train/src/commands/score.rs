@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 use abn_core::explain::Part;
 use abn_data::{Collection, Loader, Truth};
 use anyhow::{Result, ensure};
-use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::cli::{ScoreArgs, SplitName, TruthName};
-use crate::datasets::{fingerprint, fingerprint_of_objects};
-use crate::files::write_atomically;
+use crate::device;
 use crate::interrupt::Interrupt;
-use crate::method::{MethodName, chosen};
-use crate::report::{ScorePage, render_scores};
-use crate::score::{Examiner, Plan, Scores, Store, table};
-use crate::session::{Session, open_split, plain_loader};
-use crate::trainer::Ending;
-use crate::{device, terminal};
+use crate::terminal;
+use crate::train::trainer::Ending;
+use abn_core::explain::Method;
+use abn_explain::method::chosen;
+use abn_explain::score::{Examiner, Plan, Scores, Store, table};
+use abn_pages::{ScorePage, render_scores};
+use abn_run::datasets::{fingerprint, fingerprint_of_objects};
+use abn_run::folder::files::write_atomically;
+use abn_run::session::{Session, open_split, plain_loader};
 
 /// Images between two looks at Ctrl-C, and that are lost at most.
 const BATCH: usize = 8;
@@ -95,12 +96,7 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
 
 fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {
     let layer = args.layer;
-    let methods = chosen(
-        &args.methods,
-        MethodName::value_variants(),
-        &session.classifier,
-        layer.layer(),
-    )?;
+    let methods = chosen(&args.methods, &Method::ALL, &session.config.model, layer)?;
     Ok(Plan {
         weights: session.digest.clone(),
         images: fingerprint(images)?,

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use abn_core::attention::MapConfig;
 use abn_data::Collection;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -11,16 +10,16 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::cli::StabilityArgs;
-use crate::files::write_atomically;
-use crate::heatmap::{Drawing, Range};
-use crate::recipe::RunConfig;
-use crate::report::{Example, StabilityPage, render_stability};
-use crate::session::{Session, open_split};
-use crate::stability::{
-    Ask, Comparison, Scale, Seen, check_method, compare, csv, look, open_configs, text,
-    warn_of_other_views,
+use crate::device;
+use crate::terminal;
+use abn_explain::stability::{
+    Ask, Comparison, Scale, Seen, compare, csv, doubts, look, open_configs, text,
 };
-use crate::{device, terminal};
+use abn_pages::heatmap::{Drawing, Range};
+use abn_pages::{Example, StabilityPage, render_stability};
+use abn_run::folder::files::write_atomically;
+use abn_run::recipe::RunConfig;
+use abn_run::session::{Session, open_split};
 
 /// Name of the page.
 pub const PAGE: &str = "stability.html";
@@ -61,7 +60,9 @@ pub fn run(args: StabilityArgs) -> Result<()> {
         };
         fs::create_dir_all(out).with_context(failed)?;
     }
-    warn_of_other_views(&args.runs, &configs);
+    for doubt in doubts(&args.runs, &configs) {
+        terminal::note(&format!("warning: {doubt}"));
+    }
     let seen = look_at_all(&args, &images, &ask, &device)?;
     let pairs = terminal::counter("comparing", seen.len() * (seen.len() - 1) / 2);
     let comparison = compare(&seen, &images.classes, args.threshold, || pairs.inc(1));
@@ -73,17 +74,17 @@ pub fn run(args: StabilityArgs) -> Result<()> {
 }
 
 fn ask(args: &StabilityArgs, configs: &[RunConfig]) -> Result<Ask> {
-    let method = args.method.method();
+    let method = args.method;
     let scale = args
         .scale
         .unwrap_or_else(|| Scale::usual(method, configs.iter()));
     let ask = Ask {
         method,
-        layer: args.layer.layer(),
+        layer: args.layer,
         scale,
     };
     for (path, config) in args.runs.iter().zip(configs) {
-        check_method(config, &ask).with_context(|| {
+        method.check(&config.model, args.layer).with_context(|| {
             format!(
                 "`{}` cannot be compared by --method {}",
                 path.display(),
@@ -202,7 +203,7 @@ fn drawing(args: &StabilityArgs, configs: &[RunConfig], scale: Scale) -> Drawing
             .model
             .attention
             .as_ref()
-            .is_some_and(|attention| attention.map != MapConfig::LogSum)
+            .is_some_and(|attention| attention.map.is_bounded())
     };
     let trained = args.method == Default::default() && configs.iter().all(sigmoid);
     let range = if trained || scale == Scale::PerImage {

@@ -6,18 +6,18 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::percent;
-use crate::asked::recipe_of;
 use crate::cli::TrainArgs;
-use crate::conclusion::REPORT;
+use crate::commands::recipe_from_args::recipe_of;
 use crate::device;
-use crate::initial;
 use crate::interrupt::Interrupt;
-use crate::metrics::Results;
-use crate::recipe::RunConfig;
-use crate::run_dir::RunDir;
 use crate::terminal;
-use crate::trainer::Ending;
-use crate::training::{How, Images, train};
+use crate::train::finish::REPORT;
+use crate::train::trainer::Ending;
+use crate::train::warm_start;
+use crate::train::{How, Images, train};
+use abn_run::folder::run_dir::RunDir;
+use abn_run::measure::records::Results;
+use abn_run::recipe::RunConfig;
 
 /// Runs the command.
 ///
@@ -30,13 +30,13 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     recipe.check()?;
     let images = Images::open(&recipe, args.data.as_deref(), existing.as_ref())?;
     let recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
-    let init = initial::init_of(args.init.as_deref(), existing.as_ref())?;
+    let init = warm_start::init_of(args.init.as_deref(), existing.as_ref())?;
     let config = RunConfig {
         init,
         ..images.describe(recipe)?
     };
     config.check_parameters(&device)?;
-    let start = initial::start(&config, &path, &device)?;
+    let start = warm_start::start(&config, &path, &device)?;
     let run = RunDir::open_for_writing(&path, &config)?;
     let interrupt = Interrupt::listen()?;
     let usual = How::default();

@@ -1,0 +1,254 @@
+//! Measures all methods on a batch of images.
+
+use std::collections::BTreeMap;
+
+use abn_core::Classifier;
+use abn_core::explain::{
+    AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Part, THRESHOLD,
+    deletion, explain, insertion, rank_correlation, sparseness,
+};
+use abn_data::Batch;
+use anyhow::Result;
+use burn::tensor::Tensor;
+use image::GrayImage;
+
+use super::{ClassChoice, Metric, Plan, Row};
+use abn_core::explain::Method;
+use abn_run::measure::evaluate::images_of;
+use abn_run::measure::pointing::object;
+use abn_run::measure::readback::{Outcome, predicted, probabilities};
+use abn_run::session::Session;
+
+/// A network with what is needed to examine its explanations.
+pub struct Examiner<'a> {
+    session: &'a Session,
+    plan: &'a Plan,
+    parts: Vec<Part>,
+    /// The network with one part more drawn anew each.
+    randomised: Vec<Classifier>,
+}
+
+impl<'a> Examiner<'a> {
+    /// Draws the weights of the sanity check, from the seed of the run plus one: its own first
+    /// weights are not independent of it.
+    ///
+    /// # Errors
+    /// The network is not of its configuration.
+    pub fn new(session: &'a Session, plan: &'a Plan) -> Result<Self> {
+        let mut examiner = Self {
+            session,
+            plan,
+            parts: Vec::new(),
+            randomised: Vec::new(),
+        };
+        if plan.randomised > 0 {
+            let seed = session.config.recipe.seed.wrapping_add(1);
+            let cascade = Cascade::new(
+                &session.config.model,
+                &session.classifier,
+                seed,
+                &session.device,
+            );
+            examiner.parts = cascade.parts().to_vec();
+            let networks = (1..=examiner.parts.len()).map(|count| cascade.randomised(count));
+            examiner.randomised = networks.collect::<Result<_, _>>()?;
+        }
+        Ok(examiner)
+    }
+
+    /// The parts of the network that are drawn anew, from the prediction down; none if that is not
+    /// asked for.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// One row an image and method, images first.
+    ///
+    /// # Errors
+    /// A method has no map of this network.
+    pub fn examine(&self, batch: &Batch) -> Result<Vec<Vec<Row>>> {
+        let seen = self.look(batch)?;
+        let mut rows: Vec<Vec<Row>> = vec![Vec::new(); batch.len()];
+        for &method in &self.plan.methods {
+            for (rows, row) in rows.iter_mut().zip(self.by_method(&seen, method)?) {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// What the network says of a batch without being asked why.
+    fn look<'b>(&self, batch: &'b Batch) -> Result<Seen<'b>> {
+        let images = images_of(batch, &self.session.device);
+        let outcome = Outcome::read(self.session.classifier.forward(images.clone()), false)?;
+        let predicted: Vec<usize> = outcome.logits.rows().map(predicted).collect();
+        let classes = match self.plan.class {
+            ClassChoice::Predicted => predicted.clone(),
+            ClassChoice::Label => batch.labels.clone(),
+        };
+        let of_class = |(logits, class): (&[f32], &usize)| probabilities(logits)[*class];
+        let whole = outcome.logits.rows().zip(&classes).map(of_class).collect();
+        Ok(Seen {
+            batch,
+            images,
+            predicted,
+            classes,
+            whole,
+        })
+    }
+
+    /// One row an image.
+    fn by_method(&self, seen: &Seen, method: Method) -> Result<Vec<Row>> {
+        let Seen {
+            batch,
+            images,
+            predicted,
+            classes,
+            whole,
+        } = seen;
+        let found = self.explain(&self.session.classifier, images, method, classes)?;
+        let maps: Vec<&AttentionMap> = found.iter().map(|found| &found.normalized).collect();
+        let confidence = Confidence::measure(
+            &self.session.classifier,
+            images.clone(),
+            &maps,
+            classes,
+            whole,
+        );
+        let mut rows = Vec::with_capacity(batch.len());
+        for (index, cascade) in self.cascades(seen, method, &found)?.into_iter().enumerate() {
+            let image = images.clone().narrow(0, index, 1);
+            let mask = batch.masks.get(index).and_then(Option::as_ref);
+            let mut values = self.faithfulness(image, maps[index], classes[index]);
+            values.insert(Metric::Drop, confidence[index].drop());
+            values.insert(
+                Metric::Increase,
+                f64::from(u8::from(confidence[index].increases())),
+            );
+            values.extend(localisation(maps[index], mask)?);
+            values
+                .extend(sparseness(maps[index]).map(|sparseness| (Metric::Sparseness, sparseness)));
+            values.extend(
+                cascade
+                    .last()
+                    .copied()
+                    .flatten()
+                    .map(|last| (Metric::Randomised, last)),
+            );
+            rows.push(Row {
+                image: batch.indices[index],
+                label: batch.labels[index],
+                predicted: predicted[index],
+                class: classes[index],
+                probability: whole[index],
+                method,
+                values,
+                cascade,
+            });
+        }
+        Ok(rows)
+    }
+
+    fn explain(
+        &self,
+        classifier: &Classifier,
+        images: &Tensor<4>,
+        method: Method,
+        classes: &[usize],
+    ) -> Result<Vec<Explanation>> {
+        Ok(explain(
+            classifier,
+            images.clone(),
+            method,
+            self.plan.layer,
+            classes,
+        )?)
+    }
+
+    /// Deletion and insertion, each with both baselines.
+    fn faithfulness(
+        &self,
+        image: Tensor<4>,
+        map: &AttentionMap,
+        class: usize,
+    ) -> BTreeMap<Metric, f64> {
+        let (classifier, steps) = (&self.session.classifier, self.plan.steps);
+        let delete =
+            |baseline| deletion(classifier, image.clone(), map, class, baseline, steps).area();
+        let insert =
+            |baseline| insertion(classifier, image.clone(), map, class, baseline, steps).area();
+        BTreeMap::from([
+            (Metric::Deletion, delete(Baseline::Zero)),
+            (Metric::Insertion, insert(Baseline::Blur)),
+            (Metric::DeletionBlur, delete(Baseline::Blur)),
+            (Metric::InsertionZero, insert(Baseline::Zero)),
+        ])
+    }
+
+    /// For each image, the absolute rank correlation of its map with that of each randomised
+    /// network; none for the images that are not asked this.
+    fn cascades(
+        &self,
+        seen: &Seen,
+        method: Method,
+        found: &[Explanation],
+    ) -> Result<Vec<Vec<Option<f64>>>> {
+        let mut cascades = vec![Vec::new(); found.len()];
+        // Without shuffling, the images that are asked come first.
+        let asked = seen
+            .batch
+            .indices
+            .iter()
+            .filter(|index| **index < self.plan.randomised)
+            .count();
+        if asked == 0 {
+            return Ok(cascades);
+        }
+        let images = seen.images.clone().narrow(0, 0, asked);
+        for network in &self.randomised {
+            let others = self.explain(network, &images, method, &seen.classes[..asked])?;
+            for ((cascade, own), other) in cascades.iter_mut().zip(found).zip(others) {
+                cascade.push(similarity(&own.normalized, &other.normalized));
+            }
+        }
+        Ok(cascades)
+    }
+}
+
+/// A batch and what the network says of it.
+struct Seen<'b> {
+    batch: &'b Batch,
+    images: Tensor<4>,
+    predicted: Vec<usize>,
+    /// The classes that are explained.
+    classes: Vec<usize>,
+    /// Their probabilities.
+    whole: Vec<f64>,
+}
+
+/// Absolute rank correlation of a map with that of a randomised network, which may have nothing in
+/// common with it by being constant; the opposite order is as much in common as the same. A map
+/// that is constant itself has no order to keep.
+fn similarity(own: &AttentionMap, other: &AttentionMap) -> Option<f64> {
+    rank_correlation(own, own)?;
+    Some(rank_correlation(own, other).map_or(0.0, f64::abs))
+}
+
+fn localisation(map: &AttentionMap, mask: Option<&GrayImage>) -> Result<BTreeMap<Metric, f64>> {
+    let Some(mask) = mask.map(object).transpose()? else {
+        return Ok(BTreeMap::new());
+    };
+    let threshold = f32::from(THRESHOLD) / 255.0;
+    let Some(found) = Localisation::measure(map, &mask, threshold) else {
+        return Ok(BTreeMap::new());
+    };
+    let known = [
+        (Metric::Pointing, found.pointing),
+        (Metric::Energy, found.energy),
+        (Metric::Iou, found.iou),
+    ];
+    Ok(known
+        .into_iter()
+        .chain(found.auc.map(|auc| (Metric::Auc, auc)))
+        .collect())
+}

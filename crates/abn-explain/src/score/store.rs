@@ -1,0 +1,176 @@
+//! What is measured so far: one line an image behind a line with the plan, so that nothing is
+//! measured twice.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::{Plan, Row};
+use abn_run::digest::sha256;
+use abn_run::folder::files::write_atomically;
+
+/// The lines of one plan, in a file of its own: another plan never replaces them.
+pub struct Store {
+    file: File,
+    /// The rows of each image measured so far, in the order of the images.
+    pub images: Vec<Vec<Row>>,
+}
+
+impl Store {
+    /// Opens the lines of a plan in a folder, or begins them. What a kill cut off is dropped, and
+    /// images beyond a multiple of `batch` with it, unless they are all of `count`.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written.
+    pub fn open(folder: &Path, plan: &Plan, batch: usize, count: usize) -> Result<Self> {
+        let failed = || {
+            format!(
+                "cannot write in `{}`; choose an --out that can be written",
+                folder.display()
+            )
+        };
+        fs::create_dir_all(folder).with_context(failed)?;
+        let header = serde_json::to_string(plan)?;
+        let path = folder.join(format!("{}.jsonl", &sha256(header.as_bytes())[..16]));
+        let text = fs::read(&path)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
+        let mut images = if text.lines().next() == Some(&header) {
+            whole_lines(&text)
+        } else {
+            Vec::new()
+        };
+        if images.len() != count {
+            images.truncate(images.len().min(count) / batch * batch);
+        }
+        write_atomically(&path, &lines(&header, &images)?)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .with_context(failed)?;
+        Ok(Self { file, images })
+    }
+
+    /// Adds the rows of a batch of images.
+    ///
+    /// # Errors
+    /// The disk is full. What was added before is kept.
+    pub fn add(&mut self, rows: Vec<Vec<Row>>) -> Result<()> {
+        let mut text = Vec::new();
+        for image in &rows {
+            serde_json::to_writer(&mut text, image)?;
+            text.push(b'\n');
+        }
+        self.file
+            .write_all(&text)
+            .context("cannot keep what was measured; is the disk full?")?;
+        self.images.extend(rows);
+        Ok(())
+    }
+}
+
+/// The images of all lines behind the first, until one that is damaged or has no end.
+fn whole_lines(text: &str) -> Vec<Vec<Row>> {
+    let lines = text.split_inclusive('\n').skip(1);
+    lines
+        .map_while(|line| {
+            line.strip_suffix('\n')
+                .and_then(|line| serde_json::from_str(line).ok())
+        })
+        .collect()
+}
+
+fn lines(header: &str, images: &[Vec<Row>]) -> Result<Vec<u8>> {
+    let mut text = format!("{header}\n").into_bytes();
+    for image in images {
+        serde_json::to_writer(&mut text, image)?;
+        text.push(b'\n');
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::score::{ClassChoice, Metric};
+    use abn_core::explain::{Layer, Method};
+
+    fn plan(steps: usize) -> Plan {
+        Plan {
+            weights: "w".to_owned(),
+            images: "i".to_owned(),
+            objects: None,
+            methods: vec![Method::Cam],
+            layer: Layer::Refined,
+            class: ClassChoice::Label,
+            steps,
+            randomised: 0,
+        }
+    }
+
+    fn rows(image: usize) -> Vec<Row> {
+        let values = BTreeMap::from([(Metric::Drop, 0.1 * image as f64)]);
+        let method = Method::Cam;
+        vec![Row {
+            image,
+            label: 0,
+            predicted: 1,
+            class: 0,
+            probability: 0.3,
+            method,
+            values,
+            cascade: vec![None],
+        }]
+    }
+
+    #[test]
+    fn whole_batches_survive_a_kill() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |steps| Store::open(folder.path(), &plan(steps), 2, 7).unwrap();
+        let mut store = open(5);
+        (0..3).for_each(|batch| {
+            store
+                .add(vec![rows(2 * batch), rows(2 * batch + 1)])
+                .unwrap()
+        });
+        let path = folder
+            .path()
+            .read_dir()
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 9]).unwrap();
+        let store = open(5);
+        assert_eq!(
+            store.images,
+            (0..4).map(rows).collect::<Vec<_>>(),
+            "half a batch is measured anew"
+        );
+        assert!(
+            open(6).images.is_empty(),
+            "another plan has lines of its own"
+        );
+        assert_eq!(open(5).images.len(), 4);
+    }
+
+    #[test]
+    fn all_images_are_kept_though_the_last_batch_is_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path(), &plan(5), 2, 3).unwrap();
+        store.add((0..3).map(rows).collect()).unwrap();
+        assert_eq!(
+            Store::open(folder.path(), &plan(5), 2, 3)
+                .unwrap()
+                .images
+                .len(),
+            3
+        );
+    }
+}

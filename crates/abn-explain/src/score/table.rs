@@ -1,0 +1,203 @@
+//! Scores as text for a terminal, and rows as CSV. Pure.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context, Result};
+
+use super::{Better, Metric, Row, Scores};
+use abn_run::measure::statistics::Interval;
+
+/// Measures by methods, in percent, with half the width of the 95 % interval; then how to read it.
+pub fn text(scores: &Scores) -> String {
+    const NAME: usize = 17;
+    const CELL: usize = 12;
+    let mut text = format!("{:NAME$}", "%");
+    for method in &scores.methods {
+        let _ = write!(text, "{:>CELL$}", method.name());
+    }
+    text.push('\n');
+    for comparison in &scores.metrics {
+        let arrow = match comparison.metric.better() {
+            Better::More => "+",
+            Better::Less => "-",
+            Better::Neither => " ",
+        };
+        let _ = write!(
+            text,
+            "{:NAME$}",
+            format!("{arrow} {}", comparison.metric.name())
+        );
+        for (method, cell) in comparison.cells.iter().enumerate() {
+            let mark =
+                comparison
+                    .verdict
+                    .as_ref()
+                    .map_or("", |verdict| match verdict.best == method {
+                        true if verdict.ties.is_empty() => "*",
+                        true => "~",
+                        false => "",
+                    });
+            let _ = write!(
+                text,
+                "{:>CELL$}",
+                format!("{mark}{}", cell.interval.map_or("-".to_owned(), percent))
+            );
+        }
+        text.push('\n');
+    }
+    text + "+ more is better, - less is better; * the best method, ~ the best mean, but not told \
+            from another by the 95 % interval of the difference"
+}
+
+/// A mean and half the width of its interval in percent.
+fn percent(interval: Interval) -> String {
+    let Interval { mean, low, high } = interval;
+    format!("{:.1} ±{:.1}", 100.0 * mean, 50.0 * (high - low))
+}
+
+/// What the table supports, one sentence a method that is best in anything.
+pub fn sentences(scores: &Scores) -> Vec<String> {
+    let list = |metrics: &[(Metric, bool)], alone: bool| {
+        let names = metrics
+            .iter()
+            .filter(|(_, told)| *told == alone)
+            .map(|(metric, _)| metric.name());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let sentence = |(method, metrics): (&usize, &Vec<(Metric, bool)>)| {
+        let (alone, tied) = (list(metrics, true), list(metrics, false));
+        let mut parts = Vec::new();
+        if !alone.is_empty() {
+            parts.push(format!("is the best by {alone}"));
+        }
+        if !tied.is_empty() {
+            parts.push(format!("has the best mean, without certainty, by {tied}"));
+        }
+        format!(
+            "{} {}.",
+            scores.methods[*method].title(),
+            parts.join(" and ")
+        )
+    };
+    scores.winners().iter().map(sentence).collect()
+}
+
+/// One line an image and method; a field is empty where the measure is not defined.
+///
+/// # Errors
+/// None is known.
+pub fn csv(images: &[Vec<Row>], classes: &[String], parts: &[String]) -> Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut header: Vec<String> = [
+        "image",
+        "method",
+        "label",
+        "predicted",
+        "class",
+        "probability",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    header.extend(Metric::ALL.map(Metric::column));
+    header.extend(
+        parts
+            .iter()
+            .map(|part| format!("until_{}", part.replace(' ', "_"))),
+    );
+    table.write_record(&header)?;
+    let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
+    let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    for row in images.iter().flatten() {
+        let mut record = vec![
+            row.image.to_string(),
+            row.method.name().to_owned(),
+            name(row.label),
+            name(row.predicted),
+            name(row.class),
+            row.probability.to_string(),
+        ];
+        record.extend(Metric::ALL.map(|metric| field(row.values.get(&metric).copied())));
+        record.extend((0..parts.len()).map(|part| field(row.cascade.get(part).copied().flatten())));
+        table.write_record(&record)?;
+    }
+    table.into_inner().context("the table cannot be written")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use abn_core::explain::Method;
+
+    fn row(image: usize, method: Method, insertion: f64) -> Row {
+        let values = BTreeMap::from([(Metric::Insertion, insertion), (Metric::Sparseness, 0.25)]);
+        let cascade = vec![Some(0.5), None];
+        Row {
+            image,
+            label: 0,
+            predicted: 1,
+            class: 1,
+            probability: 0.75,
+            method,
+            values,
+            cascade,
+        }
+    }
+
+    fn images() -> Vec<Vec<Row>> {
+        let values = [[0.5, 0.25], [0.75, 0.5]];
+        let rows = |(image, [cam, uniform]): (usize, [f64; 2])| {
+            vec![
+                row(image, Method::Cam, cam),
+                row(image, Method::Uniform, uniform),
+            ]
+        };
+        values.into_iter().enumerate().map(rows).collect()
+    }
+
+    #[test]
+    fn the_table_marks_the_best() {
+        let scores = Scores::of(&[Method::Cam, Method::Uniform], &images());
+        let text = text(&scores);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[0].split_whitespace().collect::<Vec<_>>(),
+            ["%", "cam", "uniform"]
+        );
+        assert_eq!(
+            lines[1].split_whitespace().collect::<Vec<_>>(),
+            ["+", "insertion", "*62.5", "±12.5", "37.5", "±12.5"]
+        );
+        assert_eq!(
+            lines[2].split_whitespace().nth(1),
+            Some("25.0"),
+            "sparseness has no best"
+        );
+        assert_eq!(sentences(&scores), ["CAM is the best by insertion."]);
+    }
+
+    #[test]
+    fn the_csv_has_a_line_an_image_and_method_and_quotes_names() {
+        let classes = ["a,b".to_owned(), "c".to_owned()];
+        let csv = csv(
+            &images(),
+            &classes,
+            &["head".to_owned(), "stage 3".to_owned()],
+        )
+        .unwrap();
+        let text = String::from_utf8(csv).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5);
+        assert!(
+            lines[0]
+                .starts_with("image,method,label,predicted,class,probability,deletion,insertion,")
+        );
+        assert!(
+            lines[0].ends_with("randomised,until_head,until_stage_3"),
+            "{}",
+            lines[0]
+        );
+        assert_eq!(lines[1], "0,cam,\"a,b\",c,c,0.75,,0.5,,,,,,,,,0.25,,0.5,");
+    }
+}

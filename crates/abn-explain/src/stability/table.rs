@@ -1,0 +1,213 @@
+//! A comparison as text for a terminal and as CSV for a spreadsheet. Pure.
+
+use std::fmt::Write as _;
+
+use super::Comparison;
+use abn_run::measure::statistics::Interval;
+
+/// The comparison as a table of runs with the matrix of their IoU, and what follows from it.
+pub fn text(comparison: &Comparison) -> String {
+    let longest = comparison
+        .runs
+        .iter()
+        .map(|run| run.path.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut text = format!("   {:longest$}     top-1", "run");
+    for number in 1..=comparison.runs.len() {
+        let _ = write!(text, " {number:>5}");
+    }
+    text.push('\n');
+    for (number, run) in comparison.runs.iter().enumerate() {
+        let mark = if number == comparison.best { '*' } else { ' ' };
+        let gap = longest - run.path.chars().count();
+        let _ = write!(
+            text,
+            "{:>2} {}{:gap$}{mark} {:>6.2} %",
+            number + 1,
+            run.path,
+            "",
+            100.0 * run.top1
+        );
+        for other in 0..comparison.runs.len() {
+            let _ = write!(text, " {:>5}", cell(comparison, number, other));
+        }
+        text.push('\n');
+    }
+    text + &summary(comparison)
+}
+
+/// IoU of two runs, as shown in a matrix; a dash on its diagonal.
+fn cell(comparison: &Comparison, run: usize, other: usize) -> String {
+    if run == other {
+        return "-".to_owned();
+    }
+    let pair = comparison
+        .pairs
+        .iter()
+        .find(|pair| pair.runs == [run.min(other), run.max(other)]);
+    pair.and_then(|pair| pair.iou)
+        .map_or_else(|| "none".to_owned(), |iou| format!("{:.3}", iou.mean))
+}
+
+fn summary(comparison: &Comparison) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<25}{value}");
+    };
+    line("mean IoU", interval(comparison.iou_over_images, "images"));
+    if let Some(pairs) = comparison
+        .iou_over_pairs
+        .filter(|_| comparison.pairs.len() > 1)
+    {
+        line("", interval(Some(pairs), "pairs of runs"));
+    }
+    if comparison.runs.len() > 2 {
+        line(
+            "with the most accurate *",
+            interval(comparison.iou_with_best, "the other runs"),
+        );
+    }
+    line(
+        "maps of other images",
+        number(comparison.iou_of_other_images),
+    );
+    line(
+        "rank correlation",
+        interval(comparison.rank_correlation, "images"),
+    );
+    line(
+        "predictions that agree",
+        format!("{:.2} %", 100.0 * comparison.agreement),
+    );
+    if comparison.empty + comparison.broken > 0 {
+        let all = comparison.images * comparison.pairs.len();
+        line(
+            "left out",
+            format!(
+                "{} of {all} pairs of maps below the threshold, {} not finite",
+                comparison.empty, comparison.broken
+            ),
+        );
+    }
+    text.trim_end().to_owned()
+}
+
+/// A mean with its interval in words.
+fn interval(interval: Option<Interval>, over: &str) -> String {
+    interval.map_or_else(
+        || "none: no map reaches the threshold or has an order".to_owned(),
+        |Interval { mean, low, high }| format!("{mean:.3} ({low:.3} to {high:.3} over {over})"),
+    )
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(|| "none".to_owned(), |value| format!("{value:.3}"))
+}
+
+/// One line an image: its class, its means, the IoU of every pair of runs (counted from 1). A field
+/// is empty where there is no IoU.
+pub fn csv(comparison: &Comparison, classes: &[String]) -> String {
+    let mut text =
+        "image,class,iou,iou_with_best,rank_correlation,agreement,correct_runs".to_owned();
+    for pair in &comparison.pairs {
+        let _ = write!(text, ",iou_{}_{}", pair.runs[0] + 1, pair.runs[1] + 1);
+    }
+    text.push('\n');
+    let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    for image in &comparison.per_image {
+        let class = classes.get(image.label).map_or("", String::as_str);
+        let means = [
+            image.iou,
+            image.iou_with_best,
+            image.rank_correlation,
+            Some(image.agreement),
+        ]
+        .map(field);
+        let _ = write!(
+            text,
+            "{},{},{},{}",
+            image.image,
+            quoted(class),
+            means.join(","),
+            image.correct
+        );
+        for iou in &image.pairs {
+            let _ = write!(text, ",{}", field(*iou));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A text as a field of CSV (RFC 4180).
+fn quoted(text: &str) -> String {
+    let plain = !text.contains([',', '"', '\n', '\r']);
+    if plain {
+        text.to_owned()
+    } else {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abn_core::explain::AttentionMap;
+
+    use super::super::{Seen, compare};
+    use super::*;
+
+    fn comparison() -> Comparison {
+        let seen = |path: &str, values: [f32; 2]| Seen {
+            path: path.to_owned(),
+            title: String::new(),
+            learning_rate: 0.1,
+            seed: 0,
+            maps: vec![AttentionMap::new(1, 2, values.to_vec()).unwrap()],
+            predicted: vec![0],
+            labels: vec![0],
+        };
+        let runs = [
+            seen("runs/a", [0.9, 0.1]),
+            seen("runs/b,c", [0.9, 0.8]),
+            seen("c", [0.1, 0.2]),
+        ];
+        compare(&runs, &["a \"big\", cat".to_owned()], 127, || ())
+    }
+
+    #[test]
+    fn the_matrix_is_symmetric_and_marks_the_most_accurate_run() {
+        let text = text(&comparison());
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(rows[0], ["run", "top-1", "1", "2", "3"]);
+        assert_eq!(
+            rows[1],
+            ["1", "runs/a", "*", "100.00", "%", "-", "0.500", "0.000"]
+        );
+        assert_eq!(
+            rows[2],
+            ["2", "runs/b,c", "100.00", "%", "0.500", "-", "0.000"]
+        );
+        assert_eq!(rows[3][5..], ["0.000", "-"], "{text}");
+        assert!(
+            text.contains("0.167 (0.167 to 0.167 over images)"),
+            "{text}"
+        );
+        assert!(!text.contains("left out"), "{text}");
+    }
+
+    #[test]
+    fn every_image_is_a_line_of_as_many_fields() {
+        let csv = csv(&comparison(), &["a \"big\", cat".to_owned()]);
+        let lines: Vec<&str> = csv.lines().collect();
+        assert!(lines[0].ends_with(",iou_1_2,iou_1_3,iou_2_3"));
+        assert!(
+            lines[1].starts_with("0,\"a \"\"big\"\", cat\",0.16666666666666666,0.25,"),
+            "{csv}"
+        );
+        assert!(lines[1].ends_with(",1,3,0.5,0,0"), "{csv}");
+    }
+}

@@ -1,0 +1,307 @@
+//! The charts of a run and the table of the same numbers.
+
+use maud::{Markup, html};
+
+use super::axis::Scale;
+use super::chart::{Chart, Series, Unit, short, significant};
+use super::headline::percent;
+use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth, Summary};
+
+/// What the curves of the maps say.
+const READING: &str = "Attention maps of the test images: an entropy of 100% is a map without a \
+    preference; a saturated share near 100% is a map whose sigmoid hardly learns any more. Drift \
+    is how far the maps of the same images moved since the epoch before: while it stays high, \
+    where the network looks is not settled, however good its accuracy.";
+
+/// All curves of a run, with a note where the maps are in trouble.
+pub(super) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
+    let best = epochs
+        .iter()
+        .rev()
+        .find(|record| record.best)
+        .map(|record| record.epoch);
+    html! {
+        section aria-labelledby="curves" {
+            h2 #curves { "Training" }
+            @if let Some(trouble) = epochs.last().and_then(|record| record.maps).and_then(|maps| trouble(&maps)) {
+                p.notice { (trouble) }
+            }
+            div.charts {
+                @for chart in charts(epochs, timing, best) { (chart.figure()) }
+            }
+            @if best.is_some() { p.note { "The dashed line marks the epoch with the best test top-1." } }
+            @if epochs.iter().any(|record| health(record, |maps| maps.entropy).is_some()) { p.note { (READING) } }
+            (table(epochs, best))
+        }
+    }
+}
+
+fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -> Vec<Chart> {
+    let mut charts = vec![
+        train_and_test("Top-1", Unit::Percent, epochs, |summary| summary.top1),
+        train_and_test("Loss", Unit::Number, epochs, |summary| summary.loss),
+    ];
+    if epochs
+        .iter()
+        .any(|record| record.test.attention_loss.is_some())
+    {
+        let attention = line("attention", "ink-attention", epochs, |record| {
+            record.test.attention_loss
+        });
+        let perception = line("perception", "ink-test", epochs, |record| {
+            Some(record.test.perception_loss)
+        });
+        charts.push(chart(
+            "Test loss of the branches",
+            Unit::Number,
+            epochs,
+            vec![attention, perception],
+        ));
+    }
+    if epochs.iter().any(|record| record.maps.is_some()) {
+        let mean = line("mean", "ink-attention", epochs, |record| {
+            Some(record.maps?.mean)
+        });
+        let spread = line("spread within a map", "ink-spread", epochs, |record| {
+            Some(record.maps?.spread)
+        });
+        charts.push(chart(
+            "Attention maps",
+            Unit::Number,
+            epochs,
+            vec![mean, spread],
+        ));
+    }
+    charts.extend(shape_and_drift(epochs));
+    for chart in &mut charts {
+        chart.best = best;
+    }
+    let rate = line("rate", "ink-train", epochs, |record| {
+        Some(record.learning_rate)
+    });
+    let rate = chart("Learning rate", Unit::Number, epochs, vec![rate]);
+    charts.push(Chart {
+        scale: rate_scale(epochs),
+        ..rate
+    });
+    if !timing.is_empty() {
+        charts.push(speed(timing));
+    }
+    charts
+}
+
+/// Charts of what earlier versions did not record.
+fn shape_and_drift(epochs: &[EpochRecord]) -> Vec<Chart> {
+    let entropy = line("entropy", "ink-attention", epochs, |record| {
+        health(record, |maps| maps.entropy)
+    });
+    let saturated = line("saturated", "ink-spread", epochs, |record| {
+        health(record, |maps| maps.saturated)
+    });
+    let drift = line(
+        "since the epoch before",
+        "ink-attention",
+        epochs,
+        |record| health(record, |maps| maps.drift),
+    );
+    let known = |series: &Series| series.values.iter().any(Option::is_some);
+    let mut charts = Vec::new();
+    if known(&entropy) {
+        charts.push(chart(
+            "Shape of the maps",
+            Unit::Percent,
+            epochs,
+            vec![entropy, saturated],
+        ));
+    }
+    if known(&drift) {
+        charts.push(chart(
+            "Drift of the maps",
+            Unit::Number,
+            epochs,
+            vec![drift],
+        ));
+    }
+    charts
+}
+
+fn health(record: &EpochRecord, figure: impl Fn(&MapHealth) -> Option<f64>) -> Option<f64> {
+    record.maps.as_ref().and_then(figure)
+}
+
+fn train_and_test(
+    title: &'static str,
+    unit: Unit,
+    epochs: &[EpochRecord],
+    value: impl Fn(&Summary) -> f64,
+) -> Chart {
+    let train = line("train", "ink-train", epochs, |record| {
+        Some(value(&record.train))
+    });
+    let test = line("test", "ink-test", epochs, |record| {
+        Some(value(&record.test))
+    });
+    chart(title, unit, epochs, vec![train, test])
+}
+
+fn chart(title: &'static str, unit: Unit, epochs: &[EpochRecord], series: Vec<Series>) -> Chart {
+    let epochs = epochs.iter().map(|record| record.epoch).collect();
+    Chart {
+        title: title.into(),
+        over: "epoch",
+        unit,
+        scale: Scale::Linear,
+        epochs,
+        series,
+        best: None,
+    }
+}
+
+fn line(
+    name: &'static str,
+    ink: &'static str,
+    epochs: &[EpochRecord],
+    value: impl Fn(&EpochRecord) -> Option<f64>,
+) -> Series {
+    Series {
+        name: name.into(),
+        ink,
+        values: epochs.iter().map(value).collect(),
+    }
+}
+
+/// Steps divide the rate by ten again and again, which only a log axis shows; smooth schedules fall
+/// to near zero, which only a linear axis shows.
+fn rate_scale(epochs: &[EpochRecord]) -> Scale {
+    let changes = epochs
+        .windows(2)
+        .filter(|pair| pair[0].learning_rate != pair[1].learning_rate)
+        .count();
+    if changes > 0 && changes * 4 < epochs.len() {
+        Scale::Log
+    } else {
+        Scale::Linear
+    }
+}
+
+fn speed(timing: &[EpochTiming]) -> Chart {
+    let values = timing
+        .iter()
+        .map(|epoch| Some(epoch.images_per_second))
+        .collect();
+    Chart {
+        title: "Training speed".into(),
+        over: "epoch",
+        unit: Unit::Count,
+        scale: Scale::Linear,
+        epochs: timing.iter().map(|epoch| epoch.epoch).collect(),
+        series: vec![Series {
+            name: "images per second".into(),
+            ink: "ink-train",
+            values,
+        }],
+        best: None,
+    }
+}
+
+/// Which shares of the last epoch's maps explain nothing; `None` if all is well.
+fn trouble(maps: &MapHealth) -> Option<String> {
+    let kinds = [
+        (maps.not_finite, "hold values that are not finite"),
+        (maps.zero, "are 0 everywhere"),
+        (maps.one, "are 1 everywhere"),
+        (maps.constant, "are constant"),
+    ];
+    let found: Vec<String> = kinds
+        .into_iter()
+        .filter(|(share, _)| *share > 0.0)
+        .map(|(share, what)| format!("{} {what}", percent(share)))
+        .collect();
+    (!found.is_empty()).then(|| {
+        format!(
+            "Of the attention maps of the last epoch, {}.",
+            found.join(", ")
+        )
+    })
+}
+
+/// The same numbers for those who read or copy them.
+fn table(epochs: &[EpochRecord], best: Option<usize>) -> Markup {
+    html! {
+        details {
+            summary { "Every epoch as a table" }
+            // Focusable, so that the keyboard can scroll it.
+            div.scroll tabindex="0" role="region" aria-label="Every epoch" {
+                table.numbers {
+                    thead {
+                        tr {
+                            th scope="col" { "epoch" }
+                            th scope="col" { "rate" }
+                            th scope="col" { "train loss" }
+                            th scope="col" { "test loss" }
+                            th scope="col" { "train top-1" }
+                            th scope="col" { "test top-1" }
+                            th scope="col" { "test top-5" }
+                        }
+                    }
+                    tbody {
+                        @for record in epochs { (row(record, best)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(record: &EpochRecord, best: Option<usize>) -> Markup {
+    html! {
+        tr.best[Some(record.epoch) == best] {
+            th scope="row" { (record.epoch) }
+            td { (short(record.learning_rate)) }
+            td { (significant(record.train.loss)) }
+            td { (significant(record.test.loss)) }
+            td { (percent(record.train.top1)) }
+            td { (percent(record.test.top1)) }
+            td { (percent(record.test.top5)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scale(rates: &[f64]) -> Scale {
+        let summary = Summary {
+            images: 1,
+            loss: 1.0,
+            perception_loss: 1.0,
+            attention_loss: None,
+            top1: 0.0,
+            top5: 0.0,
+        };
+        let record = |&learning_rate: &f64| EpochRecord {
+            epoch: 1,
+            learning_rate,
+            train: summary,
+            test: summary,
+            maps: None,
+            best: false,
+        };
+        rate_scale(&rates.iter().map(record).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn only_steps_of_the_rate_are_drawn_on_a_log_axis() {
+        assert_eq!(
+            scale(&[0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.001]),
+            Scale::Log
+        );
+        assert_eq!(
+            scale(&[0.1, 0.08, 0.05, 0.02, 0.0]),
+            Scale::Linear,
+            "cosine"
+        );
+        assert_eq!(scale(&[0.1, 0.1, 0.1]), Scale::Linear, "constant");
+    }
+}

@@ -1,0 +1,375 @@
+//! The page of `abn explain`: every image with the maps of all methods over it, one at a time or
+//! side by side.
+//!
+//! Without a script: each image has a group of radio buttons, and the style sheet lays the map of
+//! the one that is checked, or hovered over, on the picture. So it works by mouse, by touch and by
+//! keyboard.
+
+use std::path::Path;
+
+use abn_core::explain::{AttentionMap, Explanation as Maps};
+use anyhow::Result;
+use image::RgbImage;
+use maud::{Markup, PreEscaped, html};
+
+use super::headline::{bar, percent};
+use super::overlay_png::{is_small, layer, photograph};
+use super::page::page_with;
+use super::picture::{scale, span};
+use crate::heatmap::{Drawing, Range};
+use abn_core::explain::Method;
+
+/// Longest part of an image's name that its files keep, in characters.
+const LONGEST_STEM: usize = 60;
+const STYLE: &str = include_str!("explanations.css");
+
+/// One image, what the network says about it and where each method has it look.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// Number of the image, from 1 on.
+    pub number: usize,
+    /// Name of the image file.
+    pub file: String,
+    /// The image as the network saw it, before normalisation.
+    pub image: RgbImage,
+    /// Where it looks, by each method.
+    pub maps: Vec<MethodMaps>,
+    /// Classes and their probabilities in [0, 1], most probable first.
+    pub predictions: Vec<(String, f64)>,
+    /// The class that the maps are of, and its probability, unless it is the most probable.
+    pub asked: Option<(String, f64)>,
+    /// Its files beside the page.
+    pub files: Files,
+}
+
+/// Names of an image's files, which lie beside the page.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The pictures side by side.
+    pub overlays: String,
+    /// The raw maps, if they are written.
+    pub raw: Option<String>,
+}
+
+impl Files {
+    /// Those of the image at `path`. Images from different folders may share a name; the number
+    /// keeps their files apart and in order.
+    pub fn of(path: &Path, number: usize, raw: bool) -> Self {
+        let stem = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let stem: String = stem.chars().take(LONGEST_STEM).collect();
+        let name = format!("{number:04}-{stem}");
+        Self {
+            overlays: format!("{name}.png"),
+            raw: raw.then(|| format!("{name}.json")),
+        }
+    }
+}
+
+/// The maps of one image by one method.
+#[derive(Debug, Clone)]
+pub struct MethodMaps {
+    /// The method.
+    pub method: Method,
+    /// Raw and normalised.
+    pub maps: Maps,
+}
+
+impl MethodMaps {
+    /// The map that is drawn, and how: the trained map as it is, by the range asked for; every
+    /// other, whose values have no scale of their own, normalised.
+    pub fn drawn(&self, drawing: &Drawing) -> (&AttentionMap, Drawing) {
+        match self.method {
+            Method::Attention => (&self.maps.raw, *drawing),
+            _ => (
+                &self.maps.normalized,
+                Drawing {
+                    range: Range::Unit,
+                    ..*drawing
+                },
+            ),
+        }
+    }
+}
+
+/// The page, grown image by image, so that nothing but small pictures is kept.
+#[derive(Debug)]
+pub struct ExplanationPage {
+    methods: Vec<Method>,
+    drawing: Drawing,
+    articles: Vec<String>,
+}
+
+impl ExplanationPage {
+    /// A page without images.
+    pub fn new(methods: Vec<Method>, drawing: Drawing) -> Self {
+        Self {
+            methods,
+            drawing,
+            articles: Vec::new(),
+        }
+    }
+
+    /// Adds an image.
+    ///
+    /// # Errors
+    /// The image has no pixels.
+    pub fn add(&mut self, explanation: &Explanation) -> Result<()> {
+        self.articles
+            .push(article(explanation, &self.drawing)?.into_string());
+        Ok(())
+    }
+
+    /// Images so far.
+    pub fn images(&self) -> usize {
+        self.articles.len()
+    }
+
+    /// One self-contained HTML file.
+    pub fn render(&self, title: &str, subtitle: &str) -> String {
+        let body = html! {
+            section aria-label="Explanations" {
+                (legend(&self.methods, &self.drawing))
+                @if self.articles.is_empty() { p.note { "No images." } }
+                div.explanations {
+                    @for article in &self.articles { (PreEscaped(article)) }
+                }
+            }
+        };
+        page_with(STYLE, title, subtitle, &body)
+    }
+}
+
+/// What the colours and the methods mean.
+fn legend(methods: &[Method], drawing: &Drawing) -> Markup {
+    let attention = methods.contains(&Method::Attention);
+    let others = methods.iter().any(|method| *method != Method::Attention);
+    let (ends, meaning) = match (drawing.range, attention, others) {
+        (Range::Unit, true, false) => (
+            ["0", "1"],
+            "value of the attention map, the same scale for every image",
+        ),
+        (Range::Unit, true, true) => (
+            ["0", "1"],
+            "value of the attention map, the same scale for every image; each map of another \
+             method from its lowest to its highest value",
+        ),
+        _ => (
+            ["lowest", "highest"],
+            "value of each map: colours of different images do not compare",
+        ),
+    };
+    html! {
+        (scale(drawing, ends, meaning))
+        details.meanings {
+            summary { "What the maps show" }
+            dl {
+                @for method in methods {
+                    div { dt { (method.title()) } dd { (method.meaning()) } }
+                }
+            }
+            p.note {
+                "Hover over a name, or choose it, to lay its map over the picture; the arrow keys \
+                 go from one to the next. The figures under a name are the lowest and the highest \
+                 value of the map as computed."
+            }
+        }
+    }
+}
+
+fn article(explanation: &Explanation, drawing: &Drawing) -> Result<Markup> {
+    let Explanation {
+        file, image, maps, ..
+    } = explanation;
+    // The pictures are held by the article and shown by whatever in it refers to them.
+    let mut held = format!("--photo:url({})", photograph(image)?);
+    for (index, maps) in maps.iter().enumerate() {
+        let (map, drawing) = maps.drawn(drawing);
+        held.push_str(&format!(
+            ";--map-{}:url({})",
+            index + 1,
+            layer(map, &drawing)?
+        ));
+    }
+    let shape = format!("aspect-ratio:{}/{}", image.width(), image.height());
+    let methods: Vec<&str> = maps.iter().map(|maps| maps.method.title()).collect();
+    let alt = format!("{file} with a map laid over it: {}", methods.join(", "));
+    Ok(html! {
+        article.pixels[is_small(image)] style=(held) {
+            div.stage { div.look role="img" aria-label=(alt) style=(shape) {} }
+            div.words {
+                h2.file { (file) }
+                (predictions(explanation))
+                (ways(explanation, &shape))
+                (links(&explanation.files))
+            }
+        }
+    })
+}
+
+fn predictions(explanation: &Explanation) -> Markup {
+    html! {
+        dl.bars {
+            @for (rank, (class, probability)) in explanation.predictions.iter().enumerate() {
+                (bar(class, *probability, if rank == 0 { "ink-test" } else { "ink-train" }))
+            }
+        }
+        @if let Some((class, probability)) = &explanation.asked {
+            p.asked { "Maps of the class " b { (class) } ", " (percent(*probability)) }
+        }
+    }
+}
+
+/// A button for the image alone and for each map, with what it would show.
+fn ways(explanation: &Explanation, shape: &str) -> Markup {
+    let group = format!("way-{}", explanation.number);
+    let way = |index: usize, title: &str, values: &str| {
+        let map = if index == 0 {
+            "none".to_owned()
+        } else {
+            format!("var(--map-{index})")
+        };
+        html! {
+            label.way {
+                input type="radio" name=(group) checked[index == 1];
+                span.look style={ "--map:" (map) ";" (shape) } {}
+                span.name { (title) }
+                span.small { (values) }
+            }
+        }
+    };
+    html! {
+        fieldset.ways {
+            legend { "Maps over " (explanation.file) }
+            (way(0, "Image", ""))
+            @for (index, MethodMaps { method, maps }) in explanation.maps.iter().enumerate() {
+                (way(index + 1, method.title(), &span(&maps.raw)))
+            }
+        }
+    }
+}
+
+fn links(files: &Files) -> Markup {
+    html! {
+        p.small {
+            a href=(relative(&files.overlays)) { "all in full size" }
+            @if let Some(raw) = &files.raw { " · " a href=(relative(raw)) { "maps as numbers" } }
+        }
+    }
+}
+
+/// A path as a link relative to the page. Every byte that could mean something else in a link is
+/// escaped: a file may be called `javascript:...` or `a?b#c.png`.
+fn relative(path: &str) -> String {
+    let mut link = "./".to_owned();
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                link.push(byte.into())
+            }
+            _ => link.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn maps(method: Method, values: [f32; 2]) -> MethodMaps {
+        let raw = AttentionMap::new(1, 2, values.to_vec()).unwrap();
+        MethodMaps {
+            method,
+            maps: Maps {
+                normalized: raw.clone().normalized(),
+                raw,
+            },
+        }
+    }
+
+    fn explanation() -> Explanation {
+        Explanation {
+            number: 3,
+            file: "<script>alert(1)</script>.png".to_owned(),
+            image: RgbImage::new(4, 4),
+            maps: vec![
+                maps(Method::Attention, [0.25, 0.5]),
+                maps(Method::GradCam, [-3.0, 40.0]),
+            ],
+            predictions: vec![("<b>cat".to_owned(), 0.875), ("dog".to_owned(), 0.125)],
+            asked: None,
+            files: Files::of(Path::new("over/a b.jpg"), 3, false),
+        }
+    }
+
+    fn page(explanation: &Explanation) -> String {
+        let methods = explanation.maps.iter().map(|maps| maps.method).collect();
+        let mut page = ExplanationPage::new(methods, Drawing::default());
+        page.add(explanation).unwrap();
+        page.render("t", "")
+    }
+
+    #[test]
+    fn links_stay_relative_whatever_the_file_is_called() {
+        assert_eq!(relative("overlays/a b.png"), "./overlays/a%20b.png");
+        assert_eq!(
+            relative("javascript:alert(1)"),
+            "./javascript%3Aalert%281%29"
+        );
+        assert_eq!(relative("é?#%\"<"), "./%C3%A9%3F%23%25%22%3C");
+    }
+
+    #[test]
+    fn the_page_shows_every_class_and_escapes_every_name() {
+        let html = page(&explanation());
+        assert!(html.contains("87.5%") && html.contains("12.5%"));
+        assert!(html.contains("&lt;b&gt;cat") && !html.contains("<b>cat"));
+        assert!(html.contains("&lt;script&gt;alert") && !html.contains("<script"));
+        assert!(html.contains(r#"href="./0003-a%20b.png""#) && !html.contains("as numbers"));
+    }
+
+    #[test]
+    fn every_method_has_a_button_and_the_first_is_chosen() {
+        let html = page(&explanation());
+        assert_eq!(html.matches(r#"type="radio" name="way-3""#).count(), 3);
+        assert_eq!(html.matches("checked>").count(), 1);
+        for text in [
+            "Grad-CAM",
+            "-3.00 to 40.00",
+            "0.25 to 0.50",
+            "--map-2:url(data:image/png",
+        ] {
+            assert!(html.contains(text), "{text}");
+        }
+        assert!(!html.contains("Maps of the class"));
+        let asked = Explanation {
+            asked: Some(("frog".to_owned(), 0.01)),
+            ..explanation()
+        };
+        assert!(page(&asked).contains("Maps of the class <b>frog</b>, 1.0%"));
+    }
+
+    /// Normalised maps always span the scale; a range of each image's own would light up one that
+    /// is all zero.
+    #[test]
+    fn only_the_trained_map_follows_the_range() {
+        let per_image = Drawing {
+            range: Range::PerImage,
+            ..Drawing::default()
+        };
+        let explanation = explanation();
+        let (map, drawing) = explanation.maps[0].drawn(&per_image);
+        assert_eq!((map.values[0], drawing.range), (0.25, Range::PerImage));
+        let (map, drawing) = explanation.maps[1].drawn(&per_image);
+        assert_eq!((map.values[0], drawing.range), (0.0, Range::Unit));
+    }
+
+    #[test]
+    fn a_page_without_images_says_so() {
+        let page = ExplanationPage::new(vec![Method::Cam], Drawing::default());
+        assert!(page.render("t", "").contains("No images."));
+    }
+}

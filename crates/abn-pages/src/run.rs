@@ -1,0 +1,64 @@
+//! The report of a training.
+
+use maud::{Markup, html};
+
+use crate::gallery::Shot;
+use crate::heatmap::Drawing;
+use crate::related::Related;
+use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
+
+/// What the report of a run shows. Everything but the title may be empty.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Heading of the page.
+    pub title: String,
+    /// A line under the heading.
+    pub subtitle: String,
+    /// Configuration of the run: names and values, in the order shown.
+    pub settings: Vec<(String, String)>,
+    /// Epochs trained so far.
+    pub epochs: Vec<EpochRecord>,
+    /// Wall-clock figures of the epochs.
+    pub timing: Vec<EpochTiming>,
+    /// The end of the run; `None` while it is unfinished.
+    pub results: Option<Results>,
+    /// Test images with their maps.
+    pub gallery: Vec<Shot>,
+    /// How the maps are drawn.
+    pub drawing: Drawing,
+    /// Other pages about the run.
+    pub related: Vec<Related>,
+}
+
+/// The report as one self-contained HTML page; a pure function.
+pub fn render(report: &Report) -> String {
+    let body = html! {
+        (crate::headline::headline(report))
+        @if !report.epochs.is_empty() { (crate::curves::curves(&report.epochs, &report.timing)) }
+        (crate::gallery::gallery(&report.gallery, &report.drawing))
+        (crate::related::related(&report.related))
+        @if !report.settings.is_empty() { (settings(&report.settings)) }
+    };
+    crate::page::page(&report.title, &report.subtitle, &body)
+}
+
+fn settings(settings: &[(String, String)]) -> Markup {
+    html! {
+        section aria-labelledby="settings" {
+            h2 #settings { "Settings" }
+            details {
+                summary { "All " (settings.len()) " settings of the run" }
+                table {
+                    tbody {
+                        @for (name, value) in settings {
+                            tr { th scope="row" { (name) } td { (value) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! The page of `abn score`: methods by measures with their intervals, and what is left of each map
+//! while the network is drawn anew.
+
+use maud::{Markup, html};
+
+use super::page::page;
+use abn_core::explain::Method;
+use abn_explain::score::{Better, Comparison, Plan, Scores};
+use abn_run::measure::statistics::Interval;
+
+/// What the page shows.
+#[derive(Debug, Clone)]
+pub struct ScorePage {
+    /// Heading of the page.
+    pub title: String,
+    /// What was measured.
+    pub subtitle: String,
+    /// The figures.
+    pub scores: Scores,
+    /// The parts of the network that are drawn anew, from the prediction down.
+    pub parts: Vec<String>,
+    /// What the figures support.
+    pub sentences: Vec<String>,
+    /// What was asked.
+    pub plan: Plan,
+}
+
+/// The page as one self-contained HTML file; a pure function.
+pub fn render_scores(shown: &ScorePage) -> String {
+    let body = html! {
+        section.headline aria-label="Conclusions" {
+            ul.conclusions { @for sentence in &shown.sentences { li { (sentence) } } }
+        }
+        (measures(&shown.scores))
+        @if !shown.parts.is_empty() { (cascade(shown)) }
+        (meanings(shown))
+    };
+    page(&shown.title, &shown.subtitle, &body)
+}
+
+fn measures(scores: &Scores) -> Markup {
+    html! {
+        section aria-labelledby="measures" {
+            h2 #measures { "Methods by measures" }
+            p.note {
+                "Means in percent with their 95 % intervals (bootstrap over images). An arrow says \
+                 which way is better. "
+                "The best mean of a row is bold; it is filled where the interval of the \
+                 difference, image by image, tells it from every other method. Uniform, centre and \
+                 gradient are controls that a good explanation must beat."
+            }
+            div.scroll tabindex="0" role="region" aria-label="Methods by measures" {
+                table.numbers.scores {
+                    thead { tr { th scope="col" { "measure" } @for method in &scores.methods { (head(*method)) } } }
+                    tbody { @for comparison in &scores.metrics { (row(comparison)) } }
+                }
+            }
+        }
+    }
+}
+
+fn head(method: Method) -> Markup {
+    html! { th scope="col" { (method.name()) } }
+}
+
+fn row(comparison: &Comparison) -> Markup {
+    let arrow = match comparison.metric.better() {
+        Better::More => "↑",
+        Better::Less => "↓",
+        Better::Neither => "",
+    };
+    let best = comparison.verdict.as_ref().map(|verdict| verdict.best);
+    let certain = comparison
+        .verdict
+        .as_ref()
+        .is_some_and(|verdict| verdict.ties.is_empty());
+    html! {
+        tr {
+            th scope="row" title=(comparison.metric.meaning()) { (comparison.metric.name()) " " (arrow) }
+            @for (method, cell) in comparison.cells.iter().enumerate() {
+                @let winner = best == Some(method);
+                td.winner[winner].certain[winner && certain] { (interval(cell.interval)) }
+            }
+        }
+    }
+}
+
+fn interval(interval: Option<Interval>) -> Markup {
+    html! {
+        @match interval {
+            Some(Interval { mean, low, high }) => {
+                (format!("{:.1}", 100.0 * mean)) br;
+                span.small { (format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high)) }
+            }
+            None => span.small { "not defined" },
+        }
+    }
+}
+
+fn cascade(shown: &ScorePage) -> Markup {
+    html! {
+        section aria-labelledby="cascade" {
+            h2 #cascade { "While the network is drawn anew" }
+            p.note {
+                "Absolute rank correlation, in percent, of each map with that of the same network \
+                 after the weights of one part more, from the prediction down, were replaced by \
+                 random ones (" (shown.plan.randomised) " images). "
+                "A map that keeps its order although the parts it should depend on are gone shows \
+                 the image, not the network. The controls that never look at the network have 100 \
+                 or no order at all."
+            }
+            div.scroll tabindex="0" role="region" aria-label="Rank correlation after each part" {
+                table.numbers.scores {
+                    thead {
+                        tr { th scope="col" { "drawn anew" } @for method in &shown.scores.methods { (head(*method)) } }
+                    }
+                    tbody {
+                        @for (place, part) in shown.parts.iter().enumerate() {
+                            tr {
+                                th scope="row" { @if place > 0 { "+ " } (part) }
+                                @for method in &shown.scores.cascade {
+                                    td { (interval(method.get(place).copied().flatten())) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn meanings(shown: &ScorePage) -> Markup {
+    let plan = &shown.plan;
+    html! {
+        section aria-labelledby="meanings" {
+            h2 #meanings { "What was measured" }
+            dl.meanings {
+                @for comparison in &shown.scores.metrics {
+                    dt { (comparison.metric.name()) }
+                    dd { (comparison.metric.meaning()) "." }
+                }
+            }
+            p.note {
+                "All maps are normalised per image to [0, 1], one that is the same everywhere to 0. "
+                "Deletion and insertion in " (plan.steps) " steps. Grad-CAM and Grad-CAM++ look at the "
+                (if plan.layer == Default::default() { "last features" } else { "features before the last stage" })
+                ". Weights " code { (plan.weights.get(..16).unwrap_or(&plan.weights)) } ", " (plan.images) "."
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use abn_core::explain::Layer;
+    use abn_explain::score::{ClassChoice, Metric, Row};
+
+    fn shown() -> ScorePage {
+        let row = |method, insertion| Row {
+            image: 0,
+            label: 0,
+            predicted: 0,
+            class: 0,
+            probability: 0.5,
+            method,
+            values: BTreeMap::from([(Metric::Insertion, insertion)]),
+            cascade: vec![Some(0.25)],
+        };
+        let methods = vec![Method::GradCam, Method::Centre];
+        let images = vec![vec![row(methods[0], 0.125), row(methods[1], 0.5)]];
+        ScorePage {
+            title: "<b>t".to_owned(),
+            subtitle: String::new(),
+            scores: Scores::of(&methods, &images),
+            parts: vec!["head".to_owned()],
+            sentences: vec!["a < b".to_owned()],
+            plan: Plan {
+                weights: "w".to_owned(),
+                images: "1 image".to_owned(),
+                objects: None,
+                methods,
+                layer: Layer::Refined,
+                class: ClassChoice::Predicted,
+                steps: 20,
+                randomised: 1,
+            },
+        }
+    }
+
+    #[test]
+    fn the_best_is_marked_and_text_is_escaped() {
+        let html = render_scores(&shown());
+        assert!(html.contains("&lt;b&gt;t") && html.contains("a &lt; b") && !html.contains("<b>"));
+        assert!(
+            html.contains(r#"<td class="winner certain">50.0"#),
+            "{html}"
+        );
+        assert!(html.contains(r#"<td class="">12.5"#), "{html}");
+        assert!(html.contains("25.0"), "the cascade");
+    }
+
+    #[test]
+    fn without_randomised_weights_there_is_no_cascade() {
+        let html = render_scores(&ScorePage {
+            parts: vec![],
+            ..shown()
+        });
+        assert!(!html.contains("drawn anew</h2>"));
+    }
+}

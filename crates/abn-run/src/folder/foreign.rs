@@ -1,0 +1,191 @@
+//! Which network a foreign checkpoint belongs to, where it is not quite the one that was asked for.
+
+use abn_core::Architecture;
+use abn_core::ClassifierConfig;
+use abn_core::architecture::BlockName;
+use abn_core::attention::{AttentionConfig, MapConfig};
+use abn_core::pytorch::{check, name_of};
+use abn_core::state::State;
+use burn::tensor::Device;
+
+use crate::recipe::architectures;
+use crate::recipe::{MOST_CLASSES, Recipe};
+
+/// Suffix of architectures whose shortcuts have no parameters.
+const WITHOUT_PROJECTIONS: &str = "-basic-a";
+
+/// The recipe whose network the checkpoint has, if that differs from the one asked for only in what
+/// nobody names: shortcuts without parameters, or another convolution of the map.
+pub fn close_to(
+    asked: &Recipe,
+    classes: usize,
+    checkpoint: &State,
+    device: &Device,
+) -> Option<Recipe> {
+    let architecture = architectures::parse(&asked.architecture).ok()?;
+    let own_block = BlockName::split(&architecture.name).0;
+    let padded = architecture.siblings().into_iter().filter(|sibling| {
+        sibling.name.ends_with(WITHOUT_PROJECTIONS)
+            && BlockName::split(&sibling.name).0 == own_block
+    });
+    let names =
+        std::iter::once(architecture.name.clone()).chain(padded.map(|sibling| sibling.name));
+    let mut recipes = names.flat_map(|architecture| {
+        let recipe = Recipe {
+            architecture,
+            ..asked.clone()
+        };
+        maps(recipe.attention.as_ref()).map(move |attention| Recipe {
+            attention,
+            ..recipe.clone()
+        })
+    });
+    recipes.find(|recipe| fits(recipe, classes, checkpoint, device))
+}
+
+/// The attention asked for, and the same with each other kind of map.
+fn maps(
+    attention: Option<&AttentionConfig>,
+) -> impl Iterator<Item = Option<AttentionConfig>> + use<> {
+    let kinds = [
+        MapConfig::Sigmoid { kernel: 3 },
+        MapConfig::Sigmoid { kernel: 1 },
+        MapConfig::LogSum,
+    ];
+    let others = attention.cloned().into_iter().flat_map(move |attention| {
+        kinds.map(|map| {
+            Some(AttentionConfig {
+                map,
+                ..attention.clone()
+            })
+        })
+    });
+    std::iter::once(attention.cloned()).chain(others)
+}
+
+fn fits(recipe: &Recipe, classes: usize, checkpoint: &State, device: &Device) -> bool {
+    let Ok(network) = recipe.network() else {
+        return false;
+    };
+    let config = ClassifierConfig {
+        network,
+        attention: recipe.attention.clone(),
+        classes,
+    };
+    check(&config, checkpoint, device).is_ok()
+}
+
+/// A network that a checkpoint has.
+pub struct Known {
+    /// Its architecture.
+    pub architecture: Architecture,
+    attention: &'static str,
+    classes: usize,
+}
+
+/// The known network that a checkpoint has, those like the one asked for first; `None` if it has
+/// none.
+pub fn recognise(asked: &Architecture, checkpoint: &State, device: &Device) -> Option<Known> {
+    let published = Architecture::published();
+    let of_published: Vec<Architecture> =
+        published.iter().flat_map(Architecture::siblings).collect();
+    let others = asked
+        .siblings()
+        .into_iter()
+        .chain(published)
+        .chain(of_published);
+    std::iter::once(asked.clone())
+        .chain(others)
+        .find_map(|architecture| {
+            let classes = outputs(&architecture, checkpoint)?;
+            let branches = [
+                ("none", None),
+                ("abn", Some(architecture.abn())),
+                ("manet", Some(AttentionConfig::manet())),
+            ];
+            let fits = |attention: &Option<AttentionConfig>| {
+                let network = architecture.network.clone();
+                let config = ClassifierConfig {
+                    network,
+                    attention: attention.clone(),
+                    classes,
+                };
+                check(&config, checkpoint, device).is_ok()
+            };
+            let (attention, _) = branches
+                .into_iter()
+                .find(|(_, attention)| fits(attention))?;
+            Some(Known {
+                architecture,
+                attention,
+                classes,
+            })
+        })
+}
+
+/// What the checkpoint fits, as the end of an error message; empty if that is nothing known.
+pub fn hint(asked: &Recipe, checkpoint: &State, device: &Device) -> String {
+    let known = architectures::parse(&asked.architecture)
+        .ok()
+        .and_then(|asked| recognise(&asked, checkpoint, device));
+    known.map_or(
+        String::new(),
+        |Known {
+             architecture,
+             attention,
+             classes,
+         }| {
+            format!(
+                "; it fits --arch {} --attention {attention} --classes {classes}",
+                architecture.name
+            )
+        },
+    )
+}
+
+/// Number of classes of a checkpoint: rows of the weight of its head.
+pub fn outputs(architecture: &Architecture, checkpoint: &State) -> Option<usize> {
+    let heads = [
+        name_of("network.head.weight", &architecture.network),
+        name_of("network.head.layers.2.weight", &architecture.network),
+        "linear.weight".to_owned(),
+    ];
+    let of_head = |name: &str| {
+        heads
+            .iter()
+            .any(|head| name == head || name.ends_with(&format!(".{head}")))
+    };
+    let (_, data) = checkpoint.iter().find(|(name, _)| of_head(name))?;
+    data.shape()
+        .first()
+        .copied()
+        .filter(|rows| (1..=MOST_CLASSES).contains(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::datasets::DatasetName;
+
+    fn hint_of(head: &str, shape: [usize; 2]) -> String {
+        let values = vec![0.0_f32; shape.iter().product()];
+        let checkpoint = State::from([(head.to_owned(), TensorData::new(values, shape))]);
+        hint(
+            &Recipe::of(DatasetName::Cifar10, None),
+            &checkpoint,
+            &Device::flex(),
+        )
+    }
+
+    /// A file of a few bytes may claim a head of any number of classes, as long as it has no
+    /// columns.
+    #[test]
+    fn an_absurd_head_is_not_believed() {
+        for head in ["fc.weight", "module.fc.weight", "linear.weight"] {
+            assert_eq!(hint_of(head, [1 << 40, 0]), "");
+            assert_eq!(hint_of(head, [0, 64]), "");
+        }
+    }
+}

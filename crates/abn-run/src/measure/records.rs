@@ -1,0 +1,135 @@
+//! What a run records: one [`EpochRecord`] a line in `metrics.jsonl`, one [`Results`] in
+//! `results.json`.
+//!
+//! Both are pure functions of the run's configuration, so that a resumed run writes the same bytes
+//! as an uninterrupted one. Wall-clock figures live in `timing.jsonl` ([`EpochTiming`]).
+
+use serde::{Deserialize, Serialize};
+
+/// One epoch, as written to `metrics.jsonl`. Fractions are in [0, 1].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// 1-based number of the epoch.
+    pub epoch: usize,
+    /// Learning rate of the epoch.
+    pub learning_rate: f64,
+    /// Means over the training images as they were seen (augmented, weights changing).
+    pub train: Summary,
+    /// Means over the test images after the epoch.
+    pub test: Summary,
+    /// State of the attention maps on the test images; absent without an attention branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maps: Option<MapHealth>,
+    /// Whether this epoch has the best test top-1 so far (the earliest of equals).
+    pub best: bool,
+}
+
+/// Means over a set of images.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Number of images.
+    pub images: usize,
+    /// Training objective: perception loss + weight x attention loss.
+    pub loss: f64,
+    /// Cross-entropy of the perception branch.
+    pub perception_loss: f64,
+    /// Cross-entropy of the attention branch, unweighted; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_loss: Option<f64>,
+    /// Fraction of images whose label has the largest perception logit.
+    pub top1: f64,
+    /// Fraction of images whose label is among the five largest perception logits.
+    pub top5: f64,
+}
+
+/// How the attention maps of a set of images look as a whole: a branch that died shows here first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MapHealth {
+    /// Mean of all map values.
+    pub mean: f64,
+    /// Mean over images of the standard deviation within the map.
+    pub spread: f64,
+    /// Fraction of maps whose values differ by less than 1e-3 (they explain nothing).
+    pub constant: f64,
+    /// Fraction of maps that are below 1e-3 everywhere.
+    pub zero: f64,
+    /// Fraction of maps that are above 1 - 1e-3 everywhere.
+    pub one: f64,
+    /// Fraction of maps that hold a value that is not finite.
+    pub not_finite: f64,
+    /// Mean over images of the entropy of the map as a distribution over its positions (negative
+    /// values as 0, divided by the sum), relative to the logarithm of their number: 1 for a map
+    /// without a preference, 0 for a single point. Absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entropy: Option<f64>,
+    /// Mean over images of the fraction of values within 0.02 of 0 or 1, where a sigmoid hardly
+    /// learns; values beyond them count. Absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saturated: Option<f64>,
+    /// Mean absolute difference between the maps of the first test images
+    /// ([`PROBES`](crate::measure::drift::PROBES)) and those of the epoch before; absent at the first epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<f64>,
+}
+
+/// How well the maximum of the attention map finds the object, where the data set knows the
+/// object's mask (pointing game, Zhang et al. 2016).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Pointing {
+    /// Images with a mask.
+    pub images: usize,
+    /// Fraction of images whose map has its maximum on the object.
+    pub trained: f64,
+    /// The same for the network as it was initialised, before any training.
+    pub untrained: f64,
+    /// Mean fraction of the image that the object covers: the score of a random point.
+    pub chance: f64,
+}
+
+/// The end of a run, as written to `results.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Epoch whose checkpoint is kept as the best.
+    pub best_epoch: usize,
+    /// Test figures of the best epoch.
+    pub best: Summary,
+    /// Test figures of the last epoch.
+    pub last: Summary,
+    /// Pointing game of the best checkpoint, where masks and an attention branch exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointing: Option<Pointing>,
+}
+
+/// How long an epoch took, as written to `timing.jsonl`. A resumed epoch counts only its last part.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochTiming {
+    /// 1-based number of the epoch.
+    pub epoch: usize,
+    /// Seconds spent training.
+    pub train_seconds: f64,
+    /// Training images processed in that time, divided by it.
+    pub images_per_second: f64,
+    /// Seconds spent evaluating.
+    pub test_seconds: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line that the version before entropy, saturation and drift wrote.
+    #[test]
+    fn records_of_earlier_versions_are_read_and_written_as_they_are() {
+        let line = concat!(
+            r#"{"epoch":1,"learning_rate":0.05,"train":{"images":8,"loss":2.5,"perception_loss":1.25,"#,
+            r#""attention_loss":1.25,"top1":0.5,"top5":1.0},"test":{"images":4,"loss":2.5,"perception_loss":1.25,"#,
+            r#""attention_loss":1.25,"top1":0.5,"top5":1.0},"maps":{"mean":0.5,"spread":0.25,"constant":0.0,"#,
+            r#""zero":0.0,"one":0.0,"not_finite":0.0},"best":true}"#
+        );
+        let record: EpochRecord = serde_json::from_str(line).unwrap();
+        assert_eq!(record.maps.unwrap().drift, None);
+        assert_eq!(serde_json::to_string(&record).unwrap(), line);
+    }
+}

@@ -1,0 +1,153 @@
+//! `--set PATH=VALUE`: any detail of the attention branch or of the module in the blocks, by its
+//! path in `config.json`.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::recipe::Recipe;
+
+/// Parts of a recipe that can be set.
+const PARTS: [&str; 2] = ["attention", "block"];
+
+/// The recipe with those values in their places.
+///
+/// # Errors
+/// A path leads nowhere, or a value is none that can stand there.
+pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe> {
+    if settings.is_empty() {
+        return Ok(recipe);
+    }
+    let mut tree = serde_json::to_value(&recipe)?;
+    if tree["block"].is_null() && settings.iter().any(|(path, _)| path.starts_with("block.")) {
+        tree["block"] = serde_json::to_value(recipe.block_attention()?)?;
+    }
+    for (path, value) in settings {
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
+        *place(&mut tree, path).with_context(|| format!("--set {path}"))? = value;
+    }
+    let given = || {
+        let given: Vec<String> = settings
+            .iter()
+            .map(|(path, value)| format!("{path}={value}"))
+            .collect();
+        format!(
+            "--set {} gives no attention that can be built",
+            given.join(" ")
+        )
+    };
+    serde_json::from_value(tree).with_context(given)
+}
+
+/// The value at that path.
+fn place<'a>(tree: &'a mut Value, path: &str) -> Result<&'a mut Value> {
+    let mut here = tree;
+    for (depth, name) in path.split('.').enumerate() {
+        let allowed: Vec<String> = match &*here {
+            _ if depth == 0 => PARTS.map(str::to_owned).to_vec(),
+            Value::Object(fields) => fields.keys().cloned().collect(),
+            Value::Null => {
+                bail!(
+                    "the network has none; ask for it with --attention manet, or --block se or cbam"
+                )
+            }
+            other => bail!("`{other}` has no parts; set it as a whole"),
+        };
+        if !allowed.iter().any(|known| known == name) {
+            bail!("there is no `{name}`; there is {}", allowed.join(", "));
+        }
+        here = &mut here[name];
+    }
+    Ok(here)
+}
+
+#[cfg(test)]
+mod tests {
+    use abn_core::attention::MapConfig;
+    use abn_core::mixed::Pools;
+    use abn_core::{AttentionConfig, mechanism::Mechanism};
+
+    use super::*;
+    use crate::datasets::DatasetName;
+
+    fn set(recipe: Recipe, settings: &[&str]) -> Result<Recipe> {
+        let split = |text: &&str| {
+            let (path, value) = text.split_once('=').unwrap();
+            (path.to_owned(), value.to_owned())
+        };
+        apply(recipe, &settings.iter().map(split).collect::<Vec<_>>())
+    }
+
+    fn recipe() -> Recipe {
+        let recipe = Recipe::of(DatasetName::Cifar10, None);
+        Recipe {
+            attention: Some(AttentionConfig::manet()),
+            ..recipe
+        }
+    }
+
+    #[test]
+    fn every_open_choice_of_manet_has_a_path() {
+        let settings = [
+            "attention.stage=false",
+            "attention.loss_weight=0",
+            "attention.map.sigmoid.kernel=3",
+            "attention.mixed.spatial.norm=true",
+            "attention.mixed.channel.pools=maximum",
+            "attention.mechanism=multiply",
+        ];
+        let attention = set(recipe(), &settings).unwrap().attention.unwrap();
+        assert!(!attention.stage && attention.loss_weight == 0.0);
+        assert_eq!(attention.map, MapConfig::Sigmoid { kernel: 3 });
+        assert_eq!(attention.mechanism, Mechanism::Multiply);
+        let mixed = attention.mixed.unwrap();
+        assert!(mixed.spatial.unwrap().norm);
+        assert_eq!(mixed.channel.unwrap().pools, Pools::Maximum);
+        let whole = set(
+            recipe(),
+            &["attention.map=log_sum", "attention.mixed.spatial=null"],
+        )
+        .unwrap();
+        assert_eq!(whole.attention.as_ref().unwrap().map, MapConfig::LogSum);
+        assert_eq!(whole.attention.unwrap().mixed.unwrap().spatial, None);
+    }
+
+    #[test]
+    fn the_module_in_the_blocks_starts_from_the_architectures() {
+        let cbam = Recipe {
+            architecture: "cbam-resnet20".to_owned(),
+            ..recipe()
+        };
+        let block = set(cbam, &["block.spatial.kernel=3"])
+            .unwrap()
+            .block
+            .unwrap();
+        assert_eq!(block.spatial.unwrap().kernel, 3);
+        let error = format!(
+            "{:#}",
+            set(recipe(), &["block.spatial.kernel=3"]).unwrap_err()
+        );
+        assert!(
+            error.contains("the network has none") && error.contains("--block"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn slips_are_met_with_what_there_is() {
+        for (setting, expected) in [
+            (
+                "attention.kernel=3",
+                "there is no `kernel`; there is loss_weight, map, mechanism",
+            ),
+            (
+                "epochs=3",
+                "there is no `epochs`; there is attention, block",
+            ),
+            ("attention.stage.x=3", "`true` has no parts"),
+            ("attention.mechanism=strong", "unknown variant `strong`"),
+        ] {
+            let error = format!("{:#}", set(recipe(), &[setting]).unwrap_err());
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! From the options of `abn train` to the recipe that they ask for.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::cli::TrainArgs;
+use crate::device;
+use abn_core::architecture::AttentionName;
+use abn_run::datasets::DatasetName;
+use abn_run::folder::foreign;
+use abn_run::folder::foreign::Known;
+use abn_run::folder::run_dir::RunDir;
+use abn_run::folder::weights::read_checkpoint;
+use abn_run::recipe::architectures;
+use abn_run::recipe::architectures::with_block;
+use abn_run::recipe::augmentation::Inputs;
+use abn_run::recipe::overrides;
+use abn_run::recipe::{Recipe, RunConfig};
+
+/// The recipe of the existing run, or the data set's, with every option that was given in its
+/// place.
+///
+/// # Errors
+/// An option names what does not exist, or what to start from cannot be read.
+pub(crate) fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
+    let mut recipe = match existing {
+        Some(config) => config.recipe.clone(),
+        None => new_recipe(args)?,
+    };
+    let architecture = match &args.arch {
+        None if args.block.is_none() => architectures::parse(&recipe.architecture)?,
+        named => with_block(named.as_ref().unwrap_or(&recipe.architecture), args.block)?,
+    };
+    let branch = match (args.attention, existing) {
+        (None, None) => Some(AttentionName::Abn),
+        // The details of the run's own branch are options left out.
+        (Some(name), Some(run)) if name.name() == run.recipe.attention_name() => None,
+        (name, _) => name,
+    };
+    set_numbers(&mut recipe, args);
+    set(
+        &mut recipe.attention,
+        branch.map(|name| architecture.attention(name)),
+    );
+    let mut inputs = Inputs::of_recipe(&recipe);
+    set(&mut inputs.augment, args.augment);
+    set(&mut inputs.side, args.size);
+    if inputs != Inputs::of_recipe(&recipe) {
+        recipe.set_inputs(inputs);
+    }
+    recipe.architecture = architecture.name;
+    overrides::apply(recipe, &args.settings)
+}
+
+/// Puts a given value in the place of another.
+fn set<T>(slot: &mut T, given: Option<T>) {
+    if let Some(value) = given {
+        *slot = value;
+    }
+}
+
+fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
+    set(&mut recipe.dataset, args.dataset);
+    set(&mut recipe.epochs, args.epochs);
+    set(&mut recipe.batch_size, args.batch_size);
+    set(&mut recipe.learning_rate, args.lr);
+    set(&mut recipe.schedule, args.schedule.clone());
+    set(&mut recipe.gamma, args.gamma);
+    set(&mut recipe.sgd.weight_decay, args.weight_decay);
+    set(&mut recipe.sgd.momentum, args.momentum);
+    set(&mut recipe.seed, args.seed);
+    set(&mut recipe.normalization.mean, args.mean);
+    set(&mut recipe.normalization.std, args.std);
+    set(&mut recipe.limit, args.limit.map(Some));
+    set(&mut recipe.dropout, args.dropout.map(Some));
+}
+
+/// The recipe of the data set for the network. A run to start from also decides the network, unless
+/// another is asked for, and the normalisation, without which its weights are of no use.
+fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
+    let recipe = Recipe::of(args.dataset.unwrap_or(DatasetName::Shapes), args.epochs);
+    let start = match args.init.as_deref() {
+        Some(run) if run.is_dir() => Some(RunDir::open(run)?.1.recipe),
+        Some(file) => recognised(args, &recipe, file)?,
+        None => None,
+    };
+    let same = start
+        .as_ref()
+        .filter(|_| args.arch.is_none() && args.block.is_none());
+    let name = args
+        .arch
+        .as_ref()
+        .or(start.as_ref().map(|start| &start.architecture));
+    let family = architectures::parse(name.unwrap_or(&recipe.architecture))?
+        .network
+        .family;
+    let recipe = recipe.for_family(family, args.epochs);
+    Ok(Recipe {
+        architecture: start
+            .as_ref()
+            .map_or(recipe.architecture, |start| start.architecture.clone()),
+        block: same.and_then(|start| start.block.clone()),
+        dropout: same.map_or(recipe.dropout, |start| start.dropout),
+        normalization: start
+            .as_ref()
+            .map_or(recipe.normalization, |start| start.normalization),
+        ..recipe
+    })
+}
+
+/// The recipe with the architecture of a checkpoint to start from, where none is asked for.
+fn recognised(args: &TrainArgs, recipe: &Recipe, file: &Path) -> Result<Option<Recipe>> {
+    if args.arch.is_some() {
+        return Ok(None);
+    }
+    let usual = architectures::parse(&recipe.architecture)?;
+    let known = foreign::recognise(&usual, &read_checkpoint(file)?, &device::for_bookkeeping()?);
+    Ok(known.map(|Known { architecture, .. }| {
+        let family = architecture.network.family;
+        Recipe {
+            architecture: architecture.name,
+            ..recipe.clone()
+        }
+        .for_family(family, args.epochs)
+    }))
+}

@@ -1,0 +1,136 @@
+//! The end of a run: its best weights measured once more where masks are known, `results.json`,
+//! `report.html`.
+
+use abn_data::{Collection, Loader};
+use anyhow::{Context, Result};
+use burn::tensor::Device;
+
+use crate::train::gallery::gallery;
+use crate::train::trainer::TIMING;
+use abn_pages::heatmap::Drawing;
+use abn_pages::{Related, Report, render};
+use abn_run::folder::checkpoint::{Checkpoints, Which};
+use abn_run::folder::run_dir::RunDir;
+use abn_run::measure::pointing::pointing_game;
+use abn_run::measure::records::{EpochRecord, EpochTiming, Pointing, Results};
+use abn_run::recipe::RunConfig;
+use abn_run::session::{Session, plain_loader};
+
+/// Name of the page that shows the run.
+pub const REPORT: &str = "report.html";
+/// Name of the file with the final figures.
+const RESULTS: &str = "results.json";
+/// Test images among which the report's pictures are chosen.
+const GALLERY_IMAGES: usize = 1000;
+/// Threads that load images.
+const WORKERS: usize = 2;
+
+/// Writes the results and the report of a finished run.
+///
+/// # Errors
+/// The run has no finished epoch, a file or sample cannot be read, or the folder not be written.
+pub fn conclude(
+    config: &RunConfig,
+    run: &RunDir,
+    test: &Collection,
+    device: Device,
+) -> Result<Results> {
+    let session = Session::open(run.path(), Which::Best, device)?;
+    let progress = Checkpoints::open(run.checkpoints())?.progress();
+    let last = progress
+        .history
+        .last()
+        .context("the run has no finished epoch")?;
+    let best = progress
+        .history
+        .iter()
+        .rev()
+        .find(|record| record.best)
+        .unwrap_or(last);
+    let results = Results {
+        epochs: progress.history.len(),
+        best_epoch: best.epoch,
+        best: best.test,
+        last: last.test,
+        pointing: pointing(&session, &plain_loader(config, test, WORKERS))?,
+    };
+    run.write_json(RESULTS, &results)?;
+    let page = report(&session, run, test, &progress.history, &results)?;
+    run.write(REPORT, render(&page).as_bytes())?;
+    Ok(results)
+}
+
+fn report(
+    session: &Session,
+    run: &RunDir,
+    test: &Collection,
+    history: &[EpochRecord],
+    results: &Results,
+) -> Result<Report> {
+    let (config, recipe) = (&session.config, &session.config.recipe);
+    let sample = plain_loader(config, &test.clone().limit(GALLERY_IMAGES), WORKERS);
+    Ok(Report {
+        title: format!("{} on {}", recipe.title(), config.data_title()),
+        subtitle: format!("{} epochs, seed {}", recipe.epochs, recipe.seed),
+        settings: settings(config, &session.device),
+        timing: run.read_lines::<EpochTiming>(TIMING).unwrap_or_default(),
+        results: Some(results.clone()),
+        gallery: gallery(
+            &session.classifier,
+            &sample,
+            &config.classes,
+            &session.device,
+        )?,
+        epochs: history.to_vec(),
+        drawing: Drawing::of(config.model.attention.as_ref()),
+        related: related(run, config.model.attention.is_some()),
+    })
+}
+
+/// The other pages about the run, as they are now.
+fn related(run: &RunDir, has_attention: bool) -> Vec<Related> {
+    let mut pages = Related::of(run.path(), has_attention);
+    for page in &mut pages {
+        page.exists = run.path().join(page.file).is_file();
+    }
+    pages
+}
+
+/// The pointing game of the trained network beside that of the same network before training.
+fn pointing(session: &Session, loader: &Loader) -> Result<Option<Pointing>> {
+    if !loader.masks || session.config.model.attention.is_none() {
+        return Ok(None);
+    }
+    let Some(trained) = pointing_game(&session.classifier, loader, &session.device)? else {
+        return Ok(None);
+    };
+    let untrained = session
+        .config
+        .model
+        .init_seeded(session.config.recipe.seed, &session.device);
+    let untrained = pointing_game(&untrained, loader, &session.device)?;
+    Ok(untrained.map(|untrained| Pointing {
+        images: trained.images,
+        trained: trained.hits / trained.images as f64,
+        untrained: untrained.hits / trained.images as f64,
+        chance: trained.coverage / trained.images as f64,
+    }))
+}
+
+/// Every setting of the run, for the report's table.
+fn settings(config: &RunConfig, device: &Device) -> Vec<(String, String)> {
+    let cost = config.cost(device);
+    let mut settings = vec![
+        ("parameters".to_owned(), cost.parameters.to_string()),
+        (
+            "multiply-adds an image".to_owned(),
+            cost.multiply_adds.to_string(),
+        ),
+        (
+            "map".to_owned(),
+            format!("{} x {}", cost.map[0], cost.map[1]),
+        ),
+    ];
+    settings.extend(config.settings());
+    settings
+}
