@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use crate::attention::{AttentionBranch, AttentionConfig, AttentionOutput};
 use crate::backbone::{Network, NetworkConfig};
 use crate::mechanism::Mechanism;
+use crate::outputs::Outputs;
 use crate::state::draw;
 
 /// A classifier as data. `attention: None` is the baseline.
@@ -17,8 +18,9 @@ pub struct ClassifierConfig {
     pub network: NetworkConfig,
     /// The attention branch, if any.
     pub attention: Option<AttentionConfig>,
-    /// Number of classes.
-    pub classes: usize,
+    /// The classes, by groups of which one is right.
+    #[serde(rename = "classes")]
+    pub outputs: Outputs,
 }
 
 impl ClassifierConfig {
@@ -26,8 +28,10 @@ impl ClassifierConfig {
     pub fn init(&self, device: &Device) -> Classifier {
         let attention = self.attention.as_ref();
         Classifier {
-            network: self.network.init(self.classes, device),
-            branch: attention.map(|config| config.init(&self.network, self.classes, device)),
+            network: self.network.init(self.outputs.total(), device),
+            branch: attention
+                .map(|config| config.init(&self.network, self.outputs.total(), device)),
+            outputs: self.outputs.clone(),
             mechanism: attention.map_or(Mechanism::Identity, |config| config.mechanism),
         }
     }
@@ -60,10 +64,17 @@ pub struct Classifier {
     /// The attention branch; absent in a baseline.
     pub branch: Option<AttentionBranch>,
     #[module(skip)]
+    outputs: Outputs,
+    #[module(skip)]
     mechanism: Mechanism,
 }
 
 impl Classifier {
+    /// Its classes, by groups of which one is right.
+    pub fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
     /// Draws what is not drawn yet. Burn draws a parameter when it is first looked at, and its
     /// `materialize` does not look.
     fn draw(&self) {
@@ -178,7 +189,7 @@ mod tests {
         ClassifierConfig {
             network,
             attention,
-            classes: 3,
+            outputs: Outputs::one(3),
         }
         .init_seeded(2, &Device::flex())
     }
@@ -247,12 +258,12 @@ mod tests {
                 let config = ClassifierConfig {
                     network: network.clone(),
                     attention: Some(attention),
-                    classes: 3,
+                    outputs: Outputs::one(3),
                 };
                 let classifier = config.init_seeded(2, &device);
                 let output = classifier.forward(Tensor::ones([2, 3, 8, 8], &device));
-                let labels = Tensor::<1, Int>::from_ints([0, 2], &device);
-                let gradients = loss(&output, labels, 1.0).backward();
+                let labels = Tensor::<2, Int>::from_ints([[0], [2]], &device);
+                let gradients = loss(&output, labels, &config.outputs, 1.0).backward();
                 let branch = classifier.branch.unwrap();
                 // The convolution that the map comes from.
                 let last = branch.map.as_ref().unwrap_or(&branch.class_maps);
@@ -283,7 +294,7 @@ mod tests {
             let config = ClassifierConfig {
                 network,
                 attention: Some(AttentionConfig::manet()),
-                classes: 3,
+                outputs: Outputs::one(3),
             };
             for device in [Device::flex(), Device::flex().autodiff()] {
                 assert!(undrawn(&config.init(&device)) > 0, "{name}");

@@ -24,14 +24,14 @@ pub struct Cost {
 impl ClassifierConfig {
     /// The cost for images of that height and width. The device only holds the empty network.
     pub fn cost(&self, image: [usize; 2], device: &Device) -> Cost {
-        let mut counter = Counter::default();
+        let (mut counter, classes) = (Counter::default(), self.outputs.total());
         let map = extractor(&self.network, image, &mut counter);
         if let Some(attention) = &self.attention {
-            branch(attention, &self.network, self.classes, map, &mut counter);
+            branch(attention, &self.network, classes, map, &mut counter);
         }
         stage(self.network.last_stage(), map, &mut counter);
         let channels = self.network.last_stage().outputs();
-        for (inputs, outputs) in self.network.head.layers(channels, self.classes) {
+        for (inputs, outputs) in self.network.head.layers(channels, classes) {
             counter.add(ConvShape::new(inputs, outputs, 1), [1, 1]);
         }
         Cost {

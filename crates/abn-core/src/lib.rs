@@ -18,14 +18,14 @@
 //! module is made on.
 //!
 //! ```
-//! use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
+//! use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 //! use burn::tensor::{Device, Tensor};
 //!
 //! let device = Device::flex();
 //! let config = ClassifierConfig {
 //!     network: Architecture::parse("resnet20")?.network,
 //!     attention: Some(AttentionConfig::abn()),
-//!     classes: 10,
+//!     outputs: Outputs::one(10),
 //! };
 //! let output = config.init(&device).forward(Tensor::zeros([2, 3, 32, 32], &device));
 //! assert_eq!(output.logits.dims(), [2, 10]);
@@ -44,6 +44,7 @@ pub mod loss;
 pub mod mechanism;
 pub mod mixed;
 pub mod norm;
+pub mod outputs;
 pub mod pytorch;
 pub mod sgd;
 pub mod state;
@@ -52,3 +53,4 @@ pub mod transfer;
 pub use architecture::Architecture;
 pub use attention::AttentionConfig;
 pub use classifier::{Classifier, ClassifierConfig, Output};
+pub use outputs::Outputs;

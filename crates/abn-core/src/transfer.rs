@@ -114,13 +114,14 @@ mod tests {
     use super::*;
     use crate::Architecture;
     use crate::AttentionConfig;
+    use crate::Outputs;
     use crate::state::state_of;
 
     fn config(attention: Option<AttentionConfig>, classes: usize) -> ClassifierConfig {
         ClassifierConfig {
             network: Architecture::parse("resnet8").unwrap().network,
             attention,
-            classes,
+            outputs: Outputs::one(classes),
         }
     }
 

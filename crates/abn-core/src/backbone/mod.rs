@@ -12,6 +12,8 @@ pub mod residual;
 pub mod stage;
 pub mod stem;
 
+use std::fmt;
+
 use abn_kernels::ops::After;
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
@@ -41,6 +43,18 @@ pub enum Family {
     ResNext,
     /// VGG with batch norm.
     Vgg,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ResNet => "ResNet",
+            Self::WideResNet => "WRN",
+            Self::DenseNet => "DenseNet",
+            Self::ResNext => "ResNeXt",
+            Self::Vgg => "VGG",
+        })
+    }
 }
 
 /// A network as data.

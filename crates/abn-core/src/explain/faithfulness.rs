@@ -1,7 +1,6 @@
 //! Does the network need what the map shows? Measures that ask the network again with parts of the
 //! image taken away.
 
-use burn::tensor::activation::softmax;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Bool, Tensor, TensorData};
@@ -170,7 +169,7 @@ fn turns(values: &[f32]) -> Vec<usize> {
     turns
 }
 
-/// The softmax of each image's class.
+/// The probability of each image's class among those of its group.
 ///
 /// # Shapes
 /// `images` `[B, C, H, W]`, B classes.
@@ -180,7 +179,8 @@ fn turns(values: &[f32]) -> Vec<usize> {
 pub fn probabilities_of(classifier: &Classifier, images: Tensor<4>, classes: &[usize]) -> Vec<f64> {
     let logits = classifier.forward(images).logits;
     let [_, count] = logits.dims();
-    let values: Vec<f32> = softmax(logits, 1).into_data().iter().collect();
+    let probabilities = classifier.outputs().softmax(logits);
+    let values: Vec<f32> = probabilities.into_data().iter().collect();
     values
         .chunks_exact(count)
         .zip(classes)
@@ -257,7 +257,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::{Architecture, AttentionConfig, ClassifierConfig};
+    use crate::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 
     #[test]
     fn the_area_is_that_of_trapezoids() {
@@ -303,7 +303,7 @@ mod tests {
         let config = ClassifierConfig {
             network,
             attention: Some(AttentionConfig::abn()),
-            classes: 3,
+            outputs: Outputs::one(3),
         };
         config.init_seeded(4, &Device::flex())
     }

@@ -132,13 +132,14 @@ mod tests {
     use super::*;
     use crate::Architecture;
     use crate::AttentionConfig;
+    use crate::Outputs;
 
     fn cascade(name: &str, attention: Option<AttentionConfig>) -> (Classifier, Cascade) {
         let network = Architecture::parse(name).unwrap().network;
         let config = ClassifierConfig {
             network,
             attention,
-            classes: 4,
+            outputs: Outputs::one(4),
         };
         let device = Device::flex();
         let trained = config.init_seeded(1, &device);

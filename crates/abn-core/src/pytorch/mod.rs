@@ -206,6 +206,7 @@ fn official<T>(
 mod tests {
     use super::*;
     use crate::Architecture;
+    use crate::Outputs;
     use crate::state::state_of;
 
     fn resnet8() -> (ClassifierConfig, State) {
@@ -213,7 +214,7 @@ mod tests {
         let config = ClassifierConfig {
             network,
             attention: None,
-            classes: 3,
+            outputs: Outputs::one(3),
         };
         let exported = to_pytorch(&config, &state_of(&config.init(&Device::flex())));
         (config, exported)
@@ -259,7 +260,7 @@ mod tests {
         let mut wider = ClassifierConfig {
             network,
             attention: None,
-            classes: 3,
+            outputs: Outputs::one(3),
         };
         wider.network.stem = crate::backbone::StemConfig::Small { width: 8 };
         let mismatch = part_from_pytorch(&wider, checkpoint, &Device::flex()).unwrap_err();
