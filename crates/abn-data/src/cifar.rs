@@ -11,7 +11,7 @@ use burn_dataset::Dataset;
 use image::{Rgb, RgbImage};
 
 use crate::decode::read_bounded;
-use crate::{Collection, DataError, Sample, Split};
+use crate::{Collection, DataError, Group, Labels, Sample, Split, Target};
 
 const SIDE: u32 = 32;
 const PLANE: usize = 1024;
@@ -24,13 +24,19 @@ struct Format {
     title: &'static str,
     folder: &'static str,
     train: &'static [&'static str],
-    test: &'static [&'static str],
-    names: &'static str,
-    /// Bytes before the pixels. The last of them is the label: CIFAR-100 has the coarse class
-    /// before the fine.
-    label_bytes: usize,
+    held_out: &'static [&'static str],
+    /// The bytes before the pixels.
+    bytes: &'static [LabelByte],
+}
+
+/// A byte that numbers a class.
+struct LabelByte {
+    /// What the label is about.
+    name: &'static str,
     classes: usize,
-    /// The class names if the file of names is missing; empty if there must be one.
+    /// File of the class names, one a line.
+    names: &'static str,
+    /// The class names if that file is missing; empty if there must be one.
     known_names: &'static [&'static str],
 }
 
@@ -44,56 +50,87 @@ const CIFAR10: Format = Format {
         "data_batch_4.bin",
         "data_batch_5.bin",
     ],
-    test: &["test_batch.bin"],
-    names: "batches.meta.txt",
-    label_bytes: 1,
-    classes: 10,
-    known_names: &[
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
-    ],
+    held_out: &["test_batch.bin"],
+    bytes: &[LabelByte {
+        name: "class",
+        classes: 10,
+        names: "batches.meta.txt",
+        known_names: &[
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ],
+    }],
 };
 
 const CIFAR100: Format = Format {
     title: "CIFAR-100",
     folder: "cifar-100-binary",
     train: &["train.bin"],
-    test: &["test.bin"],
-    names: "fine_label_names.txt",
-    label_bytes: 2,
-    classes: 100,
-    known_names: &[],
+    held_out: &["test.bin"],
+    bytes: &[
+        LabelByte {
+            name: "coarse",
+            classes: 20,
+            names: "coarse_label_names.txt",
+            known_names: &[],
+        },
+        LabelByte {
+            name: "fine",
+            classes: 100,
+            names: "fine_label_names.txt",
+            known_names: &[],
+        },
+    ],
 };
+
+/// Which of CIFAR-100's two labels are to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cifar100Labels {
+    /// The 100 classes.
+    Fine,
+    /// The 20 superclasses.
+    Coarse,
+    /// Both, the fine one first.
+    Both,
+}
 
 /// One split of CIFAR-10 from `dir`, which is the folder `cifar-10-batches-bin` or contains it.
 ///
 /// # Errors
 /// A missing, empty, truncated or oversized file, and a label that is not 0 to 9.
 pub fn cifar10(dir: &Path, split: Split) -> Result<Collection, DataError> {
-    CIFAR10.open(dir, split)
+    CIFAR10.open(dir, split, &[0])
 }
 
-/// One split of CIFAR-100 with its 100 fine classes from `dir`, which is the folder
-/// `cifar-100-binary` or contains it.
+/// One split of CIFAR-100 with its 100 fine classes, its 20 coarse ones or both, from `dir`, which
+/// is the folder `cifar-100-binary` or contains it.
 ///
 /// # Errors
-/// A missing, empty, truncated or oversized file, and a label that is not 0 to 99.
-pub fn cifar100(dir: &Path, split: Split) -> Result<Collection, DataError> {
-    CIFAR100.open(dir, split)
+/// A missing, empty, truncated or oversized file, and a label beyond its classes.
+pub fn cifar100(dir: &Path, split: Split, labels: Cifar100Labels) -> Result<Collection, DataError> {
+    let (coarse, fine) = (0, 1);
+    match labels {
+        Cifar100Labels::Fine => CIFAR100.open(dir, split, &[fine]),
+        Cifar100Labels::Coarse => CIFAR100.open(dir, split, &[coarse]),
+        Cifar100Labels::Both => CIFAR100.open(dir, split, &[fine, coarse]),
+    }
 }
 
 /// All records of a split, as they are in the files: 150 MB for CIFAR-10's 50,000 training images.
 struct Records {
     bytes: Vec<u8>,
+    /// Bytes before the pixels.
     label_bytes: usize,
+    /// Which of them are told.
+    told: Vec<usize>,
 }
 
 impl Records {
@@ -110,9 +147,10 @@ impl Dataset<Sample, DataError> for Records {
             let at = (y * SIDE + x) as usize;
             Rgb([pixels[at], pixels[PLANE + at], pixels[2 * PLANE + at]])
         });
+        let classes = self.told.iter().map(|byte| usize::from(labels[*byte]));
         Ok(Sample {
             image,
-            label: usize::from(labels[self.label_bytes - 1]),
+            target: Target::Classes(classes.collect()),
             mask: None,
         })
     }
@@ -123,13 +161,20 @@ impl Dataset<Sample, DataError> for Records {
 }
 
 impl Format {
-    fn open(&self, dir: &Path, split: Split) -> Result<Collection, DataError> {
+    /// A split with the labels of those bytes.
+    fn open(&self, dir: &Path, split: Split, told: &[usize]) -> Result<Collection, DataError> {
         let folder = self.find(dir)?;
         let files = match split {
             Split::Train => self.train,
-            Split::Test => self.test,
+            Split::HeldOut => self.held_out,
         };
-        let classes = self.class_names(&folder)?;
+        let mut groups = Vec::new();
+        for byte in told {
+            groups.push(Group {
+                name: self.bytes[*byte].name.to_owned(),
+                classes: self.class_names(&self.bytes[*byte], &folder)?,
+            });
+        }
         let (mut bytes, mut first) = (Vec::new(), None);
         for file in files {
             let path = folder.join(file);
@@ -148,11 +193,12 @@ impl Format {
         }
         let records = Records {
             bytes,
-            label_bytes: self.label_bytes,
+            label_bytes: self.bytes.len(),
+            told: told.to_vec(),
         };
         Ok(Collection {
             samples: Arc::new(records),
-            classes,
+            labels: Labels::of(groups),
             masked: false,
         })
     }
@@ -192,7 +238,8 @@ impl Format {
                     other => other,
                 }
             })?;
-        let record = self.label_bytes + 3 * PLANE;
+        let label_bytes = self.bytes.len();
+        let record = label_bytes + 3 * PLANE;
         if bytes.len() % record != 0 {
             let (size, record) = (bytes.len() as u64, record as u64);
             return Err(DataError::RecordSize {
@@ -201,26 +248,26 @@ impl Format {
                 record,
             });
         }
-        let labels = bytes.iter().skip(self.label_bytes - 1).step_by(record);
-        match labels
-            .enumerate()
-            .find(|(_, label)| usize::from(**label) >= self.classes)
-        {
-            Some((record, &label)) => Err(DataError::Label {
-                path: path.into(),
-                record,
-                label,
-                classes: self.classes,
-            }),
-            None => Ok(bytes),
+        for (record, labels) in bytes.chunks_exact(record).enumerate() {
+            for (&label, LabelByte { classes, .. }) in labels.iter().zip(self.bytes) {
+                if usize::from(label) >= *classes {
+                    return Err(DataError::Label {
+                        path: path.into(),
+                        record,
+                        label,
+                        classes: *classes,
+                    });
+                }
+            }
         }
+        Ok(bytes)
     }
 
-    fn class_names(&self, folder: &Path) -> Result<Vec<String>, DataError> {
-        let path = folder.join(self.names);
+    fn class_names(&self, byte: &LabelByte, folder: &Path) -> Result<Vec<String>, DataError> {
+        let path = folder.join(byte.names);
         let bytes = match read_bounded(&path, MAX_NAMES, "class names, one a line") {
-            Err(DataError::Missing { .. }) if !self.known_names.is_empty() => {
-                return Ok(self.known_names.iter().map(ToString::to_string).collect());
+            Err(DataError::Missing { .. }) if !byte.known_names.is_empty() => {
+                return Ok(byte.known_names.iter().map(ToString::to_string).collect());
             }
             Err(DataError::Missing { path, .. }) => {
                 return Err(self.missing(&path, format!("the class names of {}", self.title)));
@@ -234,10 +281,10 @@ impl Format {
             .filter(|line| !line.is_empty())
             .map(Into::into)
             .collect();
-        if names.len() != self.classes {
+        if names.len() != byte.classes {
             return Err(DataError::ClassNames {
                 path,
-                expected: self.classes,
+                expected: byte.classes,
                 found: names.len(),
             });
         }
@@ -264,10 +311,14 @@ mod tests {
         bytes
     }
 
+    fn label(collection: &Collection, index: usize) -> usize {
+        collection.samples.get(index).unwrap().target.classes()[0]
+    }
+
     /// A folder with a whole small CIFAR-10: one record a file, the label its number.
     fn small() -> TempDir {
         let dir = tempfile::tempdir().unwrap();
-        for (label, name) in CIFAR10.train.iter().chain(CIFAR10.test).enumerate() {
+        for (label, name) in CIFAR10.train.iter().chain(CIFAR10.held_out).enumerate() {
             fs::write(dir.path().join(name), record(&[label as u8])).unwrap();
         }
         dir
@@ -287,14 +338,15 @@ mod tests {
     fn records_become_samples_in_file_order() {
         let dir = small();
         let train = cifar10(dir.path(), Split::Train).unwrap();
-        let labels: Vec<usize> = (0..5)
-            .map(|index| train.samples.get(index).unwrap().label)
-            .collect();
+        let labels: Vec<usize> = (0..5).map(|index| label(&train, index)).collect();
         assert_eq!((train.samples.len(), labels), (5, vec![0, 1, 2, 3, 4]));
-        assert_eq!(train.classes[3], "cat");
-        let test = cifar10(dir.path(), Split::Test).unwrap().samples;
+        assert_eq!(train.labels.name(0, 3), "cat");
+        let test = cifar10(dir.path(), Split::HeldOut).unwrap().samples;
         let sample = test.get(0).unwrap();
-        assert_eq!((test.len(), sample.label, sample.mask), (1, 5, None));
+        assert_eq!(
+            (test.len(), sample.target, sample.mask),
+            (1, Target::class(5), None)
+        );
         assert_eq!(sample.image.dimensions(), (32, 32));
         assert_eq!(sample.image.get_pixel(1, 2).0, [15, 25, 35]);
         assert!(
@@ -323,7 +375,7 @@ mod tests {
             [record(&[19, 99]), record(&[3, 0])].concat(),
         )
         .unwrap();
-        let error = cifar100(dir.path(), Split::Train)
+        let error = cifar100(dir.path(), Split::Train, Cifar100Labels::Fine)
             .err()
             .expect("names are missing")
             .to_string();
@@ -333,17 +385,43 @@ mod tests {
         );
         let names: String = (0..100).map(|class| format!("class{class}\n")).collect();
         fs::write(dir.path().join("fine_label_names.txt"), names + "\n").unwrap();
-        let train = cifar100(dir.path(), Split::Train).unwrap();
-        assert_eq!(
-            (train.samples.len(), train.classes[99].as_str()),
-            (2, "class99")
-        );
+        let train = cifar100(dir.path(), Split::Train, Cifar100Labels::Fine).unwrap();
+        assert_eq!(train.samples.len(), 2);
+        assert_eq!(train.labels.name(0, 99), "class99");
         let sample = train.samples.get(0).unwrap();
-        assert_eq!(
-            (sample.label, sample.image.get_pixel(0, 0).0),
-            (99, [10, 20, 30])
-        );
-        assert_eq!(train.samples.get(1).unwrap().label, 0);
+        assert_eq!(sample.target, Target::class(99));
+        assert_eq!(sample.image.get_pixel(0, 0).0, [10, 20, 30]);
+        assert_eq!(label(&train, 1), 0);
+    }
+
+    #[test]
+    fn both_labels_of_cifar100_are_told_side_by_side() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path();
+        fs::write(path.join("train.bin"), record(&[19, 99])).unwrap();
+        for (file, count) in [
+            ("fine_label_names.txt", 100),
+            ("coarse_label_names.txt", 20),
+        ] {
+            let names: String = (0..count).map(|class| format!("{file}{class}\n")).collect();
+            fs::write(path.join(file), names).unwrap();
+        }
+        let both = cifar100(path, Split::Train, Cifar100Labels::Both).unwrap();
+        let target = both.samples.get(0).unwrap().target;
+        assert_eq!(target, Target::Classes(vec![99, 19]));
+        let groups: Vec<(&str, usize)> = both
+            .labels
+            .groups()
+            .iter()
+            .map(|group| (group.name.as_str(), group.classes.len()))
+            .collect();
+        assert_eq!(groups, [("fine", 100), ("coarse", 20)]);
+        let coarse = cifar100(path, Split::Train, Cifar100Labels::Coarse).unwrap();
+        assert_eq!((label(&coarse, 0), coarse.labels.count()), (19, 20));
+        fs::write(path.join("train.bin"), record(&[20, 0])).unwrap();
+        let error = cifar100(path, Split::Train, Cifar100Labels::Fine);
+        let error = error.err().expect("an error").to_string();
+        assert!(error.contains("has label 20: expected 0 to 19"), "{error}");
     }
 
     #[test]
@@ -368,7 +446,7 @@ mod tests {
             error.contains("data_batch_4.bin does not exist") && error.contains("binary version"),
             "{error}"
         );
-        assert!(cifar10(dir.path(), Split::Test).is_ok());
+        assert!(cifar10(dir.path(), Split::HeldOut).is_ok());
     }
 
     #[test]
@@ -396,7 +474,7 @@ mod tests {
         let dir = small();
         let file = fs::File::create(dir.path().join("test_batch.bin")).unwrap();
         file.set_len(MAX_FILE + 1).unwrap(); // sparse: takes no room on the disk
-        let error = cifar10(dir.path(), Split::Test).err().expect("an error");
+        let error = cifar10(dir.path(), Split::HeldOut).err().expect("an error");
         assert!(matches!(error, DataError::TooLarge { .. }), "{error}");
     }
 
@@ -410,13 +488,13 @@ mod tests {
     #[ignore = "needs ../shared/datasets unpacked under datasets/"]
     fn the_real_cifar10_has_its_published_statistics() {
         let train = cifar10(&datasets(), Split::Train).unwrap();
-        let test = cifar10(&datasets(), Split::Test).unwrap();
+        let test = cifar10(&datasets(), Split::HeldOut).unwrap();
         assert_eq!((train.samples.len(), test.samples.len()), (50_000, 10_000));
-        assert_eq!(train.classes, CIFAR10.known_names);
+        assert_eq!(train.labels.only().unwrap(), CIFAR10.bytes[0].known_names);
         let (mut counts, mut sums) = ([0; 10], [0_u64; 3]);
         for index in 0..50_000 {
             let sample = train.samples.get(index).unwrap();
-            counts[sample.label] += 1;
+            counts[sample.target.classes()[0]] += 1;
             for pixel in sample.image.pixels() {
                 sums.iter_mut()
                     .zip(pixel.0)
@@ -433,16 +511,27 @@ mod tests {
     #[test]
     #[ignore = "needs ../shared/datasets unpacked under datasets/"]
     fn the_real_cifar100_opens_with_its_names() {
-        let train = cifar100(&datasets(), Split::Train).unwrap();
+        let open = |split| cifar100(&datasets(), split, Cifar100Labels::Both).unwrap();
+        let train = open(Split::Train);
         assert!(train.samples.len() >= 4000);
         assert_eq!(
-            (train.classes[0].as_str(), train.classes[99].as_str()),
+            (train.labels.name(0, 0), train.labels.name(0, 99)),
             ("apple", "worm")
         );
-        let test = cifar100(&datasets(), Split::Test).unwrap();
+        let test = open(Split::HeldOut);
         let mut seen = [false; 100];
-        (0..test.samples.len())
-            .for_each(|index| seen[test.samples.get(index).unwrap().label] = true);
+        (0..test.samples.len()).for_each(|index| seen[label(&test, index)] = true);
         assert!(seen.iter().all(|seen| *seen));
+        // Every fine class has one coarse class.
+        let mut coarse_of = [None; 100];
+        for index in 0..train.samples.len() {
+            let target = train.samples.get(index).unwrap().target;
+            let [fine, coarse] = target.classes() else {
+                panic!("two labels")
+            };
+            assert_eq!(*coarse_of[*fine].get_or_insert(*coarse), *coarse);
+        }
+        assert_eq!((train.labels.name(0, 0), coarse_of[0]), ("apple", Some(4)));
+        assert_eq!(train.labels.name(1, 4), "fruit_and_vegetables");
     }
 }

@@ -14,6 +14,8 @@ use crate::DataError;
 
 /// Photographs have a few megabytes; nothing near this is one.
 const MAX_FILE: u64 = 256 << 20;
+/// What such a file is.
+const IMAGE: &str = "a PNG or JPEG image";
 /// The longest side that is decoded, and the bytes a decoder may use.
 const MAX_SIDE: u32 = 32_768;
 const MAX_ALLOC: u64 = 512 << 20;
@@ -26,6 +28,14 @@ const MAX_ALLOC: u64 = 512 << 20;
 /// A file that is missing, empty, truncated, damaged, too large or neither PNG nor JPEG.
 pub fn read_image(path: &Path) -> Result<RgbImage, DataError> {
     open(path).map(flatten)
+}
+
+/// The image in the bytes of a file of that name, as [`read_image`] reads it.
+///
+/// # Errors
+/// Bytes that are none, truncated, damaged, too many or neither PNG nor JPEG.
+pub fn image_of(bytes: Vec<u8>, name: &Path) -> Result<RgbImage, DataError> {
+    of_bytes(bytes, name).map(flatten)
 }
 
 /// The values of a greyscale image as they are in the file; of colours, a grey that is 0 for black
@@ -43,16 +53,24 @@ pub(crate) fn read_gray(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>,
 
 /// The image in a file, upright.
 pub(crate) fn open(path: &Path) -> Result<DynamicImage, DataError> {
-    let bytes = read_bounded(path, MAX_FILE, "a PNG or JPEG image")?;
-    let format = format_of(path, &bytes)?;
+    of_bytes(read_bounded(path, MAX_FILE, IMAGE)?, path)
+}
+
+/// The image in the bytes of a file of that name, upright.
+pub(crate) fn of_bytes(bytes: Vec<u8>, name: &Path) -> Result<DynamicImage, DataError> {
+    if bytes.is_empty() {
+        let (path, expected) = (name.into(), IMAGE);
+        return Err(DataError::Empty { path, expected });
+    }
+    let format = format_of(name, &bytes)?;
     if format == ImageFormat::Jpeg && !has_end(&bytes) {
         return Err(DataError::Truncated {
-            path: path.into(),
+            path: name.into(),
             size: bytes.len(),
         });
     }
     decode(bytes, format).map_err(|source| DataError::Decode {
-        path: path.into(),
+        path: name.into(),
         source,
     })
 }

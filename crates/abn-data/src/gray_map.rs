@@ -6,7 +6,7 @@ use image::imageops::FilterType;
 use image::{DynamicImage, GenericImageView, Rgba};
 
 use crate::DataError;
-use crate::decode::open;
+use crate::decode::{of_bytes, open};
 
 /// How far the colours of a pixel may lie apart: what rounding leaves of a grey that was stored as
 /// colours.
@@ -23,10 +23,21 @@ impl GrayMap {
     /// Those of [`read_image`](crate::read_image); and colours or transparency, which are no map
     /// value.
     pub fn read(path: &Path) -> Result<Self, DataError> {
-        let image = open(path)?;
+        Self::checked(open(path)?, path)
+    }
+
+    /// The same of the bytes of a file of that name.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn of(bytes: Vec<u8>, name: &Path) -> Result<Self, DataError> {
+        Self::checked(of_bytes(bytes, name)?, name)
+    }
+
+    fn checked(image: DynamicImage, name: &Path) -> Result<Self, DataError> {
         let refused = |found| {
             Err(DataError::NotAMap {
-                path: path.into(),
+                path: name.into(),
                 found,
             })
         };

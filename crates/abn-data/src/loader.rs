@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use burn_dataset::Dataset;
 use image::GrayImage;
 
-use crate::{DataError, ImageDataset, Sample, Transform, random};
+use crate::{DataError, ImageDataset, Sample, Target, Transform, random};
 
 /// Batches a worker may be ahead of the consumer, besides the one that it is making.
 const QUEUE: usize = 2;
@@ -44,8 +44,8 @@ pub struct Loader {
 pub struct Batch {
     /// Normalised pixels, row-major. `[B, 3, H, W]`
     pub pixels: Vec<f32>,
-    /// Class of each image. `[B]`
-    pub labels: Vec<usize>,
+    /// What is right for each image. `[B]`
+    pub targets: Vec<Target>,
     /// Index of each image in the data set. `[B]`
     pub indices: Vec<usize>,
     /// Mask of each image after the same transform, where asked for and known; empty if not asked
@@ -187,7 +187,7 @@ impl Batch {
     fn with_capacity(size: usize) -> Self {
         Self {
             pixels: Vec::new(),
-            labels: Vec::with_capacity(size),
+            targets: Vec::with_capacity(size),
             indices: Vec::with_capacity(size),
             masks: Vec::new(),
             height: 0,
@@ -198,13 +198,13 @@ impl Batch {
     /// Number of images.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.labels.len()
+        self.targets.len()
     }
 
     /// Whether there is no image; no loader yields such a batch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
+        self.targets.is_empty()
     }
 
     fn push(&mut self, index: usize, sample: Sample, loader: &Loader) -> Result<(), DataError> {
@@ -229,7 +229,7 @@ impl Batch {
             .transform
             .normalization
             .write(&sample.image, &mut self.pixels[start..]);
-        self.labels.push(sample.label);
+        self.targets.push(sample.target);
         self.indices.push(index);
         if loader.masks {
             self.masks.push(sample.mask);
@@ -339,7 +339,7 @@ mod tests {
             let image = RgbImage::from_pixel(width, 2, Rgb([index as u8; 3]));
             Ok(Sample {
                 image,
-                label: index,
+                target: Target::class(index),
                 mask: None,
             })
         }
@@ -435,7 +435,7 @@ mod tests {
             first
                 .iter()
                 .zip(&second)
-                .all(|(a, b)| a.labels == b.labels && a.pixels != b.pixels)
+                .all(|(a, b)| a.targets == b.targets && a.pixels != b.pixels)
         );
     }
 
@@ -457,7 +457,7 @@ mod tests {
                     fixed[0].pixels[index * image..][..image]
                 );
                 assert_eq!(batch.masks[place], fixed[0].masks[index]);
-                assert_eq!(batch.labels[place], fixed[0].labels[index]);
+                assert_eq!(batch.targets[place], fixed[0].targets[index]);
             }
         }
     }
@@ -487,8 +487,8 @@ mod tests {
         let (_, loader) = trapped(0);
         let batch = loader.epoch(0, 0).next().unwrap().unwrap();
         assert_eq!(
-            (batch.height, batch.width, batch.labels),
-            (2, 2, vec![0, 1])
+            (batch.height, batch.width, batch.targets),
+            (2, 2, [0, 1].map(Target::class).to_vec())
         );
         let expected: Vec<f32> = [[0.0; 12], [1.0 / 255.0; 12]].concat();
         assert_eq!(batch.pixels, expected);
@@ -516,8 +516,8 @@ mod tests {
                         );
                     }
                     (_, result) => assert_eq!(
-                        result.as_ref().unwrap().labels,
-                        [2 * number, 2 * number + 1]
+                        result.as_ref().unwrap().targets,
+                        [2 * number, 2 * number + 1].map(Target::class)
                     ),
                 }
             }

@@ -40,7 +40,7 @@ pub(crate) fn permutation(seed: u64, epoch: usize, len: usize) -> Vec<usize> {
 pub(crate) fn shape(seed: u64, split: Split, index: usize) -> Pcg64 {
     let purpose = match split {
         Split::Train => Purpose::ShapesTrain,
-        Split::Test => Purpose::ShapesTest,
+        Split::HeldOut => Purpose::ShapesTest,
     };
     generator(purpose, [seed, index as u64, 0])
 }
@@ -50,7 +50,7 @@ pub(crate) fn shape(seed: u64, split: Split, index: usize) -> Pcg64 {
 pub(crate) fn shape_label(seed: u64, split: Split, index: usize, classes: usize) -> usize {
     let purpose = match split {
         Split::Train => Purpose::ShapeLabelsTrain,
-        Split::Test => Purpose::ShapeLabelsTest,
+        Split::HeldOut => Purpose::ShapeLabelsTest,
     };
     let mut labels: Vec<usize> = (0..classes).collect();
     labels.shuffle(&mut generator(purpose, [seed, (index / classes) as u64, 0]));
@@ -74,7 +74,7 @@ fn generator(purpose: Purpose, words: [u64; 3]) -> Pcg64 {
 
 /// A bijection of 64-bit words that spreads every input bit over the whole output (Steele et al.
 /// 2014).
-fn splitmix64(word: u64) -> u64 {
+pub fn splitmix64(word: u64) -> u64 {
     let mut z = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -114,7 +114,7 @@ mod tests {
         for seed in 0..4 {
             for a in 0..8 {
                 firsts.insert(shape(seed, Split::Train, a).next_u64());
-                firsts.insert(shape(seed, Split::Test, a).next_u64());
+                firsts.insert(shape(seed, Split::HeldOut, a).next_u64());
                 streams += 2;
                 for b in 0..8 {
                     firsts.insert(augmentation(seed, a, b).next_u64());
@@ -159,7 +159,7 @@ mod tests {
                 .map(|index| shape_label(7, split, index, 8))
                 .collect::<Vec<_>>()
         };
-        assert_ne!(labels(Split::Train), labels(Split::Test));
+        assert_ne!(labels(Split::Train), labels(Split::HeldOut));
         assert_ne!(labels(Split::Train)[..8], labels(Split::Train)[8..16]);
     }
 }

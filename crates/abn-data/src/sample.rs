@@ -1,4 +1,5 @@
-//! What every data set yields: an image, its label and, where it is known, where the object lies.
+//! What every data set yields: an image, what is right for it and, where it is known, where the
+//! object lies.
 
 use std::sync::Arc;
 
@@ -6,15 +7,15 @@ use burn_dataset::Dataset;
 use burn_dataset::transform::PartialDataset;
 use image::{GrayImage, RgbImage};
 
-use crate::DataError;
+use crate::{DataError, Labels, Target};
 
 /// One labelled image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
     /// The picture, before any transform.
     pub image: RgbImage,
-    /// Index into [`Collection::classes`].
-    pub label: usize,
+    /// What is right for it.
+    pub target: Target,
     /// 255 on the object, 0 elsewhere, in the size of the image; only where the data set knows it.
     pub mask: Option<GrayImage>,
 }
@@ -27,17 +28,17 @@ pub type ImageDataset = Arc<dyn Dataset<Sample, DataError>>;
 pub enum Split {
     /// The images to learn from.
     Train,
-    /// The images to measure on.
-    Test,
+    /// The images to measure on, which no training sees.
+    HeldOut,
 }
 
-/// One split of a data set with the names of its classes.
+/// One split of a data set with its labels.
 #[derive(Clone)]
 pub struct Collection {
     /// The images.
     pub samples: ImageDataset,
-    /// Name of each label.
-    pub classes: Vec<String>,
+    /// What is to be told of each image.
+    pub labels: Labels,
     /// Whether images may have a mask.
     pub masked: bool,
 }
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn limit_keeps_the_first_samples() {
-        let whole = Shapes::new(3, Split::Test, 5).collection();
+        let whole = Shapes::new(3, Split::HeldOut, 5).collection();
         let part = whole.clone().limit(2);
         assert_eq!(part.samples.len(), 2);
         assert_eq!(part.samples.get(1).unwrap(), whole.samples.get(1).unwrap());

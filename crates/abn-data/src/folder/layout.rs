@@ -75,7 +75,7 @@ impl Layout {
                     "the images to learn from beside those held out",
                     "add it",
                 )),
-                Split::Test => at_least_two(test),
+                Split::HeldOut => at_least_two(test),
             },
             Self::HeldOut { train, test } => {
                 let classes = at_least_two(train)?;

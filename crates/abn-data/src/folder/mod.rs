@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use burn_dataset::Dataset;
 
-use crate::{Collection, DataError, Sample, Split, read_image};
+use crate::{Collection, DataError, Labels, Sample, Split, Target, read_image};
 use layout::Layout;
 use listing::{Listing, class_folders, images_in};
 use truth::Objects;
@@ -84,7 +84,7 @@ pub fn image_folder(
     };
     Ok(Collection {
         samples: Arc::new(photographs),
-        classes,
+        labels: Labels::one(classes),
         masked,
     })
 }
@@ -106,7 +106,11 @@ impl Dataset<Sample, DataError> for Photographs {
         let name = Path::new(&self.folders[label]).join(self.listing.name(place));
         let image = read_image(&self.root.join(&name))?;
         let mask = self.objects.of(&name, image.dimensions())?;
-        Ok(Sample { image, label, mask })
+        Ok(Sample {
+            image,
+            target: Target::class(label),
+            mask,
+        })
     }
 
     fn len(&self) -> usize {

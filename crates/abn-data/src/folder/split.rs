@@ -24,7 +24,7 @@ pub(super) fn part(
     let mut ranks: Vec<_> = images.iter().map(rank).collect();
     ranks.sort_unstable();
     let first_kept = ranks.swap_remove(held_out);
-    let wanted = |name: &String| (rank(name) < first_kept) == (split == Split::Test);
+    let wanted = |name: &String| (rank(name) < first_kept) == (split == Split::HeldOut);
     Some(images.into_iter().filter(wanted).collect())
 }
 
@@ -37,7 +37,7 @@ mod tests {
     }
 
     fn held_out(count: usize, seed: u64) -> Vec<String> {
-        part(names(count), "cat", Split::Test, seed).unwrap()
+        part(names(count), "cat", Split::HeldOut, seed).unwrap()
     }
 
     #[test]
@@ -60,11 +60,11 @@ mod tests {
         assert_ne!(held_out(100, 1), held_out(100, 2));
         assert_ne!(
             held_out(100, 1),
-            part(names(100), "dog", Split::Test, 1).unwrap()
+            part(names(100), "dog", Split::HeldOut, 1).unwrap()
         );
         let mut backwards = names(100);
         backwards.reverse();
-        let mut same = part(backwards, "cat", Split::Test, 1).unwrap();
+        let mut same = part(backwards, "cat", Split::HeldOut, 1).unwrap();
         same.reverse();
         assert_eq!(same, held_out(100, 1));
         // One image more: it may take a place, and the others keep theirs.

@@ -26,11 +26,20 @@ fn tree(files: &[(&str, u8)]) -> TempDir {
     dir
 }
 
+fn classes(collection: &Collection) -> &[String] {
+    collection.labels.only().unwrap()
+}
+
 /// Label and red of every sample.
 fn samples(collection: &Collection) -> Vec<(usize, u8)> {
     let sample = |index| collection.samples.get(index).unwrap();
     (0..collection.samples.len())
-        .map(|index| (sample(index).label, sample(index).image.get_pixel(0, 0)[0]))
+        .map(|index| {
+            (
+                sample(index).target.classes()[0],
+                sample(index).image.get_pixel(0, 0)[0],
+            )
+        })
         .collect()
 }
 
@@ -59,16 +68,16 @@ fn held_out_folders_are_taken_as_they_are() {
     ]);
     fs::write(dir.path().join("train/cat/notes.txt"), "no image").unwrap();
     let train = image_folder(dir.path(), Split::Train, 0, None).unwrap();
-    assert_eq!(train.classes, ["cat", "dog"]);
+    assert_eq!(classes(&train), ["cat", "dog"]);
     // The first of every class, then the second; within a class, files come before folders.
     assert_eq!(samples(&train), [(0, 1), (1, 2), (1, 3), (1, 4)]);
     assert_eq!(
-        samples(&image_folder(dir.path(), Split::Test, 0, None).unwrap()),
+        samples(&image_folder(dir.path(), Split::HeldOut, 0, None).unwrap()),
         [(0, 5), (1, 6)]
     );
     fs::rename(dir.path().join("val"), dir.path().join("test")).unwrap();
     assert_eq!(
-        samples(&image_folder(dir.path(), Split::Test, 0, None).unwrap()),
+        samples(&image_folder(dir.path(), Split::HeldOut, 0, None).unwrap()),
         [(0, 5), (1, 6)]
     );
 }
@@ -96,7 +105,10 @@ fn one_folder_is_split_by_seed_in_every_class() {
     let (here, there) = (whole(""), whole(""));
     let split =
         |dir: &TempDir, split, seed| samples(&image_folder(dir.path(), split, seed, None).unwrap());
-    let (train, test) = (split(&here, Split::Train, 1), split(&here, Split::Test, 1));
+    let (train, test) = (
+        split(&here, Split::Train, 1),
+        split(&here, Split::HeldOut, 1),
+    );
     let count = |samples: &[(usize, u8)]| samples.iter().filter(|(label, _)| *label == 0).count();
     assert_eq!(
         (train.len(), count(&train), test.len(), count(&test)),
@@ -105,22 +117,20 @@ fn one_folder_is_split_by_seed_in_every_class() {
     assert!(test.iter().all(|sample| !train.contains(sample)));
     assert_eq!(
         test,
-        split(&there, Split::Test, 1),
+        split(&there, Split::HeldOut, 1),
         "the path does not matter"
     );
     assert!(
-        (2..9).any(|seed| split(&here, Split::Test, seed) != test),
+        (2..9).any(|seed| split(&here, Split::HeldOut, seed) != test),
         "the seed does"
     );
     // A class may be called train.
     assert_eq!(
-        image_folder(here.path(), Split::Train, 1, None)
-            .unwrap()
-            .classes,
+        classes(&image_folder(here.path(), Split::Train, 1, None).unwrap()),
         ["tabby", "train"]
     );
     // The same images in images/ are split in the same way.
-    assert_eq!(test, split(&whole("images/"), Split::Test, 1));
+    assert_eq!(test, split(&whole("images/"), Split::HeldOut, 1));
 }
 
 #[test]
@@ -131,13 +141,13 @@ fn masks_lie_beside_the_images() {
         let path = dir.path().join(folder).join("n02123045");
         fs::create_dir_all(&path).unwrap();
         (0..10).for_each(|index| values.save(path.join(format!("{index}.png"))).unwrap());
-        let test = image_folder(dir.path(), Split::Test, 1, None).unwrap();
+        let test = image_folder(dir.path(), Split::HeldOut, 1, None).unwrap();
         for index in 0..3 {
             let sample = test.samples.get(index).unwrap();
             let row = sample.mask.map(|mask| mask.into_raw()[4..8].to_vec());
             assert_eq!(
                 row,
-                (sample.label == 0).then(|| expected.to_vec()),
+                (sample.target == Target::class(0)).then(|| expected.to_vec()),
                 "there are none of class 1"
             );
         }
@@ -187,7 +197,7 @@ fn what_is_no_data_set_is_refused() {
     );
     write(&dir.path().join("cat/b.png"), 0);
     fs::remove_file(dir.path().join("dog/a.png")).unwrap();
-    refused(dir.path(), Split::Test, &["dog has no images", ".jpg"]);
+    refused(dir.path(), Split::HeldOut, &["dog has no images", ".jpg"]);
     let dir = tree(&[("train/a/1.png", 0), ("train/b/1.png", 0)]);
     refused(
         dir.path(),
@@ -204,15 +214,13 @@ fn what_is_no_data_set_is_refused() {
     write(&dir.path().join("val/b/1.png"), 0);
     refused(
         dir.path(),
-        Split::Test,
+        Split::HeldOut,
         &["train lacks classes that ", "val has: c"],
     );
     // Held-out images alone can be measured on, not learned from.
     fs::remove_dir_all(dir.path().join("train")).unwrap();
     assert_eq!(
-        image_folder(dir.path(), Split::Test, 0, None)
-            .unwrap()
-            .classes,
+        classes(&image_folder(dir.path(), Split::HeldOut, 0, None).unwrap()),
         ["a", "b", "c"]
     );
     refused(
@@ -250,9 +258,7 @@ fn links_are_followed_and_their_circles_end() {
     fs::rename(dir.path().join("elsewhere"), outside.path().join("b")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("b"), dir.path().join("b")).unwrap();
     assert_eq!(
-        image_folder(dir.path(), Split::Train, 0, None)
-            .unwrap()
-            .classes,
+        classes(&image_folder(dir.path(), Split::Train, 0, None).unwrap()),
         ["a", "b"]
     );
     std::os::unix::fs::symlink(dir.path(), dir.path().join("a/circle")).unwrap();
@@ -271,10 +277,13 @@ fn the_real_pets_open_with_their_trimaps() {
     let dir = datasets().join("pets3-320");
     let (train, test) = (
         image_folder(&dir, Split::Train, 1, None),
-        image_folder(&dir, Split::Test, 1, None),
+        image_folder(&dir, Split::HeldOut, 1, None),
     );
     let (train, test) = (train.unwrap(), test.unwrap());
-    assert_eq!(train.classes, ["Abyssinian", "Bengal", "american_bulldog"]);
+    assert_eq!(
+        classes(&train),
+        ["Abyssinian", "Bengal", "american_bulldog"]
+    );
     assert_eq!((train.samples.len(), test.samples.len()), (360, 90));
     let covered = |index| {
         let mask = test.samples.get(index).unwrap().mask.unwrap();
@@ -292,7 +301,7 @@ fn the_real_pets_open_with_their_trimaps() {
 fn one_photograph_a_class_cannot_be_split() {
     refused(
         &datasets().join("imagenet-sample"),
-        Split::Test,
+        Split::HeldOut,
         &["n01491361 has one image", "train/ and val/"],
     );
 }

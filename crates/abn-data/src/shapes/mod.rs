@@ -25,7 +25,7 @@ use std::sync::Arc;
 use burn_dataset::Dataset;
 use rand::{Rng, RngExt};
 
-use crate::{Collection, DataError, Sample, Split, random};
+use crate::{Collection, DataError, Labels, Sample, Split, Target, random};
 use form::Form;
 use scene::Scene;
 
@@ -55,7 +55,7 @@ impl Shapes {
     pub fn collection(self) -> Collection {
         Collection {
             samples: Arc::new(self),
-            classes: Form::ALL.iter().map(|form| form.name().into()).collect(),
+            labels: Labels::one(Form::ALL.iter().map(|form| form.name().into()).collect()),
             masked: true,
         }
     }
@@ -78,7 +78,7 @@ impl Dataset<Sample, DataError> for Shapes {
         let (scene, label) = self.scene(index);
         Ok(Sample {
             image: scene.image(),
-            label,
+            target: Target::class(label),
             mask: Some(scene.mask()),
         })
     }
@@ -115,7 +115,7 @@ mod tests {
         assert_ne!(image(shapes(10), 7), image(shapes(10), 8));
         assert_ne!(
             image(shapes(10), 7),
-            image(Shapes::new(5, Split::Test, 10), 7)
+            image(Shapes::new(5, Split::HeldOut, 10), 7)
         );
         assert_ne!(
             image(shapes(10), 7),
@@ -198,7 +198,7 @@ mod tests {
                 .zip(mask.pixels())
                 .filter(|(_, m)| m.0[0] == 255)
                 .collect();
-            for (channel, sum) in sums[sample.label].iter_mut().enumerate() {
+            for (channel, sum) in sums[sample.target.classes()[0]].iter_mut().enumerate() {
                 let total: f32 = object
                     .iter()
                     .map(|(pixel, _)| f32::from(pixel.0[channel]))

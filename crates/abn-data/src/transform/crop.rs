@@ -1,11 +1,9 @@
-//! Cutting windows out of images: in the middle, at random, and of random size.
+//! Which window of an image is seen: in the middle, at random, and of random size.
 
-use image::imageops;
-use image::{ImageBuffer, Pixel};
 use rand::{Rng, RngExt};
 
 use super::checked;
-use super::resize::resized;
+use super::placement::{Placement, Window};
 use crate::DataError;
 
 /// Share of the image's area that a random-resized crop keeps, and its width by height;
@@ -16,84 +14,69 @@ const ASPECT: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
 /// aspect.
 const TRIES: usize = 10;
 
-/// A rectangle in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Window {
-    x: u32,
-    y: u32,
-    width: u32,
-    height: u32,
-}
-
 /// Surrounds the image with `padding` black pixels a side, then cuts its original size out at
 /// random.
-pub(super) fn pad_crop<P: Pixel<Subpixel = u8>>(
-    image: &ImageBuffer<P, Vec<u8>>,
+pub(super) fn pad_crop(
+    (width, height): (u32, u32),
     padding: u32,
     rng: &mut impl Rng,
-) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
-    let (width, height) = image.dimensions();
+) -> Result<Placement, DataError> {
     let grown = |side: u32| u64::from(side) + 2 * u64::from(padding);
-    checked("padding", image.dimensions(), (grown(width), grown(height)))?;
-    let x = i64::from(rng.random_range(0..=2 * padding)) - i64::from(padding);
-    let y = i64::from(rng.random_range(0..=2 * padding)) - i64::from(padding);
-    Ok(seen_through(image, (width, height), x, y))
+    checked("padding", (width, height), (grown(width), grown(height)))?;
+    let mut offset = || i64::from(rng.random_range(0..=2 * padding)) - i64::from(padding);
+    let (x, y) = (offset(), offset());
+    Ok(Placement::of(Window {
+        x,
+        y,
+        width,
+        height,
+    }))
 }
 
 /// Cuts a square out of the middle; what a smaller image lacks becomes black.
-pub(super) fn center_crop<P: Pixel<Subpixel = u8>>(
-    image: &ImageBuffer<P, Vec<u8>>,
-    size: u32,
-) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
-    let (width, height) = image.dimensions();
-    checked(
-        "cropping",
-        (width, height),
-        (u64::from(size), u64::from(size)),
-    )?;
-    Ok(seen_through(
-        image,
-        (size, size),
-        middle(width, size),
-        middle(height, size),
-    ))
+pub(super) fn center_crop((width, height): (u32, u32), size: u32) -> Result<Placement, DataError> {
+    checked("cropping", (width, height), (size.into(), size.into()))?;
+    Ok(Placement::of(Window {
+        x: middle(width, size),
+        y: middle(height, size),
+        width: size,
+        height: size,
+    }))
 }
 
 /// Cuts a square out at random; a side that is shorter than it is centred on black.
-pub(super) fn random_crop<P: Pixel<Subpixel = u8>>(
-    image: &ImageBuffer<P, Vec<u8>>,
+pub(super) fn random_crop(
+    (width, height): (u32, u32),
     size: u32,
     rng: &mut impl Rng,
-) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
-    let (width, height) = image.dimensions();
-    checked(
-        "cropping",
-        (width, height),
-        (u64::from(size), u64::from(size)),
-    )?;
+) -> Result<Placement, DataError> {
+    checked("cropping", (width, height), (size.into(), size.into()))?;
     let mut offset = |side: u32| match side.checked_sub(size) {
         Some(surplus) => i64::from(rng.random_range(0..=surplus)),
         None => middle(side, size),
     };
     let (x, y) = (offset(width), offset(height));
-    Ok(seen_through(image, (size, size), x, y))
+    Ok(Placement::of(Window {
+        x,
+        y,
+        width: size,
+        height: size,
+    }))
 }
 
 /// Cuts out a window of random area and aspect and resizes it to a square: the augmentation of
 /// ABN's ImageNet code.
-pub(super) fn random_resized_crop<P: Pixel<Subpixel = u8> + 'static>(
-    image: &ImageBuffer<P, Vec<u8>>,
+pub(super) fn random_resized_crop(
+    image: (u32, u32),
     size: u32,
     rng: &mut impl Rng,
-) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
-    let Window {
-        x,
-        y,
-        width,
-        height,
-    } = random_window(image.dimensions(), rng);
-    let part = imageops::crop_imm(image, x, y, width, height).to_image();
-    resized(part, (size.into(), size.into()))
+) -> Result<Placement, DataError> {
+    if image.0 == 0 || image.1 == 0 {
+        // A window of nothing has no place.
+        checked("cropping", image, (0, 0))?;
+    }
+    let window = Placement::of(random_window(image, rng));
+    Ok(window.at(checked("resizing", image, (size.into(), size.into()))?))
 }
 
 /// A window whose area is uniform in [`AREA`] and whose aspect is log-uniform in [`ASPECT`].
@@ -111,8 +94,8 @@ fn random_window((width, height): (u32, u32), rng: &mut impl Rng) -> Window {
                 rng.random_range(0..=width - w),
             );
             return Window {
-                x,
-                y,
+                x: x.into(),
+                y: y.into(),
                 width: w,
                 height: h,
             };
@@ -134,8 +117,8 @@ fn central_window((width, height): (u32, u32)) -> Window {
         (width, height)
     };
     Window {
-        x: (width - w) / 2,
-        y: (height - h) / 2,
+        x: ((width - w) / 2).into(),
+        y: ((height - h) / 2).into(),
         width: w,
         height: h,
     }
@@ -149,19 +132,6 @@ fn middle(side: u32, size: u32) -> i64 {
     // torchvision rounds half a pixel to the even neighbour: 0.5 to 0, 1.5 to 2.
     let surplus = side - size;
     i64::from(surplus / 2 + u32::from(surplus % 4 == 3))
-}
-
-/// What is seen of `image` through a window of `size` whose corner lies at (x, y); black beyond the
-/// image.
-fn seen_through<P: Pixel<Subpixel = u8>>(
-    image: &ImageBuffer<P, Vec<u8>>,
-    size: (u32, u32),
-    x: i64,
-    y: i64,
-) -> ImageBuffer<P, Vec<u8>> {
-    let mut seen = ImageBuffer::new(size.0, size.1);
-    imageops::replace(&mut seen, image, -x, -y);
-    seen
 }
 
 #[cfg(test)]
@@ -186,9 +156,8 @@ mod tests {
         // A 4x3 image has 3 x 2 places for a square of 2.
         let mut seen = [0; 6];
         for seed in 0..600 {
-            let crop = random_crop(&numbered(4, 3), 2, &mut rng(seed))
-                .unwrap()
-                .into_raw();
+            let crop = random_crop((4, 3), 2, &mut rng(seed)).unwrap();
+            let crop = crop.pixels(numbered(4, 3)).unwrap().into_raw();
             let corner = crop[0];
             assert_eq!(crop, [corner, corner + 1, corner + 10, corner + 11]);
             seen[usize::from(corner / 10 * 3 + corner % 10)] += 1;
@@ -202,7 +171,8 @@ mod tests {
 
     #[test]
     fn random_crop_centres_what_is_too_small() {
-        let crop = random_crop(&numbered(3, 1), 3, &mut rng(0)).unwrap();
+        let crop = random_crop((3, 1), 3, &mut rng(0)).unwrap();
+        let crop = crop.pixels(numbered(3, 1)).unwrap();
         assert_eq!(crop.into_raw(), [0, 0, 0, 0, 1, 2, 0, 0, 0]);
     }
 
@@ -212,7 +182,8 @@ mod tests {
         let (mut small, mut wide) = (0, 0);
         for seed in 0..2000 {
             let window = random_window((width, height), &mut rng(seed));
-            assert!(window.x + window.width <= width && window.y + window.height <= height);
+            assert!((0..=i64::from(width - window.width)).contains(&window.x));
+            assert!((0..=i64::from(height - window.height)).contains(&window.y));
             let share = f64::from(window.width * window.height) / f64::from(width * height);
             let aspect = f64::from(window.width) / f64::from(window.height);
             // Sides are rounded to whole pixels.
@@ -257,7 +228,8 @@ mod tests {
         let halves = GrayImage::from_fn(60, 40, |x, _| Luma([if x < 30 { 10 } else { 200 }]));
         let mut both = 0;
         for seed in 0..50 {
-            let crop = random_resized_crop(&halves, 16, &mut rng(seed)).unwrap();
+            let crop = random_resized_crop((60, 40), 16, &mut rng(seed)).unwrap();
+            let crop = crop.pixels(halves.clone()).unwrap();
             assert_eq!(crop.dimensions(), (16, 16));
             assert!(crop.pixels().all(|pixel| (10..=200).contains(&pixel[0])));
             both += usize::from(crop[(0, 8)][0] == 10 && crop[(15, 8)][0] == 200);
@@ -267,9 +239,8 @@ mod tests {
 
     #[test]
     fn crops_of_nothing_are_refused() {
-        let none = GrayImage::new(0, 0);
-        assert!(random_resized_crop(&none, 8, &mut rng(0)).is_err());
-        assert!(random_resized_crop(&numbered(4, 4), 0, &mut rng(0)).is_err());
-        assert!(random_crop(&numbered(4, 4), 0, &mut rng(0)).is_err());
+        assert!(random_resized_crop((0, 0), 8, &mut rng(0)).is_err());
+        assert!(random_resized_crop((4, 4), 0, &mut rng(0)).is_err());
+        assert!(random_crop((4, 4), 0, &mut rng(0)).is_err());
     }
 }

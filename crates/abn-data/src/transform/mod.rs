@@ -5,16 +5,18 @@
 //! through.
 
 mod crop;
+mod placement;
 mod resize;
 
-use image::{GrayImage, ImageBuffer, Pixel, RgbImage, imageops};
+use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::normalization::Normalization;
 use crate::{DataError, Sample, random};
 use crop::{center_crop, pad_crop, random_crop, random_resized_crop};
-use resize::{resize_shorter, resized};
+pub use placement::{Placement, Window};
+use resize::resize_shorter;
 
 /// The longest side a step makes. An image of 1x20000 resized by its shorter side would otherwise
 /// ask for gigabytes.
@@ -104,35 +106,22 @@ impl Transform {
     ///
     /// # Errors
     /// As [`Transform::fixed`].
-    pub fn sample(
-        &self,
-        sample: Sample,
-        rng: &mut (impl Rng + Clone),
-    ) -> Result<Sample, DataError> {
-        // The same numbers make the same decisions for both.
-        let mask = sample
-            .mask
-            .map(|mask| self.run(mask, &mut rng.clone()))
-            .transpose()?
-            .map(binary);
+    pub fn sample(&self, sample: Sample, rng: &mut impl Rng) -> Result<Sample, DataError> {
+        let Sample {
+            mut image,
+            target,
+            mut mask,
+        } = sample;
+        for step in &self.steps {
+            let placement = step.decide(image.dimensions(), rng)?;
+            image = placement.pixels(image)?;
+            mask = mask.map(|mask| placement.pixels(mask)).transpose()?;
+        }
         Ok(Sample {
-            image: self.run(sample.image, rng)?,
-            label: sample.label,
-            mask,
+            image,
+            target,
+            mask: mask.map(binary),
         })
-    }
-
-    fn run<P>(
-        &self,
-        image: ImageBuffer<P, Vec<u8>>,
-        rng: &mut impl Rng,
-    ) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
-    where
-        P: Pixel<Subpixel = u8> + 'static,
-    {
-        self.steps
-            .iter()
-            .try_fold(image, |image, step| step.apply(image, rng))
     }
 }
 
@@ -167,10 +156,33 @@ impl Step {
         }
     }
 
-    /// The step's result; a random step draws from `rng`, the others leave it alone.
+    /// What becomes of an image of that width and height. A random step draws from `rng`, the
+    /// others leave it alone.
     ///
     /// # Errors
     /// [`DataError::Size`] if the result would have no pixels or a side beyond 32768.
+    pub fn decide(&self, image: (u32, u32), rng: &mut impl Rng) -> Result<Placement, DataError> {
+        match *self {
+            Self::PadCrop { padding } => pad_crop(image, padding, rng),
+            Self::Flip => Ok(Placement {
+                flipped: rng.random_bool(0.5),
+                ..Placement::whole(image)
+            }),
+            Self::Resize { width, height } => {
+                let to = checked("resizing", image, (width.into(), height.into()))?;
+                Ok(Placement::whole(image).at(to))
+            }
+            Self::ResizeShorter { size } => resize_shorter(image, size),
+            Self::CenterCrop { size } => center_crop(image, size),
+            Self::RandomCrop { size } => random_crop(image, size, rng),
+            Self::RandomResizedCrop { size } => random_resized_crop(image, size, rng),
+        }
+    }
+
+    /// The step's result for one image.
+    ///
+    /// # Errors
+    /// As [`decide`](Self::decide).
     pub fn apply<P>(
         &self,
         image: ImageBuffer<P, Vec<u8>>,
@@ -179,19 +191,7 @@ impl Step {
     where
         P: Pixel<Subpixel = u8> + 'static,
     {
-        match *self {
-            Self::PadCrop { padding } => pad_crop(&image, padding, rng),
-            Self::Flip => Ok(if rng.random_bool(0.5) {
-                imageops::flip_horizontal(&image)
-            } else {
-                image
-            }),
-            Self::Resize { width, height } => resized(image, (width.into(), height.into())),
-            Self::ResizeShorter { size } => resize_shorter(image, size),
-            Self::CenterCrop { size } => center_crop(&image, size),
-            Self::RandomCrop { size } => random_crop(&image, size, rng),
-            Self::RandomResizedCrop { size } => random_resized_crop(&image, size, rng),
-        }
+        self.decide(image.dimensions(), rng)?.pixels(image)
     }
 }
 
@@ -226,6 +226,7 @@ mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
+    use crate::Target;
 
     fn rng(seed: u64) -> Pcg64 {
         Pcg64::seed_from_u64(seed)
@@ -431,18 +432,18 @@ mod tests {
             for seed in 0..20 {
                 let sample = Sample {
                     image: image.clone(),
-                    label: 4,
+                    target: Target::class(4),
                     mask: Some(mask.clone()),
                 };
                 let sample = transform.sample(sample, &mut rng(seed)).unwrap();
                 let mask = sample.mask.unwrap();
-                assert_eq!(sample.label, 4);
+                assert_eq!(sample.target, Target::class(4));
                 for (pixel, covered) in sample.image.pixels().zip(mask.pixels()) {
                     assert_eq!(covered.0[0], if pixel.0[0] >= 128 { 255 } else { 0 });
                 }
                 let bare = Sample {
                     image: image.clone(),
-                    label: 4,
+                    target: Target::class(4),
                     mask: None,
                 };
                 assert_eq!(

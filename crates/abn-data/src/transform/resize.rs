@@ -7,8 +7,9 @@
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{ImageBuffer, Pixel, imageops};
+use image::{ImageBuffer, Pixel};
 
+use super::placement::{Placement, Window};
 use super::{MAX_SIDE, checked};
 use crate::DataError;
 
@@ -44,14 +45,10 @@ where
 /// Resizes so that the shorter side is `size`; the longer side is rounded down as in torchvision.
 /// Of an image so long that the result could not be held, only the middle is kept: a crop of the
 /// middle follows where it matters.
-pub(super) fn resize_shorter<P>(
-    image: ImageBuffer<P, Vec<u8>>,
+pub(super) fn resize_shorter(
+    (width, height): (u32, u32),
     size: u32,
-) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
-where
-    P: Pixel<Subpixel = u8> + 'static,
-{
-    let (width, height) = image.dimensions();
+) -> Result<Placement, DataError> {
     let shorter = width.min(height).max(1);
     let scaled = |side: u32| u64::from(size) * u64::from(side) / u64::from(shorter);
     let longest = u64::from(MAX_SIDE) * u64::from(shorter) / u64::from(size.max(1));
@@ -61,19 +58,14 @@ where
         _ => side,
     };
     let (columns, rows) = (kept(width), kept(height));
-    let image = if (columns, rows) == (width, height) {
-        image
-    } else {
-        imageops::crop_imm(
-            &image,
-            (width - columns) / 2,
-            (height - rows) / 2,
-            columns,
-            rows,
-        )
-        .to_image()
+    let window = Window {
+        x: ((width - columns) / 2).into(),
+        y: ((height - rows) / 2).into(),
+        width: columns,
+        height: rows,
     };
-    resized(image, (scaled(columns), scaled(rows)))
+    let to = checked("resizing", (columns, rows), (scaled(columns), scaled(rows)))?;
+    Ok(Placement::of(window).at(to))
 }
 
 /// `None` only if the buffers did not fit the sizes, which an `ImageBuffer` rules out.

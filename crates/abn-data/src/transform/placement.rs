@@ -1,0 +1,184 @@
+//! What a step decided for one image: which window of it is seen, at what size, mirrored or not. The
+//! decision is made once and then applied to pixels, mask and boxes alike.
+
+use image::{ImageBuffer, Pixel, imageops};
+
+use super::resize::resized;
+use crate::DataError;
+
+/// A rectangle in pixels; it may reach beyond the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Left edge.
+    pub x: i64,
+    /// Upper edge.
+    pub y: i64,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// What becomes of an image of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// The part that is seen; beyond the image it is black.
+    pub window: Window,
+    /// Width and height to which the part is resized.
+    pub size: (u32, u32),
+    /// Whether it is mirrored left and right, at last.
+    pub flipped: bool,
+}
+
+impl Placement {
+    /// An image as it is.
+    pub(super) fn whole((width, height): (u32, u32)) -> Self {
+        Self::of(Window {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        })
+    }
+
+    /// A window of an image at its own size.
+    pub(super) fn of(window: Window) -> Self {
+        Self {
+            window,
+            size: (window.width, window.height),
+            flipped: false,
+        }
+    }
+
+    /// The same, resized.
+    pub(super) fn at(self, size: (u32, u32)) -> Self {
+        Self { size, ..self }
+    }
+
+    /// What is seen of the pixels of an image, or of its mask.
+    ///
+    /// # Errors
+    /// [`DataError::Size`] if the result would have no pixels or a side beyond 32768.
+    pub fn pixels<P>(
+        &self,
+        image: ImageBuffer<P, Vec<u8>>,
+    ) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
+    where
+        P: Pixel<Subpixel = u8> + 'static,
+    {
+        let (width, height) = self.size;
+        let seen = resized(self.seen(image), (width.into(), height.into()))?;
+        Ok(if self.flipped {
+            imageops::flip_horizontal(&seen)
+        } else {
+            seen
+        })
+    }
+
+    /// The part of the image that lies in the window, on black.
+    fn seen<P>(&self, image: ImageBuffer<P, Vec<u8>>) -> ImageBuffer<P, Vec<u8>>
+    where
+        P: Pixel<Subpixel = u8> + 'static,
+    {
+        let Window {
+            x,
+            y,
+            width,
+            height,
+        } = self.window;
+        if (x, y) == (0, 0) && (width, height) == image.dimensions() {
+            return image;
+        }
+        let mut seen = ImageBuffer::new(width, height);
+        imageops::replace(&mut seen, &image, -x, -y);
+        seen
+    }
+
+    /// Where a box of the image lies in what is seen, `[x0, y0, x1, y1]` in pixels; `None` if none
+    /// of it is seen.
+    #[must_use]
+    pub fn xyxy(&self, [x0, y0, x1, y1]: [f32; 4]) -> Option<[f32; 4]> {
+        let Window {
+            x,
+            y,
+            width,
+            height,
+        } = self.window;
+        let (columns, rows) = (self.size.0 as f32, self.size.1 as f32);
+        let column = |at: f32| ((at - x as f32) * columns / width as f32).clamp(0.0, columns);
+        let row = |at: f32| ((at - y as f32) * rows / height as f32).clamp(0.0, rows);
+        let (left, right) = match (column(x0), column(x1)) {
+            (left, right) if self.flipped => (columns - right, columns - left),
+            sides => sides,
+        };
+        let (top, bottom) = (row(y0), row(y1));
+        (left < right && top < bottom).then_some([left, top, right, bottom])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{GrayImage, Luma};
+
+    use super::*;
+
+    /// A mask of a box, of whole pixels.
+    fn mask([x0, y0, x1, y1]: [f32; 4], (width, height): (u32, u32)) -> GrayImage {
+        GrayImage::from_fn(width, height, |x, y| {
+            let inside = |at: u32, from: f32, to: f32| (from..to).contains(&(at as f32 + 0.5));
+            Luma([if inside(x, x0, x1) && inside(y, y0, y1) {
+                255
+            } else {
+                0
+            }])
+        })
+    }
+
+    #[test]
+    fn boxes_go_where_the_pixels_go() {
+        let size = (10, 8);
+        let xyxy = [2.0, 1.0, 6.0, 5.0];
+        for (x, y, width, height, flipped) in [
+            (0, 0, 10, 8, false),
+            (0, 0, 10, 8, true),
+            (1, 1, 6, 4, true),
+            (-3, -2, 12, 9, false),
+            (4, 3, 9, 9, true),
+        ] {
+            let window = Window {
+                x,
+                y,
+                width,
+                height,
+            };
+            for factor in [1, 2] {
+                let placement = Placement {
+                    window,
+                    size: (factor * width, factor * height),
+                    flipped,
+                };
+                let moved = placement.pixels(mask(xyxy, size)).unwrap();
+                let expected = mask(placement.xyxy(xyxy).unwrap(), placement.size);
+                // Resizing blurs the border between two pixels; half of it belongs to the box.
+                let differ = moved.pixels().zip(expected.pixels());
+                let differ = differ
+                    .filter(|(a, b)| (a[0] >= 128) != (b[0] >= 128))
+                    .count();
+                assert_eq!(differ, 0, "{placement:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_box_outside_the_window_is_gone() {
+        let window = Window {
+            x: 5,
+            y: 0,
+            width: 5,
+            height: 8,
+        };
+        assert_eq!(Placement::of(window).xyxy([0.0, 0.0, 5.0, 8.0]), None);
+        let cut = Placement::of(window).xyxy([0.0, -3.0, 7.0, 20.0]);
+        assert_eq!(cut, Some([0.0, 0.0, 2.0, 8.0]));
+    }
+}
