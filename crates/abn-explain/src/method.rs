@@ -2,7 +2,8 @@
 
 use abn_core::ClassifierConfig;
 use abn_core::explain::{Layer, Method};
-use anyhow::{Context, Result};
+
+use crate::AnalysisError;
 
 /// The methods asked for, each once; or, if none is, those of `otherwise` that this network has.
 ///
@@ -13,15 +14,18 @@ pub fn chosen(
     otherwise: &[Method],
     config: &ClassifierConfig,
     layer: Layer,
-) -> Result<Vec<Method>> {
+) -> Result<Vec<Method>, AnalysisError> {
     if asked.is_empty() {
         let has = |name: &Method| name.check(config, layer).is_ok();
         return Ok(otherwise.iter().copied().filter(has).collect());
     }
     let mut methods = Vec::new();
     for name in asked {
-        name.check(config, layer)
-            .with_context(|| format!("--methods {}", name.name()))?;
+        let missing = |source| AnalysisError::NoMethod {
+            method: *name,
+            source,
+        };
+        name.check(config, layer).map_err(missing)?;
         if !methods.contains(name) {
             methods.push(*name);
         }
@@ -31,7 +35,7 @@ pub fn chosen(
 
 #[cfg(test)]
 mod tests {
-    use abn_core::{Architecture, AttentionConfig};
+    use abn_core::{Architecture, AttentionConfig, Outputs};
 
     use super::Method::{Attention, Cam, GradCam, GradCamPlusPlus};
     use super::*;
@@ -40,7 +44,7 @@ mod tests {
         ClassifierConfig {
             network: Architecture::parse(name).unwrap().network,
             attention,
-            classes: 3,
+            outputs: Outputs::one(3),
         }
     }
 
@@ -72,14 +76,10 @@ mod tests {
         let baseline = network("resnet8", None);
         let asked = chosen(&[GradCam, Cam, GradCam], &[], &baseline, Layer::Refined).unwrap();
         assert_eq!(asked, [GradCam, Cam]);
-        let error = format!(
-            "{:#}",
-            chosen(&[Cam, Attention], &[], &baseline, Layer::Refined).unwrap_err()
-        );
-        assert!(
-            error.contains("--methods attention") && error.contains("no attention branch"),
-            "{error}"
-        );
+        let error = chosen(&[Cam, Attention], &[], &baseline, Layer::Refined).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("no attention branch"), "{error}: {cause}");
+        assert!(error.to_string().contains("map by attention"), "{error}");
         assert!(chosen(&[Cam], &[], &baseline, Layer::Features).is_err());
     }
 }

@@ -1,53 +1,151 @@
-//! A class by its name or its number.
+//! A label by its name, and a class by its name or its number.
 
-use anyhow::{Context, Result};
+use std::fmt;
 
-/// The class of that name, or else of that number, counted from 0. A name that is a number counts
-/// as a name.
+use abn_data::Labels;
+
+/// There is no such label or class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownClass {
+    /// `label` or `class`.
+    kind: &'static str,
+    asked: String,
+    /// What there is instead.
+    instead: String,
+}
+
+impl fmt::Display for UnknownClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            asked,
+            instead,
+        } = self;
+        write!(f, "the run has no {kind} `{asked}`; {instead}")
+    }
+}
+
+impl std::error::Error for UnknownClass {}
+
+/// Number of the label of that name, or of the first if none is named.
 ///
 /// # Errors
-/// There is no such class; the nearest name is given.
-pub fn class_of(classes: &[String], asked: &str) -> Result<usize> {
-    let named = classes.iter().position(|name| name == asked);
-    let numbered = || asked.parse().ok().filter(|number| *number < classes.len());
-    named.or_else(numbered).with_context(|| {
-        let last = classes.len().saturating_sub(1);
-        match nearest(classes, asked) {
-            Some(name) => format!(
-                "the run has no class `{asked}`; the nearest is `{name}`, and numbers go from 0 to \
-                 {last}"
-            ),
-            None => format!("the run has no class `{asked}`; numbers go from 0 to {last}"),
+/// There is none of that name.
+pub fn group_of(labels: &Labels, asked: Option<&str>) -> Result<usize, UnknownClass> {
+    let Some(asked) = asked else { return Ok(0) };
+    let groups = labels.groups();
+    let found = groups.iter().position(|group| group.name == asked);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
+        UnknownClass {
+            kind: "label",
+            asked: asked.to_owned(),
+            instead: match names[..] {
+                [_] => "its images have one label, which needs no name".to_owned(),
+                _ => format!("it has {}", names.join(", ")),
+            },
         }
     })
 }
 
+/// The class of that name, or else of that number, counted from 0 through all labels. A name that
+/// is a number counts as a name. `LABEL:CLASS` is a class of that label.
+///
+/// # Errors
+/// There is no such class, and the nearest name is given; or several labels have it.
+pub fn class_of(labels: &Labels, asked: &str) -> Result<usize, UnknownClass> {
+    let unknown = |instead: String| UnknownClass {
+        kind: "class",
+        asked: asked.to_owned(),
+        instead,
+    };
+    let several = labels.groups().len() > 1;
+    let mut named = Vec::new();
+    let mut number = 0;
+    for group in labels.groups() {
+        for class in &group.classes {
+            if class == asked || (several && asked == format!("{}:{class}", group.name)) {
+                named.push((number, group));
+            }
+            number += 1;
+        }
+    }
+    match named[..] {
+        [(number, _)] => Ok(number),
+        // Within one label, names may repeat; the first is meant.
+        [(number, first), ..] if named.iter().all(|(_, group)| *group == first) => Ok(number),
+        [_, ..] => {
+            let names = named
+                .iter()
+                .map(|(_, group)| format!("{}:{asked}", group.name));
+            let names: Vec<String> = names.collect();
+            Err(unknown(format!("it is one of {}", names.join(", "))))
+        }
+        [] => match asked.parse().ok().filter(|class| *class < number) {
+            Some(class) => Ok(class),
+            None => {
+                let last = number.saturating_sub(1);
+                Err(unknown(match nearest(labels, asked) {
+                    Some(name) => {
+                        format!("the nearest is `{name}`, and numbers go from 0 to {last}")
+                    }
+                    None => format!("numbers go from 0 to {last}"),
+                }))
+            }
+        },
+    }
+}
+
 /// The name that looks most like the one asked for, whatever its case; the first of equals.
-fn nearest<'a>(classes: &'a [String], asked: &str) -> Option<&'a String> {
+fn nearest<'a>(labels: &'a Labels, asked: &str) -> Option<&'a String> {
     let asked = asked.to_lowercase();
-    classes
-        .iter()
+    labels
+        .classes()
         .min_by_key(|name| strsim::damerau_levenshtein(&name.to_lowercase(), &asked))
 }
 
 #[cfg(test)]
 mod tests {
+    use abn_data::Group;
+
     use super::*;
+
+    fn group(name: &str, classes: &[&str]) -> Group {
+        Group {
+            name: name.to_owned(),
+            classes: classes.iter().map(ToString::to_string).collect(),
+        }
+    }
 
     #[test]
     fn names_come_before_numbers() {
-        let classes = ["cat", "2", "dog"].map(str::to_owned);
-        let found = ["dog", "2", "0", "1"].map(|asked| class_of(&classes, asked).unwrap());
+        let labels = Labels::one(["cat", "2", "dog"].map(str::to_owned).to_vec());
+        let found = ["dog", "2", "0", "1"].map(|asked| class_of(&labels, asked).unwrap());
         assert_eq!(found, [2, 1, 0, 1]);
-        let error = class_of(&classes, "Dot").unwrap_err().to_string();
+        let error = class_of(&labels, "Dot").unwrap_err().to_string();
         assert!(
             error.contains("nearest is `dog`") && error.contains("0 to 2"),
             "{error}"
         );
+        let refused = |asked| class_of(&labels, asked).is_err();
+        assert!(["3", "-1", "", "class:cat"].into_iter().all(refused));
+    }
+
+    #[test]
+    fn a_class_of_any_label_has_a_name() {
+        let fine = group("fine", &["oak", "fish"]);
+        let labels = Labels::of(vec![fine, group("coarse", &["tree", "fish"])]);
+        let found = ["oak", "tree", "coarse:fish", "fine:fish", "3"];
+        let found = found.map(|asked| class_of(&labels, asked).unwrap());
+        assert_eq!(found, [0, 2, 3, 1, 3]);
+        let error = class_of(&labels, "fish").unwrap_err().to_string();
+        assert!(error.contains("one of fine:fish, coarse:fish"), "{error}");
+        assert_eq!(group_of(&labels, Some("coarse")), Ok(1));
+        assert_eq!(group_of(&labels, None), Ok(0));
+        let error = group_of(&labels, Some("make")).unwrap_err().to_string();
         assert!(
-            ["3", "-1", ""]
-                .iter()
-                .all(|asked| class_of(&classes, asked).is_err())
+            error.contains("no label `make`; it has fine, coarse"),
+            "{error}"
         );
     }
 }

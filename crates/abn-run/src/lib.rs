@@ -3,8 +3,14 @@
 pub mod class_name;
 pub mod datasets;
 pub mod digest;
+mod error;
+#[cfg(feature = "files")]
 pub mod folder;
+pub mod images;
 pub mod measure;
 pub mod recipe;
 pub mod session;
 pub mod view;
+pub mod weights;
+
+pub use error::RunError;

@@ -4,25 +4,28 @@ use std::collections::BTreeMap;
 
 use abn_core::Classifier;
 use abn_core::explain::{
-    AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Part, THRESHOLD,
-    deletion, explain, insertion, rank_correlation, sparseness,
+    AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Method, Part,
+    THRESHOLD, deletion, explain, insertion, rank_correlation, sparseness,
 };
 use abn_data::Batch;
-use anyhow::Result;
+use abn_run::RunError;
+use abn_run::class_name::group_of;
+use abn_run::measure::evaluate::images_of;
+use abn_run::measure::pointing::object;
+use abn_run::measure::readback::{HostOutput, predicted, probabilities};
+use abn_run::session::Session;
 use burn::tensor::Tensor;
 use image::GrayImage;
 
 use super::{ClassChoice, Metric, Plan, Row};
-use abn_core::explain::Method;
-use abn_run::measure::evaluate::images_of;
-use abn_run::measure::pointing::object;
-use abn_run::measure::readback::{Outcome, predicted, probabilities};
-use abn_run::session::Session;
+use crate::AnalysisError;
 
 /// A network with what is needed to examine its explanations.
 pub struct Examiner<'a> {
     session: &'a Session,
     plan: &'a Plan,
+    /// Number of the label that is explained.
+    group: usize,
     parts: Vec<Part>,
     /// The network with one part more drawn anew each.
     randomised: Vec<Classifier>,
@@ -33,11 +36,13 @@ impl<'a> Examiner<'a> {
     /// weights are not independent of it.
     ///
     /// # Errors
-    /// The network is not of its configuration.
-    pub fn new(session: &'a Session, plan: &'a Plan) -> Result<Self> {
+    /// The run has no such label, or the network is not of its configuration.
+    pub fn new(session: &'a Session, plan: &'a Plan) -> Result<Self, AnalysisError> {
+        let group = group_of(&session.config.labels, plan.group.as_deref());
         let mut examiner = Self {
             session,
             plan,
+            group: group.map_err(RunError::from)?,
             parts: Vec::new(),
             randomised: Vec::new(),
         };
@@ -66,11 +71,11 @@ impl<'a> Examiner<'a> {
     ///
     /// # Errors
     /// A method has no map of this network.
-    pub fn examine(&self, batch: &Batch) -> Result<Vec<Vec<Row>>> {
-        let seen = self.look(batch)?;
+    pub fn examine(&self, batch: &Batch) -> Result<Vec<Vec<Row>>, AnalysisError> {
+        let predictions = self.predict(batch)?;
         let mut rows: Vec<Vec<Row>> = vec![Vec::new(); batch.len()];
         for &method in &self.plan.methods {
-            for (rows, row) in rows.iter_mut().zip(self.by_method(&seen, method)?) {
+            for (rows, row) in rows.iter_mut().zip(self.by_method(&predictions, method)?) {
                 rows.push(row);
             }
         }
@@ -78,34 +83,51 @@ impl<'a> Examiner<'a> {
     }
 
     /// What the network says of a batch without being asked why.
-    fn look<'b>(&self, batch: &'b Batch) -> Result<Seen<'b>> {
+    fn predict<'b>(&self, batch: &'b Batch) -> Result<Predictions<'b>, AnalysisError> {
         let images = images_of(batch, &self.session.device);
-        let outcome = Outcome::read(self.session.classifier.forward(images.clone()), false)?;
-        let predicted: Vec<usize> = outcome.logits.rows().map(predicted).collect();
-        let classes = match self.plan.class {
-            ClassChoice::Predicted => predicted.clone(),
-            ClassChoice::Label => batch.labels.clone(),
+        let output = HostOutput::read(self.session.classifier.forward(images.clone()), false)?;
+        let outputs = &self.session.config.model.outputs;
+        let of_row = |logits: &[f32]| predicted(logits, outputs)[self.group];
+        let predicted: Vec<usize> = output.logits.rows().map(of_row).collect();
+        let labels: Vec<usize> = batch
+            .targets
+            .iter()
+            .map(|target| target.classes()[self.group])
+            .collect();
+        let first = self.session.config.labels.first_of(self.group);
+        let asked = match self.plan.class {
+            ClassChoice::Predicted => &predicted,
+            ClassChoice::Label => &labels,
         };
-        let of_class = |(logits, class): (&[f32], &usize)| probabilities(logits)[*class];
-        let whole = outcome.logits.rows().zip(&classes).map(of_class).collect();
-        Ok(Seen {
+        let classes: Vec<usize> = asked.iter().map(|class| first + class).collect();
+        let of_class = |(logits, class): (&[f32], &usize)| probabilities(logits, outputs)[*class];
+        let whole = output.logits.rows().zip(&classes).map(of_class).collect();
+        Ok(Predictions {
             batch,
             images,
+            labels,
             predicted,
+            first,
             classes,
             whole,
         })
     }
 
     /// One row an image.
-    fn by_method(&self, seen: &Seen, method: Method) -> Result<Vec<Row>> {
-        let Seen {
+    fn by_method(
+        &self,
+        predictions: &Predictions,
+        method: Method,
+    ) -> Result<Vec<Row>, AnalysisError> {
+        let Predictions {
             batch,
             images,
+            labels,
             predicted,
+            first,
             classes,
             whole,
-        } = seen;
+        } = predictions;
         let found = self.explain(&self.session.classifier, images, method, classes)?;
         let maps: Vec<&AttentionMap> = found.iter().map(|found| &found.normalized).collect();
         let confidence = Confidence::measure(
@@ -116,7 +138,11 @@ impl<'a> Examiner<'a> {
             whole,
         );
         let mut rows = Vec::with_capacity(batch.len());
-        for (index, cascade) in self.cascades(seen, method, &found)?.into_iter().enumerate() {
+        for (index, cascade) in self
+            .cascades(predictions, method, &found)?
+            .into_iter()
+            .enumerate()
+        {
             let image = images.clone().narrow(0, index, 1);
             let mask = batch.masks.get(index).and_then(Option::as_ref);
             let mut values = self.faithfulness(image, maps[index], classes[index]);
@@ -137,9 +163,9 @@ impl<'a> Examiner<'a> {
             );
             rows.push(Row {
                 image: batch.indices[index],
-                label: batch.labels[index],
+                label: labels[index],
                 predicted: predicted[index],
-                class: classes[index],
+                class: classes[index] - first,
                 probability: whole[index],
                 method,
                 values,
@@ -155,7 +181,7 @@ impl<'a> Examiner<'a> {
         images: &Tensor<4>,
         method: Method,
         classes: &[usize],
-    ) -> Result<Vec<Explanation>> {
+    ) -> Result<Vec<Explanation>, AnalysisError> {
         Ok(explain(
             classifier,
             images.clone(),
@@ -189,13 +215,13 @@ impl<'a> Examiner<'a> {
     /// network; none for the images that are not asked this.
     fn cascades(
         &self,
-        seen: &Seen,
+        predictions: &Predictions,
         method: Method,
         found: &[Explanation],
-    ) -> Result<Vec<Vec<Option<f64>>>> {
+    ) -> Result<Vec<Vec<Option<f64>>>, AnalysisError> {
         let mut cascades = vec![Vec::new(); found.len()];
         // Without shuffling, the images that are asked come first.
-        let asked = seen
+        let asked = predictions
             .batch
             .indices
             .iter()
@@ -204,9 +230,9 @@ impl<'a> Examiner<'a> {
         if asked == 0 {
             return Ok(cascades);
         }
-        let images = seen.images.clone().narrow(0, 0, asked);
+        let images = predictions.images.clone().narrow(0, 0, asked);
         for network in &self.randomised {
-            let others = self.explain(network, &images, method, &seen.classes[..asked])?;
+            let others = self.explain(network, &images, method, &predictions.classes[..asked])?;
             for ((cascade, own), other) in cascades.iter_mut().zip(found).zip(others) {
                 cascade.push(similarity(&own.normalized, &other.normalized));
             }
@@ -215,12 +241,15 @@ impl<'a> Examiner<'a> {
     }
 }
 
-/// A batch and what the network says of it.
-struct Seen<'b> {
+/// A batch and what the network says of it. Classes are counted in the label that is explained.
+struct Predictions<'b> {
     batch: &'b Batch,
     images: Tensor<4>,
+    labels: Vec<usize>,
     predicted: Vec<usize>,
-    /// The classes that are explained.
+    /// Number of the label's first class among all outputs.
+    first: usize,
+    /// The classes that are explained, counted through all outputs.
     classes: Vec<usize>,
     /// Their probabilities.
     whole: Vec<f64>,
@@ -234,7 +263,10 @@ fn similarity(own: &AttentionMap, other: &AttentionMap) -> Option<f64> {
     Some(rank_correlation(own, other).map_or(0.0, f64::abs))
 }
 
-fn localisation(map: &AttentionMap, mask: Option<&GrayImage>) -> Result<BTreeMap<Metric, f64>> {
+fn localisation(
+    map: &AttentionMap,
+    mask: Option<&GrayImage>,
+) -> Result<BTreeMap<Metric, f64>, AnalysisError> {
     let Some(mask) = mask.map(object).transpose()? else {
         return Ok(BTreeMap::new());
     };

@@ -7,6 +7,7 @@
 mod examiner;
 mod metric;
 mod scores;
+#[cfg(feature = "files")]
 mod store;
 pub mod table;
 
@@ -17,7 +18,8 @@ use std::collections::BTreeMap;
 
 pub use examiner::Examiner;
 pub use metric::{Better, Metric};
-pub use scores::{Cell, Comparison, Scores, Verdict};
+pub use scores::{Cell, ScoreRow, Scores, Verdict};
+#[cfg(feature = "files")]
 pub use store::Store;
 
 /// Everything that decides the figures: two scorings of the same plan are the same.
@@ -36,6 +38,9 @@ pub struct Plan {
     pub layer: Layer,
     /// Which class is explained.
     pub class: ClassChoice,
+    /// Whose class it is, of a run of several labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Steps of deletion and insertion.
     pub steps: usize,
     /// The first images, on which the maps of networks with weights drawn anew are compared.
@@ -54,7 +59,7 @@ pub enum ClassChoice {
     Label,
 }
 
-/// One map of one image, measured.
+/// One map of one image, measured. Classes are counted in the label that is explained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Index of the image in the split.
@@ -71,8 +76,8 @@ pub struct Row {
     pub method: Method,
     /// What is defined for this image.
     pub values: BTreeMap<Metric, f64>,
-    /// Absolute rank correlation with the map after each part more of the network was drawn anew;
-    /// empty beyond the images that are asked this.
+    /// Absolute rank correlation with the map after re-initialising one more part of the network
+    /// each time; empty for images outside the sanity check.
     pub cascade: Vec<Option<f64>>,
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Better, Metric, Row};
+use crate::bootstrap::{Interval, bootstrap};
 use abn_core::explain::Method;
-use abn_run::measure::statistics::{Interval, bootstrap};
 
 /// Resamples are drawn alike for every cell, from this seed.
 const SEED: u64 = 2018;
@@ -21,14 +21,14 @@ pub struct Scores {
     /// What is compared, in the order asked for.
     pub methods: Vec<Method>,
     /// The measures that are defined for some image.
-    pub metrics: Vec<Comparison>,
+    pub metrics: Vec<ScoreRow>,
     /// Mean absolute rank correlation after each part more was drawn anew, by method.
     pub cascade: Vec<Vec<Option<Interval>>>,
 }
 
 /// One measure of all methods.
 #[derive(Debug, Clone, Serialize)]
-pub struct Comparison {
+pub struct ScoreRow {
     /// The measure.
     pub metric: Metric,
     /// One a method.
@@ -70,7 +70,7 @@ impl Scores {
             let columns: Vec<_> = (0..methods.len())
                 .map(|method| column(method, metric))
                 .collect();
-            Comparison::of(metric, &columns)
+            ScoreRow::of(metric, &columns)
         });
         let parts = images
             .iter()
@@ -117,7 +117,7 @@ impl Scores {
     }
 }
 
-impl Comparison {
+impl ScoreRow {
     /// Compares the values of each method, one an image; `None` if there are none at all.
     fn of(metric: Metric, columns: &[Vec<Option<f64>>]) -> Option<Self> {
         let cells: Vec<Cell> = columns
@@ -168,12 +168,12 @@ fn verdict(better: Better, cells: &[Cell], columns: &[Vec<Option<f64>>]) -> Opti
 mod tests {
     use super::*;
 
-    fn compare(metric: Metric, columns: &[&[f64]]) -> Comparison {
+    fn compare(metric: Metric, columns: &[&[f64]]) -> ScoreRow {
         let columns: Vec<Vec<Option<f64>>> = columns
             .iter()
             .map(|column| column.iter().map(|value| Some(*value)).collect())
             .collect();
-        Comparison::of(metric, &columns).unwrap()
+        ScoreRow::of(metric, &columns).unwrap()
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn images_without_a_value_do_not_count() {
         let columns = [vec![Some(0.5), None, Some(0.7)], vec![None, None, None]];
-        let found = Comparison::of(Metric::Auc, &columns).unwrap();
+        let found = ScoreRow::of(Metric::Auc, &columns).unwrap();
         assert_eq!((found.cells[0].images, found.cells[1].images), (2, 0));
         assert_eq!(
             found.verdict,
@@ -234,6 +234,6 @@ mod tests {
                 ties: vec![]
             })
         );
-        assert!(Comparison::of(Metric::Auc, &[vec![None]]).is_none());
+        assert!(ScoreRow::of(Metric::Auc, &[vec![None]]).is_none());
     }
 }

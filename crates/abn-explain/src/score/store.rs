@@ -5,11 +5,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use abn_run::digest::sha256;
+use abn_run::folder::FolderError;
+use abn_run::folder::files::write_atomically;
 
 use super::{Plan, Row};
-use abn_run::digest::sha256;
-use abn_run::folder::files::write_atomically;
+use crate::AnalysisError;
 
 /// The lines of one plan, in a file of its own: another plan never replaces them.
 pub struct Store {
@@ -24,14 +25,14 @@ impl Store {
     ///
     /// # Errors
     /// The folder cannot be made or written.
-    pub fn open(folder: &Path, plan: &Plan, batch: usize, count: usize) -> Result<Self> {
-        let failed = || {
-            format!(
-                "cannot write in `{}`; choose an --out that can be written",
-                folder.display()
-            )
-        };
-        fs::create_dir_all(folder).with_context(failed)?;
+    pub fn open(
+        folder: &Path,
+        plan: &Plan,
+        batch: usize,
+        count: usize,
+    ) -> Result<Self, AnalysisError> {
+        let failed = FolderError::writing_in(folder);
+        fs::create_dir_all(folder).map_err(&failed)?;
         let header = serde_json::to_string(plan)?;
         let path = folder.join(format!("{}.jsonl", &sha256(header.as_bytes())[..16]));
         let text = fs::read(&path)
@@ -46,10 +47,8 @@ impl Store {
             images.truncate(images.len().min(count) / batch * batch);
         }
         write_atomically(&path, &lines(&header, &images)?)?;
-        let file = OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .with_context(failed)?;
+        let file = OpenOptions::new().append(true).open(&path);
+        let file = file.map_err(&failed)?;
         Ok(Self { file, images })
     }
 
@@ -57,15 +56,13 @@ impl Store {
     ///
     /// # Errors
     /// The disk is full. What was added before is kept.
-    pub fn add(&mut self, rows: Vec<Vec<Row>>) -> Result<()> {
+    pub fn add(&mut self, rows: Vec<Vec<Row>>) -> Result<(), AnalysisError> {
         let mut text = Vec::new();
         for image in &rows {
             serde_json::to_writer(&mut text, image)?;
             text.push(b'\n');
         }
-        self.file
-            .write_all(&text)
-            .context("cannot keep what was measured; is the disk full?")?;
+        self.file.write_all(&text).map_err(AnalysisError::Keep)?;
         self.images.extend(rows);
         Ok(())
     }
@@ -82,7 +79,7 @@ fn whole_lines(text: &str) -> Vec<Vec<Row>> {
         .collect()
 }
 
-fn lines(header: &str, images: &[Vec<Row>]) -> Result<Vec<u8>> {
+fn lines(header: &str, images: &[Vec<Row>]) -> Result<Vec<u8>, AnalysisError> {
     let mut text = format!("{header}\n").into_bytes();
     for image in images {
         serde_json::to_writer(&mut text, image)?;
@@ -107,6 +104,7 @@ mod tests {
             methods: vec![Method::Cam],
             layer: Layer::Refined,
             class: ClassChoice::Label,
+            group: None,
             steps,
             randomised: 0,
         }

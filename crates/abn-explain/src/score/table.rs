@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context, Result};
+use crate::bootstrap::Interval;
 
 use super::{Better, Metric, Row, Scores};
-use abn_run::measure::statistics::Interval;
+use crate::AnalysisError;
 
 /// Measures by methods, in percent, with half the width of the 95 % interval; then how to read it.
 pub fn text(scores: &Scores) -> String {
@@ -82,11 +82,16 @@ pub fn sentences(scores: &Scores) -> Vec<String> {
     scores.winners().iter().map(sentence).collect()
 }
 
-/// One line an image and method; a field is empty where the measure is not defined.
+/// One line an image and method; a field is empty where the measure is not defined. `classes` are
+/// those of the label that is explained.
 ///
 /// # Errors
-/// None is known.
-pub fn csv(images: &[Vec<Row>], classes: &[String], parts: &[String]) -> Result<Vec<u8>> {
+/// The memory for the table cannot be written.
+pub fn csv(
+    images: &[Vec<Row>],
+    classes: &[String],
+    parts: &[String],
+) -> Result<Vec<u8>, AnalysisError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     let mut header: Vec<String> = [
         "image",
@@ -120,7 +125,7 @@ pub fn csv(images: &[Vec<Row>], classes: &[String], parts: &[String]) -> Result<
         record.extend((0..parts.len()).map(|part| field(row.cascade.get(part).copied().flatten())));
         table.write_record(&record)?;
     }
-    table.into_inner().context("the table cannot be written")
+    table.into_inner().map_err(AnalysisError::of_table)
 }
 
 #[cfg(test)]

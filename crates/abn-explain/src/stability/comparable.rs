@@ -5,28 +5,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
-
 use abn_run::folder::run_dir::RunDir;
 use abn_run::recipe::RunConfig;
+
+use crate::AnalysisError;
 
 /// The configurations of the runs.
 ///
 /// # Errors
 /// A run cannot be opened, is named twice, or was trained on other classes or images than the first
 /// one.
-pub fn open_configs(runs: &[PathBuf]) -> Result<Vec<RunConfig>> {
-    let configs = runs
-        .iter()
-        .map(|path| Ok(RunDir::open(path)?.1))
-        .collect::<Result<Vec<_>>>()?;
+pub fn open_configs(runs: &[PathBuf]) -> Result<Vec<RunConfig>, AnalysisError> {
+    let mut configs = Vec::new();
+    for path in runs {
+        configs.push(RunDir::open(path)?.1);
+    }
     for (number, path) in runs.iter().enumerate() {
-        let same = |other: &&PathBuf| fs::canonicalize(other).ok() == fs::canonicalize(path).ok();
-        ensure!(
-            !runs[..number].iter().any(|other| same(&other)),
-            "`{}` is named twice: a run is always as it is itself; name different runs",
-            path.display()
-        );
+        let same = |other: &PathBuf| fs::canonicalize(other).ok() == fs::canonicalize(path).ok();
+        if runs[..number].iter().any(same) {
+            return Err(AnalysisError::NotComparable(format!(
+                "`{}` is named twice: a run is always as it is itself; name different runs",
+                path.display()
+            )));
+        }
         refuse_other_images(&runs[0], &configs[0], path, &configs[number])?;
     }
     Ok(configs)
@@ -39,41 +40,45 @@ fn refuse_other_images(
     known: &RunConfig,
     path: &Path,
     config: &RunConfig,
-) -> Result<()> {
+) -> Result<(), AnalysisError> {
+    match difference(first, known, path, config) {
+        Some(why) => Err(AnalysisError::NotComparable(why)),
+        None => Ok(()),
+    }
+}
+
+/// In what the second of two runs differs so much that the two do not compare.
+fn difference(first: &Path, known: &RunConfig, path: &Path, config: &RunConfig) -> Option<String> {
     let (first, path) = (first.display(), path.display());
     let (one, other) = (known.recipe.dataset, config.recipe.dataset);
-    ensure!(
-        one == other,
-        "`{path}` was trained on {}, `{first}` on {}: name runs of the same data set",
-        other.name(),
-        one.name()
-    );
-    ensure!(
-        known.classes.len() == config.classes.len(),
-        "`{path}` has {} classes, `{first}` has {}: name runs of the same data set",
-        config.classes.len(),
-        known.classes.len()
-    );
+    if one != other {
+        return Some(format!(
+            "`{path}` was trained on {}, `{first}` on {}: name runs of the same data set",
+            other.name, one.name
+        ));
+    }
+    if known.labels.sizes() != config.labels.sizes() {
+        return Some(format!(
+            "`{path}` has {}, `{first}` has {}: name runs of the same data set",
+            config.labels.title(),
+            known.labels.title()
+        ));
+    }
     // An imported run may have numbers for names.
     let named = known.imported.is_none() && config.imported.is_none();
-    let differ = known
-        .classes
-        .iter()
-        .zip(&config.classes)
-        .find(|(a, b)| a != b);
-    if let Some((a, b)) = differ.filter(|_| named) {
-        bail!(
+    let mut classes = known.labels.classes().zip(config.labels.classes());
+    if let Some((a, b)) = classes.find(|(a, b)| a != b).filter(|_| named) {
+        return Some(format!(
             "`{path}` has the class `{b}` where `{first}` has `{a}`: name runs of the same data set"
-        );
+        ));
     }
-    if let (Some(a), Some(b)) = (test_images(known), test_images(config)) {
-        ensure!(
-            a == b,
+    let (a, b) = (test_images(known)?, test_images(config)?);
+    (a != b).then(|| {
+        format!(
             "`{path}` was tested on other images than `{first}` ({b} instead of {a}), so one run \
              may have learned what the other has not seen: name runs of the same images"
-        );
-    }
-    Ok(())
+        )
+    })
 }
 
 /// What is doubtful about comparing these runs: those that cut images in another way still see the

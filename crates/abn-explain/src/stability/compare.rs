@@ -1,10 +1,12 @@
 //! The comparison itself: maps and predictions of several runs to figures. Pure, and the same for
 //! the same runs.
 
+use crate::bootstrap::{Interval, bootstrap};
 use abn_core::explain::{Overlap, rank_correlation};
 
-use super::{AtThreshold, ClassFigures, Comparison, ImageFigures, PairFigures, RunFigures, Seen};
-use abn_run::measure::statistics::{Interval, bootstrap};
+use super::{
+    AtThreshold, ClassFigures, ImageFigures, PairFigures, RunFigures, RunMaps, StabilityReport,
+};
 
 /// Seed of all bootstraps: the same runs have the same intervals.
 const SEED: u64 = 0;
@@ -14,11 +16,11 @@ const STEP: usize = 5;
 /// Compares runs that saw the same images, two by two, at a grey level of 255. `progress` is called
 /// after every pair.
 pub fn compare(
-    runs: &[Seen],
+    runs: &[RunMaps],
     classes: &[String],
     threshold: u8,
     mut progress: impl FnMut(),
-) -> Comparison {
+) -> StabilityReport {
     let (best, mut curve) = (most_accurate(runs), Curve::new());
     let mut pairs = Vec::new();
     for first in 0..runs.len() {
@@ -30,7 +32,7 @@ pub fn compare(
     let per_image = images(runs, &pairs, best);
     let runs = run_figures(runs, &pairs, best);
     let figures: Vec<PairFigures> = pairs.iter().map(Pair::figures).collect();
-    Comparison {
+    StabilityReport {
         images: per_image.len(),
         threshold,
         best,
@@ -50,8 +52,8 @@ pub fn compare(
     }
 }
 
-fn run_figures(runs: &[Seen], pairs: &[Pair], best: usize) -> Vec<RunFigures> {
-    let figures = |(number, seen): (usize, &Seen)| {
+fn run_figures(runs: &[RunMaps], pairs: &[Pair], best: usize) -> Vec<RunFigures> {
+    let figures = |(number, seen): (usize, &RunMaps)| {
         let with_best = pairs
             .iter()
             .find(|pair| number != best && pair.has(number) && pair.has(best));
@@ -68,7 +70,7 @@ fn run_figures(runs: &[Seen], pairs: &[Pair], best: usize) -> Vec<RunFigures> {
     runs.iter().enumerate().map(figures).collect()
 }
 
-impl Seen {
+impl RunMaps {
     /// Share of the images that are classified rightly.
     fn top1(&self) -> f64 {
         let right = self
@@ -82,7 +84,7 @@ impl Seen {
 }
 
 /// Index of the run that classifies the most images rightly; the first of equals.
-fn most_accurate(runs: &[Seen]) -> usize {
+fn most_accurate(runs: &[RunMaps]) -> usize {
     let ahead = |best: usize, run: usize| {
         if runs[run].top1() > runs[best].top1() {
             run
@@ -105,7 +107,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn of(runs: [usize; 2], all: &[Seen], threshold: u8, curve: &mut Curve) -> Self {
+    fn of(runs: [usize; 2], all: &[RunMaps], threshold: u8, curve: &mut Curve) -> Self {
         let [one, other] = runs.map(|run| &all[run]);
         let images = one.maps.len().min(other.maps.len());
         let agreeing = one
@@ -166,7 +168,7 @@ impl Pair {
     }
 }
 
-fn images(runs: &[Seen], pairs: &[Pair], best: usize) -> Vec<ImageFigures> {
+fn images(runs: &[RunMaps], pairs: &[Pair], best: usize) -> Vec<ImageFigures> {
     let labels = runs.first().map_or(&[][..], |run| &run.labels);
     let with_best: Vec<&Pair> = pairs.iter().filter(|pair| pair.has(best)).collect();
     let figures = |(image, label): (usize, &usize)| ImageFigures {
@@ -291,14 +293,14 @@ mod tests {
     use super::*;
 
     /// A run on images of four positions, of which the given ones are looked at.
-    fn seen(path: &str, looks: &[&[usize]], predicted: &[usize]) -> Seen {
+    fn seen(path: &str, looks: &[&[usize]], predicted: &[usize]) -> RunMaps {
         let map = |places: &&[usize]| {
             let values = (0..4)
                 .map(|place| if places.contains(&place) { 0.9 } else { 0.1 })
                 .collect();
             AttentionMap::new(2, 2, values).unwrap()
         };
-        Seen {
+        RunMaps {
             path: path.to_owned(),
             title: "resnet8".to_owned(),
             learning_rate: 0.1,
@@ -315,16 +317,16 @@ mod tests {
 
     /// Three runs on two images; image by image the IoU of a-b is 1/2 and 1, of a-c 0 and none, of
     /// b-c 0 and none.
-    fn three() -> Comparison {
+    fn three() -> StabilityReport {
         let runs = [
             seen("a", &[&[0, 1], &[]], &[0, 0]),
             seen("b", &[&[0], &[]], &[0, 1]),
             seen("c", &[&[3], &[2, 3]], &[1, 1]),
         ];
         let mut pairs = 0;
-        let comparison = compare(&runs, &classes(), THRESHOLD, || pairs += 1);
+        let report = compare(&runs, &classes(), THRESHOLD, || pairs += 1);
         assert_eq!(pairs, 3);
-        comparison
+        report
     }
 
     #[test]

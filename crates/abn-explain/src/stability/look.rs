@@ -2,17 +2,21 @@
 
 use abn_core::explain::{AttentionMap, ExplainError, Method, explain};
 use abn_data::{Batch, Collection};
-use anyhow::{Context, Result};
-
-use super::{Ask, Scale};
+use abn_run::RunError;
+use abn_run::class_name::group_of;
+use abn_run::images::plain_loader;
 use abn_run::measure::evaluate::images_of;
-use abn_run::measure::readback::{Outcome, predicted};
+use abn_run::measure::readback::{HostOutput, predicted};
 use abn_run::recipe::RunConfig;
-use abn_run::session::{Session, plain_loader};
+use abn_run::session::Session;
 
-/// What a run sees in the images, in their order.
+use super::{MapQuery, MapScale};
+use crate::AnalysisError;
+
+/// What a run sees in the images, in their order. Classes are counted in the label that is asked
+/// for.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct RunMaps {
     /// Where the run lies, as typed.
     pub path: String,
     /// Architecture and attention.
@@ -29,7 +33,7 @@ pub struct Seen {
     pub labels: Vec<usize>,
 }
 
-impl Scale {
+impl MapScale {
     /// Raw for trained maps, which lie in [0, 1], unless one of the runs makes maps without an
     /// upper end; per image for every other method.
     pub fn usual<'a>(method: Method, mut runs: impl Iterator<Item = &'a RunConfig>) -> Self {
@@ -57,12 +61,13 @@ pub fn look(
     path: &str,
     session: &Session,
     images: &Collection,
-    ask: &Ask,
+    query: &MapQuery,
     workers: usize,
     mut progress: impl FnMut(usize),
-) -> Result<Seen> {
+) -> Result<RunMaps, AnalysisError> {
     let recipe = &session.config.recipe;
-    let mut seen = Seen {
+    let group = group_of(&session.config.labels, query.group.as_deref()).map_err(RunError::from)?;
+    let mut maps = RunMaps {
         path: path.to_owned(),
         title: recipe.title(),
         learning_rate: recipe.learning_rate,
@@ -73,54 +78,50 @@ pub fn look(
     };
     for batch in plain_loader(&session.config, images, workers).epoch(0, 0) {
         let batch = batch?;
-        let outcome =
-            see(session, &batch, ask).with_context(|| format!("`{path}` cannot be compared"))?;
-        seen.predicted.extend(outcome.0);
-        seen.maps.extend(outcome.1);
-        seen.labels.extend(&batch.labels);
+        look_at_batch(session, &batch, query, group, &mut maps).map_err(|source| {
+            AnalysisError::OfRun {
+                run: path.to_owned(),
+                source: Box::new(source),
+            }
+        })?;
         progress(batch.len());
     }
-    Ok(seen)
+    Ok(maps)
 }
 
-/// Predicted classes and maps of a batch.
-fn see(session: &Session, batch: &Batch, ask: &Ask) -> Result<(Vec<usize>, Vec<AttentionMap>)> {
+/// Adds the predicted classes and the maps of a batch.
+fn look_at_batch(
+    session: &Session,
+    batch: &Batch,
+    query: &MapQuery,
+    group: usize,
+    maps: &mut RunMaps,
+) -> Result<(), AnalysisError> {
     let images = images_of(batch, &session.device);
-    let trained = ask.method == Method::Attention;
-    let outcome = Outcome::read(session.classifier.forward(images.clone()), trained)?;
-    let classes = outcome.logits.rows().map(predicted).collect();
-    let maps = if trained {
-        let maps = outcome
-            .attention
-            .ok_or(ExplainError::NoBranch)?
-            .maps
-            .into_iter();
-        maps.map(|map| {
-            if ask.scale == Scale::Raw {
-                map
-            } else {
-                map.normalized()
-            }
-        })
-        .collect()
+    let trained = query.method == Method::Attention;
+    let output = HostOutput::read(session.classifier.forward(images.clone()), trained)?;
+    let outputs = &session.config.model.outputs;
+    let of_row = |logits: &[f32]| predicted(logits, outputs)[group];
+    maps.predicted.extend(output.logits.rows().map(of_row));
+    let labels: Vec<usize> = batch
+        .targets
+        .iter()
+        .map(|target| target.classes()[group])
+        .collect();
+    let raw = query.scale == MapScale::Raw;
+    if trained {
+        let attention = output.attention.ok_or(ExplainError::NoBranch)?;
+        let scaled = |map: AttentionMap| if raw { map } else { map.normalized() };
+        maps.maps.extend(attention.maps.into_iter().map(scaled));
     } else {
-        let explained = explain(
-            &session.classifier,
-            images,
-            ask.method,
-            ask.layer,
-            &batch.labels,
-        )?
-        .into_iter();
-        explained
-            .map(|maps| {
-                if ask.scale == Scale::Raw {
-                    maps.raw
-                } else {
-                    maps.normalized
-                }
-            })
-            .collect()
-    };
-    Ok((classes, maps))
+        let first = session.config.labels.first_of(group);
+        let classes: Vec<usize> = labels.iter().map(|class| first + class).collect();
+        let (method, layer) = (query.method, query.layer);
+        let explained = explain(&session.classifier, images, method, layer, &classes)?;
+        let scaled = explained.into_iter();
+        maps.maps
+            .extend(scaled.map(|found| if raw { found.raw } else { found.normalized }));
+    }
+    maps.labels.extend(labels);
+    Ok(())
 }

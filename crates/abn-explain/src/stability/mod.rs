@@ -3,31 +3,33 @@
 //!
 //! ```text
 //! run 1 --look--> maps [N, h, w] --\
-//! run 2 --look--> maps [N, h, w] ---+--compare--> Comparison: pairs, images, classes, thresholds
+//! run 2 --look--> maps [N, h, w] ---+--compare--> StabilityReport: pairs, images, classes, thresholds
 //! run 3 --look--> maps [N, h, w] --/
 //! ```
 //!
 //! One network is in memory at a time; what stays of it is one map and one prediction an image.
 
+#[cfg(feature = "files")]
 mod comparable;
 mod compare;
 mod look;
 mod table;
 
+use crate::bootstrap::Interval;
 use abn_core::explain::{Layer, Method};
 use serde::Serialize;
 
+#[cfg(feature = "files")]
 pub use self::comparable::{doubts, open_configs};
 pub use self::compare::compare;
-pub use self::look::{Seen, look};
+pub use self::look::{RunMaps, look};
 pub use self::table::{csv, text};
-use abn_run::measure::statistics::Interval;
 
 /// What a threshold of 127 of 255 is a share of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
-pub enum Scale {
+pub enum MapScale {
     /// Of 1: maps as they are, which is the paper's measure for sigmoid maps
     Raw,
     /// Of the image's own maximum: every map brought to [0, 1] first
@@ -35,20 +37,22 @@ pub enum Scale {
 }
 
 /// Which maps are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapQuery {
     /// By which method.
     pub method: Method,
     /// At which layer, where the method has a choice.
     pub layer: Layer,
     /// As they are or normalised.
-    pub scale: Scale,
+    pub scale: MapScale,
+    /// Whose classes are explained and predicted, of runs of several labels; the first if absent.
+    pub group: Option<String>,
 }
 
 /// What came out of comparing R runs on N images. Pairs of runs are numbered 0-1, 0-2, ..., 1-2,
 /// ...; a mean is absent where nothing could be compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Comparison {
+pub struct StabilityReport {
     /// Number of images.
     pub images: usize,
     /// Grey level of 255 from which a position counts as looked at.

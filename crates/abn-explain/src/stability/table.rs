@@ -1,25 +1,27 @@
-//! A comparison as text for a terminal and as CSV for a spreadsheet. Pure.
+//! A report as text for a terminal and as CSV for a spreadsheet. Pure.
 
 use std::fmt::Write as _;
 
-use super::Comparison;
-use abn_run::measure::statistics::Interval;
+use crate::bootstrap::Interval;
 
-/// The comparison as a table of runs with the matrix of their IoU, and what follows from it.
-pub fn text(comparison: &Comparison) -> String {
-    let longest = comparison
+use super::{PairFigures, StabilityReport};
+use crate::AnalysisError;
+
+/// The report as a table of runs with the matrix of their IoU, and what follows from it.
+pub fn text(report: &StabilityReport) -> String {
+    let longest = report
         .runs
         .iter()
         .map(|run| run.path.chars().count())
         .max()
         .unwrap_or(0);
     let mut text = format!("   {:longest$}     top-1", "run");
-    for number in 1..=comparison.runs.len() {
+    for number in 1..=report.runs.len() {
         let _ = write!(text, " {number:>5}");
     }
     text.push('\n');
-    for (number, run) in comparison.runs.iter().enumerate() {
-        let mark = if number == comparison.best { '*' } else { ' ' };
+    for (number, run) in report.runs.iter().enumerate() {
+        let mark = if number == report.best { '*' } else { ' ' };
         let gap = longest - run.path.chars().count();
         let _ = write!(
             text,
@@ -29,20 +31,20 @@ pub fn text(comparison: &Comparison) -> String {
             "",
             100.0 * run.top1
         );
-        for other in 0..comparison.runs.len() {
-            let _ = write!(text, " {:>5}", cell(comparison, number, other));
+        for other in 0..report.runs.len() {
+            let _ = write!(text, " {:>5}", cell(report, number, other));
         }
         text.push('\n');
     }
-    text + &summary(comparison)
+    text + &summary(report)
 }
 
 /// IoU of two runs, as shown in a matrix; a dash on its diagonal.
-fn cell(comparison: &Comparison, run: usize, other: usize) -> String {
+fn cell(report: &StabilityReport, run: usize, other: usize) -> String {
     if run == other {
         return "-".to_owned();
     }
-    let pair = comparison
+    let pair = report
         .pairs
         .iter()
         .find(|pair| pair.runs == [run.min(other), run.max(other)]);
@@ -50,43 +52,37 @@ fn cell(comparison: &Comparison, run: usize, other: usize) -> String {
         .map_or_else(|| "none".to_owned(), |iou| format!("{:.3}", iou.mean))
 }
 
-fn summary(comparison: &Comparison) -> String {
+fn summary(report: &StabilityReport) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         let _ = writeln!(text, "{name:<25}{value}");
     };
-    line("mean IoU", interval(comparison.iou_over_images, "images"));
-    if let Some(pairs) = comparison
-        .iou_over_pairs
-        .filter(|_| comparison.pairs.len() > 1)
-    {
+    line("mean IoU", interval(report.iou_over_images, "images"));
+    if let Some(pairs) = report.iou_over_pairs.filter(|_| report.pairs.len() > 1) {
         line("", interval(Some(pairs), "pairs of runs"));
     }
-    if comparison.runs.len() > 2 {
+    if report.runs.len() > 2 {
         line(
             "with the most accurate *",
-            interval(comparison.iou_with_best, "the other runs"),
+            interval(report.iou_with_best, "the other runs"),
         );
     }
-    line(
-        "maps of other images",
-        number(comparison.iou_of_other_images),
-    );
+    line("maps of other images", number(report.iou_of_other_images));
     line(
         "rank correlation",
-        interval(comparison.rank_correlation, "images"),
+        interval(report.rank_correlation, "images"),
     );
     line(
         "predictions that agree",
-        format!("{:.2} %", 100.0 * comparison.agreement),
+        format!("{:.2} %", 100.0 * report.agreement),
     );
-    if comparison.empty + comparison.broken > 0 {
-        let all = comparison.images * comparison.pairs.len();
+    if report.empty + report.broken > 0 {
+        let all = report.images * report.pairs.len();
         line(
             "left out",
             format!(
                 "{} of {all} pairs of maps below the threshold, {} not finite",
-                comparison.empty, comparison.broken
+                report.empty, report.broken
             ),
         );
     }
@@ -106,59 +102,52 @@ fn number(value: Option<f64>) -> String {
 }
 
 /// One line an image: its class, its means, the IoU of every pair of runs (counted from 1). A field
-/// is empty where there is no IoU.
-pub fn csv(comparison: &Comparison, classes: &[String]) -> String {
-    let mut text =
-        "image,class,iou,iou_with_best,rank_correlation,agreement,correct_runs".to_owned();
-    for pair in &comparison.pairs {
-        let _ = write!(text, ",iou_{}_{}", pair.runs[0] + 1, pair.runs[1] + 1);
-    }
-    text.push('\n');
+/// is empty where there is no IoU. `classes` are those of the label that was asked for.
+///
+/// # Errors
+/// The memory for the table cannot be written.
+pub fn csv(report: &StabilityReport, classes: &[String]) -> Result<Vec<u8>, AnalysisError> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let mut header: Vec<String> = [
+        "image",
+        "class",
+        "iou",
+        "iou_with_best",
+        "rank_correlation",
+        "agreement",
+        "correct_runs",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let of_pair = |pair: &PairFigures| format!("iou_{}_{}", pair.runs[0] + 1, pair.runs[1] + 1);
+    header.extend(report.pairs.iter().map(of_pair));
+    table.write_record(&header)?;
     let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    for image in &comparison.per_image {
-        let class = classes.get(image.label).map_or("", String::as_str);
-        let means = [
-            image.iou,
-            image.iou_with_best,
-            image.rank_correlation,
-            Some(image.agreement),
-        ]
-        .map(field);
-        let _ = write!(
-            text,
-            "{},{},{},{}",
-            image.image,
-            quoted(class),
-            means.join(","),
-            image.correct
-        );
-        for iou in &image.pairs {
-            let _ = write!(text, ",{}", field(*iou));
-        }
-        text.push('\n');
+    for image in &report.per_image {
+        let mut record = vec![
+            image.image.to_string(),
+            classes.get(image.label).cloned().unwrap_or_default(),
+            field(image.iou),
+            field(image.iou_with_best),
+            field(image.rank_correlation),
+            image.agreement.to_string(),
+            image.correct.to_string(),
+        ];
+        record.extend(image.pairs.iter().copied().map(field));
+        table.write_record(&record)?;
     }
-    text
-}
-
-/// A text as a field of CSV (RFC 4180).
-fn quoted(text: &str) -> String {
-    let plain = !text.contains([',', '"', '\n', '\r']);
-    if plain {
-        text.to_owned()
-    } else {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    }
+    table.into_inner().map_err(AnalysisError::of_table)
 }
 
 #[cfg(test)]
 mod tests {
     use abn_core::explain::AttentionMap;
 
-    use super::super::{Seen, compare};
+    use super::super::{RunMaps, compare};
     use super::*;
 
-    fn comparison() -> Comparison {
-        let seen = |path: &str, values: [f32; 2]| Seen {
+    fn report() -> StabilityReport {
+        let seen = |path: &str, values: [f32; 2]| RunMaps {
             path: path.to_owned(),
             title: String::new(),
             learning_rate: 0.1,
@@ -177,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_matrix_is_symmetric_and_marks_the_most_accurate_run() {
-        let text = text(&comparison());
+        let text = text(&report());
         let rows: Vec<Vec<&str>> = text
             .lines()
             .map(|line| line.split_whitespace().collect())
@@ -201,7 +190,8 @@ mod tests {
 
     #[test]
     fn every_image_is_a_line_of_as_many_fields() {
-        let csv = csv(&comparison(), &["a \"big\", cat".to_owned()]);
+        let csv = csv(&report(), &["a \"big\", cat".to_owned()]).unwrap();
+        let csv = String::from_utf8(csv).unwrap();
         let lines: Vec<&str> = csv.lines().collect();
         assert!(lines[0].ends_with(",iou_1_2,iou_1_3,iou_2_3"));
         assert!(

@@ -1,66 +1,101 @@
-//! Data sets by name, and where they lie.
+//! The data sets, each one value in a file of its own: what it is called, what is told of its
+//! images, where it lies, what its publications train with, how it opens.
 
+mod cifar10;
+mod cifar100;
+mod fingerprint;
+mod folder;
+mod imagenet;
+mod shapes;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use abn_data::{
-    Collection, DataError, Sample, Shapes, Split, Truth, cifar10, cifar100, image_folder,
-    imagenet_classes,
-};
-use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
+use abn_core::backbone::Family;
+use abn_data::{Collection, DataError, Split, Truth};
 
-use crate::digest::sha256;
+pub use self::cifar10::CIFAR10;
+pub use self::cifar100::CIFAR100;
+pub use self::fingerprint::{fingerprint, fingerprint_of_objects};
+pub use self::folder::FOLDER;
+pub use self::imagenet::IMAGENET;
+pub use self::shapes::SHAPES;
+use crate::recipe::augmentation::Augmentation;
+use crate::recipe::defaults::Defaults;
+
+/// All of them, in the order of lists.
+pub static ALL: &[&DataSet] = &[&SHAPES, &CIFAR10, &CIFAR100, &IMAGENET, &FOLDER];
 
 /// Environment variable that names the folder of all data sets.
 const FOLDER_VARIABLE: &str = "ABN_DATASETS";
 
-/// Images of the built-in set.
-const SHAPES_TRAIN: usize = 2000;
-/// Held-out images of the built-in set.
-const SHAPES_TEST: usize = 500;
-/// The built-in set is one fixed set: the seed of a run changes the training, not the images.
-const SHAPES_SEED: u64 = 2019;
-/// Which photographs of a folder are held out is fixed as well: runs with different seeds are
-/// measured on the same images, and no run on images that another one has learned.
-const SPLIT_SEED: u64 = 2019;
-
-/// The data sets that can be trained on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum DatasetName {
-    /// Built in: generated textured objects on cluttered backgrounds, with the mask of the object
-    Shapes,
-    /// CIFAR-10, binary version
-    Cifar10,
-    /// CIFAR-100, binary version, fine labels
-    Cifar100,
-    /// ImageNet: train/ and val/ with one folder a class
-    Imagenet,
-    /// Your photographs: one folder a class, split by chance, or train/ and val/ (needs --data)
-    Folder,
+/// A data set that can be trained on.
+pub struct DataSet {
+    /// The name as typed and stored.
+    pub name: &'static str,
+    /// What it is, for a list of choices.
+    pub about: &'static str,
+    /// Where it lies unless said otherwise.
+    pub place: Place,
+    /// Whether its images are photographs of any size.
+    pub photographs: bool,
+    /// What can be told of its images, the usual choice first; empty if there is no choice.
+    pub labels: &'static [&'static str],
+    /// Its classes, if they are known without the images.
+    pub known_classes: Option<fn() -> Vec<String>>,
+    /// What its publications train with.
+    pub defaults: Defaults,
+    /// What they train with for families that they train in another way.
+    pub families: &'static [(Family, Defaults)],
+    /// Opens one split.
+    pub open: fn(&Request) -> Result<Collection, DataError>,
 }
 
-impl DatasetName {
-    /// The name as typed and stored.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Shapes => "shapes",
-            Self::Cifar10 => "cifar10",
-            Self::Cifar100 => "cifar100",
-            Self::Imagenet => "imagenet",
-            Self::Folder => "folder",
+/// Where a data set lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: it is made.
+    BuiltIn,
+    /// In the folder of all data sets, where its reader looks for its own.
+    AmongAll,
+    /// In that folder below the one of all data sets.
+    Below(&'static str),
+    /// Nobody knows.
+    Anywhere,
+}
+
+/// What is opened of a data set.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Which images.
+    pub split: Split,
+    /// Where it lies; of no meaning for a built-in set.
+    pub folder: &'a Path,
+    /// Which of its labels are told, if not the usual ones.
+    pub labels: Option<&'a str>,
+    /// Whether photographs are asked for masks or for boxes.
+    pub truth: Option<Truth>,
+}
+
+impl DataSet {
+    /// The data set of that name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ALL.iter().copied().find(|dataset| dataset.name == name)
+    }
+
+    /// What its publications train a network of that family with.
+    pub fn defaults_for(&self, family: Family) -> Defaults {
+        let of_family = self.families.iter().find(|(known, _)| *known == family);
+        of_family.map_or(self.defaults, |(_, defaults)| *defaults)
+    }
+
+    /// What its publications do with the images.
+    pub fn augmentation(&self) -> Augmentation {
+        Augmentation {
+            augment: self.defaults.augment,
+            side: self.defaults.side,
+            photographs: self.photographs,
         }
-    }
-
-    /// Whether its images are photographs of any size.
-    pub fn has_photographs(self) -> bool {
-        matches!(self, Self::Imagenet | Self::Folder)
-    }
-
-    /// Its classes if they are known without the images.
-    pub fn known_classes(self) -> Option<Vec<String>> {
-        (self == Self::Imagenet).then(imagenet_classes)
     }
 
     /// Where the data set lies: in `given`, where it was `last`, or below the folder of all data
@@ -68,70 +103,98 @@ impl DatasetName {
     ///
     /// # Errors
     /// The current folder is unknown, or the data set lies nowhere unless said where.
-    pub fn folder(self, given: Option<&Path>, last: Option<&Path>) -> Result<Option<PathBuf>> {
-        if self == Self::Shapes {
-            ensure!(
-                given.is_none(),
-                "--data is of no use: the data set shapes is built in"
-            );
-            return Ok(None);
+    pub fn folder(
+        &self,
+        given: Option<&Path>,
+        last: Option<&Path>,
+    ) -> Result<Option<PathBuf>, PlaceError> {
+        let name = self.name;
+        if self.place == Place::BuiltIn {
+            return match given {
+                Some(_) => Err(PlaceError::BuiltIn { name }),
+                None => Ok(None),
+            };
         }
         // A folder that was moved may have come to its usual place.
-        let last = last.filter(|last| self == Self::Folder || last.exists());
+        let last = last.filter(|last| self.place == Place::Anywhere || last.exists());
         let folder = given
             .or(last)
             .map(Path::to_owned)
             .or_else(|| self.usual_folder());
-        let folder = folder.context(
-            "--dataset folder needs --data DIR: a folder with one folder of photographs a class, \
-             or with train/ and val/",
-        )?;
-        Ok(Some(
-            std::path::absolute(folder).context("--data is not a usable path")?,
-        ))
+        let folder = folder.ok_or(PlaceError::Unknown { name })?;
+        std::path::absolute(folder)
+            .map(Some)
+            .map_err(PlaceError::Unusable)
     }
 
     /// Where it lies unless said otherwise.
-    fn usual_folder(self) -> Option<PathBuf> {
-        match self {
-            Self::Shapes | Self::Folder => None,
-            // Their own folders are looked for in it.
-            Self::Cifar10 | Self::Cifar100 => Some(folder_of_all()),
-            Self::Imagenet => Some(folder_of_all().join(self.name())),
+    fn usual_folder(&self) -> Option<PathBuf> {
+        match self.place {
+            Place::BuiltIn | Place::Anywhere => None,
+            Place::AmongAll => Some(folder_of_all()),
+            Place::Below(folder) => Some(folder_of_all().join(folder)),
         }
     }
 
     /// Opens one split in a folder that [`folder`](Self::folder) gave, with where the objects lie
-    /// if that is known. `truth` asks photographs for masks or for boxes.
+    /// if that is known. `labels` chooses among [its labels](Self::labels), `truth` asks
+    /// photographs for masks or for boxes.
     ///
     /// # Errors
     /// The folder or a file in it is missing or damaged.
     pub fn open(
-        self,
+        &self,
         split: Split,
         folder: Option<&Path>,
+        labels: Option<&str>,
         truth: Option<Truth>,
     ) -> Result<Collection, DataError> {
-        let folder = || {
-            folder
-                .map(Path::to_owned)
-                .or_else(|| self.usual_folder())
-                .unwrap_or_default()
-        };
-        match self {
-            Self::Shapes => {
-                let count = if split == Split::Train {
-                    SHAPES_TRAIN
-                } else {
-                    SHAPES_TEST
-                };
-                Ok(Shapes::new(SHAPES_SEED, split, count).collection())
-            }
-            Self::Cifar10 => cifar10(&folder(), split),
-            Self::Cifar100 => cifar100(&folder(), split),
-            Self::Imagenet | Self::Folder => image_folder(&folder(), split, SPLIT_SEED, truth),
-        }
+        let usual = || self.usual_folder().unwrap_or_default();
+        let folder = folder.map_or_else(usual, Path::to_owned);
+        (self.open)(&Request {
+            split,
+            folder: &folder,
+            labels,
+            truth,
+        })
     }
+}
+
+impl fmt::Debug for DataSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for DataSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for DataSet {}
+
+/// Why a data set lies nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// A folder for a set that needs none.
+    #[error("the data set {name} is built in: a folder is of no use")]
+    BuiltIn {
+        /// The data set.
+        name: &'static str,
+    },
+    /// No folder for a set that has no usual one.
+    #[error(
+        "the data set {name} needs its folder: one with a folder of photographs a class, or with \
+         train/ and val/"
+    )]
+    Unknown {
+        /// The data set.
+        name: &'static str,
+    },
+    /// A path that cannot be used.
+    #[error("the folder of the data set is no usable path")]
+    Unusable(#[source] std::io::Error),
 }
 
 /// `ABN_DATASETS`, or `datasets` in the current folder.
@@ -140,46 +203,45 @@ fn folder_of_all() -> PathBuf {
     named.map_or_else(|| PathBuf::from("datasets"), PathBuf::from)
 }
 
-/// A short digest of a split: its size and a few dozen of its images and labels, evenly spread. It
-/// tells other data in the same place without reading everything.
-///
-/// # Errors
-/// A sample cannot be read.
-pub fn fingerprint(collection: &Collection) -> Result<String> {
-    let digest = digest(collection, |sample, bytes| {
-        bytes.extend(sample.label.to_le_bytes());
-        bytes.extend(sample.image.as_raw());
-    })?;
-    Ok(format!("{} images, {digest}", collection.samples.len()))
+/// A data set by its name on a command line.
+#[cfg(feature = "clap")]
+pub fn value_parser() -> impl clap::builder::TypedValueParser<Value = &'static DataSet> {
+    use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+    let values = ALL
+        .iter()
+        .map(|dataset| PossibleValue::new(dataset.name).help(dataset.about));
+    PossibleValuesParser::new(values)
+        .try_map(|name| DataSet::named(&name).ok_or("there is no such data set"))
 }
 
-/// The same of the objects in the images; `None` if they are not known.
-///
-/// # Errors
-/// A sample cannot be read.
-pub fn fingerprint_of_objects(collection: &Collection) -> Result<Option<String>> {
-    let bytes_of = |sample: &Sample, bytes: &mut Vec<u8>| match &sample.mask {
-        Some(mask) => bytes.extend(mask.as_raw()),
-        None => bytes.push(1),
-    };
-    collection
-        .masked
-        .then(|| digest(collection, bytes_of))
-        .transpose()
-}
+/// Data sets are stored by their names.
+pub mod by_name {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// 16 hexadecimal digits for what `bytes_of` appends for each of a few dozen samples.
-fn digest(collection: &Collection, bytes_of: impl Fn(&Sample, &mut Vec<u8>)) -> Result<String> {
-    const LOOKED_AT: usize = 64;
-    let count = collection.samples.len();
-    let mut bytes = count.to_le_bytes().to_vec();
-    for place in 0..LOOKED_AT.min(count) {
-        bytes_of(
-            &collection
-                .samples
-                .get(place * count / LOOKED_AT.min(count))?,
-            &mut bytes,
-        );
+    use super::{ALL, DataSet};
+
+    /// Writes the name.
+    ///
+    /// # Errors
+    /// Those of the format.
+    pub fn serialize<S: Serializer>(dataset: &DataSet, format: S) -> Result<S::Ok, S::Error> {
+        dataset.name.serialize(format)
     }
-    Ok(sha256(&bytes)[..16].to_owned())
+
+    /// Finds the data set of the name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(format: D) -> Result<&'static DataSet, D::Error> {
+        let name = String::deserialize(format)?;
+        DataSet::named(&name).ok_or_else(|| {
+            let known: Vec<&str> = ALL.iter().map(|dataset| dataset.name).collect();
+            D::Error::custom(format!(
+                "there is no data set `{name}`; there is {}",
+                known.join(", ")
+            ))
+        })
+    }
 }

@@ -11,17 +11,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use abn_core::state::State;
-use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use super::files::{remove, write_atomically};
+use super::{CheckpointFault, FolderError};
 use crate::digest::sha256;
-use crate::folder::files::write_atomically;
-use crate::folder::weights::{from_safetensors, to_safetensors};
 use crate::measure::records::EpochRecord;
-use crate::measure::totals::Sums;
+use crate::measure::totals::Totals;
+use crate::weights::{from_safetensors, to_safetensors};
 
 const MANIFEST: &str = "manifest.json";
 const VERSION: u32 = 1;
+
+type Result<T> = std::result::Result<T, FolderError>;
 
 /// Where a run stands: everything but the tensors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,7 +34,8 @@ pub struct Progress {
     /// Finished batches of the current epoch.
     pub batch: usize,
     /// Sums over these batches.
-    pub sums: Sums,
+    #[serde(rename = "sums")]
+    pub totals: Totals,
     /// Records of the finished epochs.
     pub history: Vec<EpochRecord>,
 }
@@ -83,7 +86,7 @@ struct Entry {
 /// Which weights of a run to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-pub enum Which {
+pub enum CheckpointChoice {
     /// The epoch with the best test accuracy
     #[default]
     Best,
@@ -124,32 +127,8 @@ impl Checkpoints {
                 manifest: None,
             });
         }
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read `{}`", path.display()))?;
-        let manifest: Manifest = serde_json::from_str(&text).with_context(|| {
-            format!(
-                "`{}` is damaged; restore it or train into another --out",
-                path.display()
-            )
-        })?;
-        ensure!(
-            manifest.version == VERSION,
-            "`{}` was written by another version of abn (layout {}, this one reads {VERSION})",
-            path.display(),
-            manifest.version
-        );
-        for entry in manifest.entries() {
-            let name = Path::new(&entry.file);
-            let plain = name
-                .file_name()
-                .is_some_and(|file| file == name.as_os_str());
-            ensure!(
-                plain,
-                "`{}` names `{}`, which is no file beside it",
-                path.display(),
-                entry.file
-            );
-        }
+        let text = fs::read_to_string(&path).map_err(FolderError::reading(&path))?;
+        let manifest = Manifest::parse(&text, &path)?;
         Ok(Self {
             folder,
             manifest: Some(manifest),
@@ -175,10 +154,7 @@ impl Checkpoints {
             return Ok(None);
         };
         let Some(latest) = &manifest.latest else {
-            bail!(
-                "`{}` holds weights but no training state to continue from",
-                self.manifest_path().display()
-            );
+            return Err(FolderError::NoTrainingState(self.manifest_path()));
         };
         Ok(Some(Resume {
             model: self.read(&latest.model)?,
@@ -205,7 +181,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// There are none yet, or their file is missing or damaged.
-    pub fn weights(&self, which: Which) -> Result<State> {
+    pub fn weights(&self, which: CheckpointChoice) -> Result<State> {
         self.read(self.entry(which)?)
     }
 
@@ -213,26 +189,21 @@ impl Checkpoints {
     ///
     /// # Errors
     /// There are none yet.
-    pub fn digest(&self, which: Which) -> Result<String> {
+    pub fn digest(&self, which: CheckpointChoice) -> Result<String> {
         Ok(self.entry(which)?.sha256.clone())
     }
 
-    fn entry(&self, which: Which) -> Result<&Entry> {
+    fn entry(&self, which: CheckpointChoice) -> Result<&Entry> {
         let manifest = self.manifest.as_ref();
         let latest = manifest
             .and_then(|manifest| manifest.latest.as_ref())
             .map(|latest| &latest.model);
         let best = manifest.and_then(|manifest| manifest.best.as_ref());
         let entry = match which {
-            Which::Best => best.or(latest),
-            Which::Latest => latest.or(best),
+            CheckpointChoice::Best => best.or(latest),
+            CheckpointChoice::Latest => latest.or(best),
         };
-        entry.with_context(|| {
-            format!(
-                "`{}` does not exist: the run has no checkpoint yet; train it first",
-                self.manifest_path().display()
-            )
-        })
+        entry.ok_or_else(|| FolderError::NoCheckpoint(self.manifest_path()))
     }
 
     /// Saves where the run stands. If the newest finished epoch is the best, its weights become the
@@ -339,13 +310,13 @@ impl Checkpoints {
             .flat_map(Manifest::entries)
             .map(|entry| entry.file.as_str())
             .collect();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
+        let reading = FolderError::reading(&self.folder);
+        for entry in fs::read_dir(&self.folder).map_err(&reading)? {
+            let entry = entry.map_err(&reading)?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if is_of_a_step(&name) && !named.contains(&*name) {
-                fs::remove_file(entry.path())
-                    .with_context(|| format!("cannot remove `{}`", entry.path().display()))?;
+                remove(&entry.path())?;
             }
         }
         Ok(())
@@ -353,27 +324,23 @@ impl Checkpoints {
 
     fn read(&self, entry: &Entry) -> Result<State> {
         let path = self.folder.join(&entry.file);
-        let read = || -> Result<State> {
-            let size = fs::metadata(&path).context("cannot be read")?.len();
-            ensure!(
-                size == entry.bytes,
-                "has {size} bytes, its manifest says {}",
-                entry.bytes
-            );
-            let bytes = fs::read(&path).context("cannot be read")?;
-            ensure!(
-                sha256(&bytes) == entry.sha256,
-                "does not have the checksum of its manifest"
-            );
-            from_safetensors(&bytes)
-        };
-        read().with_context(|| {
-            format!(
-                "checkpoint file `{}` is missing or damaged; restore it or train into another \
-                 --out",
-                path.display()
-            )
-        })
+        entry
+            .read(&path)
+            .map_err(|source| FolderError::Checkpoint { path, source })
+    }
+}
+
+impl Entry {
+    fn read(&self, path: &Path) -> std::result::Result<State, CheckpointFault> {
+        let (found, expected) = (fs::metadata(path)?.len(), self.bytes);
+        if found != expected {
+            return Err(CheckpointFault::Size { found, expected });
+        }
+        let bytes = fs::read(path)?;
+        if sha256(&bytes) != self.sha256 {
+            return Err(CheckpointFault::Checksum);
+        }
+        Ok(from_safetensors(&bytes)?)
     }
 }
 
@@ -391,6 +358,29 @@ fn is_of_a_step(name: &str) -> bool {
 }
 
 impl Manifest {
+    fn parse(text: &str, path: &Path) -> Result<Self> {
+        let path = || path.to_owned();
+        let manifest: Self = serde_json::from_str(text).map_err(|source| {
+            let path = path();
+            FolderError::Damaged { path, source }
+        })?;
+        if manifest.version != VERSION {
+            return Err(FolderError::Version {
+                path: path(),
+                found: manifest.version,
+                known: VERSION,
+            });
+        }
+        let outside = manifest.entries().find(|entry| {
+            let name = Path::new(&entry.file);
+            name.file_name() != Some(name.as_os_str())
+        });
+        match outside.map(|entry| entry.file.clone()) {
+            Some(file) => Err(FolderError::Outside { path: path(), file }),
+            None => Ok(manifest),
+        }
+    }
+
     fn entries(&self) -> impl Iterator<Item = &Entry> {
         let latest = self
             .latest
@@ -403,6 +393,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::chain;
     use burn::tensor::TensorData;
 
     fn state(value: f32) -> State {
@@ -512,13 +503,13 @@ mod tests {
         let mut bytes = fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&path, bytes).unwrap();
-        let error = format!("{:#}", saved.resume().unwrap_err());
+        let error = chain(&saved.resume().unwrap_err());
         assert!(
             error.contains("model-0000-000005.safetensors") && error.contains("checksum"),
             "{error}"
         );
         fs::remove_file(&path).unwrap();
-        let error = format!("{:#}", saved.weights(Which::Best).unwrap_err());
+        let error = chain(&saved.weights(CheckpointChoice::Best).unwrap_err());
         assert!(error.contains("model-0000-000005.safetensors"), "{error}");
     }
 

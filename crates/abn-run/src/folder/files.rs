@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use super::FolderError;
 
 /// Start of the name of every unfinished file, so that the remains of a killed process can be told.
 const TEMPORARY: &str = ".abn-tmp-";
@@ -15,7 +15,7 @@ const TEMPORARY: &str = ".abn-tmp-";
 ///
 /// # Errors
 /// The folder does not exist, is not writable or full. What was there before is intact.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     // The parent of a bare file name is the empty path.
     let folder = path
         .parent()
@@ -31,19 +31,16 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         sync_folder(folder)
     };
     let absent = !folder.exists();
-    write().with_context(|| match absent {
-        true => {
-            format!(
-                "cannot write `{}`: the folder `{}` does not exist",
-                path.display(),
-                folder.display()
-            )
-        }
-        false => {
-            format!(
-                "cannot write `{}`; free some space or choose a folder that can be written",
-                path.display()
-            )
+    write().map_err(|source| {
+        let (path, folder) = (path.to_owned(), folder.to_owned());
+        if absent {
+            FolderError::NoFolder {
+                path,
+                folder,
+                source,
+            }
+        } else {
+            FolderError::Write { path, source }
         }
     })
 }
@@ -71,17 +68,22 @@ fn sync_folder(folder: &Path) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The folder cannot be read or a file in it not be removed.
-pub fn remove_unfinished(folder: &Path) -> Result<()> {
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))?
-    {
-        let entry = entry?;
+pub fn remove_unfinished(folder: &Path) -> Result<(), FolderError> {
+    for entry in fs::read_dir(folder).map_err(FolderError::reading(folder))? {
+        let entry = entry.map_err(FolderError::reading(folder))?;
         if is_unfinished(&entry.file_name()) {
-            fs::remove_file(entry.path())
-                .with_context(|| format!("cannot remove `{}`", entry.path().display()))?;
+            remove(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Removes a file.
+pub(super) fn remove(path: &Path) -> Result<(), FolderError> {
+    fs::remove_file(path).map_err(|source| FolderError::Remove {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Whether a file of that name is the remains of a write that was cut short.

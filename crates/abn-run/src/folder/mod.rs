@@ -1,7 +1,8 @@
-//! How a run lies on a disk.
+//! How a run lies on a disk. Nothing else in this crate needs files.
 
 pub mod checkpoint;
+mod error;
 pub mod files;
-pub mod foreign;
 pub mod run_dir;
-pub mod weights;
+
+pub use self::error::{CheckpointFault, FolderError};

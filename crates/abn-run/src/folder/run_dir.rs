@@ -12,19 +12,25 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use crate::folder::files::{is_unfinished, remove_unfinished, write_atomically};
+use super::FolderError;
+use super::files::{is_unfinished, remove_unfinished, write_atomically};
 use crate::recipe::RunConfig;
 
-const CONFIG: &str = "config.json";
+/// Name of the file with everything that decides the run.
+pub const CONFIG: &str = "config.json";
+/// Name of the file with one record an epoch.
+pub const METRICS: &str = "metrics.jsonl";
+/// Name of the file with the times of the epochs.
+pub const TIMING: &str = "timing.jsonl";
+/// Name of the file with the final figures.
+pub const RESULTS: &str = "results.json";
+/// Name of the page that shows the run.
+pub const REPORT: &str = "report.html";
 const LOCK: &str = ".lock";
 
-/// Another process is training in that run.
-#[derive(Debug, thiserror::Error)]
-#[error("another process is training in `{}`; wait for it or choose another --out", .0.display())]
-pub struct InUse(PathBuf);
+type Result<T> = std::result::Result<T, FolderError>;
 
 /// An open run.
 #[derive(Debug)]
@@ -43,22 +49,17 @@ impl RunDir {
         if path.join(CONFIG).exists() {
             return read_config(path).map(Some);
         }
-        ensure!(
-            !path.exists() || path.is_dir(),
-            "`{}` is a file; --out names a folder for the run",
-            path.display()
-        );
+        if path.exists() && !path.is_dir() {
+            return Err(FolderError::IsFile(path.to_owned()));
+        }
         // Another process may have made the run after the first look.
         let unused = !path.exists() || is_unused(path)?;
         if !unused && path.join(CONFIG).exists() {
             return read_config(path).map(Some);
         }
-        ensure!(
-            unused,
-            "`{}` has files in it but is not a run (no {CONFIG}); nothing was changed, choose \
-             another --out",
-            path.display()
-        );
+        if !unused {
+            return Err(FolderError::Occupied(path.to_owned()));
+        }
         Ok(None)
     }
 
@@ -70,13 +71,7 @@ impl RunDir {
     /// configuration.
     pub fn open_for_writing(path: &Path, config: &RunConfig) -> Result<Self> {
         let text = json_text(config)?;
-        let unwritable = || {
-            format!(
-                "cannot create `{}`; choose an --out that can be written",
-                path.display()
-            )
-        };
-        fs::create_dir_all(path).with_context(unwritable)?;
+        fs::create_dir_all(path).map_err(FolderError::writing_in(path))?;
         let run = Self {
             path: path.to_owned(),
             _lock: Some(lock(path)?),
@@ -89,7 +84,7 @@ impl RunDir {
         if existing.as_ref() != Some(config) {
             run.write(CONFIG, text.as_bytes())?;
         }
-        fs::create_dir_all(run.checkpoints()).with_context(unwritable)?;
+        fs::create_dir_all(run.checkpoints()).map_err(FolderError::writing_in(path))?;
         remove_unfinished(&run.path)?;
         remove_unfinished(&run.checkpoints())?;
         Ok(run)
@@ -100,16 +95,12 @@ impl RunDir {
     /// # Errors
     /// There is no run at that path, or its configuration cannot be read.
     pub fn open(path: &Path) -> Result<(Self, RunConfig)> {
-        ensure!(
-            path.exists(),
-            "there is no run at `{}`; `abn train --out {0}` makes one",
-            path.display()
-        );
-        ensure!(
-            path.join(CONFIG).exists(),
-            "`{}` is not a run (it has no {CONFIG}); name the folder that `abn train --out` made",
-            path.display()
-        );
+        if !path.exists() {
+            return Err(FolderError::NoRun(path.to_owned()));
+        }
+        if !path.join(CONFIG).exists() {
+            return Err(FolderError::NotARun(path.to_owned()));
+        }
         Ok((
             Self {
                 path: path.to_owned(),
@@ -168,18 +159,10 @@ impl RunDir {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read `{}`", path.display()))?;
-        let parse = |line: &str| serde_json::from_str(line);
-        text.lines()
-            .map(parse)
-            .collect::<Result<_, _>>()
-            .with_context(|| {
-                format!(
-                    "`{}` is damaged; restore it or train into another --out",
-                    path.display()
-                )
-            })
+        let text = fs::read_to_string(&path).map_err(FolderError::reading(&path))?;
+        let lines = text.lines().map(serde_json::from_str);
+        let records: std::result::Result<Vec<T>, _> = lines.collect();
+        records.map_err(|source| FolderError::Damaged { path, source })
     }
 }
 
@@ -196,13 +179,13 @@ pub fn checkpoints_of(run: &Path) -> PathBuf {
 }
 
 fn json_text(value: &impl Serialize) -> Result<String> {
-    Ok(serde_json::to_string_pretty(value).context("this run cannot be described in JSON")? + "\n")
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 /// Whether a folder holds nothing but what a killed process may have left before it made a run.
 fn is_unused(path: &Path) -> Result<bool> {
-    for entry in fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))? {
-        let name = entry?.file_name();
+    for entry in fs::read_dir(path).map_err(FolderError::reading(path))? {
+        let name = entry.map_err(FolderError::reading(path))?.file_name();
         if name != LOCK && !is_unfinished(&name) {
             return Ok(false);
         }
@@ -211,45 +194,36 @@ fn is_unused(path: &Path) -> Result<bool> {
 }
 
 fn read_config(path: &Path) -> Result<RunConfig> {
-    let file = path.join(CONFIG);
-    let text =
-        fs::read_to_string(&file).with_context(|| format!("cannot read `{}`", file.display()))?;
-    RunConfig::parse(&text).with_context(|| format!("`{}` cannot be used", file.display()))
+    let path = path.join(CONFIG);
+    let text = fs::read_to_string(&path).map_err(FolderError::reading(&path))?;
+    RunConfig::parse(&text).map_err(|source| FolderError::Configuration { path, source })
 }
 
 fn lock(path: &Path) -> Result<File> {
-    let file = File::create(path.join(LOCK)).with_context(|| {
-        format!(
-            "cannot write in `{}`; choose an --out that can be written",
-            path.display()
-        )
-    })?;
+    let file = File::create(path.join(LOCK)).map_err(FolderError::writing_in(path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(InUse(path.to_owned()).into()),
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("cannot lock `{}`", path.display()))
-        }
+        Err(TryLockError::WouldBlock) => Err(FolderError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(FolderError::Lock {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 fn refuse_differences(path: &Path, existing: &RunConfig, asked: &RunConfig) -> Result<()> {
     let differences = existing.differences(asked);
-    let lines = differences.iter().map(|(name, run, asked)| {
-        format!(
-            "\n  {name}: {} in the run, {} asked for",
-            shorten(run),
-            shorten(asked)
-        )
-    });
-    ensure!(
-        differences.is_empty(),
-        "`{}` is a run of another configuration; nothing was changed. Choose another --out, or ask \
-         for the same:{}",
-        path.display(),
-        lines.collect::<String>()
-    );
-    Ok(())
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let line = |(name, run, asked): &(String, String, String)| {
+        let (run, asked) = (shorten(run), shorten(asked));
+        format!("{name}: {run} in the run, {asked} asked for")
+    };
+    Err(FolderError::OtherConfiguration {
+        path: path.to_owned(),
+        differences: differences.iter().map(line).collect(),
+    })
 }
 
 fn shorten(text: &str) -> String {

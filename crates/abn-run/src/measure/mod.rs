@@ -1,9 +1,11 @@
-//! Measuring a network: what a forward pass gives, sums over images, and what is recorded of them.
+//! Measuring a network: what it is trained for, sums over images, and what is recorded of them.
 
+pub mod classification;
 pub mod drift;
 pub mod evaluate;
+pub mod health;
 pub mod pointing;
 pub mod readback;
 pub mod records;
-pub mod statistics;
+pub mod task;
 pub mod totals;

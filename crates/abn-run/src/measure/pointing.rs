@@ -1,13 +1,13 @@
 //! The pointing game (Zhang et al. 2016): how often the maximum of a map lies on the object.
 
 use abn_core::Classifier;
-use abn_core::explain::{Localisation, Mask};
+use abn_core::explain::{Localisation, MapSizeError, Mask};
 use abn_data::Loader;
-use anyhow::Result;
 use burn::tensor::Device;
 use image::GrayImage;
 
 use super::evaluate::for_each_batch;
+use crate::RunError;
 
 /// Sums over images.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,7 +28,7 @@ pub fn pointing_game(
     classifier: &Classifier,
     loader: &Loader,
     device: &Device,
-) -> Result<Option<PointingGame>> {
+) -> Result<Option<PointingGame>, RunError> {
     let mut game = PointingGame::default();
     for_each_batch(classifier, loader, device, |batch, outcome| {
         let maps = outcome
@@ -45,7 +45,7 @@ pub fn pointing_game(
                 game.coverage += mask.coverage();
             }
         }
-        Ok(true)
+        Ok::<bool, RunError>(true)
     })?;
     Ok((game.images > 0).then_some(game))
 }
@@ -54,11 +54,7 @@ pub fn pointing_game(
 ///
 /// # Errors
 /// The mask has no pixels.
-pub fn object(mask: &GrayImage) -> Result<Mask> {
+pub fn object(mask: &GrayImage) -> Result<Mask, MapSizeError> {
     let inside = mask.pixels().map(|pixel| pixel[0] > 0).collect();
-    Ok(Mask::new(
-        mask.height() as usize,
-        mask.width() as usize,
-        inside,
-    )?)
+    Mask::new(mask.height() as usize, mask.width() as usize, inside)
 }

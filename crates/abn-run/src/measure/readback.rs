@@ -1,8 +1,7 @@
 //! What a forward pass gave, read back to the host: logits, maps, and what follows from them.
 
-use abn_core::Output;
-use abn_core::explain::AttentionMap;
-use anyhow::Result;
+use abn_core::explain::{AttentionMap, MapSizeError};
+use abn_core::{Output, Outputs};
 use burn::tensor::TensorData;
 
 /// Rows of numbers, as read back from a device.
@@ -29,30 +28,30 @@ impl Rows {
     }
 }
 
-/// What a forward pass gave, on the host.
+/// The output of a classifier, on the host.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct HostOutput {
     /// Perception logits, one row an image.
     pub logits: Rows,
     /// Of the attention branch, if there is one.
-    pub attention: Option<AttentionOutcome>,
+    pub attention: Option<HostAttention>,
 }
 
 /// What the attention branch gave, on the host.
 #[derive(Debug, Clone)]
-pub struct AttentionOutcome {
+pub struct HostAttention {
     /// Attention logits, one row an image.
     pub logits: Rows,
     /// Maps, one an image.
     pub maps: Vec<AttentionMap>,
 }
 
-impl Outcome {
+impl HostOutput {
     /// Reads the output of a forward pass back; without the maps if they are not asked for.
     ///
     /// # Errors
     /// A map has no values.
-    pub fn read(output: Output, with_maps: bool) -> Result<Self> {
+    pub fn read(output: Output, with_maps: bool) -> Result<Self, MapSizeError> {
         let [_, classes] = output.logits.dims();
         let logits = Rows::read(output.logits.into_data(), classes);
         let Some(attention) = output.attention else {
@@ -69,7 +68,7 @@ impl Outcome {
                 maps.push(AttentionMap::new(height, width, map.to_vec())?);
             }
         }
-        let attention = AttentionOutcome {
+        let attention = HostAttention {
             logits: Rows::read(attention.logits.into_data(), classes),
             maps,
         };
@@ -80,24 +79,24 @@ impl Outcome {
     }
 }
 
-/// Minus the logarithm of the label's softmax, in double precision.
-pub fn cross_entropy(logits: &[f32], label: usize) -> f64 {
+/// Minus the logarithm of the softmax of the right class, in double precision.
+pub fn cross_entropy(logits: &[f32], class: usize) -> f64 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits
         .iter()
         .map(|logit| f64::from(logit - highest).exp())
         .sum();
-    sum.ln() - f64::from(logits[label] - highest)
+    sum.ln() - f64::from(logits[class] - highest)
 }
 
-/// Classes that are ahead of the label: higher, or as high and of a lower number. NaN is behind
+/// Classes that are ahead of one: higher, or as high and of a lower number. NaN is behind
 /// everything.
-pub fn rank(logits: &[f32], label: usize) -> usize {
-    let own = logits[label];
+pub fn rank(logits: &[f32], class: usize) -> usize {
+    let own = logits[class];
     if own.is_nan() {
         return logits.len();
     }
-    let ahead = |(class, logit): (usize, &f32)| *logit > own || (*logit == own && class < label);
+    let ahead = |(other, logit): (usize, &f32)| *logit > own || (*logit == own && other < class);
     logits
         .iter()
         .enumerate()
@@ -105,22 +104,34 @@ pub fn rank(logits: &[f32], label: usize) -> usize {
         .count()
 }
 
-/// Softmax of logits, in double precision.
-pub fn probabilities(logits: &[f32]) -> Vec<f64> {
+/// Softmax of the logits of one group, in double precision.
+fn softmax(logits: &[f32]) -> impl Iterator<Item = f64> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponentials: Vec<f64> = logits
         .iter()
         .map(|logit| f64::from(logit - highest).exp())
         .collect();
     let sum: f64 = exponentials.iter().sum();
-    exponentials.into_iter().map(|value| value / sum).collect()
+    exponentials.into_iter().map(move |value| value / sum)
 }
 
-/// Class of the largest logit; the first of equals.
-pub fn predicted(logits: &[f32]) -> usize {
+/// The probability of every class among those of its group.
+pub fn probabilities(logits: &[f32], outputs: &Outputs) -> Vec<f64> {
+    let spans = outputs.spans();
+    spans.flat_map(|span| softmax(&logits[span])).collect()
+}
+
+/// Class of the largest logit of one group; the first of equals.
+fn highest(logits: &[f32]) -> usize {
     (0..logits.len())
         .find(|class| rank(logits, *class) == 0)
         .unwrap_or(0)
+}
+
+/// The predicted class of each group, counted in the group.
+pub fn predicted(logits: &[f32], outputs: &Outputs) -> Vec<usize> {
+    let spans = outputs.spans();
+    spans.map(|span| highest(&logits[span])).collect()
 }
 
 #[cfg(test)]
@@ -132,11 +143,18 @@ mod tests {
         assert!((cross_entropy(&[0.0, 0.0], 1) - 2.0_f64.ln()).abs() < 1e-12);
         assert!((cross_entropy(&[1000.0, 0.0], 1) - 1000.0).abs() < 1e-9);
         assert_eq!(
-            [0, 1, 2].map(|label| rank(&[1.0, 3.0, 1.0], label)),
+            [0, 1, 2].map(|class| rank(&[1.0, 3.0, 1.0], class)),
             [1, 0, 2]
         );
         assert_eq!(rank(&[f32::NAN, 1.0], 0), 2);
-        assert_eq!(predicted(&[1.0, 3.0, 3.0]), 1);
-        assert_eq!(probabilities(&[0.0, 0.0]), [0.5, 0.5]);
+        assert_eq!(highest(&[1.0, 3.0, 3.0]), 1);
+    }
+
+    #[test]
+    fn every_group_has_its_own_probabilities_and_prediction() {
+        let outputs = Outputs::of(vec![2, 3]);
+        let logits = [0.0, 0.0, 7.0, 7.0, f32::NEG_INFINITY];
+        assert_eq!(probabilities(&logits, &outputs), [0.5, 0.5, 0.5, 0.5, 0.0]);
+        assert_eq!(predicted(&[1.0, 3.0, 0.0, 2.0, 5.0], &outputs), [1, 2]);
     }
 }

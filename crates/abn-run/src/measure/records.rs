@@ -20,12 +20,12 @@ pub struct EpochRecord {
     /// State of the attention maps on the test images; absent without an attention branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maps: Option<MapHealth>,
-    /// Whether this epoch has the best test top-1 so far (the earliest of equals).
+    /// Whether this epoch has the [best](Figures::best) test figure so far (the earliest of equals).
     pub best: bool,
 }
 
 /// Means over a set of images.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Number of images.
     pub images: usize,
@@ -36,10 +36,91 @@ pub struct Summary {
     /// Cross-entropy of the attention branch, unweighted; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention_loss: Option<f64>,
-    /// Fraction of images whose label has the largest perception logit.
+    /// How many images are told rightly.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// What a network is chosen by, as fractions of the images. Each kind of target has its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Figures {
+    /// Of one label an image.
+    Label(Hits),
+    /// Of several labels an image.
+    Labels {
+        /// Mean of the labels' top-1.
+        mean_top1: f64,
+        /// Fraction of the images whose labels are all told rightly.
+        all_right: f64,
+        /// Label by label.
+        groups: Vec<GroupFigures>,
+    },
+}
+
+/// How often the right class is among the first.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Hits {
+    /// Fraction of images whose right class has the largest perception logit.
     pub top1: f64,
-    /// Fraction of images whose label is among the five largest perception logits.
+    /// Fraction of images whose right class is among the five largest perception logits.
     pub top5: f64,
+}
+
+/// The figures of one label of several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupFigures {
+    /// What the label is about.
+    pub name: String,
+    /// How often it is told rightly.
+    #[serde(flatten)]
+    pub hits: Hits,
+}
+
+impl Figures {
+    /// The figure that decides which epoch is the best: more is better.
+    pub fn best(&self) -> f64 {
+        match self {
+            Self::Label(hits) => hits.top1,
+            Self::Labels { mean_top1, .. } => *mean_top1,
+        }
+    }
+
+    /// What that figure is called.
+    pub fn best_name(&self) -> &'static str {
+        match self {
+            Self::Label(_) => "top-1",
+            Self::Labels { .. } => "mean top-1",
+        }
+    }
+
+    /// The figures of all labels together by name, that of the best epoch first.
+    pub fn main(&self) -> Vec<(&'static str, f64)> {
+        let best = (self.best_name(), self.best());
+        match self {
+            Self::Label(hits) => vec![best, ("top-5", hits.top5)],
+            Self::Labels { all_right, .. } => vec![best, ("all right", *all_right)],
+        }
+    }
+
+    /// The figures of each of several labels; none of one.
+    pub fn groups(&self) -> &[GroupFigures] {
+        match self {
+            Self::Label(_) => &[],
+            Self::Labels { groups, .. } => groups,
+        }
+    }
+
+    /// All figures by name, that of the best epoch first.
+    pub fn named(&self) -> Vec<(String, f64)> {
+        let main = self.main().into_iter();
+        let mut figures: Vec<_> = main.map(|(name, value)| (name.to_owned(), value)).collect();
+        for GroupFigures { name, hits } in self.groups() {
+            figures.push((format!("{name} top-1"), hits.top1));
+            figures.push((format!("{name} top-5"), hits.top5));
+        }
+        figures
+    }
 }
 
 /// How the attention maps of a set of images look as a whole: a branch that died shows here first.
@@ -131,5 +212,43 @@ mod tests {
         let record: EpochRecord = serde_json::from_str(line).unwrap();
         assert_eq!(record.maps.unwrap().drift, None);
         assert_eq!(serde_json::to_string(&record).unwrap(), line);
+    }
+
+    #[test]
+    fn several_labels_have_figures_of_their_own() {
+        let hits = |top1, top5| Hits { top1, top5 };
+        let group = |name: &str, hits| GroupFigures {
+            name: name.to_owned(),
+            hits,
+        };
+        let figures = Figures::Labels {
+            mean_top1: 0.625,
+            all_right: 0.25,
+            groups: vec![
+                group("fine", hits(0.5, 0.75)),
+                group("coarse", hits(0.75, 1.0)),
+            ],
+        };
+        let summary = Summary {
+            images: 4,
+            loss: 1.0,
+            perception_loss: 1.0,
+            attention_loss: None,
+            figures,
+        };
+        let line = serde_json::to_string(&summary).unwrap();
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"images":4,"loss":1.0,"perception_loss":1.0,"mean_top1":0.625,"all_right":0.25,"#,
+                r#""groups":[{"name":"fine","top1":0.5,"top5":0.75},"#,
+                r#"{"name":"coarse","top1":0.75,"top5":1.0}]}"#
+            )
+        );
+        assert_eq!(serde_json::from_str::<Summary>(&line).unwrap(), summary);
+        assert_eq!(
+            (summary.figures.best(), summary.figures.named().len()),
+            (0.625, 6)
+        );
     }
 }

@@ -2,21 +2,20 @@
 
 use abn_core::Architecture;
 use abn_core::architecture::{ArchitectureError, BlockName};
-use anyhow::{Result, anyhow, ensure};
+
+use super::RecipeError;
 
 /// The architecture of that name.
 ///
 /// # Errors
 /// There is none; the message suggests the nearest published one.
-pub fn parse(name: &str) -> Result<Architecture> {
-    Architecture::parse(name).map_err(|error| match &error {
-        ArchitectureError::Unknown { name } => {
-            anyhow!(
-                "{error}; did you mean `{}`? `abn models` lists the published ones",
-                nearest(name)
-            )
-        }
-        _ => anyhow!(error),
+pub fn parse(name: &str) -> Result<Architecture, RecipeError> {
+    Architecture::parse(name).map_err(|source| {
+        let nearest = match &source {
+            ArchitectureError::Unknown { name } => nearest(name),
+            _ => None,
+        };
+        RecipeError::Architecture { source, nearest }
     })
 }
 
@@ -24,24 +23,20 @@ pub fn parse(name: &str) -> Result<Architecture> {
 ///
 /// # Errors
 /// There is none, or its name asks for other blocks.
-pub fn with_block(name: &str, block: Option<BlockName>) -> Result<Architecture> {
+pub fn with_block(name: &str, block: Option<BlockName>) -> Result<Architecture, RecipeError> {
     let named = parse(name)?;
     let Some(block) = block else { return Ok(named) };
     let (own, _) = BlockName::split(&named.name);
-    ensure!(
-        own == BlockName::Plain || own == block,
-        "`{}` names the blocks, and --block asks for others; give --arch the name without them",
-        named.name
-    );
+    if own != BlockName::Plain && own != block {
+        return Err(RecipeError::Blocks { name: named.name });
+    }
     parse(&block.rename(&named.name))
 }
 
-fn nearest(name: &str) -> String {
-    let candidates = Architecture::published()
-        .into_iter()
-        .map(|architecture| architecture.name);
-    let distance = |candidate: &String| strsim::damerau_levenshtein(candidate, name);
-    candidates.min_by_key(distance).unwrap_or_default()
+fn nearest(name: &str) -> Option<String> {
+    let published = Architecture::published().into_iter();
+    let candidates = published.map(|architecture| architecture.name);
+    candidates.min_by_key(|candidate| strsim::damerau_levenshtein(candidate, name))
 }
 
 #[cfg(test)]

@@ -4,9 +4,6 @@
 
 use abn_data::Step;
 
-use crate::datasets::DatasetName;
-use crate::recipe::Recipe;
-
 /// Side of the inputs of ImageNet's networks, and of CIFAR's.
 const PHOTOGRAPH_SIDE: u32 = 224;
 const SMALL_SIDE: u32 = 32;
@@ -27,48 +24,33 @@ pub enum Augment {
 
 /// Everything that decides the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Inputs {
-    /// Of training images.
+pub struct Augmentation {
+    /// What training images go through.
     pub augment: Augment,
     /// Side of the square inputs in pixels.
     pub side: u32,
     /// Whether the pictures are of any size and are evaluated by their middle.
-    photographs: bool,
+    pub photographs: bool,
 }
 
-impl Inputs {
-    /// What the publications do with a data set.
-    pub fn of(dataset: DatasetName) -> Self {
-        let photographs = dataset.has_photographs();
-        let (augment, side) = if photographs {
-            (Augment::ResizeCrop, PHOTOGRAPH_SIDE)
-        } else {
-            (Augment::PadCrop, SMALL_SIDE)
-        };
-        Self {
-            augment,
-            side,
-            photographs,
-        }
-    }
-
-    /// What a recipe's steps were made of.
-    pub fn of_recipe(recipe: &Recipe) -> Self {
-        let usual = Self::of(recipe.dataset);
-        let augment = recipe.train_steps.iter().find_map(|step| match step {
+impl Augmentation {
+    /// The same with what these steps of training images and of others were made of.
+    #[must_use]
+    pub fn in_steps(self, train: &[Step], eval: &[Step]) -> Self {
+        let augment = train.iter().find_map(|step| match step {
             Step::RandomCrop { .. } => Some(Augment::ResizeCrop),
             Step::RandomResizedCrop { .. } => Some(Augment::RandomResizedCrop),
             Step::PadCrop { .. } => Some(Augment::PadCrop),
             _ => None,
         });
-        let side = recipe.eval_steps.iter().find_map(|step| match step {
+        let side = eval.iter().find_map(|step| match step {
             Step::CenterCrop { size } => Some(*size),
             _ => None,
         });
         Self {
-            augment: augment.unwrap_or(usual.augment),
-            side: side.unwrap_or(usual.side),
-            ..usual
+            augment: augment.unwrap_or(self.augment),
+            side: side.unwrap_or(self.side),
+            ..self
         }
     }
 
@@ -121,6 +103,7 @@ impl Inputs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::datasets::{ALL, CIFAR10, FOLDER, IMAGENET};
 
     fn resize(side: u32) -> Step {
         Step::Resize {
@@ -131,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_publications_steps() {
-        let cifar = Inputs::of(DatasetName::Cifar10);
+        let cifar = CIFAR10.augmentation();
         assert_eq!(
             cifar.train_steps(),
             [Step::PadCrop { padding: 4 }, Step::Flip]
@@ -143,7 +126,7 @@ mod tests {
                 Step::CenterCrop { size: 32 }
             ]
         );
-        let imagenet = Inputs::of(DatasetName::Imagenet);
+        let imagenet = IMAGENET.augmentation();
         assert_eq!(
             imagenet.train_steps(),
             [resize(256), Step::RandomCrop { size: 224 }, Step::Flip]
@@ -155,7 +138,7 @@ mod tests {
                 Step::CenterCrop { size: 224 }
             ]
         );
-        let abn = Inputs {
+        let abn = Augmentation {
             augment: Augment::RandomResizedCrop,
             ..imagenet
         };
@@ -168,9 +151,9 @@ mod tests {
 
     #[test]
     fn other_sizes_keep_the_proportions() {
-        let folder = Inputs {
+        let folder = Augmentation {
             side: 112,
-            ..Inputs::of(DatasetName::Folder)
+            ..FOLDER.augmentation()
         };
         assert_eq!(
             folder.train_steps(),
@@ -183,10 +166,10 @@ mod tests {
                 Step::CenterCrop { size: 112 }
             ]
         );
-        let padded = Inputs {
+        let padded = Augmentation {
             augment: Augment::PadCrop,
             side: 64,
-            ..Inputs::of(DatasetName::Cifar10)
+            ..CIFAR10.augmentation()
         };
         assert_eq!(
             padded.train_steps(),
@@ -203,26 +186,21 @@ mod tests {
 
     #[test]
     fn inputs_are_read_back_from_the_steps() {
-        for dataset in [
-            DatasetName::Shapes,
-            DatasetName::Cifar100,
-            DatasetName::Imagenet,
-            DatasetName::Folder,
-        ] {
+        for dataset in ALL {
             for augment in [
                 Augment::ResizeCrop,
                 Augment::RandomResizedCrop,
                 Augment::PadCrop,
             ] {
                 for side in [32, 100, 224] {
-                    let inputs = Inputs {
+                    let inputs = Augmentation {
                         augment,
                         side,
-                        ..Inputs::of(dataset)
+                        ..dataset.augmentation()
                     };
-                    let mut recipe = Recipe::of(dataset, None);
-                    recipe.set_inputs(inputs);
-                    assert_eq!(Inputs::of_recipe(&recipe), inputs);
+                    let usual = dataset.augmentation();
+                    let found = usual.in_steps(&inputs.train_steps(), &inputs.eval_steps());
+                    assert_eq!(found, inputs);
                 }
             }
         }

@@ -6,19 +6,24 @@ use abn_core::backbone::{Family, NetworkConfig};
 use abn_core::mixed::MixedAttentionConfig;
 use abn_core::sgd::SgdConfig;
 use abn_data::{Normalization, Step, Transform};
-use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
 pub mod architectures;
 pub mod augmentation;
+pub mod defaults;
+mod error;
 pub mod overrides;
+pub mod recognise;
 mod run_config;
 pub mod schedule;
 
-use self::augmentation::Inputs;
+use self::augmentation::Augmentation;
+use self::defaults::Defaults;
+pub use self::error::RecipeError;
+use self::error::require;
 pub use self::run_config::{Init, RunConfig, VERSION};
 use self::schedule::Schedule;
-use crate::datasets::DatasetName;
+use crate::datasets::{DataSet, by_name};
 
 /// More epochs than anyone trains, few enough that no count of batches overflows.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -34,7 +39,11 @@ pub const MOST_CLASSES: usize = 1_000_000;
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     /// The data set.
-    pub dataset: DatasetName,
+    #[serde(with = "by_name")]
+    pub dataset: &'static DataSet,
+    /// Which of its labels are told, if not the usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<String>,
     /// Train on the first so many images only.
     pub limit: Option<usize>,
     /// Name of the backbone.
@@ -68,121 +77,71 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe of a data set's publications, for a run of so many epochs (or the usual number).
-    pub fn of(dataset: DatasetName, epochs: Option<usize>) -> Self {
-        let mut recipe = match dataset {
-            DatasetName::Shapes => Self::shapes(epochs.unwrap_or(7)),
-            DatasetName::Cifar10 | DatasetName::Cifar100 => Self::cifar(epochs.unwrap_or(300)),
-            DatasetName::Imagenet => Self::imagenet(epochs.unwrap_or(90)),
-            DatasetName::Folder => Self::folder(epochs.unwrap_or(30)),
-        };
-        recipe.dataset = dataset;
-        recipe.set_inputs(Inputs::of(dataset));
-        recipe
+    /// The recipe of a data set's publications for its usual network, in a run of so many epochs
+    /// (or the usual number).
+    pub fn of(dataset: &'static DataSet, epochs: Option<usize>) -> Self {
+        Self::with(dataset, &dataset.defaults, epochs)
     }
 
-    /// ABN section 4.1 and its code.
-    fn cifar(epochs: usize) -> Self {
+    /// The recipe of a data set's publications for networks of a family, in a run of so many epochs
+    /// (or the usual number).
+    pub fn for_family(dataset: &'static DataSet, family: Family, epochs: Option<usize>) -> Self {
+        Self::with(dataset, &dataset.defaults_for(family), epochs)
+    }
+
+    fn with(dataset: &'static DataSet, defaults: &Defaults, epochs: Option<usize>) -> Self {
+        let epochs = epochs.unwrap_or(defaults.epochs);
+        let inputs = dataset.augmentation();
         Self {
-            dataset: DatasetName::Cifar10,
+            dataset,
+            labels: None,
             limit: None,
-            architecture: "resnet20".to_owned(),
+            architecture: defaults.architecture.to_owned(),
             block: None,
-            dropout: None,
+            dropout: defaults.dropout,
             attention: Some(AttentionConfig::abn()),
             epochs,
-            batch_size: 128,
-            learning_rate: 0.1,
-            // Divided by 10 at 50 % and 75 % of the epochs.
-            schedule: milestones(epochs, &[50, 75]),
-            gamma: 0.1,
-            sgd: SgdConfig {
-                momentum: 0.9,
-                weight_decay: 1e-4,
-            },
+            batch_size: defaults.batch_size,
+            learning_rate: defaults.learning_rate,
+            schedule: defaults.falls.schedule(epochs),
+            gamma: defaults.gamma,
+            sgd: defaults.sgd,
             seed: 0,
-            train_steps: vec![],
-            eval_steps: vec![],
-            normalization: Normalization::CIFAR,
+            train_steps: inputs.train_steps(),
+            eval_steps: inputs.eval_steps(),
+            normalization: defaults.normalization,
         }
     }
 
-    /// What ABN's code trains in another way for a family on CIFAR (its README and TRAINING.md),
-    /// for a run of so many epochs (or the usual number).
-    #[must_use]
-    pub fn for_family(mut self, family: Family, epochs: Option<usize>) -> Self {
-        if !matches!(self.dataset, DatasetName::Cifar10 | DatasetName::Cifar100) {
-            return self;
-        }
-        match family {
-            Family::WideResNet => {
-                self.epochs = epochs.unwrap_or(200);
-                self.schedule = milestones(self.epochs, &[30, 60, 80]);
-                self.gamma = 0.2;
-                self.sgd.weight_decay = 5e-4;
-                self.dropout = self.dropout.or(Some(0.3));
-            }
-            Family::DenseNet => self.batch_size = 64,
-            Family::ResNext => self.sgd.weight_decay = 5e-4,
-            Family::ResNet | Family::Vgg => {}
-        }
-        self
+    /// Learns these of the data set's labels.
+    pub fn choose_labels(&mut self, labels: &str) {
+        let usual = self.dataset.labels.first() == Some(&labels);
+        self.labels = (!usual).then(|| labels.to_owned());
     }
 
-    /// Something to look at within two minutes.
-    fn shapes(epochs: usize) -> Self {
-        Self {
-            architecture: "resnet8".to_owned(),
-            batch_size: 16,
-            learning_rate: 0.05,
-            schedule: Schedule::Cosine,
-            sgd: SgdConfig {
-                momentum: 0.9,
-                weight_decay: 5e-4,
-            },
-            ..Self::cifar(epochs)
-        }
+    /// What its steps were made of.
+    pub fn augmentation(&self) -> Augmentation {
+        let usual = self.dataset.augmentation();
+        usual.in_steps(&self.train_steps, &self.eval_steps)
     }
 
-    /// ABN's code on ImageNet; MANet differs in the augmentation.
-    fn imagenet(epochs: usize) -> Self {
-        Self {
-            architecture: "resnet50".to_owned(),
-            batch_size: 256,
-            schedule: Schedule::Step(30),
-            normalization: Normalization::IMAGENET,
-            ..Self::cifar(epochs)
-        }
+    /// Side of the square inputs in pixels.
+    pub fn side(&self) -> usize {
+        self.augmentation().side as usize
     }
 
-    /// A few hundred to some thousand photographs: small batches, so that there are enough steps.
-    fn folder(epochs: usize) -> Self {
-        Self {
-            architecture: "resnet18".to_owned(),
-            batch_size: 32,
-            learning_rate: 0.05,
-            schedule: Schedule::Cosine,
-            sgd: SgdConfig {
-                momentum: 0.9,
-                weight_decay: 5e-4,
-            },
-            normalization: Normalization::IMAGENET,
-            ..Self::cifar(epochs)
-        }
-    }
-
-    /// Takes over the steps that these inputs stand for.
-    pub fn set_inputs(&mut self, inputs: Inputs) {
-        self.train_steps = inputs.train_steps();
-        self.eval_steps = inputs.eval_steps();
+    /// Takes over the steps that this augmentation stands for.
+    pub fn set_augmentation(&mut self, augmentation: Augmentation) {
+        self.train_steps = augmentation.train_steps();
+        self.eval_steps = augmentation.eval_steps();
     }
 
     /// The backbone.
     ///
     /// # Errors
     /// There is none of that name, or its blocks have no place for an attention module.
-    pub fn network(&self) -> Result<NetworkConfig> {
-        let mut network = crate::recipe::architectures::parse(&self.architecture)?.network;
+    pub fn network(&self) -> Result<NetworkConfig, RecipeError> {
+        let mut network = architectures::parse(&self.architecture)?.network;
         if let Some(attention) = &self.block {
             network = network.with_block_attention(Some(attention))?;
         }
@@ -196,8 +155,8 @@ impl Recipe {
     ///
     /// # Errors
     /// There is no architecture of that name.
-    pub fn block_attention(&self) -> Result<Option<MixedAttentionConfig>> {
-        let architecture = crate::recipe::architectures::parse(&self.architecture)?;
+    pub fn block_attention(&self) -> Result<Option<MixedAttentionConfig>, RecipeError> {
+        let architecture = architectures::parse(&self.architecture)?;
         let (named, _) = BlockName::split(&architecture.name);
         Ok(self.block.clone().or_else(|| named.attention()))
     }
@@ -252,78 +211,89 @@ impl Recipe {
     ///
     /// # Errors
     /// A number is out of its range.
-    pub fn check(&self) -> Result<()> {
-        ensure!(
-            (1..=MOST_EPOCHS).contains(&self.epochs),
-            "--epochs must be 1 to {MOST_EPOCHS}"
-        );
-        ensure!(self.batch_size > 0, "--batch-size must be at least 1");
-        ensure!(self.limit != Some(0), "--limit must be at least 1");
+    pub fn check(&self) -> Result<(), RecipeError> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        ensure!(
-            positive(self.learning_rate),
-            "--lr must be a positive number"
-        );
-        ensure!(
-            positive(self.gamma) && self.gamma <= 1.0,
-            "--gamma must be above 0 and at most 1"
-        );
-        ensure!(
-            (0.0..1.0).contains(&self.sgd.momentum),
-            "--momentum must be at least 0 and below 1"
-        );
-        ensure!(
-            (0.0..1.0).contains(&self.sgd.weight_decay),
-            "--weight-decay must be at least 0 and below 1"
-        );
+        let fraction = |value: f64| (0.0..1.0).contains(&value);
+        let below_one = "at least 0 and below 1";
+        let epochs = (1..=MOST_EPOCHS).contains(&self.epochs);
+        require(epochs, "epochs", format!("1 to {MOST_EPOCHS}"))?;
+        require(self.batch_size > 0, "batch_size", "at least 1")?;
+        require(self.limit != Some(0), "limit", "at least 1")?;
+        let rate = positive(self.learning_rate);
+        require(rate, "learning_rate", "a positive number")?;
+        let gamma = positive(self.gamma) && self.gamma <= 1.0;
+        require(gamma, "gamma", "above 0 and at most 1")?;
+        require(fraction(self.sgd.momentum), "momentum", below_one)?;
+        require(fraction(self.sgd.weight_decay), "weight_decay", below_one)?;
         let Normalization { mean, std } = self.normalization;
-        ensure!(
-            mean.iter().all(|value| value.is_finite()),
-            "--mean must be three numbers"
-        );
-        ensure!(
-            std.iter().all(|value| positive((*value).into())),
-            "--std must be three positive numbers"
-        );
-        let smallest = self.network()?.smallest_side();
-        for steps in [&self.train_steps, &self.eval_steps] {
-            let side = least_side(steps);
-            ensure!(
-                side as usize >= smallest,
-                "inputs of {side}x{side} are too small for {}: --size must be at least {smallest}",
-                self.architecture
-            );
-        }
+        let finite = mean.iter().all(|value| value.is_finite());
+        require(finite, "mean", "three numbers")?;
+        let deviations = std.iter().all(|value| positive((*value).into()));
+        require(deviations, "std", "three positive numbers")?;
+        self.check_labels()?;
+        self.check_inputs()?;
         if let Some(attention) = &self.attention {
             attention.check()?;
         }
         if let Some(block) = &self.block {
             block.check()?;
         }
-        ensure!(
-            self.dropout
-                .is_none_or(|probability| (0.0..1.0).contains(&probability)),
-            "--dropout must be at least 0 and below 1"
-        );
-        let network = crate::recipe::architectures::parse(&self.architecture)?.network;
-        ensure!(
-            self.dropout.is_none_or(|p| p == 0.0) || network.clone().with_dropout(0.25) != network,
-            "--dropout is of no use: {} drops nothing in training (WRN, DenseNet and VGG do)",
-            self.architecture
-        );
-        ensure!(
-            [&self.train_steps, &self.eval_steps]
-                .into_iter()
-                .all(|steps| steps.len() <= MOST_STEPS),
-            "too many steps"
-        );
-        ensure!(
-            self.train_steps
-                .iter()
-                .chain(&self.eval_steps)
-                .all(is_moderate),
-            "a step makes images too large"
-        );
+        self.check_dropout()
+    }
+
+    fn check_labels(&self) -> Result<(), RecipeError> {
+        let Some(labels) = &self.labels else {
+            return Ok(());
+        };
+        let choices = self.dataset.labels;
+        let name = self.dataset.name;
+        if choices.is_empty() {
+            return Err(RecipeError::range(
+                "labels",
+                format!("left out: images of {name} have one label"),
+            ));
+        }
+        let known = choices.contains(&labels.as_str());
+        require(
+            known,
+            "labels",
+            format!("one of {} for {name}", choices.join(", ")),
+        )
+    }
+
+    fn check_inputs(&self) -> Result<(), RecipeError> {
+        let smallest = self.network()?.smallest_side();
+        for steps in [&self.train_steps, &self.eval_steps] {
+            let side = least_side(steps);
+            if (side as usize) < smallest {
+                return Err(RecipeError::TooSmall {
+                    side,
+                    architecture: self.architecture.clone(),
+                    smallest,
+                });
+            }
+            if steps.len() > MOST_STEPS {
+                return Err(RecipeError::Steps("too many steps"));
+            }
+            if !steps.iter().all(is_moderate) {
+                return Err(RecipeError::Steps("a step makes images too large"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_dropout(&self) -> Result<(), RecipeError> {
+        let Some(probability) = self.dropout else {
+            return Ok(());
+        };
+        let in_range = (0.0..1.0).contains(&probability);
+        require(in_range, "dropout", "at least 0 and below 1")?;
+        let network = architectures::parse(&self.architecture)?.network;
+        if probability > 0.0 && network.clone().with_dropout(0.25) == network {
+            return Err(RecipeError::NoDropout {
+                architecture: self.architecture.clone(),
+            });
+        }
         Ok(())
     }
 }
@@ -356,25 +326,10 @@ fn is_moderate(step: &Step) -> bool {
     largest <= LARGEST_SIDE
 }
 
-/// Falls at those percentages of the epochs. One before the first epoch would only be a smaller
-/// learning rate.
-fn milestones(epochs: usize, percents: &[usize]) -> Schedule {
-    let mut milestones: Vec<usize> = percents
-        .iter()
-        .map(|percent| epochs.saturating_mul(*percent) / 100)
-        .collect();
-    milestones.dedup();
-    milestones.retain(|milestone| *milestone > 0);
-    Schedule::Milestones(milestones)
-}
-
 #[cfg(test)]
 mod tests {
-    use abn_core::attention::MapConfig;
-    use abn_core::backbone::StemConfig;
-    use clap::ValueEnum;
-
     use super::*;
+    use crate::datasets::{ALL, CIFAR10, CIFAR100, FOLDER, IMAGENET};
 
     #[test]
     fn the_first_epoch_always_has_the_full_rate() {
@@ -385,7 +340,7 @@ mod tests {
             (4, vec![2, 3]),
             (300, vec![150, 225]),
         ] {
-            let recipe = Recipe::of(DatasetName::Cifar10, Some(epochs));
+            let recipe = Recipe::of(&CIFAR10, Some(epochs));
             assert_eq!(
                 recipe.schedule,
                 Schedule::Milestones(milestones),
@@ -397,22 +352,21 @@ mod tests {
 
     #[test]
     fn every_data_set_has_a_whole_recipe() {
-        for dataset in DatasetName::value_variants() {
-            let recipe = Recipe::of(*dataset, None);
+        for dataset in ALL {
+            let recipe = Recipe::of(dataset, None);
             recipe.check().unwrap();
             recipe.network().unwrap();
             assert_eq!(recipe.rate(0), recipe.learning_rate);
         }
         // ABN's code: divided by 10 after 30 and 60 epochs.
-        let imagenet = Recipe::of(DatasetName::Imagenet, None);
+        let imagenet = Recipe::of(&IMAGENET, None);
         let rates = [29, 30, 60, 89].map(|epoch| (imagenet.rate(epoch) * 1e6).round());
         assert_eq!(rates, [100_000.0, 10_000.0, 1_000.0, 1_000.0]);
     }
 
     #[test]
     fn families_are_trained_as_their_authors_did() {
-        let recipe =
-            |family, epochs| Recipe::of(DatasetName::Cifar100, epochs).for_family(family, epochs);
+        let recipe = |family, epochs| Recipe::for_family(&CIFAR100, family, epochs);
         let wide = recipe(Family::WideResNet, None);
         assert_eq!(
             (wide.epochs, wide.gamma, wide.dropout),
@@ -425,43 +379,33 @@ mod tests {
         );
         assert_eq!(recipe(Family::DenseNet, None).batch_size, 64);
         assert_eq!(recipe(Family::ResNext, None).sgd.weight_decay, 5e-4);
+        assert_eq!(recipe(Family::ResNet, None), Recipe::of(&CIFAR100, None));
         assert_eq!(
-            recipe(Family::ResNet, None),
-            Recipe::of(DatasetName::Cifar100, None)
-        );
-        let photographs = Recipe::of(DatasetName::Folder, None);
-        assert_eq!(
-            photographs.clone().for_family(Family::WideResNet, None),
-            photographs
+            Recipe::for_family(&FOLDER, Family::WideResNet, None),
+            Recipe::of(&FOLDER, None)
         );
     }
 
     #[test]
-    fn a_hostile_configuration_is_refused() {
-        let config = || {
-            let classes = (0..10).map(|class| class.to_string()).collect();
-            RunConfig::new(Recipe::of(DatasetName::Cifar10, None), classes).unwrap()
+    fn labels_are_those_of_the_data_set() {
+        let check = |dataset: &'static DataSet, labels: &str| {
+            let labels = Some(labels.to_owned());
+            let recipe = Recipe {
+                labels,
+                ..Recipe::of(dataset, None)
+            };
+            recipe.check().map_err(|error| error.to_string())
         };
-        let parse = |config: &RunConfig| RunConfig::parse(&serde_json::to_string(config).unwrap());
-        assert_eq!(parse(&config()).unwrap(), config());
-        let check = |change: fn(&mut RunConfig)| {
-            let mut config = config();
-            change(&mut config);
-            assert!(parse(&config).is_err());
-        };
-        check(|config| config.recipe.epochs = usize::MAX);
-        check(|config| config.recipe.eval_steps = vec![Step::CenterCrop { size: 30_000 }]);
-        check(|config| config.recipe.train_steps = vec![Step::Flip; 1000]);
-        check(|config| config.model.network.stem = StemConfig::Small { width: 1 << 40 });
-        check(|config| config.model.classes = 1 << 40);
-        check(|config| {
-            for attention in [&mut config.recipe.attention, &mut config.model.attention]
-                .into_iter()
-                .flatten()
-            {
-                attention.map = MapConfig::Sigmoid { kernel: usize::MAX };
-            }
-        });
-        check(|config| config.classes.clear());
+        assert_eq!(check(&CIFAR100, "both"), Ok(()));
+        let error = check(&CIFAR100, "bth").unwrap_err();
+        assert!(
+            error.contains("one of fine, coarse, both for cifar100"),
+            "{error}"
+        );
+        let error = check(&CIFAR10, "both").unwrap_err();
+        assert!(
+            error.contains("images of cifar10 have one label"),
+            "{error}"
+        );
     }
 }

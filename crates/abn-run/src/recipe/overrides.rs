@@ -1,10 +1,8 @@
-//! `--set PATH=VALUE`: any detail of the attention branch or of the module in the blocks, by its
-//! path in `config.json`.
+//! Details of the attention branch, or of the module in the blocks, by their path in `config.json`.
 
-use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::recipe::Recipe;
+use super::{Recipe, RecipeError};
 
 /// Parts of a recipe that can be set.
 const PARTS: [&str; 2] = ["attention", "block"];
@@ -13,47 +11,53 @@ const PARTS: [&str; 2] = ["attention", "block"];
 ///
 /// # Errors
 /// A path leads nowhere, or a value is none that can stand there.
-pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe> {
+pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe, RecipeError> {
     if settings.is_empty() {
         return Ok(recipe);
     }
-    let mut tree = serde_json::to_value(&recipe)?;
+    let mut tree = serde_json::to_value(&recipe).map_err(RecipeError::Fields)?;
     if tree["block"].is_null() && settings.iter().any(|(path, _)| path.starts_with("block.")) {
-        tree["block"] = serde_json::to_value(recipe.block_attention()?)?;
+        let block = recipe.block_attention()?;
+        tree["block"] = serde_json::to_value(block).map_err(RecipeError::Fields)?;
     }
     for (path, value) in settings {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
-        *place(&mut tree, path).with_context(|| format!("--set {path}"))? = value;
+        let place = place(&mut tree, path).map_err(|reason| RecipeError::NoSuchSetting {
+            path: path.clone(),
+            reason,
+        })?;
+        *place = value;
     }
-    let given = || {
+    serde_json::from_value(tree).map_err(|source| {
         let given: Vec<String> = settings
             .iter()
             .map(|(path, value)| format!("{path}={value}"))
             .collect();
-        format!(
-            "--set {} gives no attention that can be built",
-            given.join(" ")
-        )
-    };
-    serde_json::from_value(tree).with_context(given)
+        let settings = given.join(" ");
+        RecipeError::Settings { settings, source }
+    })
 }
 
-/// The value at that path.
-fn place<'a>(tree: &'a mut Value, path: &str) -> Result<&'a mut Value> {
+/// The value at that path, or what there is instead.
+fn place<'a>(tree: &'a mut Value, path: &str) -> Result<&'a mut Value, String> {
     let mut here = tree;
     for (depth, name) in path.split('.').enumerate() {
         let allowed: Vec<String> = match &*here {
             _ if depth == 0 => PARTS.map(str::to_owned).to_vec(),
             Value::Object(fields) => fields.keys().cloned().collect(),
             Value::Null => {
-                bail!(
-                    "the network has none; ask for it with --attention manet, or --block se or cbam"
-                )
+                return Err(
+                    "the network has none; ask for attention manet, or for blocks se or cbam"
+                        .to_owned(),
+                );
             }
-            other => bail!("`{other}` has no parts; set it as a whole"),
+            other => return Err(format!("`{other}` has no parts; set it as a whole")),
         };
         if !allowed.iter().any(|known| known == name) {
-            bail!("there is no `{name}`; there is {}", allowed.join(", "));
+            return Err(format!(
+                "there is no `{name}`; there is {}",
+                allowed.join(", ")
+            ));
         }
         here = &mut here[name];
     }
@@ -67,9 +71,10 @@ mod tests {
     use abn_core::{AttentionConfig, mechanism::Mechanism};
 
     use super::*;
-    use crate::datasets::DatasetName;
+    use crate::datasets::CIFAR10;
+    use crate::error::chain;
 
-    fn set(recipe: Recipe, settings: &[&str]) -> Result<Recipe> {
+    fn set(recipe: Recipe, settings: &[&str]) -> Result<Recipe, RecipeError> {
         let split = |text: &&str| {
             let (path, value) = text.split_once('=').unwrap();
             (path.to_owned(), value.to_owned())
@@ -78,7 +83,7 @@ mod tests {
     }
 
     fn recipe() -> Recipe {
-        let recipe = Recipe::of(DatasetName::Cifar10, None);
+        let recipe = Recipe::of(&CIFAR10, None);
         Recipe {
             attention: Some(AttentionConfig::manet()),
             ..recipe
@@ -122,12 +127,9 @@ mod tests {
             .block
             .unwrap();
         assert_eq!(block.spatial.unwrap().kernel, 3);
-        let error = format!(
-            "{:#}",
-            set(recipe(), &["block.spatial.kernel=3"]).unwrap_err()
-        );
+        let error = chain(&set(recipe(), &["block.spatial.kernel=3"]).unwrap_err());
         assert!(
-            error.contains("the network has none") && error.contains("--block"),
+            error.contains("the network has none") && error.contains("blocks se or cbam"),
             "{error}"
         );
     }
@@ -146,7 +148,7 @@ mod tests {
             ("attention.stage.x=3", "`true` has no parts"),
             ("attention.mechanism=strong", "unknown variant `strong`"),
         ] {
-            let error = format!("{:#}", set(recipe(), &[setting]).unwrap_err());
+            let error = chain(&set(recipe(), &[setting]).unwrap_err());
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -1,15 +1,13 @@
 //! Which network a foreign checkpoint belongs to, where it is not quite the one that was asked for.
 
-use abn_core::Architecture;
-use abn_core::ClassifierConfig;
-use abn_core::architecture::BlockName;
-use abn_core::attention::{AttentionConfig, MapConfig};
+use abn_core::architecture::{AttentionName, BlockName};
+use abn_core::attention::MapConfig;
 use abn_core::pytorch::{check, name_of};
 use abn_core::state::State;
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 use burn::tensor::Device;
 
-use crate::recipe::architectures;
-use crate::recipe::{MOST_CLASSES, Recipe};
+use super::{MOST_CLASSES, Recipe, architectures};
 
 /// Suffix of architectures whose shortcuts have no parameters.
 const WITHOUT_PROJECTIONS: &str = "-basic-a";
@@ -70,22 +68,25 @@ fn fits(recipe: &Recipe, classes: usize, checkpoint: &State, device: &Device) ->
     let config = ClassifierConfig {
         network,
         attention: recipe.attention.clone(),
-        classes,
+        outputs: Outputs::one(classes),
     };
     check(&config, checkpoint, device).is_ok()
 }
 
 /// A network that a checkpoint has.
-pub struct Known {
+#[derive(Debug)]
+pub struct Recognised {
     /// Its architecture.
     pub architecture: Architecture,
-    attention: &'static str,
-    classes: usize,
+    /// Its attention branch.
+    pub attention: AttentionName,
+    /// Its outputs.
+    pub classes: usize,
 }
 
 /// The known network that a checkpoint has, those like the one asked for first; `None` if it has
 /// none.
-pub fn recognise(asked: &Architecture, checkpoint: &State, device: &Device) -> Option<Known> {
+pub fn recognise(asked: &Architecture, checkpoint: &State, device: &Device) -> Option<Recognised> {
     let published = Architecture::published();
     let of_published: Vec<Architecture> =
         published.iter().flat_map(Architecture::siblings).collect();
@@ -98,49 +99,21 @@ pub fn recognise(asked: &Architecture, checkpoint: &State, device: &Device) -> O
         .chain(others)
         .find_map(|architecture| {
             let classes = outputs(&architecture, checkpoint)?;
-            let branches = [
-                ("none", None),
-                ("abn", Some(architecture.abn())),
-                ("manet", Some(AttentionConfig::manet())),
-            ];
-            let fits = |attention: &Option<AttentionConfig>| {
-                let network = architecture.network.clone();
+            let fits = |name: &AttentionName| {
                 let config = ClassifierConfig {
-                    network,
-                    attention: attention.clone(),
-                    classes,
+                    network: architecture.network.clone(),
+                    attention: architecture.attention(*name),
+                    outputs: Outputs::one(classes),
                 };
                 check(&config, checkpoint, device).is_ok()
             };
-            let (attention, _) = branches
-                .into_iter()
-                .find(|(_, attention)| fits(attention))?;
-            Some(Known {
+            let attention = AttentionName::ALL.into_iter().find(fits)?;
+            Some(Recognised {
                 architecture,
                 attention,
                 classes,
             })
         })
-}
-
-/// What the checkpoint fits, as the end of an error message; empty if that is nothing known.
-pub fn hint(asked: &Recipe, checkpoint: &State, device: &Device) -> String {
-    let known = architectures::parse(&asked.architecture)
-        .ok()
-        .and_then(|asked| recognise(&asked, checkpoint, device));
-    known.map_or(
-        String::new(),
-        |Known {
-             architecture,
-             attention,
-             classes,
-         }| {
-            format!(
-                "; it fits --arch {} --attention {attention} --classes {classes}",
-                architecture.name
-            )
-        },
-    )
 }
 
 /// Number of classes of a checkpoint: rows of the weight of its head.
@@ -167,25 +140,18 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::*;
-    use crate::datasets::DatasetName;
-
-    fn hint_of(head: &str, shape: [usize; 2]) -> String {
-        let values = vec![0.0_f32; shape.iter().product()];
-        let checkpoint = State::from([(head.to_owned(), TensorData::new(values, shape))]);
-        hint(
-            &Recipe::of(DatasetName::Cifar10, None),
-            &checkpoint,
-            &Device::flex(),
-        )
-    }
 
     /// A file of a few bytes may claim a head of any number of classes, as long as it has no
     /// columns.
     #[test]
     fn an_absurd_head_is_not_believed() {
+        let asked = architectures::parse("resnet20").unwrap();
         for head in ["fc.weight", "module.fc.weight", "linear.weight"] {
-            assert_eq!(hint_of(head, [1 << 40, 0]), "");
-            assert_eq!(hint_of(head, [0, 64]), "");
+            for shape in [[1 << 40, 0], [0, 64]] {
+                let values = vec![0.0_f32; shape.iter().product()];
+                let checkpoint = State::from([(head.to_owned(), TensorData::new(values, shape))]);
+                assert!(recognise(&asked, &checkpoint, &Device::flex()).is_none());
+            }
         }
     }
 }

@@ -2,35 +2,35 @@
 
 use std::path::PathBuf;
 
-use abn_core::ClassifierConfig;
 use abn_core::cost::Cost;
-use anyhow::{Context, Result, bail, ensure};
+use abn_core::{ClassifierConfig, Outputs};
+use abn_data::Labels;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::augmentation::Inputs;
-use super::{MOST_CLASSES, Recipe};
-use crate::datasets::DatasetName;
+use super::error::require;
+use super::{MOST_CLASSES, Recipe, RecipeError};
+use crate::datasets::Place;
 
-/// Version of the layout of `config.json`.
+/// Version of the layout of a run with the usual labels, of which there is one.
 pub const VERSION: u32 = 2;
+/// Version of the layout of every other run, which has `labels` in place of `classes`.
+const LABELS_VERSION: u32 = 3;
 /// More parameters than any network of these families; they would take 16 GB, and as much again to
 /// train.
 const MOST_PARAMETERS: usize = 4_000_000_000;
 
-/// The whole of `config.json`: a run reopens with it alone.
+/// The whole of `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct RunConfig {
-    /// Version of this layout.
-    pub version: u32,
     /// What decides the result.
     pub recipe: Recipe,
     /// The network that the recipe names.
     pub model: ClassifierConfig,
     /// Names of the classes, in the order of the logits.
-    pub classes: Vec<String>,
+    pub labels: Labels,
     /// Fingerprint of the images that the run is trained and tested on; absent in an imported run.
     pub images: Option<String>,
     /// Folder of the data set, if it is not built in.
@@ -39,6 +39,76 @@ pub struct RunConfig {
     pub imported: Option<String>,
     /// What the training started from, if not from random weights.
     pub init: Option<Init>,
+}
+
+/// The configuration as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: u32,
+    recipe: Recipe,
+    model: ClassifierConfig,
+    /// Of layout 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<Vec<String>>,
+    /// Of layout 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    labels: Option<Labels>,
+    images: Option<String>,
+    data: Option<PathBuf>,
+    imported: Option<String>,
+    init: Option<Init>,
+}
+
+impl From<RunConfig> for Stored {
+    fn from(config: RunConfig) -> Self {
+        let RunConfig {
+            recipe,
+            model,
+            labels,
+            images,
+            data,
+            imported,
+            init,
+        } = config;
+        let usual = labels.only().filter(|_| recipe.labels.is_none());
+        let (version, classes, labels) = match usual {
+            Some(classes) => (VERSION, Some(classes.to_vec()), None),
+            None => (LABELS_VERSION, None, Some(labels)),
+        };
+        Self {
+            version,
+            recipe,
+            model,
+            classes,
+            labels,
+            images,
+            data,
+            imported,
+            init,
+        }
+    }
+}
+
+impl TryFrom<Stored> for RunConfig {
+    type Error = RecipeError;
+
+    fn try_from(stored: Stored) -> Result<Self, RecipeError> {
+        let labels = match (stored.version, stored.classes, stored.labels) {
+            (VERSION, Some(classes), None) => Labels::one(classes),
+            (LABELS_VERSION, None, Some(labels)) => labels,
+            _ => return Err(RecipeError::NotAConfiguration),
+        };
+        Ok(Self {
+            recipe: stored.recipe,
+            model: stored.model,
+            labels,
+            images: stored.images,
+            data: stored.data,
+            imported: stored.imported,
+            init: stored.init,
+        })
+    }
 }
 
 /// Weights to start from.
@@ -52,22 +122,25 @@ pub struct Init {
 }
 
 impl RunConfig {
-    /// The configuration of a recipe for those classes.
+    /// The configuration of a recipe for those labels.
     ///
     /// # Errors
     /// The recipe names no known architecture.
-    pub fn new(recipe: Recipe, classes: Vec<String>) -> Result<Self> {
-        let network = recipe.network()?;
+    pub fn new(recipe: Recipe, labels: Labels) -> Result<Self, RecipeError> {
+        // Where nothing is chosen, the label needs no name.
+        let labels = match labels.only().filter(|_| recipe.labels.is_none()) {
+            Some(classes) => Labels::one(classes.to_vec()),
+            None => labels,
+        };
         let model = ClassifierConfig {
-            network,
+            network: recipe.network()?,
             attention: recipe.attention.clone(),
-            classes: classes.len(),
+            outputs: Outputs::of(labels.sizes()),
         };
         Ok(Self {
-            version: VERSION,
             recipe,
             model,
-            classes,
+            labels,
             images: None,
             data: None,
             imported: None,
@@ -79,18 +152,15 @@ impl RunConfig {
     ///
     /// # Errors
     /// It is not JSON, of another version, or inconsistent.
-    pub fn parse(text: &str) -> Result<Self> {
-        let value: Value = serde_json::from_str(text).context("not valid JSON")?;
-        match value.get("version").and_then(Value::as_u64) {
-            Some(version) if version == u64::from(VERSION) => {}
-            Some(version) => {
-                bail!(
-                    "written by another version of abn (layout {version}, this one reads {VERSION})"
-                )
-            }
-            None => bail!("not the configuration of a run"),
+    pub fn parse(text: &str) -> Result<Self, RecipeError> {
+        let value: Value = serde_json::from_str(text).map_err(RecipeError::Json)?;
+        let version = value.get("version").and_then(Value::as_u64);
+        let found = version.ok_or(RecipeError::NotAConfiguration)?;
+        if ![VERSION, LABELS_VERSION].map(u64::from).contains(&found) {
+            let known = format!("{VERSION} and {LABELS_VERSION}");
+            return Err(RecipeError::Version { found, known });
         }
-        let config: Self = serde_json::from_value(value)?;
+        let config: Self = serde_json::from_value(value).map_err(RecipeError::Fields)?;
         config.recipe.check()?;
         config.check()?;
         Ok(config)
@@ -98,25 +168,29 @@ impl RunConfig {
 
     /// The network must be the one that the recipe names: a hostile file cannot make us build
     /// another.
-    fn check(&self) -> Result<()> {
-        ensure!(
-            (1..=MOST_CLASSES).contains(&self.classes.len()),
-            "the number of classes is out of range"
-        );
-        let named = Self::new(self.recipe.clone(), self.classes.clone())?;
-        ensure!(
-            named.model == self.model,
-            "the model does not fit the recipe's architecture, attention and classes"
-        );
-        Ok(())
+    fn check(&self) -> Result<(), RecipeError> {
+        let sizes = self.labels.sizes();
+        let classes = !sizes.contains(&0) && (1..=MOST_CLASSES).contains(&self.labels.count());
+        require(classes, "classes", format!("1 to {MOST_CLASSES} names"))?;
+        let named = Self::new(self.recipe.clone(), self.labels.clone())?;
+        if named.model == self.model {
+            Ok(())
+        } else {
+            Err(RecipeError::Model)
+        }
     }
 
     /// What the run was trained on: the data set, or the folder of one's own photographs.
     pub fn data_title(&self) -> String {
         let folder = self.data.as_ref().and_then(|folder| folder.file_name());
         match (self.recipe.dataset, folder) {
-            (DatasetName::Folder, Some(folder)) => folder.to_string_lossy().into_owned(),
-            (dataset, _) => dataset.name().to_owned(),
+            (dataset, Some(folder)) if dataset.place == Place::Anywhere => {
+                folder.to_string_lossy().into_owned()
+            }
+            (dataset, _) => match &self.recipe.labels {
+                Some(labels) => format!("{} ({labels})", dataset.name),
+                None => dataset.name.to_owned(),
+            },
         }
     }
 
@@ -124,20 +198,21 @@ impl RunConfig {
     ///
     /// # Errors
     /// It has more parameters than that.
-    pub fn check_parameters(&self, device: &Device) -> Result<()> {
+    pub fn check_parameters(&self, device: &Device) -> Result<(), RecipeError> {
         let parameters = self.cost(device).parameters;
-        ensure!(
-            parameters <= MOST_PARAMETERS,
-            "{} has {parameters} parameters, more than the {MOST_PARAMETERS} that are trained",
-            self.recipe.architecture
-        );
-        Ok(())
+        if parameters <= MOST_PARAMETERS {
+            return Ok(());
+        }
+        Err(RecipeError::TooLarge {
+            architecture: self.recipe.architecture.clone(),
+            parameters,
+            most: MOST_PARAMETERS,
+        })
     }
 
     /// What the network costs for one of its inputs.
     pub fn cost(&self, device: &Device) -> Cost {
-        self.model
-            .cost([Inputs::of_recipe(&self.recipe).side as usize; 2], device)
+        self.model.cost([self.recipe.side(); 2], device)
     }
 
     /// Every setting that decides the result, by its path in `config.json`.
@@ -148,7 +223,15 @@ impl RunConfig {
             &serde_json::to_value(&self.recipe).unwrap_or_default(),
             &mut leaves,
         );
-        flatten("classes", &self.classes.clone().into(), &mut leaves);
+        match self.labels.only() {
+            Some(classes) => flatten("classes", &classes.to_vec().into(), &mut leaves),
+            None => {
+                for group in self.labels.groups() {
+                    let path = format!("labels.{}", group.name);
+                    flatten(&path, &group.classes.clone().into(), &mut leaves);
+                }
+            }
+        }
         flatten("images", &self.images.clone().into(), &mut leaves);
         if let Some(init) = &self.init {
             flatten("init", &init.sha256.clone().into(), &mut leaves);
@@ -189,5 +272,72 @@ fn flatten(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
             }
         }
         leaf => leaves.push((path.to_owned(), leaf.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abn_core::attention::MapConfig;
+    use abn_core::backbone::StemConfig;
+    use abn_data::{Group, Step};
+
+    use super::*;
+    use crate::datasets::{CIFAR10, CIFAR100};
+
+    #[test]
+    fn a_hostile_configuration_is_refused() {
+        let config = || {
+            let classes = (0..10).map(|class| class.to_string()).collect();
+            RunConfig::new(Recipe::of(&CIFAR10, None), Labels::one(classes)).unwrap()
+        };
+        let parse = |config: &RunConfig| RunConfig::parse(&serde_json::to_string(config).unwrap());
+        assert_eq!(parse(&config()).unwrap(), config());
+        let check = |change: fn(&mut RunConfig)| {
+            let mut config = config();
+            change(&mut config);
+            assert!(parse(&config).is_err());
+        };
+        check(|config| config.recipe.epochs = usize::MAX);
+        check(|config| config.recipe.eval_steps = vec![Step::CenterCrop { size: 30_000 }]);
+        check(|config| config.recipe.train_steps = vec![Step::Flip; 1000]);
+        check(|config| config.model.network.stem = StemConfig::Small { width: 1 << 40 });
+        check(|config| config.model.outputs = Outputs::one(1 << 40));
+        check(|config| {
+            for attention in [&mut config.recipe.attention, &mut config.model.attention]
+                .into_iter()
+                .flatten()
+            {
+                attention.map = MapConfig::Sigmoid { kernel: usize::MAX };
+            }
+        });
+        check(|config| config.labels = Labels::one(Vec::new()));
+        check(|config| config.labels = Labels::of(Vec::new()));
+    }
+
+    #[test]
+    fn only_what_layout_2_cannot_hold_has_layout_3() {
+        let names = |count: usize| (0..count).map(|class| class.to_string()).collect();
+        let group = |name: &str, count| Group {
+            name: name.to_owned(),
+            classes: names(count),
+        };
+        let stored = |labels: Option<&str>, groups: Labels| {
+            let labels = labels.map(str::to_owned);
+            let recipe = Recipe {
+                labels,
+                ..Recipe::of(&CIFAR100, None)
+            };
+            let config = RunConfig::new(recipe, groups).unwrap();
+            let text = serde_json::to_string(&config).unwrap();
+            assert_eq!(RunConfig::parse(&text).unwrap(), config);
+            let value: Value = serde_json::from_str(&text).unwrap();
+            (value["version"].clone(), value["model"]["classes"].clone())
+        };
+        let one = Labels::one(names(100));
+        assert_eq!(stored(None, one), (2.into(), 100.into()));
+        let coarse = Labels::of(vec![group("coarse", 20)]);
+        assert_eq!(stored(Some("coarse"), coarse), (3.into(), 20.into()));
+        let both = Labels::of(vec![group("fine", 100), group("coarse", 20)]);
+        assert_eq!(stored(Some("both"), both), (3.into(), vec![100, 20].into()));
     }
 }

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
 use zip::{CompressionMethod, ZipArchive, ZipReadOptions};
 
+use super::cause::{CUT_OFF, Cause, Result, require};
 use super::pickle::{self, Allowance};
 
 /// Names and shapes of a ResNet-56 and its optimizer take 100 KB.
@@ -18,8 +18,6 @@ const LEGACY: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 
 const LEGACY_TEXT: &[u8] = b"119547037146038801333356";
 /// Magic number, version, machine, content, and the list of storages.
 const LEGACY_PICKLES: usize = 5;
-
-pub(super) const CUT_OFF: &str = "the file is cut off or damaged; copy or download it again";
 
 /// Checks that a file can be given to the reader: its pickles are harmless and nothing in it
 /// expands.
@@ -37,35 +35,38 @@ pub(super) fn check(path: &Path) -> Result<()> {
     } else {
         let start = &head[..head.len().min(64)];
         let begins = |magic: &[u8]| start.windows(magic.len()).any(|window| window == magic);
-        ensure!(
-            begins(&LEGACY) || begins(LEGACY_TEXT),
-            "it does not start like anything that torch.save or safetensors write"
-        );
+        require(begins(&LEGACY) || begins(LEGACY_TEXT), || {
+            "it does not start like anything that torch.save or safetensors write".to_owned()
+        })?;
         check_legacy(path)
     }
 }
 
 /// Since PyTorch 1.6: a zip without compression.
 fn check_zip(path: &Path) -> Result<()> {
-    let cut_off = |error| anyhow!("its zip directory cannot be read ({error}): {CUT_OFF}");
+    let cut_off = |error| {
+        Cause::new(format!(
+            "its zip directory cannot be read ({error}): {CUT_OFF}"
+        ))
+    };
     let mut archive = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(cut_off)?;
     let mut allowance = Allowance::of_a_file();
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(cut_off)?;
         let name = entry.name().map_err(cut_off)?.into_owned();
-        ensure!(
-            entry.compression() == CompressionMethod::Stored,
-            "`{name}` in it is compressed, which torch.save does not do; save the weights again \
+        require(entry.compression() == CompressionMethod::Stored, || {
+            format!(
+                "`{name}` in it is compressed, which torch.save does not do; save the weights again \
              with torch.save"
-        );
+            )
+        })?;
         if !name.ends_with("data.pkl") {
             continue;
         }
         let size = entry.size();
-        ensure!(
-            size <= LARGEST_PICKLE,
-            "`{name}` in it claims {size} bytes, more than any checkpoint needs"
-        );
+        require(size <= LARGEST_PICKLE, || {
+            format!("`{name}` in it claims {size} bytes, more than any checkpoint needs")
+        })?;
         drop(entry);
         // The reader compares checksums, and knows files that are written without.
         let options = ZipReadOptions::new().ignore_crc32(true);
@@ -76,7 +77,7 @@ fn check_zip(path: &Path) -> Result<()> {
         entry
             .take(LARGEST_PICKLE)
             .read_to_end(&mut bytes)
-            .context(CUT_OFF)?;
+            .map_err(|_| Cause::new(CUT_OFF))?;
         pickle::check(&bytes, &mut allowance)?;
     }
     Ok(())
@@ -106,7 +107,9 @@ fn check_tar(bytes: &[u8]) -> Result<()> {
         }
         let (name, size) = tar_entry(header)?;
         let Some(content) = after.get(..size) else {
-            bail!("its entry `{name}` ends too early: {CUT_OFF}");
+            return Err(Cause::new(format!(
+                "its entry `{name}` ends too early: {CUT_OFF}"
+            )));
         };
         match name.trim_start_matches("./") {
             "sys_info" | "pickle" => {
@@ -118,10 +121,9 @@ fn check_tar(bytes: &[u8]) -> Result<()> {
         }
         rest = after.get(size.next_multiple_of(512)..).unwrap_or_default();
     }
-    ensure!(
-        rest.iter().all(|byte| *byte == 0),
-        "something follows the end of the archive: {CUT_OFF}"
-    );
+    require(rest.iter().all(|byte| *byte == 0), || {
+        format!("something follows the end of the archive: {CUT_OFF}")
+    })?;
     Ok(())
 }
 
@@ -133,12 +135,13 @@ fn tar_entry(header: &[u8; 512]) -> Result<(String, usize)> {
     };
     let name = field(&header[..100]);
     let usual = matches!(header[156], 0 | b'0') && header[345..].iter().all(|byte| *byte == 0);
-    ensure!(
-        usual,
-        "its entry `{name}` is no usual file, which torch.save does not write"
-    );
+    require(usual, || {
+        format!("its entry `{name}` is no usual file, which torch.save does not write")
+    })?;
     let Ok(size) = usize::from_str_radix(&field(&header[124..136]), 8) else {
-        bail!("its entry `{name}` has no size: {CUT_OFF}");
+        return Err(Cause::new(format!(
+            "its entry `{name}` has no size: {CUT_OFF}"
+        )));
     };
     Ok((name, size))
 }
@@ -152,14 +155,18 @@ fn check_tar_storages(mut rest: &[u8], allowance: &mut Allowance) -> Result<()> 
             Some(b"FloatStorage" | b"IntStorage") => 4,
             Some(b"HalfStorage" | b"BFloat16Storage" | b"ShortStorage") => 2,
             Some(b"CharStorage" | b"ByteStorage" | b"BoolStorage") => 1,
-            _ => bail!("a storage in it has no known type: {CUT_OFF}"),
+            _ => {
+                return Err(Cause::new(format!(
+                    "a storage in it has no known type: {CUT_OFF}"
+                )));
+            }
         };
         rest = &rest[storage.length..];
         let elements = rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         let bytes = elements.and_then(|elements| elements.checked_mul(width)?.checked_add(8));
         rest = bytes
             .and_then(|bytes| rest.get(usize::try_from(bytes).ok()?..))
-            .context(CUT_OFF)?;
+            .ok_or_else(|| Cause::new(CUT_OFF))?;
     }
     pickle::check(rest, allowance).map(drop)
 }
@@ -171,12 +178,13 @@ fn check_tar_tensors(mut rest: &[u8], allowance: &mut Allowance) -> Result<()> {
         let rank = rest
             .first_chunk()
             .map(|bytes| u32::from_le_bytes(*bytes))
-            .context(CUT_OFF)?;
-        ensure!(
-            rank <= 64,
-            "a tensor in it has {rank} dimensions: {CUT_OFF}"
-        );
-        rest = rest.get(8 + 16 * rank as usize + 8..).context(CUT_OFF)?;
+            .ok_or_else(|| Cause::new(CUT_OFF))?;
+        require(rank <= 64, || {
+            format!("a tensor in it has {rank} dimensions: {CUT_OFF}")
+        })?;
+        rest = rest
+            .get(8 + 16 * rank as usize + 8..)
+            .ok_or_else(|| Cause::new(CUT_OFF))?;
     }
     Ok(())
 }
@@ -186,5 +194,5 @@ fn count(rest: &mut &[u8], allowance: &mut Allowance) -> Result<i64> {
     *rest = &rest[checked.length..];
     checked
         .number
-        .with_context(|| format!("a count in it is no number: {CUT_OFF}"))
+        .ok_or_else(|| Cause::new(format!("a count in it is no number: {CUT_OFF}")))
 }

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Error, Result, anyhow, bail, ensure};
+use super::cause::{Cause, Result, require};
 
 /// What an object without text takes at most: its place on the stack and in a container that grows
 /// by doubling.
@@ -35,11 +35,13 @@ impl Allowance {
     fn spend(&mut self, price: u64) -> Result<()> {
         match self.0.checked_sub(price) {
             Some(left) => self.0 = left,
-            None => bail!(
-                "its pickle would unfold to more than {} MiB of names and numbers, which no \
+            None => {
+                return Err(Cause::new(format!(
+                    "its pickle would unfold to more than {} MiB of names and numbers, which no \
                  checkpoint needs",
-                LARGEST >> 20
-            ),
+                    LARGEST >> 20
+                )));
+            }
         }
         Ok(())
     }
@@ -204,11 +206,11 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn damage(&self, what: &str) -> Error {
-        anyhow!(
+    fn damage(&self, what: &str) -> Cause {
+        Cause::new(format!(
             "its pickle is damaged at byte {}, {what}; copy or download the file again",
             self.at
-        )
+        ))
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8]> {
@@ -241,10 +243,9 @@ impl<'a> Walk<'a, '_> {
 
     /// Pushes an object of its own, whose price is what it holds.
     fn push(&mut self, item: Item<'a>) -> Result<()> {
-        ensure!(
-            item.depth <= DEEPEST,
-            "its pickle nests deeper than {DEEPEST} levels, which no checkpoint does"
-        );
+        require(item.depth <= DEEPEST, || {
+            format!("its pickle nests deeper than {DEEPEST} levels, which no checkpoint does")
+        })?;
         self.allowance.spend(OBJECT)?;
         self.stack.push(Item {
             price: item.price.saturating_add(OBJECT),
@@ -287,12 +288,13 @@ impl<'a> Walk<'a, '_> {
         let (Some(module_name), Some(class_name)) = (module_name, class_name) else {
             return Err(self.damage("no name of a class"));
         };
-        ensure!(
-            is_expected(module_name, class_name),
-            "it holds `{module_name}.{class_name}`, which plain weights do not need; nothing of it \
+        require(is_expected(module_name, class_name), || {
+            format!(
+                "it holds `{module_name}.{class_name}`, which plain weights do not need; nothing of it \
              was run. Where the network was trained, save its weights alone: \
              torch.save(model.state_dict(), ...)"
-        );
+            )
+        })?;
         self.classes.push(name);
         let price = BYTE * (module.len() + name.len()) as u64;
         self.allowance.spend(price)?;
@@ -419,10 +421,9 @@ impl<'a> Walk<'a, '_> {
             top.price = top.price.saturating_add(part.price);
             top.tensors = top.tensors.saturating_add(part.tensors);
             top.depth = top.depth.max(part.depth);
-            ensure!(
-                top.depth <= DEEPEST,
-                "its pickle nests deeper than {DEEPEST} levels, which no checkpoint does"
-            );
+            require(top.depth <= DEEPEST, || {
+                format!("its pickle nests deeper than {DEEPEST} levels, which no checkpoint does")
+            })?;
         }
         Ok(())
     }

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use abn_core::state::State;
-use anyhow::{Result, anyhow, ensure};
 use burn::tensor::DType;
 use pytorch_reader::{PytorchError, PytorchReader, Tensor};
 
-use super::container::CUT_OFF;
-use super::{container, skip, tensor_data};
+use super::cause::{CUT_OFF, Cause, Result, require};
+use super::container;
+use super::safetensors::{skip, tensor_data};
 
 /// `torch.save` does not compress, so tensors do not take more than their file, unless they share
 /// storage.
@@ -25,11 +25,11 @@ const NESTED: [&str; 4] = ["state_dict", "model", "model_state_dict", "net"];
 pub(super) fn read(path: &Path) -> Result<State> {
     container::check(path)?;
     let reader = open(path).map_err(|error| {
-        anyhow!(
+        Cause::new(format!(
             "{}; copy or download the file again or, if PyTorch can open it, save its weights \
              alone with torch.save(model.state_dict(), ...)",
             told(&error)
-        )
+        ))
     })?;
     let mut floats = Vec::new();
     for (name, tensor) in reader.tensors() {
@@ -43,16 +43,15 @@ pub(super) fn read(path: &Path) -> Result<State> {
         .map(|(_, tensor, _)| tensor.byte_len() as u64)
         .fold(0, u64::saturating_add);
     let holds = path.metadata()?.len();
-    ensure!(
-        claimed <= LARGEST_EXPANSION * holds,
-        "its tensors would take {claimed} bytes, which a file of {holds} bytes cannot hold"
-    );
+    require(claimed <= LARGEST_EXPANSION * holds, || {
+        format!("its tensors would take {claimed} bytes, which a file of {holds} bytes cannot hold")
+    })?;
     floats
         .into_iter()
         .map(|(name, tensor, dtype)| {
             let bytes = tensor
                 .read()
-                .map_err(|error| anyhow!("{}: {CUT_OFF}", told(&error)))?;
+                .map_err(|error| Cause::new(format!("{}: {CUT_OFF}", told(&error))))?;
             Ok((
                 name.clone(),
                 tensor_data(bytes, tensor.shape().to_vec(), dtype),
@@ -80,7 +79,7 @@ fn float_of(tensor: &Tensor) -> Option<DType> {
 }
 
 /// Opens the weights where they are nested, or else the file as a whole.
-fn open(path: &Path) -> Result<PytorchReader, PytorchError> {
+fn open(path: &Path) -> std::result::Result<PytorchReader, PytorchError> {
     for key in NESTED {
         match PytorchReader::with_top_level_key(path, key) {
             Ok(reader) if !reader.is_empty() => return Ok(reader),

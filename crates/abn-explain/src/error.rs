@@ -1,0 +1,64 @@
+//! What can go wrong while a run is asked why.
+
+use abn_core::explain::{ExplainError, MapSizeError, Method};
+use abn_core::state::StateMismatch;
+use abn_data::DataError;
+use abn_run::RunError;
+
+/// Why a run cannot be scored or compared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnalysisError {
+    /// The run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A method that the network lacks.
+    #[error("it has no map by {}", method.name())]
+    NoMethod {
+        /// What was asked for.
+        method: Method,
+        /// Why there is none.
+        source: ExplainError,
+    },
+    /// Runs that do not compare.
+    #[error("{0}")]
+    NotComparable(String),
+    /// One of several runs.
+    #[error("`{run}` cannot be compared")]
+    OfRun {
+        /// Its path, as given.
+        run: String,
+        /// Why.
+        source: Box<AnalysisError>,
+    },
+    /// Figures that cannot be kept.
+    #[error("cannot keep what was measured; is the disk full?")]
+    Keep(#[source] std::io::Error),
+    /// A line that JSON cannot hold.
+    #[error("what was measured cannot be described in JSON")]
+    Json(#[from] serde_json::Error),
+    /// A table that cannot be written.
+    #[error("the table cannot be written")]
+    Csv(#[from] csv::Error),
+}
+
+impl AnalysisError {
+    /// For [`Result::map_err`] on a table that is finished.
+    pub(crate) fn of_table<W>(error: csv::IntoInnerError<W>) -> Self {
+        Self::Csv(error.into_error().into())
+    }
+}
+
+macro_rules! of_run {
+    ($($source:ty),*) => {$(
+        impl From<$source> for AnalysisError {
+            fn from(error: $source) -> Self {
+                Self::Run(error.into())
+            }
+        }
+    )*};
+}
+
+of_run!(DataError, ExplainError, MapSizeError, StateMismatch);
+#[cfg(feature = "files")]
+of_run!(abn_run::folder::FolderError);

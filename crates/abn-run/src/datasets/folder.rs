@@ -1,0 +1,34 @@
+//! One's own photographs.
+
+use abn_data::{Collection, DataError, image_folder};
+
+use super::{DataSet, Place, Request};
+use crate::recipe::defaults::{Defaults, Falls};
+
+/// Which photographs of a folder are held out is fixed: runs with different seeds are measured on
+/// the same images, and no run on images that another one has learned.
+const SPLIT_SEED: u64 = 2019;
+
+/// A few hundred to some thousand photographs: small batches, so that there are enough steps.
+pub static FOLDER: DataSet = DataSet {
+    name: "folder",
+    about: "Your photographs: one folder a class, split by chance, or train/ and val/ (needs --data)",
+    place: Place::Anywhere,
+    photographs: true,
+    labels: &[],
+    known_classes: None,
+    defaults: Defaults {
+        architecture: "resnet18",
+        epochs: 30,
+        batch_size: 32,
+        learning_rate: 0.05,
+        falls: Falls::Cosine,
+        ..Defaults::PHOTOGRAPHS.decaying(5e-4)
+    },
+    families: &[],
+    open,
+};
+
+pub(super) fn open(request: &Request) -> Result<Collection, DataError> {
+    image_folder(request.folder, request.split, SPLIT_SEED, request.truth)
+}

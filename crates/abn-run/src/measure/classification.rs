@@ -1,0 +1,267 @@
+//! Classification: of one group of classes or several, the right class of each is to be told.
+
+use abn_core::explain::AttentionMap;
+use abn_core::{Classifier, ClassifierConfig, loss};
+use abn_data::{Batch, Labels, Loader};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::drift::PROBES;
+use super::evaluate::{for_each_batch, images_of};
+use super::health::HealthMeter;
+use super::readback::{HostOutput, cross_entropy, rank};
+use super::records::{Figures, GroupFigures, Hits, Summary};
+use super::task::{Measured, Task};
+use super::totals::{GroupTotals, TOP, Totals};
+use crate::RunError;
+use crate::recipe::RunConfig;
+
+/// Trains a classifier by the cross-entropy of both branches (ABN section 3.3); the best epoch is
+/// that of the highest top-1, or mean top-1 of several labels.
+#[derive(Debug, Clone)]
+pub struct Classification {
+    model: ClassifierConfig,
+    labels: Labels,
+    /// Weight of the attention branch's loss.
+    attention_weight: f64,
+}
+
+impl Classification {
+    /// The task of a run.
+    pub fn of(config: &RunConfig) -> Self {
+        Self {
+            model: config.model.clone(),
+            labels: config.labels.clone(),
+            attention_weight: config.recipe.attention_weight(),
+        }
+    }
+
+    /// Mean over the groups of what a loss or the like is of each.
+    fn mean_of_groups(&self, row: &[f32], classes: &[usize], of: fn(&[f32], usize) -> f64) -> f64 {
+        let groups = self.model.outputs.spans().zip(classes);
+        let sum: f64 = groups.map(|(span, class)| of(&row[span], *class)).sum();
+        sum / classes.len() as f64
+    }
+}
+
+impl Task for Classification {
+    type Network = Classifier;
+    type Outcome = HostOutput;
+
+    fn init(&self, device: &Device) -> Classifier {
+        self.model.init(device)
+    }
+
+    fn init_seeded(&self, seed: u64, device: &Device) -> Classifier {
+        self.model.init_seeded(seed, device)
+    }
+
+    fn objective(
+        &self,
+        network: &Classifier,
+        batch: &Batch,
+        device: &Device,
+    ) -> Result<(Tensor<1>, HostOutput), RunError> {
+        let outputs = &self.model.outputs;
+        let targets = batch.targets.iter().flat_map(|target| target.classes());
+        let classes: Vec<i64> = targets.map(|class| *class as i64).collect();
+        let shape = [batch.len(), outputs.groups().len()];
+        let classes = Tensor::<2, Int>::from_data(TensorData::new(classes, shape), device);
+        let output = network.forward(images_of(batch, device));
+        let objective = loss::loss(&output, classes, outputs, self.attention_weight);
+        Ok((objective, HostOutput::read(output, false)?))
+    }
+
+    fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &HostOutput) {
+        let outputs = &self.model.outputs;
+        let groups = outputs.groups().len();
+        totals.images += batch.len();
+        totals.groups.resize(groups, GroupTotals::default());
+        for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
+            let classes = target.classes();
+            totals.perception += self.mean_of_groups(row, classes, cross_entropy);
+            let mut right = 0;
+            let spans = outputs.spans().zip(classes);
+            for ((span, class), group) in spans.zip(&mut totals.groups) {
+                let rank = rank(&row[span], *class);
+                group.top1 += usize::from(rank < 1);
+                group.top5 += usize::from(rank < TOP);
+                right += usize::from(rank < 1);
+            }
+            totals.all_right += usize::from(right == groups);
+        }
+        if let Some(attention) = &outcome.attention {
+            let rows = batch.targets.iter().zip(attention.logits.rows());
+            let sum: f64 = rows
+                .map(|(target, row)| self.mean_of_groups(row, target.classes(), cross_entropy))
+                .sum();
+            *totals.attention.get_or_insert(0.0) += sum;
+        }
+    }
+
+    fn summary(&self, totals: &Totals) -> Summary {
+        let images = totals.images.max(1) as f64;
+        let perception_loss = totals.perception / images;
+        let attention_loss = totals.attention.map(|sum| sum / images);
+        let hits = |group: &GroupTotals| Hits {
+            top1: group.top1 as f64 / images,
+            top5: group.top5 as f64 / images,
+        };
+        let empty = GroupTotals::default();
+        let figures = match self.labels.groups() {
+            [_] => Figures::Label(hits(totals.groups.first().unwrap_or(&empty))),
+            groups => {
+                let of = |(number, group): (usize, &abn_data::Group)| GroupFigures {
+                    name: group.name.clone(),
+                    hits: hits(totals.groups.get(number).unwrap_or(&empty)),
+                };
+                let groups: Vec<GroupFigures> = groups.iter().enumerate().map(of).collect();
+                let sum: f64 = groups.iter().map(|group| group.hits.top1).sum();
+                Figures::Labels {
+                    mean_top1: sum / groups.len().max(1) as f64,
+                    all_right: totals.all_right as f64 / images,
+                    groups,
+                }
+            }
+        };
+        Summary {
+            images: totals.images,
+            loss: perception_loss + self.attention_weight * attention_loss.unwrap_or(0.0),
+            perception_loss,
+            attention_loss,
+            figures,
+        }
+    }
+
+    fn measure(
+        &self,
+        network: &Classifier,
+        loader: &Loader,
+        device: &Device,
+        go_on: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Option<Measured>, RunError> {
+        let (mut totals, mut health) = (Totals::default(), HealthMeter::default());
+        let mut probes: Vec<AttentionMap> = Vec::new();
+        let mut complete = true;
+        for_each_batch(network, loader, device, |batch, outcome| {
+            self.add(&mut totals, batch, &outcome);
+            let maps = outcome
+                .attention
+                .iter()
+                .flat_map(|attention| &attention.maps);
+            maps.clone().for_each(|map| health.add(map));
+            probes.extend(maps.take(PROBES - probes.len()).cloned());
+            complete = go_on(totals.images());
+            Ok::<bool, RunError>(complete)
+        })?;
+        Ok(complete.then(|| Measured {
+            summary: self.summary(&totals),
+            maps: health.health(),
+            probes,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abn_core::Outputs;
+    use abn_data::{Group, Target};
+
+    use super::*;
+    use crate::datasets::CIFAR10;
+    use crate::measure::readback::{HostAttention, Rows};
+    use crate::recipe::Recipe;
+
+    fn task(groups: &[usize], attention_weight: f64) -> Classification {
+        let group = |classes: &usize| Group {
+            name: format!("of {classes}"),
+            classes: (0..*classes).map(|class| class.to_string()).collect(),
+        };
+        let labels = Labels::of(groups.iter().map(group).collect());
+        let config = RunConfig::new(Recipe::of(&CIFAR10, None), labels.clone()).unwrap();
+        assert_eq!(config.model.outputs, Outputs::of(groups.to_vec()));
+        Classification {
+            attention_weight,
+            labels,
+            ..Classification::of(&config)
+        }
+    }
+
+    fn batch(targets: Vec<Target>) -> Batch {
+        Batch {
+            pixels: Vec::new(),
+            indices: (0..targets.len()).collect(),
+            targets,
+            masks: Vec::new(),
+            height: 0,
+            width: 0,
+        }
+    }
+
+    fn outcome(columns: usize, logits: &[f32], attention: Option<&[f32]>) -> HostOutput {
+        let rows = |values: &[f32]| Rows::new(columns, values.to_vec());
+        HostOutput {
+            logits: rows(logits),
+            attention: attention.map(|logits| HostAttention {
+                logits: rows(logits),
+                maps: Vec::new(),
+            }),
+        }
+    }
+
+    #[test]
+    fn summary_weighs_the_attention_loss() {
+        let task = task(&[2], 0.5);
+        let outcome = outcome(2, &[0.0, 0.0, 9.0, 9.0], Some(&[0.0; 4]));
+        let mut totals = Totals::default();
+        task.add(
+            &mut totals,
+            &batch([0, 1].map(Target::class).to_vec()),
+            &outcome,
+        );
+        let summary = task.summary(&totals);
+        let hits = Hits {
+            top1: 0.5,
+            top5: 1.0,
+        };
+        assert_eq!((summary.images, summary.figures), (2, Figures::Label(hits)));
+        assert!((summary.loss - 1.5 * 2.0_f64.ln()).abs() < 1e-12);
+    }
+
+    /// Two images, labels of 2 and of 6 classes. The first image is right in both, the second in
+    /// the first label only: its second label is the last of six.
+    #[test]
+    fn labels_are_counted_each_and_together() {
+        let task = task(&[2, 6], 1.0);
+        let logits = [
+            [9.0, 0.0, 0.0, 0.0, 0.0, 9.0, 0.0, 0.0],
+            [0.0, 9.0, 5.0, 5.0, 5.0, 5.0, 5.0, 0.0],
+        ];
+        let targets = vec![Target::Classes(vec![0, 3]), Target::Classes(vec![1, 5])];
+        let mut totals = Totals::default();
+        task.add(
+            &mut totals,
+            &batch(targets),
+            &outcome(8, logits.as_flattened(), None),
+        );
+        let summary = task.summary(&totals);
+        let Figures::Labels {
+            mean_top1,
+            all_right,
+            groups,
+        } = &summary.figures
+        else {
+            panic!("two labels")
+        };
+        assert_eq!((*mean_top1, *all_right), (0.75, 0.5));
+        let hits: Vec<(f64, f64)> = groups
+            .iter()
+            .map(|group| (group.hits.top1, group.hits.top5))
+            .collect();
+        assert_eq!(hits, [(1.0, 1.0), (0.5, 0.5)]);
+        let of_groups = |row: &[f32], classes: [usize; 2]| {
+            (cross_entropy(&row[..2], classes[0]) + cross_entropy(&row[2..], classes[1])) / 2.0
+        };
+        let expected = (of_groups(&logits[0], [0, 3]) + of_groups(&logits[1], [1, 5])) / 2.0;
+        assert!((summary.loss - expected).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,67 @@
+//! What a network is trained for. The training loop knows no more of it than this.
+
+use abn_core::explain::AttentionMap;
+use abn_data::{Batch, Loader};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use super::records::{MapHealth, Summary};
+use super::totals::Totals;
+use crate::RunError;
+
+/// An objective, and the figures by which its networks are compared.
+pub trait Task {
+    /// What is trained.
+    type Network: Module;
+    /// What a forward pass gave, on the host.
+    type Outcome;
+
+    /// A network whose weights are to be replaced.
+    fn init(&self, device: &Device) -> Self::Network;
+
+    /// A network whose weights are drawn from that seed.
+    fn init_seeded(&self, seed: u64, device: &Device) -> Self::Network;
+
+    /// The training objective of a batch, `[1]`, and what else came out of its forward pass.
+    ///
+    /// # Errors
+    /// The batch has no such target.
+    fn objective(
+        &self,
+        network: &Self::Network,
+        batch: &Batch,
+        device: &Device,
+    ) -> Result<(Tensor<1>, Self::Outcome), RunError>;
+
+    /// Adds a batch, image by image.
+    fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &Self::Outcome);
+
+    /// Means over the images so far. Its [figures](Summary::figures) know which of two epochs is
+    /// better.
+    fn summary(&self, totals: &Totals) -> Summary;
+
+    /// Passes a data set through a network that is not being trained; `None` if `go_on`, which is
+    /// told the number of images so far, asked to stop.
+    ///
+    /// # Errors
+    /// A sample cannot be read.
+    fn measure(
+        &self,
+        network: &Self::Network,
+        loader: &Loader,
+        device: &Device,
+        go_on: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Option<Measured>, RunError>;
+}
+
+/// What a pass over a data set measured.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// Losses and accuracies over all images.
+    pub summary: Summary,
+    /// State of the attention maps, if there are any.
+    pub maps: Option<MapHealth>,
+    /// The maps of the first images, at most [`PROBES`](super::drift::PROBES): what the next
+    /// epoch's are compared with.
+    pub probes: Vec<AttentionMap>,
+}
