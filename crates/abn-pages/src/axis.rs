@@ -1,5 +1,9 @@
 //! Axes of a chart: which interval is shown, where the ticks stand, how a value is written.
 
+use crate::numbers::nice_step;
+
+/// Steps of an axis, about.
+const STEPS: f64 = 5.0;
 /// Values beyond this are drawn as gaps: a diverged loss must not flatten the rest to nothing, nor
 /// overflow.
 const LARGEST: f64 = 1e12;
@@ -8,16 +12,16 @@ const SLACK: f64 = 1e-9;
 
 /// How values are spread over an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
+pub enum AxisScale {
     /// Evenly.
     Linear,
     /// Powers of ten; values of zero or less are gaps.
     Log,
 }
 
-impl Scale {
+impl AxisScale {
     /// Whether a value has a place on the axis; the others are gaps.
-    pub(super) fn holds(self, value: f64) -> bool {
+    pub(crate) fn holds(self, value: f64) -> bool {
         value.is_finite()
             && value.abs() <= LARGEST
             && (self == Self::Linear || value >= 1.0 / LARGEST)
@@ -26,18 +30,18 @@ impl Scale {
 
 /// A shown interval and the ticks inside it, in units of the data.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Axis {
-    pub(super) scale: Scale,
-    pub(super) low: f64,
-    pub(super) high: f64,
-    pub(super) ticks: Vec<f64>,
+pub(crate) struct Axis {
+    pub(crate) scale: AxisScale,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+    pub(crate) ticks: Vec<f64>,
 }
 
 impl Axis {
     /// An axis that holds all values and ends on ticks. A linear one starts at zero unless the
     /// values stay far from it, so that heights can be compared. `most` is the greatest value the
     /// data can have (1 for a fraction, else infinity).
-    pub(super) fn around(values: impl Iterator<Item = f64>, scale: Scale, most: f64) -> Self {
+    pub(crate) fn around(values: impl Iterator<Item = f64>, scale: AxisScale, most: f64) -> Self {
         let mut held = values.filter(|&value| scale.holds(value)).peekable();
         if held.peek().is_none() {
             return Self {
@@ -51,8 +55,8 @@ impl Axis {
             (low.min(v), high.max(v))
         });
         match scale {
-            Scale::Linear => Self::linear(low, high, most),
-            Scale::Log => Self::log(low, high),
+            AxisScale::Linear => Self::linear(low, high, most),
+            AxisScale::Log => Self::log(low, high),
         }
     }
 
@@ -64,11 +68,11 @@ impl Axis {
         };
         let (low, high) = widened(low, high);
         let high = high.min(most);
-        let step = nice_step(high - low);
+        let step = nice_step((high - low) / STEPS);
         // The slack is for quotients such as 0.6 / 0.2, which is a little less than 3.
         let (first, last) = ((low / step + SLACK).floor(), (high / step - SLACK).ceil());
         Self {
-            scale: Scale::Linear,
+            scale: AxisScale::Linear,
             low: first * step,
             high: last * step,
             ticks: multiples(first, last, step),
@@ -86,7 +90,7 @@ impl Axis {
             .map(power)
             .collect();
         Self {
-            scale: Scale::Log,
+            scale: AxisScale::Log,
             low: power(first),
             high: power(last),
             ticks,
@@ -95,24 +99,24 @@ impl Axis {
 
     /// An axis of whole numbers from the first to the last, with ticks at round numbers between
     /// them.
-    pub(super) fn epochs(first: usize, last: usize) -> Self {
+    pub(crate) fn counted(first: usize, last: usize) -> Self {
         let (low, high) = (first as f64, last as f64);
         if first >= last {
             return Self {
-                scale: Scale::Linear,
+                scale: AxisScale::Linear,
                 low: low - 0.5,
                 high: low + 0.5,
                 ticks: vec![low],
             };
         }
-        let step = nice_step(high - low).max(1.0);
+        let step = nice_step((high - low) / STEPS).max(1.0);
         let mut ticks = multiples((low / step).ceil(), (high / step).floor(), step);
         // Epochs count from 1; a tick there tells more than none below the first round number.
         if first == 1 && step > 1.0 {
             ticks.insert(0, 1.0);
         }
         Self {
-            scale: Scale::Linear,
+            scale: AxisScale::Linear,
             low,
             high,
             ticks,
@@ -120,9 +124,9 @@ impl Axis {
     }
 
     /// Where a value lies between the ends of the axis: 0 at the low one, 1 at the high one.
-    pub(super) fn position(&self, value: f64) -> f64 {
+    pub(crate) fn position(&self, value: f64) -> f64 {
         let place = |v: f64| {
-            if self.scale == Scale::Log {
+            if self.scale == AxisScale::Log {
                 v.log10()
             } else {
                 v
@@ -132,7 +136,7 @@ impl Axis {
     }
 
     /// Decimals that tell neighbouring ticks apart, with values times `factor` (100 for percent).
-    pub(super) fn decimals(&self, factor: f64) -> usize {
+    pub(crate) fn decimals(&self, factor: f64) -> usize {
         let step = match self.ticks.as_slice() {
             [first, second, ..] => (second - first) * factor,
             _ => 1.0,
@@ -158,17 +162,6 @@ fn widened(low: f64, high: f64) -> (f64, f64) {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, such that `length` has at most about five steps.
-fn nice_step(length: f64) -> f64 {
-    let rough = length / 5.0;
-    let power = 10_f64.powf(rough.log10().floor());
-    let lead = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|lead| lead * power >= rough * (1.0 - SLACK))
-        .unwrap_or(10.0);
-    lead * power
-}
-
 /// `first * step`, ..., `last * step`.
 fn multiples(first: f64, last: f64, step: f64) -> Vec<f64> {
     let count = (last - first).round().max(0.0) as usize;
@@ -189,7 +182,7 @@ mod tests {
     }
 
     fn linear(values: &[f64]) -> Axis {
-        Axis::around(values.iter().copied(), Scale::Linear, f64::INFINITY)
+        Axis::around(values.iter().copied(), AxisScale::Linear, f64::INFINITY)
     }
 
     #[test]
@@ -244,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_fraction_never_has_an_axis_beyond_one() {
-        let axis = Axis::around([1.0, 1.0].into_iter(), Scale::Linear, 1.0);
+        let axis = Axis::around([1.0, 1.0].into_iter(), AxisScale::Linear, 1.0);
         check(&axis, 0.9, 1.0, &[0.9, 0.92, 0.94, 0.96, 0.98, 1.0]);
     }
 
@@ -261,11 +254,15 @@ mod tests {
 
     #[test]
     fn a_log_axis_has_a_tick_per_decade() {
-        let axis = Axis::around([0.1, 0.01, 0.001].into_iter(), Scale::Log, f64::INFINITY);
+        let axis = Axis::around(
+            [0.1, 0.01, 0.001].into_iter(),
+            AxisScale::Log,
+            f64::INFINITY,
+        );
         check(&axis, 0.001, 0.1, &[0.001, 0.01, 0.1]);
         assert!((axis.position(0.01) - 0.5).abs() < 1e-12);
         check(
-            &Axis::around([0.1, 0.0].into_iter(), Scale::Log, f64::INFINITY),
+            &Axis::around([0.1, 0.0].into_iter(), AxisScale::Log, f64::INFINITY),
             0.1,
             1.0,
             &[0.1, 1.0],
@@ -274,22 +271,22 @@ mod tests {
 
     #[test]
     fn epochs_have_whole_ticks_inside_the_run() {
-        check(&Axis::epochs(1, 1), 0.5, 1.5, &[1.0]);
-        check(&Axis::epochs(1, 4), 1.0, 4.0, &[1.0, 2.0, 3.0, 4.0]);
+        check(&Axis::counted(1, 1), 0.5, 1.5, &[1.0]);
+        check(&Axis::counted(1, 4), 1.0, 4.0, &[1.0, 2.0, 3.0, 4.0]);
         check(
-            &Axis::epochs(1, 300),
+            &Axis::counted(1, 300),
             1.0,
             300.0,
             &[1.0, 100.0, 200.0, 300.0],
         );
-        check(&Axis::epochs(20, 31), 20.0, 31.0, &[20.0, 25.0, 30.0]);
+        check(&Axis::counted(20, 31), 20.0, 31.0, &[20.0, 25.0, 30.0]);
     }
 
     #[test]
     fn decimals_follow_the_step() {
         let decimals = |ticks: &[f64], factor| {
             Axis {
-                scale: Scale::Linear,
+                scale: AxisScale::Linear,
                 low: 0.0,
                 high: 1.0,
                 ticks: ticks.to_vec(),

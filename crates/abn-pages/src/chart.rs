@@ -1,15 +1,16 @@
-//! A line chart over epochs, or other whole numbers, as inline SVG: axes, lines with gaps, and one
-//! readout per epoch on hover.
+//! A line chart over epochs, or other whole numbers, as inline SVG: axes, lines with gaps, and a
+//! readout for each of them on hover.
 //!
 //! Colours come from the classes `ink-...` of the style sheet, so the chart follows light and dark
-//! mode. The hover readout is CSS alone: every epoch has an invisible column; the pointer over it
+//! mode. The hover readout is CSS alone: every number has an invisible column; the pointer over it
 //! shows its line and values.
 
 use std::borrow::Cow;
 
 use maud::{Markup, html};
 
-use super::axis::{Axis, Scale};
+use crate::axis::{Axis, AxisScale};
+use crate::numbers::short;
 
 /// Size of the drawing in its own units; the page scales it to its column, which is about as wide.
 const WIDTH: f64 = 360.0;
@@ -17,8 +18,8 @@ const HEIGHT: f64 = 206.0;
 /// The plot area inside: left and right edge, top and bottom edge.
 const PLOT_X: (f64, f64) = (44.0, 346.0);
 const PLOT_Y: (f64, f64) = (22.0, 172.0);
-/// Runs up to this length show every epoch as a dot.
-const DOTTED_EPOCHS: usize = 30;
+/// Lines up to this length show every point as a dot.
+const MOST_DOTS: usize = 30;
 /// More columns than this cannot be told apart with a pointer, and would only make the page large.
 const MOST_COLUMNS: usize = 300;
 
@@ -42,7 +43,7 @@ impl Unit {
     fn tick(self, value: f64, axis: &Axis) -> String {
         let shown = value * self.factor();
         let text = match shown.abs() {
-            _ if axis.scale == Scale::Log => short(shown),
+            _ if axis.scale == AxisScale::Log => short(shown),
             size if size != 0.0 && !(1e-4..1e6).contains(&size) => format!("{shown:.1e}"),
             _ => format!("{shown:.*}", axis.decimals(self.factor())),
         };
@@ -63,25 +64,6 @@ impl Unit {
     }
 }
 
-/// Four significant digits, as a power of ten where the number would be long.
-pub(super) fn significant(value: f64) -> String {
-    match value.abs() {
-        _ if !value.is_finite() => "not finite".to_owned(),
-        0.0 => "0".to_owned(),
-        size if !(1e-4..1e6).contains(&size) => format!("{value:.2e}"),
-        size => format!("{value:.*}", (3.0 - size.log10().floor()).max(0.0) as usize),
-    }
-}
-
-/// The same without trailing zeros.
-pub(super) fn short(value: f64) -> String {
-    let text = significant(value);
-    if text.contains('.') && !text.contains('e') {
-        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    }
-    text
-}
-
 /// One line of a chart.
 #[derive(Debug, Clone)]
 pub struct Series {
@@ -89,7 +71,7 @@ pub struct Series {
     pub name: Cow<'static, str>,
     /// Class of the style sheet that gives the colour.
     pub ink: &'static str,
-    /// One value per epoch of the chart; what is absent or not finite is a gap.
+    /// One value for each of the chart's `xs`; what is absent or not finite is a gap.
     pub values: Vec<Option<f64>>,
 }
 
@@ -99,23 +81,23 @@ impl Series {
     }
 }
 
-/// Lines over the same epochs.
+/// Lines over the same whole numbers.
 #[derive(Debug, Clone)]
 pub struct Chart {
     /// Above it.
     pub title: Cow<'static, str>,
-    /// What is counted from left to right: epochs, unless said otherwise.
+    /// What is counted from left to right, such as `epoch`.
     pub over: &'static str,
     /// How its values are written.
     pub unit: Unit,
     /// How they are spread.
-    pub scale: Scale,
-    /// Numbers of the epochs, ascending.
-    pub epochs: Vec<usize>,
+    pub scale: AxisScale,
+    /// The numbers, ascending.
+    pub xs: Vec<usize>,
     /// The lines.
     pub series: Vec<Series>,
-    /// An epoch to mark with a vertical line.
-    pub best: Option<usize>,
+    /// A number to mark with a vertical line.
+    pub marked: Option<usize>,
 }
 
 impl Chart {
@@ -141,21 +123,22 @@ impl Chart {
         html! {
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.summary()) {
                 (plot.grid(self))
-                @if let Some(best) = self.best {
-                    line.best x1=(px(plot.x(best))) x2=(px(plot.x(best))) y1=(PLOT_Y.0) y2=(PLOT_Y.1) {}
+                @if let Some(marked) = self.marked {
+                    @let x = px(plot.x(marked));
+                    line.best x1=(x) x2=(x) y1=(PLOT_Y.0) y2=(PLOT_Y.1) {}
                 }
                 @for series in &self.series { (plot.line(series, self)) }
                 @if plot.y.ticks.is_empty() {
-                    text.empty x=((PLOT_X.0 + PLOT_X.1) / 2.0) y=((PLOT_Y.0 + PLOT_Y.1) / 2.0) { "no finite values" }
+                    text.empty x=(middle(PLOT_X)) y=(middle(PLOT_Y)) { "no finite values" }
                 }
-                @for index in (0..self.epochs.len()).step_by(self.stride()) { (plot.column(index, self)) }
+                @for index in (0..self.xs.len()).step_by(self.stride()) { (plot.column(index, self)) }
             }
         }
     }
 
-    /// One epoch in so many has a column.
+    /// One number in so many has a column.
     fn stride(&self) -> usize {
-        self.epochs.len().div_ceil(MOST_COLUMNS).max(1)
+        self.xs.len().div_ceil(MOST_COLUMNS).max(1)
     }
 
     /// The chart in a sentence, for those who do not see it.
@@ -168,7 +151,7 @@ impl Chart {
         format!(
             "{} over {} {}s: {}",
             self.title,
-            self.epochs.len(),
+            self.xs.len(),
             self.over,
             ends.join(", ")
         )
@@ -177,7 +160,7 @@ impl Chart {
 
 /// The two axes and where they lie on the drawing.
 struct Plot {
-    epochs: Axis,
+    x: Axis,
     y: Axis,
 }
 
@@ -193,16 +176,16 @@ impl Plot {
         } else {
             f64::INFINITY
         };
-        let first = chart.epochs.first().copied().unwrap_or(1);
-        let last = chart.epochs.last().copied().unwrap_or(1);
+        let first = chart.xs.first().copied().unwrap_or(1);
+        let last = chart.xs.last().copied().unwrap_or(1);
         Self {
-            epochs: Axis::epochs(first, last),
+            x: Axis::counted(first, last),
             y: Axis::around(values.chain(zero), chart.scale, most),
         }
     }
 
-    fn x(&self, epoch: usize) -> f64 {
-        PLOT_X.0 + self.epochs.position(epoch as f64) * (PLOT_X.1 - PLOT_X.0)
+    fn x(&self, number: usize) -> f64 {
+        PLOT_X.0 + self.x.position(number as f64) * (PLOT_X.1 - PLOT_X.0)
     }
 
     fn y(&self, value: f64) -> f64 {
@@ -217,27 +200,23 @@ impl Plot {
                     text.y x=(PLOT_X.0 - 6.0) y=(px(self.y(tick) + 3.5)) { (chart.unit.tick(tick, &self.y)) }
                 }
                 line.base x1=(PLOT_X.0) x2=(PLOT_X.1) y1=(PLOT_Y.1) y2=(PLOT_Y.1) {}
-                @for &tick in &self.epochs.ticks {
+                @for &tick in &self.x.ticks {
                     @let x = px(self.x(tick as usize));
                     line.base x1=(x) x2=(x) y1=(PLOT_Y.1) y2=(PLOT_Y.1 + 4.0) {}
                     text.x x=(x) y=(PLOT_Y.1 + 16.0) { (tick) }
                 }
-                text.x x=((PLOT_X.0 + PLOT_X.1) / 2.0) y=(HEIGHT - 4.0) { (chart.over) }
+                text.x x=(middle(PLOT_X)) y=(HEIGHT - 4.0) { (chart.over) }
             }
         }
     }
 
     /// One series: a line per stretch without gaps, and dots where a line would not be seen.
     fn line(&self, series: &Series, chart: &Chart) -> Markup {
-        let points = chart
-            .epochs
-            .iter()
-            .zip(&series.values)
-            .map(|(&epoch, value)| {
-                let held = value.filter(|&value| chart.scale.holds(value));
-                held.map(|value| (self.x(epoch), self.y(value)))
-            });
-        let dotted = chart.epochs.len() <= DOTTED_EPOCHS;
+        let points = chart.xs.iter().zip(&series.values).map(|(&number, value)| {
+            let held = value.filter(|&value| chart.scale.holds(value));
+            held.map(|value| (self.x(number), self.y(value)))
+        });
+        let dotted = chart.xs.len() <= MOST_DOTS;
         html! {
             g class=(series.ink) {
                 @for stretch in stretches(points) {
@@ -250,9 +229,9 @@ impl Plot {
         }
     }
 
-    /// Left and right edge of an epoch's column: half-way to its neighbours.
+    /// Left and right edge of a number's column: half-way to its neighbours.
     fn reach(&self, index: usize, chart: &Chart) -> (f64, f64) {
-        let x = |index: usize| chart.epochs.get(index).map(|&epoch| self.x(epoch));
+        let x = |index: usize| chart.xs.get(index).map(|&number| self.x(number));
         let here = x(index).unwrap_or(PLOT_X.0);
         let before = index.checked_sub(chart.stride()).and_then(x);
         let after = x(index + chart.stride());
@@ -260,18 +239,18 @@ impl Plot {
         (edge(before, PLOT_X.0), edge(after, PLOT_X.1))
     }
 
-    /// What appears while the pointer is over an epoch: a vertical line, the points and their
+    /// What appears while the pointer is over a number: a vertical line, the points and their
     /// values.
     fn column(&self, index: usize, chart: &Chart) -> Markup {
-        let epoch = chart.epochs[index];
-        let x = self.x(epoch);
+        let number = chart.xs[index];
+        let x = self.x(number);
         let (left, right) = self.reach(index, chart);
         let value = |series| Series::at(series, index).map(|value| (series, value));
         let values: Vec<(&Series, f64)> = chart.series.iter().filter_map(value).collect();
         html! {
             g.column {
                 title {
-                    (chart.over) " " (epoch)
+                    (chart.over) " " (number)
                     @for (series, value) in &values { "\n" (series.name) " " (chart.unit.value(*value)) }
                 }
                 rect x=(px(left)) width=(px(right - left)) y=(PLOT_Y.0) height=(PLOT_Y.1 - PLOT_Y.0) {}
@@ -282,7 +261,7 @@ impl Plot {
                     }
                 }
                 text x=(PLOT_X.1) y="12" {
-                    (chart.over) " " (epoch)
+                    (chart.over) " " (number)
                     @for (series, value) in &values {
                         tspan class=(series.ink) dx="8" { (chart.unit.value(*value)) }
                     }
@@ -313,6 +292,11 @@ fn coordinates(points: &[(f64, f64)]) -> String {
     pairs.join(" ")
 }
 
+/// Half-way between two edges.
+fn middle((one, other): (f64, f64)) -> f64 {
+    (one + other) / 2.0
+}
+
 /// A coordinate, to a tenth of a pixel.
 fn px(value: f64) -> String {
     format!("{value:.1}")
@@ -328,15 +312,15 @@ mod tests {
             ink: "ink-test",
             values,
         }];
-        let (unit, scale) = (Unit::Number, Scale::Linear);
+        let (unit, scale) = (Unit::Number, AxisScale::Linear);
         Chart {
             title: "Loss".into(),
             over: "epoch",
             unit,
             scale,
-            epochs: (1..=epochs).collect(),
+            xs: (1..=epochs).collect(),
             series,
-            best: None,
+            marked: None,
         }
     }
 
@@ -431,21 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_four_digits() {
-        let cases = [
-            (0.0, "0"),
-            (2.31, "2.310"),
-            (0.123456, "0.1235"),
-            (4000.0, "4000"),
-            (5e-7, "5.00e-7"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(significant(value), text);
-        }
-        assert_eq!(
-            [0.001, 2.31, 4000.0, 1.0].map(short),
-            ["0.001", "2.31", "4000", "1"]
-        );
+    fn readouts_are_in_their_unit() {
         assert_eq!(Unit::Percent.value(0.93125), "93.12%");
         assert_eq!(
             [Unit::Count, Unit::Percent].map(|unit| unit.value(f64::NAN)),
@@ -463,19 +433,19 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            labels(Unit::Number, Scale::Linear, [0.0, 2.5]),
+            labels(Unit::Number, AxisScale::Linear, [0.0, 2.5]),
             ["0.0", "0.5", "1.0", "1.5", "2.0", "2.5"]
         );
         assert_eq!(
-            labels(Unit::Percent, Scale::Linear, [0.9, 0.94]),
+            labels(Unit::Percent, AxisScale::Linear, [0.9, 0.94]),
             ["90%", "91%", "92%", "93%", "94%"]
         );
         assert_eq!(
-            labels(Unit::Number, Scale::Log, [0.001, 0.1]),
+            labels(Unit::Number, AxisScale::Log, [0.001, 0.1]),
             ["0.001", "0.01", "0.1"]
         );
         assert_eq!(
-            labels(Unit::Number, Scale::Linear, [0.0, 1e7])[..2],
+            labels(Unit::Number, AxisScale::Linear, [0.0, 1e7])[..2],
             ["0", "2.0e6"]
         );
     }

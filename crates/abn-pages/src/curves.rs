@@ -1,11 +1,15 @@
 //! The charts of a run and the table of the same numbers.
 
+use std::borrow::Cow;
+
+use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth, Summary};
 use maud::{Markup, html};
 
-use super::axis::Scale;
-use super::chart::{Chart, Series, Unit, short, significant};
-use super::headline::percent;
-use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth, Summary};
+use crate::axis::AxisScale;
+use crate::chart::{Chart, Series, Unit};
+use crate::figures::head;
+use crate::headline::capitalised;
+use crate::numbers::{percent, short, significant};
 
 /// What the curves of the maps say.
 const READING: &str = "Attention maps of the test images: an entropy of 100% is a map without a \
@@ -14,7 +18,7 @@ const READING: &str = "Attention maps of the test images: an entropy of 100% is 
     where the network looks is not settled, however good its accuracy.";
 
 /// All curves of a run, with a note where the maps are in trouble.
-pub(super) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
+pub(crate) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
     let best = epochs
         .iter()
         .rev()
@@ -23,24 +27,34 @@ pub(super) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
     html! {
         section aria-labelledby="curves" {
             h2 #curves { "Training" }
-            @if let Some(trouble) = epochs.last().and_then(|record| record.maps).and_then(|maps| trouble(&maps)) {
-                p.notice { (trouble) }
-            }
+            @if let Some(trouble) = epochs.last().and_then(trouble) { p.notice { (trouble) } }
             div.charts {
                 @for chart in charts(epochs, timing, best) { (chart.figure()) }
             }
-            @if best.is_some() { p.note { "The dashed line marks the epoch with the best test top-1." } }
-            @if epochs.iter().any(|record| health(record, |maps| maps.entropy).is_some()) { p.note { (READING) } }
+            @if let Some(record) = epochs.last().filter(|_| best.is_some()) {
+                p.note {
+                    "The dashed line marks the epoch with the best test "
+                    (record.test.figures.best_name()) "."
+                }
+            }
+            @if epochs.iter().any(|record| health(record, |maps| maps.entropy).is_some()) {
+                p.note { (READING) }
+            }
             (table(epochs, best))
         }
     }
 }
 
 fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -> Vec<Chart> {
+    let name = epochs.last().map(|record| record.test.figures.best_name());
+    let name = capitalised(name.unwrap_or_default());
     let mut charts = vec![
-        train_and_test("Top-1", Unit::Percent, epochs, |summary| summary.top1),
+        train_and_test(name, Unit::Percent, epochs, |summary| {
+            summary.figures.best()
+        }),
         train_and_test("Loss", Unit::Number, epochs, |summary| summary.loss),
     ];
+    charts.extend(labels(epochs));
     if epochs
         .iter()
         .any(|record| record.test.attention_loss.is_some())
@@ -74,7 +88,7 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
     }
     charts.extend(shape_and_drift(epochs));
     for chart in &mut charts {
-        chart.best = best;
+        chart.marked = best;
     }
     let rate = line("rate", "ink-train", epochs, |record| {
         Some(record.learning_rate)
@@ -88,6 +102,23 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
         charts.push(speed(timing));
     }
     charts
+}
+
+/// Top-1 of each of several labels, as long as their lines can be told apart.
+fn labels(epochs: &[EpochRecord]) -> Option<Chart> {
+    const INKS: [&str; 4] = ["ink-test", "ink-attention", "ink-spread", "ink-train"];
+    let groups = epochs.last()?.test.figures.groups();
+    let names = groups.iter().map(|group| group.name.clone()).enumerate();
+    let lines = names.zip(INKS).map(|((place, name), ink)| {
+        line(name, ink, epochs, |record| {
+            let group = record.test.figures.groups().get(place)?;
+            Some(group.hits.top1)
+        })
+    });
+    let title = "Test top-1 of each label";
+    (2..=INKS.len())
+        .contains(&groups.len())
+        .then(|| chart(title, Unit::Percent, epochs, lines.collect()))
 }
 
 /// Charts of what earlier versions did not record.
@@ -130,7 +161,7 @@ fn health(record: &EpochRecord, figure: impl Fn(&MapHealth) -> Option<f64>) -> O
 }
 
 fn train_and_test(
-    title: &'static str,
+    title: impl Into<Cow<'static, str>>,
     unit: Unit,
     epochs: &[EpochRecord],
     value: impl Fn(&Summary) -> f64,
@@ -144,21 +175,26 @@ fn train_and_test(
     chart(title, unit, epochs, vec![train, test])
 }
 
-fn chart(title: &'static str, unit: Unit, epochs: &[EpochRecord], series: Vec<Series>) -> Chart {
-    let epochs = epochs.iter().map(|record| record.epoch).collect();
+fn chart(
+    title: impl Into<Cow<'static, str>>,
+    unit: Unit,
+    epochs: &[EpochRecord],
+    series: Vec<Series>,
+) -> Chart {
+    let xs = epochs.iter().map(|record| record.epoch).collect();
     Chart {
         title: title.into(),
         over: "epoch",
         unit,
-        scale: Scale::Linear,
-        epochs,
+        scale: AxisScale::Linear,
+        xs,
         series,
-        best: None,
+        marked: None,
     }
 }
 
 fn line(
-    name: &'static str,
+    name: impl Into<Cow<'static, str>>,
     ink: &'static str,
     epochs: &[EpochRecord],
     value: impl Fn(&EpochRecord) -> Option<f64>,
@@ -172,15 +208,15 @@ fn line(
 
 /// Steps divide the rate by ten again and again, which only a log axis shows; smooth schedules fall
 /// to near zero, which only a linear axis shows.
-fn rate_scale(epochs: &[EpochRecord]) -> Scale {
+fn rate_scale(epochs: &[EpochRecord]) -> AxisScale {
     let changes = epochs
         .windows(2)
         .filter(|pair| pair[0].learning_rate != pair[1].learning_rate)
         .count();
     if changes > 0 && changes * 4 < epochs.len() {
-        Scale::Log
+        AxisScale::Log
     } else {
-        Scale::Linear
+        AxisScale::Linear
     }
 }
 
@@ -193,19 +229,20 @@ fn speed(timing: &[EpochTiming]) -> Chart {
         title: "Training speed".into(),
         over: "epoch",
         unit: Unit::Count,
-        scale: Scale::Linear,
-        epochs: timing.iter().map(|epoch| epoch.epoch).collect(),
+        scale: AxisScale::Linear,
+        xs: timing.iter().map(|epoch| epoch.epoch).collect(),
         series: vec![Series {
             name: "images per second".into(),
             ink: "ink-train",
             values,
         }],
-        best: None,
+        marked: None,
     }
 }
 
 /// Which shares of the last epoch's maps explain nothing; `None` if all is well.
-fn trouble(maps: &MapHealth) -> Option<String> {
+fn trouble(last: &EpochRecord) -> Option<String> {
+    let maps = last.maps.as_ref()?;
     let kinds = [
         (maps.not_finite, "hold values that are not finite"),
         (maps.zero, "are 0 everywhere"),
@@ -233,17 +270,7 @@ fn table(epochs: &[EpochRecord], best: Option<usize>) -> Markup {
             // Focusable, so that the keyboard can scroll it.
             div.scroll tabindex="0" role="region" aria-label="Every epoch" {
                 table.numbers {
-                    thead {
-                        tr {
-                            th scope="col" { "epoch" }
-                            th scope="col" { "rate" }
-                            th scope="col" { "train loss" }
-                            th scope="col" { "test loss" }
-                            th scope="col" { "train top-1" }
-                            th scope="col" { "test top-1" }
-                            th scope="col" { "test top-5" }
-                        }
-                    }
+                    (head(columns(epochs)))
                     tbody {
                         @for record in epochs { (row(record, best)) }
                     }
@@ -253,6 +280,18 @@ fn table(epochs: &[EpochRecord], best: Option<usize>) -> Markup {
     }
 }
 
+fn columns(epochs: &[EpochRecord]) -> Vec<String> {
+    let figures = epochs.last().map(|record| record.test.figures.main());
+    let figures = figures.unwrap_or_default();
+    let train = figures
+        .iter()
+        .take(1)
+        .map(|(name, _)| format!("train {name}"));
+    let test = figures.iter().map(|(name, _)| format!("test {name}"));
+    let losses = ["epoch", "rate", "train loss", "test loss"].map(str::to_owned);
+    losses.into_iter().chain(train).chain(test).collect()
+}
+
 fn row(record: &EpochRecord, best: Option<usize>) -> Markup {
     html! {
         tr.best[Some(record.epoch) == best] {
@@ -260,31 +299,34 @@ fn row(record: &EpochRecord, best: Option<usize>) -> Markup {
             td { (short(record.learning_rate)) }
             td { (significant(record.train.loss)) }
             td { (significant(record.test.loss)) }
-            td { (percent(record.train.top1)) }
-            td { (percent(record.test.top1)) }
-            td { (percent(record.test.top5)) }
+            td { (percent(record.train.figures.best())) }
+            @for (_, figure) in record.test.figures.main() { td { (percent(figure)) } }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use abn_run::measure::records::{Figures, Hits};
+
     use super::*;
 
-    fn scale(rates: &[f64]) -> Scale {
+    fn scale(rates: &[f64]) -> AxisScale {
         let summary = Summary {
             images: 1,
             loss: 1.0,
             perception_loss: 1.0,
             attention_loss: None,
-            top1: 0.0,
-            top5: 0.0,
+            figures: Figures::Label(Hits {
+                top1: 0.0,
+                top5: 0.0,
+            }),
         };
         let record = |&learning_rate: &f64| EpochRecord {
             epoch: 1,
             learning_rate,
-            train: summary,
-            test: summary,
+            train: summary.clone(),
+            test: summary.clone(),
             maps: None,
             best: false,
         };
@@ -295,13 +337,13 @@ mod tests {
     fn only_steps_of_the_rate_are_drawn_on_a_log_axis() {
         assert_eq!(
             scale(&[0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.01, 0.001]),
-            Scale::Log
+            AxisScale::Log
         );
         assert_eq!(
             scale(&[0.1, 0.08, 0.05, 0.02, 0.0]),
-            Scale::Linear,
+            AxisScale::Linear,
             "cosine"
         );
-        assert_eq!(scale(&[0.1, 0.1, 0.1]), Scale::Linear, "constant");
+        assert_eq!(scale(&[0.1, 0.1, 0.1]), AxisScale::Linear, "constant");
     }
 }

@@ -7,17 +7,17 @@
 
 use std::path::Path;
 
-use abn_core::explain::{AttentionMap, Explanation as Maps};
-use anyhow::Result;
+use abn_core::explain::{AttentionMap, Explanation, Method};
 use image::RgbImage;
 use maud::{Markup, PreEscaped, html};
 
-use super::headline::{bar, percent};
-use super::overlay_png::{is_small, layer, photograph};
-use super::page::page_with;
-use super::picture::{scale, span};
+use crate::encode::{EncodeError, is_small, photograph};
+use crate::figures::bar;
 use crate::heatmap::{Drawing, Range};
-use abn_core::explain::Method;
+use crate::numbers::percent;
+use crate::overlay_png::overlay_png;
+use crate::page::page_with;
+use crate::picture::{scale, span};
 
 /// Longest part of an image's name that its files keep, in characters.
 const LONGEST_STEM: usize = 60;
@@ -25,7 +25,7 @@ const STYLE: &str = include_str!("explanations.css");
 
 /// One image, what the network says about it and where each method has it look.
 #[derive(Debug, Clone)]
-pub struct Explanation {
+pub struct ExplainedImage {
     /// Number of the image, from 1 on.
     pub number: usize,
     /// Name of the image file.
@@ -34,12 +34,21 @@ pub struct Explanation {
     pub image: RgbImage,
     /// Where it looks, by each method.
     pub maps: Vec<MethodMaps>,
-    /// Classes and their probabilities in [0, 1], most probable first.
-    pub predictions: Vec<(String, f64)>,
+    /// What the network says, label by label.
+    pub predictions: Vec<Prediction>,
     /// The class that the maps are of, and its probability, unless it is the most probable.
     pub asked: Option<(String, f64)>,
     /// Its files beside the page.
     pub files: Files,
+}
+
+/// What the network says of one label.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// What the label is about; `None` where there is one label.
+    pub group: Option<String>,
+    /// Classes and their probabilities in [0, 1], most probable first.
+    pub classes: Vec<(String, f64)>,
 }
 
 /// Names of an image's files, which lie beside the page.
@@ -74,7 +83,7 @@ pub struct MethodMaps {
     /// The method.
     pub method: Method,
     /// Raw and normalised.
-    pub maps: Maps,
+    pub maps: Explanation,
 }
 
 impl MethodMaps {
@@ -116,9 +125,9 @@ impl ExplanationPage {
     ///
     /// # Errors
     /// The image has no pixels.
-    pub fn add(&mut self, explanation: &Explanation) -> Result<()> {
+    pub fn add(&mut self, explained: &ExplainedImage) -> Result<(), EncodeError> {
         self.articles
-            .push(article(explanation, &self.drawing)?.into_string());
+            .push(article(explained, &self.drawing)?.into_string());
         Ok(())
     }
 
@@ -179,19 +188,16 @@ fn legend(methods: &[Method], drawing: &Drawing) -> Markup {
     }
 }
 
-fn article(explanation: &Explanation, drawing: &Drawing) -> Result<Markup> {
-    let Explanation {
+fn article(explained: &ExplainedImage, drawing: &Drawing) -> Result<Markup, EncodeError> {
+    let ExplainedImage {
         file, image, maps, ..
-    } = explanation;
+    } = explained;
     // The pictures are held by the article and shown by whatever in it refers to them.
     let mut held = format!("--photo:url({})", photograph(image)?);
     for (index, maps) in maps.iter().enumerate() {
         let (map, drawing) = maps.drawn(drawing);
-        held.push_str(&format!(
-            ";--map-{}:url({})",
-            index + 1,
-            layer(map, &drawing)?
-        ));
+        let picture = overlay_png(map, &drawing)?;
+        held.push_str(&format!(";--map-{}:url({picture})", index + 1));
     }
     let shape = format!("aspect-ratio:{}/{}", image.width(), image.height());
     let methods: Vec<&str> = maps.iter().map(|maps| maps.method.title()).collect();
@@ -201,30 +207,33 @@ fn article(explanation: &Explanation, drawing: &Drawing) -> Result<Markup> {
             div.stage { div.look role="img" aria-label=(alt) style=(shape) {} }
             div.words {
                 h2.file { (file) }
-                (predictions(explanation))
-                (ways(explanation, &shape))
-                (links(&explanation.files))
+                (predictions(explained))
+                (ways(explained, &shape))
+                (links(&explained.files))
             }
         }
     })
 }
 
-fn predictions(explanation: &Explanation) -> Markup {
+fn predictions(explained: &ExplainedImage) -> Markup {
     html! {
-        dl.bars {
-            @for (rank, (class, probability)) in explanation.predictions.iter().enumerate() {
-                (bar(class, *probability, if rank == 0 { "ink-test" } else { "ink-train" }))
+        @for Prediction { group, classes } in &explained.predictions {
+            @if let Some(group) = group { p.small { (group) } }
+            dl.bars {
+                @for (rank, (class, probability)) in classes.iter().enumerate() {
+                    (bar(class, *probability, if rank == 0 { "ink-test" } else { "ink-train" }))
+                }
             }
         }
-        @if let Some((class, probability)) = &explanation.asked {
+        @if let Some((class, probability)) = &explained.asked {
             p.asked { "Maps of the class " b { (class) } ", " (percent(*probability)) }
         }
     }
 }
 
 /// A button for the image alone and for each map, with what it would show.
-fn ways(explanation: &Explanation, shape: &str) -> Markup {
-    let group = format!("way-{}", explanation.number);
+fn ways(explained: &ExplainedImage, shape: &str) -> Markup {
+    let group = format!("way-{}", explained.number);
     let way = |index: usize, title: &str, values: &str| {
         let map = if index == 0 {
             "none".to_owned()
@@ -242,9 +251,9 @@ fn ways(explanation: &Explanation, shape: &str) -> Markup {
     };
     html! {
         fieldset.ways {
-            legend { "Maps over " (explanation.file) }
+            legend { "Maps over " (explained.file) }
             (way(0, "Image", ""))
-            @for (index, MethodMaps { method, maps }) in explanation.maps.iter().enumerate() {
+            @for (index, MethodMaps { method, maps }) in explained.maps.iter().enumerate() {
                 (way(index + 1, method.title(), &span(&maps.raw)))
             }
         }
@@ -283,15 +292,15 @@ mod tests {
         let raw = AttentionMap::new(1, 2, values.to_vec()).unwrap();
         MethodMaps {
             method,
-            maps: Maps {
+            maps: Explanation {
                 normalized: raw.clone().normalized(),
                 raw,
             },
         }
     }
 
-    fn explanation() -> Explanation {
-        Explanation {
+    fn explained() -> ExplainedImage {
+        ExplainedImage {
             number: 3,
             file: "<script>alert(1)</script>.png".to_owned(),
             image: RgbImage::new(4, 4),
@@ -299,16 +308,19 @@ mod tests {
                 maps(Method::Attention, [0.25, 0.5]),
                 maps(Method::GradCam, [-3.0, 40.0]),
             ],
-            predictions: vec![("<b>cat".to_owned(), 0.875), ("dog".to_owned(), 0.125)],
+            predictions: vec![Prediction {
+                group: None,
+                classes: vec![("<b>cat".to_owned(), 0.875), ("dog".to_owned(), 0.125)],
+            }],
             asked: None,
             files: Files::of(Path::new("over/a b.jpg"), 3, false),
         }
     }
 
-    fn page(explanation: &Explanation) -> String {
-        let methods = explanation.maps.iter().map(|maps| maps.method).collect();
+    fn page(explained: &ExplainedImage) -> String {
+        let methods = explained.maps.iter().map(|maps| maps.method).collect();
         let mut page = ExplanationPage::new(methods, Drawing::default());
-        page.add(explanation).unwrap();
+        page.add(explained).unwrap();
         page.render("t", "")
     }
 
@@ -324,7 +336,7 @@ mod tests {
 
     #[test]
     fn the_page_shows_every_class_and_escapes_every_name() {
-        let html = page(&explanation());
+        let html = page(&explained());
         assert!(html.contains("87.5%") && html.contains("12.5%"));
         assert!(html.contains("&lt;b&gt;cat") && !html.contains("<b>cat"));
         assert!(html.contains("&lt;script&gt;alert") && !html.contains("<script"));
@@ -333,7 +345,7 @@ mod tests {
 
     #[test]
     fn every_method_has_a_button_and_the_first_is_chosen() {
-        let html = page(&explanation());
+        let html = page(&explained());
         assert_eq!(html.matches(r#"type="radio" name="way-3""#).count(), 3);
         assert_eq!(html.matches("checked>").count(), 1);
         for text in [
@@ -345,9 +357,9 @@ mod tests {
             assert!(html.contains(text), "{text}");
         }
         assert!(!html.contains("Maps of the class"));
-        let asked = Explanation {
+        let asked = ExplainedImage {
             asked: Some(("frog".to_owned(), 0.01)),
-            ..explanation()
+            ..explained()
         };
         assert!(page(&asked).contains("Maps of the class <b>frog</b>, 1.0%"));
     }
@@ -360,10 +372,10 @@ mod tests {
             range: Range::PerImage,
             ..Drawing::default()
         };
-        let explanation = explanation();
-        let (map, drawing) = explanation.maps[0].drawn(&per_image);
+        let explained = explained();
+        let (map, drawing) = explained.maps[0].drawn(&per_image);
         assert_eq!((map.values[0], drawing.range), (0.25, Range::PerImage));
-        let (map, drawing) = explanation.maps[1].drawn(&per_image);
+        let (map, drawing) = explained.maps[1].drawn(&per_image);
         assert_eq!((map.values[0], drawing.range), (0.0, Range::Unit));
     }
 

@@ -1,12 +1,14 @@
 //! The figures a reader wants first: accuracy, how well the map finds the object, time.
 
+use abn_run::measure::records::{EpochRecord, EpochTiming, GroupFigures, Pointing, Summary};
 use maud::{Markup, html};
 
-use super::Report;
-use abn_run::measure::records::{EpochRecord, EpochTiming, Pointing, Summary};
+use crate::figures::{bar, figure};
+use crate::numbers::{duration, grouped, percent};
+use crate::run::Report;
 
 /// The headline of a finished run, or of the epochs so far.
-pub(super) fn headline(report: &Report) -> Markup {
+pub(crate) fn headline(report: &Report) -> Markup {
     let best = match &report.results {
         Some(results) => Some((
             &results.best,
@@ -24,6 +26,7 @@ pub(super) fn headline(report: &Report) -> Markup {
                 @if let Some((summary, epoch)) = &best { (accuracy(summary, epoch)) }
                 @if !report.timing.is_empty() { (time(&report.timing)) }
             }
+            @if let Some((summary, _)) = &best { (labels(summary)) }
             @if let Some(pointing) = report.results.as_ref().and_then(|results| results.pointing) {
                 (pointing_game(&pointing))
             }
@@ -35,18 +38,50 @@ fn unfinished(last: Option<&EpochRecord>) -> Markup {
     html! {
         p.notice {
             @match last {
-                Some(record) => { "This run is not finished. Its last epoch so far is " (record.epoch) "." },
+                Some(record) => {
+                    "This run is not finished. Its last epoch so far is " (record.epoch) "."
+                }
                 None => "This run has not finished an epoch yet.",
             }
         }
     }
 }
 
+/// The figures that compare networks: the first with its epoch, the second with its images.
 fn accuracy(summary: &Summary, epoch: &str) -> Markup {
+    let images = format!("on {} test images", grouped(summary.images as f64));
+    let notes = [epoch, &images].into_iter().chain(std::iter::repeat(""));
     html! {
-        (figure("Top-1", &percent(summary.top1), epoch))
-        (figure("Top-5", &percent(summary.top5), &format!("on {} test images", grouped(summary.images))))
+        @for ((name, value), note) in summary.figures.main().into_iter().zip(notes) {
+            (figure(&capitalised(name), &percent(value), note))
+        }
     }
+}
+
+/// How often each of several labels is told rightly; nothing of one.
+fn labels(summary: &Summary) -> Markup {
+    let groups = summary.figures.groups();
+    html! {
+        @if !groups.is_empty() {
+            div.pointing {
+                h2 { "Label by label" }
+                p.note { "Top-1 of each label, and the share of images found in its top-5." }
+                dl.bars {
+                    @for GroupFigures { name, hits } in groups {
+                        (bar(&format!("{name} top-1"), hits.top1, "ink-test"))
+                        @if hits.top5 < 1.0 { (bar(&format!("{name} top-5"), hits.top5, "ink-train")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// With a capital, to stand alone.
+pub(crate) fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 fn time(timing: &[EpochTiming]) -> Markup {
@@ -58,21 +93,11 @@ fn time(timing: &[EpochTiming]) -> Markup {
         .sum();
     let speed = images / train;
     let note = if speed.is_finite() {
-        format!("{} images/s in training", grouped(speed as usize))
+        format!("{} images/s in training", grouped(speed.floor()))
     } else {
         String::new()
     };
     figure("Time", &duration(train + test), &note)
-}
-
-pub(super) fn figure(name: &str, value: &str, note: &str) -> Markup {
-    html! {
-        div {
-            dt { (name) }
-            dd.value { (value) }
-            dd.note { (note) }
-        }
-    }
 }
 
 /// The pointing game as three bars, since only the comparison says something.
@@ -86,98 +111,13 @@ fn pointing_game(pointing: &Pointing) -> Markup {
         div.pointing {
             h2 { "Pointing game" }
             p.note {
-                "How often the maximum of the map lies on the object, on " (grouped(pointing.images))
+                "How often the maximum of the map lies on the object, on "
+                (grouped(pointing.images as f64))
                 " images with a mask. Chance is the share of the image that the object covers."
             }
             dl.bars {
                 @for (name, value, ink) in rows { (bar(name, value, ink)) }
             }
         }
-    }
-}
-
-/// A row of a bar list: name, bar, percentage.
-pub(super) fn bar(name: &str, fraction: f64, ink: &str) -> Markup {
-    let length = if fraction.is_finite() {
-        fraction.clamp(0.0, 1.0) * 100.0
-    } else {
-        0.0
-    };
-    html! {
-        div class=(ink) {
-            dt { (name) }
-            dd { span.track { span.fill style={ "width:" (format!("{length:.1}")) "%" } {} } }
-            dd.value { (percent(fraction)) }
-        }
-    }
-}
-
-/// A fraction as percent with one decimal.
-pub(super) fn percent(fraction: f64) -> String {
-    if fraction.is_finite() {
-        format!("{:.1}%", fraction * 100.0)
-    } else {
-        "not finite".to_owned()
-    }
-}
-
-/// A whole number with commas between thousands.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Seconds in the two largest units that matter.
-fn duration(seconds: f64) -> String {
-    if !seconds.is_finite() {
-        return "unknown".to_owned();
-    }
-    let whole = seconds.max(0.0).round() as u64;
-    match whole {
-        0..60 => format!("{:.1} s", seconds.max(0.0)),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!(
-            [0, 999, 1000, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "1,234,567"]
-        );
-    }
-
-    #[test]
-    fn durations_show_two_units() {
-        let shown = [4.25, 59.7, 61.0, 3599.6, 7380.0, f64::NAN].map(duration);
-        assert_eq!(
-            shown,
-            [
-                "4.2 s",
-                "1 min 00 s",
-                "1 min 01 s",
-                "1 h 00 min",
-                "2 h 03 min",
-                "unknown"
-            ]
-        );
-    }
-
-    #[test]
-    fn bars_stay_in_their_track() {
-        assert!(bar("x", 2.0, "").into_string().contains("width:100.0%"));
-        assert!(bar("x", f64::NAN, "").into_string().contains("width:0.0%"));
     }
 }

@@ -1,35 +1,27 @@
-//! A map as a picture of its own, to be laid over an image by the browser, and the image below it.
+//! A map as a picture of its own, to be laid over an image by the browser.
 //!
-//! The layer is a PNG of palette indices with one alpha for all colours: a few kilobytes, where an
+//! It is a PNG of palette indices with one alpha for all colours: a few kilobytes, where an
 //! overlay for every method would repeat the photograph each time. It is resized as values, and
 //! only then coloured.
 
 use abn_core::explain::AttentionMap;
-use anyhow::{Context, Result};
-use base64::{Engine, prelude::BASE64_STANDARD};
-use image::codecs::jpeg::JpegEncoder;
-use image::{ImageFormat, RgbImage};
 
+use crate::encode::{EncodeError, data_uri};
 use crate::heatmap::{Drawing, NOT_FINITE, position};
 
-/// Longer side of a layer in pixels; the browser enlarges it, from one step of the scale to the
+/// Longer side of the picture in pixels; the browser enlarges it, from one step of the scale to the
 /// next.
 const SIDE: usize = 128;
 /// Steps of the colour scale, each with its three bytes in every file. The index after them is for
 /// values that are not finite.
 const STEPS: u8 = 127;
-/// Images of at most this many pixels a side are embedded without loss, because their pixels will
-/// be seen.
-const LOSSLESS: u32 = 64;
-/// Quality of the others.
-const JPEG_QUALITY: u8 = 85;
 
 /// A map as a data URI of a PNG that is transparent to what lies below it, but for values that are
 /// not finite.
 ///
 /// # Errors
 /// The map cannot be encoded.
-pub fn layer(map: &AttentionMap, drawing: &Drawing) -> Result<String> {
+pub fn overlay_png(map: &AttentionMap, drawing: &Drawing) -> Result<String, EncodeError> {
     let limits = drawing.range.limits(map);
     let longer = map.width.max(map.height).max(1);
     let side = |side: usize| (side * SIDE / longer).max(1);
@@ -47,11 +39,9 @@ pub fn layer(map: &AttentionMap, drawing: &Drawing) -> Result<String> {
     encoder.set_palette(palette(drawing));
     encoder.set_trns(alphas(drawing));
     encoder.set_compression(png::Compression::High);
-    let written = encoder.write_header().and_then(|mut writer| {
-        writer.write_image_data(&indices)?;
-        writer.finish()
-    });
-    written.context("cannot encode a map")?;
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&indices)?;
+    writer.finish()?;
     Ok(data_uri("png", &file))
 }
 
@@ -74,55 +64,20 @@ fn alphas(drawing: &Drawing) -> Vec<u8> {
     alphas
 }
 
-/// An image as a data URI, of the size that it has.
-///
-/// # Errors
-/// It has no pixels.
-pub fn photograph(image: &RgbImage) -> Result<String> {
-    let mut file = std::io::Cursor::new(Vec::new());
-    if is_small(image) {
-        image
-            .write_to(&mut file, ImageFormat::Png)
-            .context("cannot encode an image")?;
-        return Ok(data_uri("png", file.get_ref()));
-    }
-    let encoder = JpegEncoder::new_with_quality(&mut file, JPEG_QUALITY);
-    image
-        .write_with_encoder(encoder)
-        .context("cannot encode an image")?;
-    Ok(data_uri("jpeg", file.get_ref()))
-}
-
-/// Whether an image is so small that its pixels will be seen.
-pub fn is_small(image: &RgbImage) -> bool {
-    image.width().max(image.height()) <= LOSSLESS
-}
-
-fn data_uri(format: &str, file: &[u8]) -> String {
-    format!(
-        "data:image/{format};base64,{}",
-        BASE64_STANDARD.encode(file)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use image::Rgba;
 
     use super::*;
+    use crate::encode::tests::decoded;
     use crate::heatmap::{Colors, Range};
-
-    fn decoded(uri: &str) -> image::DynamicImage {
-        let (_, data) = uri.split_once("base64,").unwrap();
-        image::load_from_memory(&BASE64_STANDARD.decode(data).unwrap()).unwrap()
-    }
 
     fn map(height: usize, width: usize, values: &[f32]) -> AttentionMap {
         AttentionMap::new(height, width, values.to_vec()).unwrap()
     }
 
     #[test]
-    fn a_layer_has_the_colours_of_the_scale_and_one_opacity() {
+    fn it_has_the_colours_of_the_scale_and_one_opacity() {
         for (colors, least, most) in [
             (Colors::Jet, [0, 0, 128], [128, 0, 0]),
             (Colors::Inferno, [0, 0, 4], [252, 255, 164]),
@@ -132,7 +87,8 @@ mod tests {
                 range: Range::Unit,
                 opacity: 0.6,
             };
-            let picture = decoded(&layer(&map(1, 2, &[0.0, 1.0]), &drawing).unwrap()).to_rgba8();
+            let picture =
+                decoded(&overlay_png(&map(1, 2, &[0.0, 1.0]), &drawing).unwrap()).to_rgba8();
             assert_eq!(picture.dimensions(), (128, 64));
             let opaque = |[red, green, blue]: [u8; 3]| Rgba([red, green, blue, 153]);
             assert_eq!(
@@ -145,7 +101,8 @@ mod tests {
     #[test]
     fn broken_values_hide_what_lies_below() {
         let picture =
-            decoded(&layer(&map(2, 1, &[0.5, f32::NAN]), &Drawing::default()).unwrap()).to_rgba8();
+            decoded(&overlay_png(&map(2, 1, &[0.5, f32::NAN]), &Drawing::default()).unwrap())
+                .to_rgba8();
         assert_eq!(
             (picture[(0, 0)][3], picture[(0, 127)]),
             (140, Rgba([128, 128, 128, 255]))
@@ -159,21 +116,7 @@ mod tests {
                 .exp()
         };
         let values: Vec<f32> = (0..196).map(hill).collect();
-        let uri = layer(&map(14, 14, &values), &Drawing::default()).unwrap();
+        let uri = overlay_png(&map(14, 14, &values), &Drawing::default()).unwrap();
         assert!(uri.len() < 6000, "{} bytes", uri.len());
-    }
-
-    #[test]
-    fn small_images_keep_every_pixel_and_large_ones_their_size() {
-        let image = |side| {
-            RgbImage::from_fn(side, side, |x, y| {
-                image::Rgb([x as u8, y as u8, (x * y) as u8])
-            })
-        };
-        let small = photograph(&image(64)).unwrap();
-        assert!(small.starts_with("data:image/png") && decoded(&small).to_rgb8() == image(64));
-        let large = photograph(&image(65)).unwrap();
-        assert!(large.starts_with("data:image/jpeg") && decoded(&large).width() == 65);
-        assert!(photograph(&RgbImage::new(0, 0)).is_err());
     }
 }

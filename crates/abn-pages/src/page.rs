@@ -8,7 +8,7 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /// A whole page. All text is escaped where it enters the markup.
-pub(super) fn page(title: &str, subtitle: &str, body: &Markup) -> String {
+pub(crate) fn page(title: &str, subtitle: &str, body: &Markup) -> String {
     page_with("", title, subtitle, body)
 }
 

@@ -2,30 +2,29 @@
 //! colours mean.
 
 use abn_core::explain::AttentionMap;
-use base64::{Engine, prelude::BASE64_STANDARD};
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, GrayImage, ImageEncoder, Rgb, RgbImage, imageops};
+use image::{GrayImage, Rgb, RgbImage, imageops};
 use maud::{Markup, html};
 
+use crate::encode::{data_uri, png};
 use crate::heatmap::{self, Drawing, Range};
 
 /// A mask pixel above this belongs to the object.
 const MASK_THRESHOLD: u8 = 127;
 
 /// What one figure shows.
-pub(super) struct Picture<'a> {
-    pub(super) image: &'a RgbImage,
-    pub(super) map: Option<&'a AttentionMap>,
+pub(crate) struct Picture<'a> {
+    pub(crate) image: &'a RgbImage,
+    pub(crate) map: Option<&'a AttentionMap>,
     /// The object, outlined; of any size.
-    pub(super) mask: Option<&'a GrayImage>,
+    pub(crate) mask: Option<&'a GrayImage>,
     /// What the image is, for those who do not see it.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
 }
 
 impl Picture<'_> {
     /// The image and, where there is a map, its overlay beside it. The longer side of each has
     /// about `side` pixels.
-    pub(super) fn pair(&self, drawing: &Drawing, side: u32) -> Markup {
+    pub(crate) fn pair(&self, drawing: &Drawing, side: u32) -> Markup {
         let mut image = fitted(self.image, side);
         let mut overlay = self.map.map(|map| heatmap::overlay(&image, map, drawing));
         if let Some(mask) = self.mask {
@@ -42,13 +41,13 @@ impl Picture<'_> {
     }
 
     /// The values the map spans, to be read beside the colour bar.
-    pub(super) fn span(&self) -> Option<String> {
+    pub(crate) fn span(&self) -> Option<String> {
         self.map.map(|map| format!("map {}", span(map)))
     }
 }
 
 /// The values that a map spans.
-pub(super) fn span(map: &AttentionMap) -> String {
+pub(crate) fn span(map: &AttentionMap) -> String {
     let broken = map.values.iter().filter(|value| !value.is_finite()).count();
     let Some((low, high)) = map.extent() else {
         return "not finite".to_owned();
@@ -69,7 +68,7 @@ pub(super) fn span(map: &AttentionMap) -> String {
 
 /// The image at a size to look at: small ones enlarged by a whole factor, large ones shrunk to
 /// `side`.
-pub(super) fn fitted(image: &RgbImage, side: u32) -> RgbImage {
+pub(crate) fn fitted(image: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = image.dimensions();
     let longer = width.max(height);
     if longer <= side {
@@ -87,7 +86,7 @@ pub(super) fn fitted(image: &RgbImage, side: u32) -> RgbImage {
 
 /// Draws the edge of the mask: white on its inside, dark on its outside, so that it shows on any
 /// ground.
-pub(super) fn outline(picture: &mut RgbImage, mask: &GrayImage) {
+pub(crate) fn outline(picture: &mut RgbImage, mask: &GrayImage) {
     let (width, height) = picture.dimensions();
     if mask.width() == 0 || mask.height() == 0 {
         return;
@@ -125,33 +124,16 @@ pub(super) fn outline(picture: &mut RgbImage, mask: &GrayImage) {
 }
 
 /// An `img` that carries its pixels.
-pub(super) fn embedded(image: &RgbImage, alt: &str) -> Markup {
+pub(crate) fn embedded(image: &RgbImage, alt: &str) -> Markup {
     html! {
-        @match data_uri(image) {
-            Some(uri) => img src=(uri) alt=(alt) width=(image.width()) height=(image.height());,
-            None => span.missing { "empty image" },
+        @match png(image, "") {
+            Ok(file) => {
+                img src=(data_uri("png", &file)) alt=(alt)
+                    width=(image.width()) height=(image.height());
+            }
+            Err(_) => span.missing { "empty image" },
         }
     }
-}
-
-/// The image as `data:image/png;base64,...`; `None` for an image without pixels, which PNG cannot
-/// hold.
-fn data_uri(image: &RgbImage) -> Option<String> {
-    let mut png = vec![];
-    let encoder =
-        PngEncoder::new_with_quality(&mut png, CompressionType::Default, FilterType::Adaptive);
-    encoder
-        .write_image(
-            image.as_raw(),
-            image.width(),
-            image.height(),
-            ExtendedColorType::Rgb8,
-        )
-        .ok()?;
-    Some(format!(
-        "data:image/png;base64,{}",
-        BASE64_STANDARD.encode(png)
-    ))
 }
 
 /// The colour scale with the map values at its ends.
@@ -170,7 +152,7 @@ pub fn color_bar(drawing: &Drawing) -> Markup {
 }
 
 /// The colour scale between its ends.
-pub(super) fn scale(drawing: &Drawing, [low, high]: [&str; 2], meaning: &str) -> Markup {
+pub(crate) fn scale(drawing: &Drawing, [low, high]: [&str; 2], meaning: &str) -> Markup {
     let palette = drawing.colors.palette();
     let stops: Vec<String> = palette
         .iter()
@@ -200,16 +182,6 @@ mod tests {
             mask: None,
             name: "a cat",
         }
-    }
-
-    #[test]
-    fn a_data_uri_decodes_to_the_image() {
-        let image = RgbImage::from_fn(5, 3, |x, y| Rgb([x as u8 * 40, y as u8 * 90, 7]));
-        let uri = data_uri(&image).unwrap();
-        let png = BASE64_STANDARD
-            .decode(uri.strip_prefix("data:image/png;base64,").unwrap())
-            .unwrap();
-        assert_eq!(image::load_from_memory(&png).unwrap().to_rgb8(), image);
     }
 
     #[test]

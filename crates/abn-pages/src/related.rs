@@ -73,7 +73,7 @@ fn quoted(path: &str) -> String {
 }
 
 /// The list; nothing without pages.
-pub(super) fn related(pages: &[Related]) -> Markup {
+pub(crate) fn related(pages: &[Related]) -> Markup {
     html! {
         @if !pages.is_empty() {
             section aria-labelledby="related" {
@@ -81,12 +81,18 @@ pub(super) fn related(pages: &[Related]) -> Markup {
                 dl.related {
                     @for page in pages {
                         div {
-                            dt { @if page.exists { a href=(page.file) { (page.name) } } @else { (page.name) } }
+                            dt {
+                                @if page.exists { a href=(page.file) { (page.name) } }
+                                @else { (page.name) }
+                            }
                             dd { (page.shows) @if !page.exists { ": " code { (page.command) } } }
                         }
                     }
                 }
-                p.note { "This list is of when the report was written. The training command, given again, writes it anew." }
+                p.note {
+                    "This list is of when the report was written. The training command, given \
+                     again, writes it anew."
+                }
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The report of a training.
 
+use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
 use maud::{Markup, html};
 
 use crate::gallery::Shot;
 use crate::heatmap::Drawing;
 use crate::related::Related;
-use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
 
 /// What the report of a run shows. Everything but the title may be empty.
 #[derive(Debug, Clone, Default)]

@@ -1,12 +1,13 @@
 //! The page of `abn score`: methods by measures with their intervals, and what is left of each map
 //! while the network is drawn anew.
 
+use abn_core::explain::{Layer, Method};
+use abn_explain::bootstrap::Interval;
+use abn_explain::score::{Better, Plan, ScoreRow, Scores};
 use maud::{Markup, html};
 
-use super::page::page;
-use abn_core::explain::Method;
-use abn_explain::score::{Better, Comparison, Plan, Scores};
-use abn_run::measure::statistics::Interval;
+use crate::figures::head;
+use crate::page::page;
 
 /// What the page shows.
 #[derive(Debug, Clone)]
@@ -51,33 +52,35 @@ fn measures(scores: &Scores) -> Markup {
             }
             div.scroll tabindex="0" role="region" aria-label="Methods by measures" {
                 table.numbers.scores {
-                    thead { tr { th scope="col" { "measure" } @for method in &scores.methods { (head(*method)) } } }
-                    tbody { @for comparison in &scores.metrics { (row(comparison)) } }
+                    (head(columns("measure", &scores.methods)))
+                    tbody { @for shown in &scores.metrics { (row(shown)) } }
                 }
             }
         }
     }
 }
 
-fn head(method: Method) -> Markup {
-    html! { th scope="col" { (method.name()) } }
+/// Names of the columns: what the lines are, then the methods.
+fn columns(lines: &'static str, methods: &[Method]) -> Vec<&'static str> {
+    let methods = methods.iter().map(|method| method.name());
+    std::iter::once(lines).chain(methods).collect()
 }
 
-fn row(comparison: &Comparison) -> Markup {
-    let arrow = match comparison.metric.better() {
+fn row(shown: &ScoreRow) -> Markup {
+    let arrow = match shown.metric.better() {
         Better::More => "↑",
         Better::Less => "↓",
         Better::Neither => "",
     };
-    let best = comparison.verdict.as_ref().map(|verdict| verdict.best);
-    let certain = comparison
+    let best = shown.verdict.as_ref().map(|verdict| verdict.best);
+    let certain = shown
         .verdict
         .as_ref()
         .is_some_and(|verdict| verdict.ties.is_empty());
     html! {
         tr {
-            th scope="row" title=(comparison.metric.meaning()) { (comparison.metric.name()) " " (arrow) }
-            @for (method, cell) in comparison.cells.iter().enumerate() {
+            th scope="row" title=(shown.metric.meaning()) { (shown.metric.name()) " " (arrow) }
+            @for (method, cell) in shown.cells.iter().enumerate() {
                 @let winner = best == Some(method);
                 td.winner[winner].certain[winner && certain] { (interval(cell.interval)) }
             }
@@ -111,9 +114,7 @@ fn cascade(shown: &ScorePage) -> Markup {
             }
             div.scroll tabindex="0" role="region" aria-label="Rank correlation after each part" {
                 table.numbers.scores {
-                    thead {
-                        tr { th scope="col" { "drawn anew" } @for method in &shown.scores.methods { (head(*method)) } }
-                    }
+                    (head(columns("drawn anew", &shown.scores.methods)))
                     tbody {
                         @for (place, part) in shown.parts.iter().enumerate() {
                             tr {
@@ -136,16 +137,23 @@ fn meanings(shown: &ScorePage) -> Markup {
         section aria-labelledby="meanings" {
             h2 #meanings { "What was measured" }
             dl.meanings {
-                @for comparison in &shown.scores.metrics {
-                    dt { (comparison.metric.name()) }
-                    dd { (comparison.metric.meaning()) "." }
+                @for row in &shown.scores.metrics {
+                    dt { (row.metric.name()) }
+                    dd { (row.metric.meaning()) "." }
                 }
             }
             p.note {
                 "All maps are normalised per image to [0, 1], one that is the same everywhere to 0. "
-                "Deletion and insertion in " (plan.steps) " steps. Grad-CAM and Grad-CAM++ look at the "
-                (if plan.layer == Default::default() { "last features" } else { "features before the last stage" })
-                ". Weights " code { (plan.weights.get(..16).unwrap_or(&plan.weights)) } ", " (plan.images) "."
+                @if let Some(group) = &plan.group {
+                    "Classes are those of the label " b { (group) } ". "
+                }
+                "Deletion and insertion in " (plan.steps) " steps. Grad-CAM and Grad-CAM++ look at "
+                (match plan.layer {
+                    Layer::Refined => "the last features",
+                    Layer::Features => "the features before the last stage",
+                })
+                ". Weights " code { (plan.weights.get(..16).unwrap_or(&plan.weights)) } ", "
+                (plan.images) "."
             }
         }
     }
@@ -155,9 +163,9 @@ fn meanings(shown: &ScorePage) -> Markup {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
-    use abn_core::explain::Layer;
     use abn_explain::score::{ClassChoice, Metric, Row};
+
+    use super::*;
 
     fn shown() -> ScorePage {
         let row = |method, insertion| Row {
@@ -185,6 +193,7 @@ mod tests {
                 methods,
                 layer: Layer::Refined,
                 class: ClassChoice::Predicted,
+                group: None,
                 steps: 20,
                 randomised: 1,
             },

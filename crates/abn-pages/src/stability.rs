@@ -2,17 +2,18 @@
 //! images on which the runs look alike or apart.
 
 use abn_core::explain::AttentionMap;
+use abn_explain::bootstrap::Interval;
+use abn_explain::stability::{ClassFigures, MapScale, PairFigures, RunFigures, StabilityReport};
 use image::{GrayImage, Luma, RgbImage};
 use maud::{Markup, html};
 
-use super::axis::Scale as AxisScale;
-use super::chart::{Chart, Series, Unit};
-use super::headline::{figure, percent};
-use super::page::page;
-use super::picture::{color_bar, embedded, fitted, outline};
+use crate::axis::AxisScale;
+use crate::chart::{Chart, Series, Unit};
+use crate::figures::{figure, head};
 use crate::heatmap::{Drawing, overlay};
-use abn_explain::stability::{ClassFigures, Comparison, PairFigures, RunFigures, Scale};
-use abn_run::measure::statistics::Interval;
+use crate::numbers::percent;
+use crate::page::page;
+use crate::picture::{color_bar, embedded, fitted, outline};
 
 /// Pixels of the longer side of a picture; a row has one for every run.
 const SIDE: u32 = 160;
@@ -28,9 +29,9 @@ pub struct StabilityPage {
     /// What was measured.
     pub subtitle: String,
     /// The figures.
-    pub comparison: Comparison,
+    pub report: StabilityReport,
     /// What the threshold is a share of.
-    pub scale: Scale,
+    pub scale: MapScale,
     /// How the maps are drawn.
     pub drawing: Drawing,
     /// Images with the maps of all runs, the most alike first.
@@ -56,44 +57,52 @@ pub struct Example {
 
 /// The page as one self-contained HTML file; a pure function.
 pub fn render_stability(shown: &StabilityPage) -> String {
-    let comparison = &shown.comparison;
+    let report = &shown.report;
     let body = html! {
-        (headline(comparison))
-        (runs(comparison))
-        (thresholds(comparison, shown.scale))
+        (headline(report))
+        (runs(report))
+        (thresholds(report, shown.scale))
         (examples(shown))
-        (classes(&comparison.classes))
+        (classes(&report.classes))
     };
     page(&shown.title, &shown.subtitle, &body)
 }
 
-fn headline(comparison: &Comparison) -> Markup {
+fn headline(report: &StabilityReport) -> Markup {
     let within = |interval: Option<Interval>, over: &str| {
         interval.map_or_else(
             || "nothing to compare".to_owned(),
-            |Interval { low, high, .. }| format!("{low:.3} to {high:.3} over {over}"),
+            |interval| format!("{} over {over}", span(interval)),
         )
     };
     let mean = |interval: Option<Interval>| number(interval.map(|interval| interval.mean));
-    let left_out = comparison.empty + comparison.broken;
+    let left_out = report.empty + report.broken;
     html! {
         section.headline aria-label="Headline figures" {
             dl.figures {
-                (figure("Mean IoU", &mean(comparison.iou_over_images), &within(comparison.iou_over_images, "images")))
-                @if comparison.runs.len() > 2 {
+                (figure(
+                    "Mean IoU",
+                    &mean(report.iou_over_images),
+                    &within(report.iou_over_images, "images"),
+                ))
+                @if report.runs.len() > 2 {
                     (figure(
                         "With the best run",
-                        &mean(comparison.iou_with_best),
-                        &within(comparison.iou_with_best, "the other runs"),
+                        &mean(report.iou_with_best),
+                        &within(report.iou_with_best, "the other runs"),
                     ))
                 }
-                (figure("Of other images", &number(comparison.iou_of_other_images), "maps of different images"))
+                (figure(
+                    "Of other images",
+                    &number(report.iou_of_other_images),
+                    "maps of different images",
+                ))
                 (figure(
                     "Rank correlation",
-                    &mean(comparison.rank_correlation),
-                    &within(comparison.rank_correlation, "images"),
+                    &mean(report.rank_correlation),
+                    &within(report.rank_correlation, "images"),
                 ))
-                (figure("Same prediction", &percent(comparison.agreement), "of images and pairs of runs"))
+                (figure("Same prediction", &percent(report.agreement), "of images and pairs of runs"))
             }
             p.note {
                 "IoU is the share of the positions looked at by one of two runs that both look at; \
@@ -101,8 +110,9 @@ fn headline(comparison: &Comparison) -> Markup {
                  such as looking at the centre: only what is beyond it is about the image. \
                  Intervals are 95 % of the bootstrap."
                 @if left_out > 0 {
-                    " " (left_out) " of " (comparison.images * comparison.pairs.len()) " pairs of maps are left out: on "
-                    (comparison.empty) " neither reaches the threshold, " (comparison.broken) " are not finite."
+                    " " (left_out) " of " (report.images * report.pairs.len())
+                    " pairs of maps are left out: on " (report.empty)
+                    " neither reaches the threshold, " (report.broken) " are not finite."
                 }
             }
         }
@@ -110,11 +120,14 @@ fn headline(comparison: &Comparison) -> Markup {
 }
 
 /// The runs and the matrix of their IoU in one table.
-fn runs(comparison: &Comparison) -> Markup {
+fn runs(report: &StabilityReport) -> Markup {
     html! {
         section aria-labelledby="runs" {
             h2 #runs { "Runs" }
-            p.note { "Mean IoU of every two runs. The most accurate run is bold: the paper compares the others with it." }
+            p.note {
+                "Mean IoU of every two runs. The most accurate run is bold: the paper compares the \
+                 others with it."
+            }
             div.scroll tabindex="0" role="region" aria-label="IoU of every two runs" {
                 table.numbers.matrix {
                     thead {
@@ -123,12 +136,14 @@ fn runs(comparison: &Comparison) -> Markup {
                             th scope="col" { "rate" }
                             th scope="col" { "seed" }
                             th scope="col" { "top-1" }
-                            @for number in 1..=comparison.runs.len() { th.cell scope="col" { (number) } }
+                            @for number in 1..=report.runs.len() { th.cell scope="col" { (number) } }
                             th scope="col" { "mean" }
                         }
                     }
                     tbody {
-                        @for (row, run) in comparison.runs.iter().enumerate() { (matrix_row(comparison, row, run)) }
+                        @for (row, run) in report.runs.iter().enumerate() {
+                            (matrix_row(report, row, run))
+                        }
                     }
                 }
             }
@@ -136,20 +151,20 @@ fn runs(comparison: &Comparison) -> Markup {
     }
 }
 
-fn matrix_row(comparison: &Comparison, row: usize, run: &RunFigures) -> Markup {
+fn matrix_row(report: &StabilityReport, row: usize, run: &RunFigures) -> Markup {
     let pair = |column: usize| {
-        comparison
+        report
             .pairs
             .iter()
             .find(|pair| pair.runs == [row.min(column), row.max(column)])
     };
     html! {
-        tr.best[row == comparison.best] {
+        tr.best[row == report.best] {
             th scope="row" { (row + 1) " " (run.path) br; span.small { (run.title) } }
             td { (format!("{:.4}", run.learning_rate)) }
             td { (run.seed) }
             td { (percent(run.top1)) }
-            @for column in 0..comparison.runs.len() { (cell(pair(column))) }
+            @for column in 0..report.runs.len() { (cell(pair(column))) }
             td { (number(run.iou)) }
         }
     }
@@ -159,23 +174,25 @@ fn matrix_row(comparison: &Comparison, row: usize, run: &RunFigures) -> Markup {
 fn cell(pair: Option<&PairFigures>) -> Markup {
     let iou = pair.and_then(|pair| pair.iou);
     let strength = iou.map_or(0.0, |iou| iou.mean * STRONGEST);
-    let about = iou.map(|iou| format!("{:.3} to {:.3}", iou.low, iou.high));
+    let about = iou.map(span);
     html! {
         @if pair.is_some() {
-            td.cell title=[about] style={ "--strength:" (format!("{strength:.0}%")) } { (number(iou.map(|iou| iou.mean))) }
+            td.cell title=[about] style={ "--strength:" (format!("{strength:.0}%")) } {
+                (number(iou.map(|iou| iou.mean)))
+            }
         } @else {
             td.cell.empty {}
         }
     }
 }
 
-fn thresholds(comparison: &Comparison, scale: Scale) -> Markup {
+fn thresholds(report: &StabilityReport, scale: MapScale) -> Markup {
     let meaning = match scale {
-        Scale::Raw => {
+        MapScale::Raw => {
             "Maps as they are: a threshold of 127 is a value of 0.498 in every image, the paper's \
              measure."
         }
-        Scale::PerImage => {
+        MapScale::PerImage => {
             "Maps normalised per image: a threshold of 127 is half of the image's own maximum, so \
              every map reaches it."
         }
@@ -183,10 +200,10 @@ fn thresholds(comparison: &Comparison, scale: Scale) -> Markup {
     html! {
         section aria-labelledby="thresholds" {
             h2 #thresholds { "Thresholds" }
-            p.note { (meaning) " The dashed line marks " (comparison.threshold) "." }
+            p.note { (meaning) " The dashed line marks " (report.threshold) "." }
             div.charts {
-                (curve(comparison).figure())
-                (left_out(comparison).figure())
+                (curve(report).figure())
+                (left_out(report).figure())
             }
             p.note {
                 "Where the two lines of the left chart meet, the maps say nothing about the image; \
@@ -197,9 +214,9 @@ fn thresholds(comparison: &Comparison, scale: Scale) -> Markup {
     }
 }
 
-fn curve(comparison: &Comparison) -> Chart {
-    let same = comparison.curve.iter().map(|point| point.iou).collect();
-    let other = comparison
+fn curve(report: &StabilityReport) -> Chart {
+    let same = report.curve.iter().map(|point| point.iou).collect();
+    let other = report
         .curve
         .iter()
         .map(|point| point.iou_of_other_images)
@@ -216,27 +233,23 @@ fn curve(comparison: &Comparison) -> Chart {
             values: other,
         },
     ];
-    over_thresholds("Mean IoU", Unit::Number, comparison, series)
+    over_thresholds("Mean IoU", Unit::Number, report, series)
 }
 
-fn left_out(comparison: &Comparison) -> Chart {
-    let empty = comparison
-        .curve
-        .iter()
-        .map(|point| Some(point.empty))
-        .collect();
+fn left_out(report: &StabilityReport) -> Chart {
+    let empty = report.curve.iter().map(|point| Some(point.empty)).collect();
     let series = vec![Series {
         name: "neither map reaches it".into(),
         ink: "ink-spread",
         values: empty,
     }];
-    over_thresholds("Pairs left out", Unit::Percent, comparison, series)
+    over_thresholds("Pairs left out", Unit::Percent, report, series)
 }
 
 fn over_thresholds(
     title: &'static str,
     unit: Unit,
-    comparison: &Comparison,
+    report: &StabilityReport,
     series: Vec<Series>,
 ) -> Chart {
     Chart {
@@ -244,13 +257,13 @@ fn over_thresholds(
         over: "threshold",
         unit,
         scale: AxisScale::Linear,
-        epochs: comparison
+        xs: report
             .curve
             .iter()
             .map(|point| usize::from(point.threshold))
             .collect(),
         series,
-        best: Some(usize::from(comparison.threshold)),
+        marked: Some(usize::from(report.threshold)),
     }
 }
 
@@ -277,21 +290,23 @@ fn examples(shown: &StabilityPage) -> Markup {
 /// An image and its maps side by side.
 fn row(example: &Example, shown: &StabilityPage) -> Markup {
     let image = fitted(&example.image, SIDE);
-    let (threshold, name) = (
-        shown.comparison.threshold,
-        format!("image {}", example.number),
-    );
+    let (threshold, name) = (shown.report.threshold, format!("image {}", example.number));
     html! {
         figure.strip {
             figcaption.small {
-                span.class { (example.label) } " · " (name) " · mean IoU " (format!("{:.3}", example.iou))
+                span.class { (example.label) } " · " (name) " · mean IoU "
+                (format!("{:.3}", example.iou))
             }
             div.maps {
                 div { (embedded(&image, &name)) p.small { "image" } }
                 @for (number, (map, wrong)) in example.maps.iter().zip(&example.wrong).enumerate() {
+                    @let picture = drawn(&image, map, &shown.drawing, threshold);
                     div {
-                        (embedded(&drawn(&image, map, &shown.drawing, threshold), &format!("Map of run {} over {name}", number + 1)))
-                        p.small { (number + 1) @if let Some(class) = wrong { span.miss { " ✗ " (class) } } }
+                        (embedded(&picture, &format!("Map of run {} over {name}", number + 1)))
+                        p.small {
+                            (number + 1)
+                            @if let Some(class) = wrong { span.miss { " ✗ " (class) } }
+                        }
                     }
                 }
             }
@@ -321,23 +336,16 @@ fn classes(classes: &[ClassFigures]) -> Markup {
             h2 #classes { "Classes" }
             div.scroll tabindex="0" role="region" aria-label="Every class" {
                 table.numbers {
-                    thead {
-                        tr {
-                            th scope="col" { "class" }
-                            th scope="col" { "images" }
-                            th scope="col" { "mean IoU" }
-                            th scope="col" { "95 %" }
-                            th scope="col" { "rank correlation" }
-                            th scope="col" { "same prediction" }
-                        }
-                    }
+                    (head([
+                        "class", "images", "mean IoU", "95 %", "rank correlation", "same prediction",
+                    ]))
                     tbody {
                         @for class in classes {
                             tr {
                                 th scope="row" { (class.class) }
                                 td { (class.images) }
                                 td { (number(class.iou.map(|iou| iou.mean))) }
-                                td { @if let Some(iou) = class.iou { (format!("{:.3} to {:.3}", iou.low, iou.high)) } }
+                                td { (class.iou.map(span).unwrap_or_default()) }
                                 td { (number(class.rank_correlation)) }
                                 td { (percent(class.agreement)) }
                             }
@@ -349,18 +357,23 @@ fn classes(classes: &[ClassFigures]) -> Markup {
     }
 }
 
+fn span(Interval { low, high, .. }: Interval) -> String {
+    format!("{low:.3} to {high:.3}")
+}
+
 fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| format!("{value:.3}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use abn_explain::stability::{RunMaps, compare};
+
     use super::*;
-    use abn_explain::stability::{Seen, compare};
 
     fn shown() -> StabilityPage {
         let map = |values: [f32; 2]| AttentionMap::new(1, 2, values.to_vec()).unwrap();
-        let seen = |path: &str, values| Seen {
+        let seen = |path: &str, values| RunMaps {
             path: path.to_owned(),
             title: "resnet8".to_owned(),
             learning_rate: 0.05,
@@ -374,7 +387,7 @@ mod tests {
             seen("b", [0.9, 0.8]),
             seen("c", [f32::NAN, 0.2]),
         ];
-        let comparison = compare(&runs, &["cat".to_owned()], 127, || ());
+        let report = compare(&runs, &["cat".to_owned()], 127, || ());
         let example = Example {
             image: RgbImage::new(4, 4),
             number: 0,
@@ -386,8 +399,8 @@ mod tests {
         StabilityPage {
             title: "t".to_owned(),
             subtitle: String::new(),
-            comparison,
-            scale: Scale::Raw,
+            report,
+            scale: MapScale::Raw,
             drawing: Drawing::default(),
             examples: vec![example.clone(), example],
         }
@@ -436,7 +449,7 @@ mod tests {
     #[test]
     fn a_page_without_anything_to_compare_is_a_page() {
         let mut empty = shown();
-        (empty.comparison, empty.examples) = (compare(&[], &[], 127, || ()), Vec::new());
+        (empty.report, empty.examples) = (compare(&[], &[], 127, || ()), Vec::new());
         assert!(render_stability(&empty).contains("none"));
     }
 }

@@ -1,8 +1,9 @@
 use abn_core::explain::AttentionMap;
+use abn_run::measure::records::{Figures, GroupFigures, Hits, MapHealth, Pointing, Summary};
 use image::{GrayImage, Luma, RgbImage};
 
 use super::*;
-use abn_run::measure::records::{MapHealth, Pointing, Summary};
+use crate::gallery::Verdict;
 
 fn summary(loss: f64, top1: f64) -> Summary {
     Summary {
@@ -10,8 +11,7 @@ fn summary(loss: f64, top1: f64) -> Summary {
         loss,
         perception_loss: loss / 2.0,
         attention_loss: Some(loss / 2.0),
-        top1,
-        top5: 0.99,
+        figures: Figures::Label(Hits { top1, top5: 0.99 }),
     }
 }
 
@@ -42,10 +42,13 @@ fn shot(label: &str, correct: bool) -> Shot {
         image: RgbImage::new(4, 4),
         map: Some(AttentionMap::new(2, 2, vec![0.1, 0.2, 0.3, 0.4]).unwrap()),
         mask: Some(GrayImage::from_pixel(4, 4, Luma([255]))),
-        label: label.to_owned(),
-        predicted: "egret".to_owned(),
-        probability: 0.75,
-        correct,
+        verdicts: vec![Verdict {
+            group: None,
+            label: label.to_owned(),
+            predicted: "egret".to_owned(),
+            probability: 0.75,
+            correct,
+        }],
     }
 }
 
@@ -171,7 +174,7 @@ fn maps_in_trouble_are_reported_in_words() {
 fn numbers_that_are_not_finite_are_words_on_the_page() {
     let mut report = finished();
     report.epochs[1] = record(2, f64::NAN, f64::INFINITY);
-    report.gallery[0].probability = f32::NAN;
+    report.gallery[0].verdicts[0].probability = f64::NAN;
     let html = render(&report);
     assert!(html.contains("not finite") && !html.contains("NaN") && !html.contains(">inf"));
 }
@@ -182,10 +185,8 @@ fn all_text_is_escaped() {
     let mut report = finished();
     (report.title, report.subtitle) = (evil.to_owned(), evil.to_owned());
     report.settings = vec![(evil.to_owned(), evil.to_owned())];
-    report.gallery = vec![Shot {
-        predicted: evil.to_owned(),
-        ..shot(evil, false)
-    }];
+    report.gallery = vec![shot(evil, false)];
+    report.gallery[0].verdicts[0].predicted = evil.to_owned();
     let html = render(&report);
     assert!(!html.contains("<script"));
     // Twice the title and the subtitle once, two settings, label, two alternative texts,
@@ -231,4 +232,44 @@ fn every_element_is_closed() {
         }
     }
     assert_eq!(open, Vec::<&str>::new());
+}
+
+#[test]
+fn several_labels_have_figures_lines_and_verdicts_of_their_own() {
+    let group = |name: &str, top1| GroupFigures {
+        name: name.to_owned(),
+        hits: Hits { top1, top5: 1.0 },
+    };
+    let mut report = finished();
+    for record in &mut report.epochs {
+        record.test.figures = Figures::Labels {
+            mean_top1: 0.625,
+            all_right: 0.375,
+            groups: vec![group("fine", 0.5), group("coarse", 0.75)],
+        };
+    }
+    report.results = None;
+    let said = |group: &str, correct| Verdict {
+        group: Some(group.to_owned()),
+        label: "oak".to_owned(),
+        predicted: "maple".to_owned(),
+        probability: 0.5,
+        correct,
+    };
+    report.gallery[0].verdicts = vec![said("fine", false), said("coarse", true)];
+    let html = render(&report);
+    for text in [
+        "Mean top-1",
+        "All right",
+        "fine top-1",
+        "coarse top-1",
+        "Test top-1 of each label",
+        "best test mean top-1",
+        "<th scope=\"col\">test all right</th>",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    let correct = html.split("Correct predictions").nth(1).unwrap();
+    let correct = correct.split("Wrong predictions").next().unwrap();
+    assert!(correct.contains("None among"), "one label of two is wrong");
 }
