@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod commands;
 pub mod device;
+pub mod hints;
 pub mod interrupt;
 pub mod terminal;
 pub mod train;
@@ -15,7 +16,7 @@ pub mod train;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::cli::{Cli, Command};
 use crate::train::trainer::Ending;
@@ -23,15 +24,18 @@ use crate::train::trainer::Ending;
 /// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130
 /// interrupted.
 pub fn main() -> ExitCode {
-    let command = Cli::parse()
-        .command
-        .unwrap_or_else(|| Command::Train(Box::default()));
-    match dispatch(command) {
+    let typed = Cli::from_arg_matches(&cli::command().get_matches());
+    let typed = typed.unwrap_or_else(|error| error.exit());
+    let command = typed.command;
+    match dispatch(command.unwrap_or_else(|| Command::Train(Box::default()))) {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::note(&format!("error: {error:#}"));
+            if let Some(hint) = hints::hint(&error) {
+                terminal::note(&format!("hint: {hint}"));
+            }
             ExitCode::FAILURE
         }
     }
@@ -48,6 +52,8 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Models(args) => commands::models::run(args)?,
         Command::Import(args) => commands::import::run(args)?,
         Command::Export(args) => commands::export::run(args)?,
+        Command::Completions(args) => commands::manual::complete(args)?,
+        Command::Man(args) => commands::manual::write(args)?,
     }
     Ok(Ending::Finished)
 }

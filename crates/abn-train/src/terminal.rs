@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use abn_run::measure::records::{EpochRecord, EpochTiming, Summary};
 use anyhow::{Context, Result};
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use abn_run::measure::records::{EpochRecord, EpochTiming};
 
 /// Writes a result to stdout, where scripts read it.
 ///
@@ -26,7 +25,7 @@ pub fn json(value: &impl serde::Serialize) -> Result<()> {
     result(&serde_json::to_string(value)?)
 }
 
-/// Tells the user something. That nobody reads it any more (a closed pipe) must not end a training.
+/// Tells the user something. A closed pipe must not end a training.
 pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
@@ -96,11 +95,13 @@ impl TrainingDisplay {
         self.bar.set_message("");
     }
 
-    /// A batch of an epoch is done.
-    pub fn batch(&self, epoch: usize, batch: usize, loss: f64, top1: f64, images_per_second: f64) {
+    /// A batch of an epoch is done; `so_far` are the means over those before it, too.
+    pub fn batch(&self, epoch: usize, batch: usize, so_far: &Summary, images_per_second: f64) {
         let mut message = format!(
-            "loss {loss:.3} top-1 {:5.2} % {images_per_second:.0} images/s",
-            100.0 * top1
+            "loss {:.3} {} {:5.2} % {images_per_second:.0} images/s",
+            so_far.loss,
+            so_far.figures.best_name(),
+            100.0 * so_far.figures.best()
         );
         if let Some(left) = self.time_left(epoch * self.epoch_batches + batch) {
             let _ = write!(message, " ETA {left}");
@@ -122,12 +123,13 @@ impl TrainingDisplay {
             epoch, train, test, ..
         } = record;
         let mut line = format!(
-            "epoch {epoch}/{}  loss {:.3}/{:.3}  top-1 {:5.2}/{:5.2} %{}",
+            "epoch {epoch}/{}  loss {:.3}/{:.3}  {} {:5.2}/{:5.2} %{}",
             self.epochs,
             train.loss,
             test.loss,
-            100.0 * train.top1,
-            100.0 * test.top1,
+            test.figures.best_name(),
+            100.0 * train.figures.best(),
+            100.0 * test.figures.best(),
             if record.best { " *" } else { "  " }
         );
         if let Some(timing) = timing {

@@ -1,20 +1,27 @@
 //! The command line as typed. What it means is decided by the commands.
 
+mod defaults;
+mod values;
+
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use abn_core::architecture::{AttentionName, BlockName};
 use abn_core::explain::{Layer, Method, THRESHOLD};
 use abn_data::Split;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
 use abn_explain::score::ClassChoice;
-use abn_explain::stability::Scale;
+use abn_explain::stability::MapScale;
 use abn_pages::heatmap::{Colors, Range};
-use abn_run::datasets::DatasetName;
-use abn_run::folder::checkpoint::Which;
+use abn_run::datasets::{self, DataSet};
+use abn_run::folder::checkpoint::CheckpointChoice;
 use abn_run::recipe::augmentation::Augment;
 use abn_run::recipe::schedule::Schedule;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use self::values::{
+    assignment, count, deviations, factor, fraction, images, positive, rgb, seconds, side, steps,
+    workers,
+};
 
 /// Trains attention branch networks, shows where they look, and measures it.
 ///
@@ -58,6 +65,66 @@ pub enum Command {
     Import(ImportArgs),
     /// Write the weights of a run for PyTorch
     Export(ExportArgs),
+    /// Print what completes these commands in a shell
+    Completions(CompletionsArgs),
+    /// Write the manual pages of all commands
+    Man(ManArgs),
+}
+
+/// The program's command line, its help complete with the defaults of the data sets.
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommand("train", |train| train.mut_args(defaults::with_defaults))
+}
+
+/// Which weights of a run, and where they run.
+#[derive(Debug, Args)]
+pub struct NetworkArgs {
+    /// Which weights
+    #[arg(long, value_enum, default_value_t)]
+    pub checkpoint: CheckpointChoice,
+    /// Device, such as flex or cuda:1 [default: the preferred one of this build]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+}
+
+/// Images of a data set.
+#[derive(Debug, Args)]
+pub struct SplitArgs {
+    /// Folder of the data set [default: the run's, of several the first one's]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Which images
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    pub split: SplitName,
+    /// Threads that load images
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
+    pub workers: usize,
+}
+
+/// Details of a network beyond its name.
+#[derive(Debug, Default, Args)]
+pub struct DetailArgs {
+    /// Attention in every residual block [default: what the name of the architecture says]
+    #[arg(long, value_enum)]
+    pub block: Option<BlockName>,
+    /// Detail of the attention branch or of the module in the blocks, by its path in config.json;
+    /// repeatable
+    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
+    pub settings: Vec<(String, String)>,
+}
+
+/// What images become before they enter a network.
+#[derive(Debug, Default, Args)]
+pub struct InputArgs {
+    /// Side of the inputs; photographs are evaluated by their middle [default: the data set's]
+    #[arg(long, value_name = "N", value_parser = side)]
+    pub size: Option<u32>,
+    /// Mean of the inputs in [0, 1], per colour [default: the data set's]
+    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    pub mean: Option<[f32; 3]>,
+    /// Standard deviation of the inputs, per colour [default: the data set's]
+    #[arg(long, value_name = "R,G,B", value_parser = deviations)]
+    pub std: Option<[f32; 3]>,
 }
 
 /// Arguments of `abn train`.
@@ -67,86 +134,73 @@ pub enum Command {
     abn train --dataset cifar10 --limit 10000 --epochs 6 --batch-size 64 --out runs/quick\n  \
     abn train --dataset cifar10 --arch resnet20-basic-a --init resnet20-12fca82f.th --out runs/tuned\n  \
     abn train --attention manet --set attention.mixed.spatial.kernel=3 --out runs/small-kernel\n  \
-    abn train --dataset folder --data photos --out runs/photos\n\n\
+    abn train --dataset folder --data photos --out runs/photos\n  \
+    abn train --dataset cifar100 --labels both --out runs/both\n\n\
     The same command continues a run that was interrupted or killed; options left out are then \
     taken from the run.")]
 pub struct TrainArgs {
     /// Data set [default: shapes]
-    #[arg(long, value_enum)]
-    pub dataset: Option<DatasetName>,
+    #[arg(long, value_parser = datasets::value_parser())]
+    pub dataset: Option<&'static DataSet>,
     /// Folder of the data set [default: below datasets/ or $ABN_DATASETS]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Architecture, such as resnet20, wrn-28-10 or se-resnet50; `abn models` lists them [default:
-    /// resnet8 for shapes, resnet20 for CIFAR, resnet18 for folder, resnet50 for imagenet]
+    /// What is learned of images with several labels
+    #[arg(long, value_name = "NAME")]
+    pub labels: Option<String>,
+    /// Architecture, such as resnet20, wrn-28-10 or se-resnet50; `abn models` lists them
     #[arg(long, value_name = "NAME")]
     pub arch: Option<String>,
-    /// Attention in every residual block [default: what the name of the architecture says]
-    #[arg(long, value_enum)]
-    pub block: Option<BlockName>,
     /// Attention branch [default: abn]
     #[arg(long, value_enum)]
     pub attention: Option<AttentionName>,
-    /// Detail of the attention branch or of the module in the blocks, by its path in config.json;
-    /// repeatable
-    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
-    pub settings: Vec<(String, String)>,
+    /// Details of the network
+    #[command(flatten)]
+    pub details: DetailArgs,
     /// Start from these weights instead of random ones: a run (then also its architecture, --mean
     /// and --std) or a PyTorch checkpoint
     #[arg(long, value_name = "RUN|FILE")]
     pub init: Option<PathBuf>,
-    /// Passes over the training images [default: 7 for shapes, 300 for CIFAR (WRN 200), 30 for
-    /// folder, 90 for imagenet]
+    /// Passes over the training images
     #[arg(long, value_name = "N", value_parser = count)]
     pub epochs: Option<usize>,
-    /// Images a step [default: 16 for shapes, 128 for CIFAR (DenseNet 64), 32 for folder, 256 for
-    /// imagenet]
+    /// Images a step
     #[arg(long, value_name = "N", value_parser = count)]
     pub batch_size: Option<usize>,
-    /// Learning rate of the first epoch [default: 0.05 for shapes and folder, else 0.1]
+    /// Learning rate of the first epoch
     #[arg(long, value_name = "X", value_parser = positive)]
     pub lr: Option<f64>,
-    /// How the learning rate falls: step:30, milestones:150,225 or cosine [default: cosine for
-    /// shapes and folder, at 50 % and 75 % for CIFAR (WRN 30, 60, 80 %), step:30 for imagenet]
+    /// How the learning rate falls: step:30, milestones:150,225 or cosine
     #[arg(long, value_name = "SCHEDULE")]
     pub schedule: Option<Schedule>,
-    /// Factor of each fall of step and milestones [default: 0.1; WRN on CIFAR 0.2]
+    /// Factor of each fall of step and milestones
     #[arg(long, value_name = "X", value_parser = factor)]
     pub gamma: Option<f64>,
-    /// Weight decay [default: 5e-4 for shapes, folder, and WRN and ResNeXt on CIFAR; else 1e-4]
+    /// Weight decay
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub weight_decay: Option<f64>,
-    /// Momentum of SGD [default: 0.9]
+    /// Momentum of SGD
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub momentum: Option<f64>,
-    /// Probability of dropping values in training, for WRN, DenseNet and VGG [default: 0.5 in VGG's
-    /// head, 0.3 for WRN on CIFAR, else 0]
+    /// Probability of dropping values in training, for WRN, DenseNet and VGG
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub dropout: Option<f64>,
     /// Decides initial weights, order, augmentation and dropout [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// What training images go through [default: resize-crop for imagenet and folder, else
-    /// pad-crop]
+    /// What training images go through
     #[arg(long, value_enum)]
     pub augment: Option<Augment>,
-    /// Side of the inputs; photographs are evaluated by their middle [default: 224 for imagenet and
-    /// folder, else 32]
-    #[arg(long, value_name = "N", value_parser = side)]
-    pub size: Option<u32>,
-    /// Mean of the inputs in [0, 1], per colour [default: the data set's]
-    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
-    pub mean: Option<[f32; 3]>,
-    /// Standard deviation of the inputs, per colour [default: the data set's]
-    #[arg(long, value_name = "R,G,B", value_parser = deviations)]
-    pub std: Option<[f32; 3]>,
+    /// What images become
+    #[command(flatten)]
+    pub inputs: InputArgs,
     /// Train on the first N images only
     #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<usize>,
     /// Threads that load images; changes no result [default: 2]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<usize>,
-    /// Seconds between checkpoints within an epoch, which always ends with one [default: 300]
+    /// Seconds between checkpoints within an epoch; one is always written at its end [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub save_every: Option<f64>,
     /// Device, such as flex or cuda:1 [default: the preferred one of this build]
@@ -167,22 +221,14 @@ pub struct EvalArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Folder of the data set [default: the run's]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Which images
-    #[arg(long, value_enum, default_value_t = SplitName::Test)]
-    pub split: SplitName,
-    /// Which weights
-    #[arg(long, value_enum, default_value_t)]
-    pub checkpoint: Which,
-    /// Threads that load images
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
-    pub workers: usize,
-    /// Device [default: the preferred one of this build]
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<String>,
-    /// Print JSON: {"top1", "top5", "loss", "images", ...}, fractions in [0, 1]
+    /// The images
+    #[command(flatten)]
+    pub images: SplitArgs,
+    /// The weights
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Print JSON: {"top1", "top5", "loss", "images", ...}, fractions in [0, 1]; of several labels
+    /// {"mean_top1", "all_right", "groups", ...}
     #[arg(long)]
     pub json: bool,
 }
@@ -200,7 +246,7 @@ impl SplitName {
     /// The split that is called so.
     pub fn split(self) -> Split {
         match self {
-            Self::Test => Split::Test,
+            Self::Test => Split::HeldOut,
             Self::Train => Split::Train,
         }
     }
@@ -218,19 +264,16 @@ pub struct PredictArgs {
     /// Images, PNG or JPEG
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Which weights
-    #[arg(long, value_enum, default_value_t)]
-    pub checkpoint: Which,
-    /// Device [default: the preferred one of this build]
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<String>,
+    /// The weights
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Predict once more with this map in place of the network's own: a greyscale image of any size
     /// that covers what the network sees, black 0, white 1 (8 bits value / 255, 16 bits value /
     /// 65535)
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
     /// Print JSON with logits, attention logits and map in full precision; with --map also
-    /// "with_map"
+    /// "with_map", of several labels also "groups"
     #[arg(long)]
     pub json: bool,
 }
@@ -258,9 +301,13 @@ pub struct ExplainArgs {
     /// Features that Grad-CAM and Grad-CAM++ look at; CAM has the refined ones alone
     #[arg(long, value_enum, default_value_t)]
     pub layer: Layer,
-    /// Class to explain, by name or by number from 0 [default: the predicted class of each image]
+    /// Class to explain, by name, by number from 0, or of several labels as LABEL:NAME [default: the
+    /// predicted class of each image]
     #[arg(long, value_name = "N|NAME")]
     pub class: Option<String>,
+    /// Label whose predicted class is explained, in a run of several [default: the first]
+    #[arg(long, value_name = "LABEL", conflicts_with = "class")]
+    pub group: Option<String>,
     /// Folder for the overlays and the page
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -275,12 +322,9 @@ pub struct ExplainArgs {
     /// maps beyond 1]
     #[arg(long, value_enum)]
     pub range: Option<Range>,
-    /// Which weights
-    #[arg(long, value_enum, default_value_t)]
-    pub checkpoint: Which,
-    /// Device [default: the preferred one of this build]
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<String>,
+    /// The weights
+    #[command(flatten)]
+    pub network: NetworkArgs,
 }
 
 /// Arguments of `abn score`.
@@ -306,6 +350,9 @@ pub struct ScoreArgs {
     /// Class that is explained
     #[arg(long, value_enum, default_value_t)]
     pub class: ClassChoice,
+    /// Label whose class that is, in a run of several [default: the first]
+    #[arg(long, value_name = "LABEL")]
+    pub group: Option<String>,
     /// What says where the objects are [default: masks, or boxes where there are none]
     #[arg(long, value_enum)]
     pub truth: Option<TruthName>,
@@ -315,27 +362,18 @@ pub struct ScoreArgs {
     /// Images on which maps are compared with those of weights drawn anew; 0 leaves that out
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = images)]
     pub randomised: usize,
-    /// Folder of the data set [default: the run's]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Which images
-    #[arg(long, value_enum, default_value_t = SplitName::Test)]
-    pub split: SplitName,
+    /// The images
+    #[command(flatten)]
+    pub images: SplitArgs,
     /// Measure the first N images only
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = count)]
     pub limit: usize,
     /// Folder for the page and the tables [default: the run]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Which weights
-    #[arg(long, value_enum, default_value_t)]
-    pub checkpoint: Which,
-    /// Threads that load images
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
-    pub workers: usize,
-    /// Device [default: the preferred one of this build]
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<String>,
+    /// The weights
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Print JSON: {"plan", "scores": {"methods", "metrics", "cascade", ...}, "files"}
     #[arg(long)]
     pub json: bool,
@@ -372,16 +410,16 @@ pub struct StabilityArgs {
     pub layer: Layer,
     /// What a threshold is a share of [default: raw for attention maps in [0, 1], else per-image]
     #[arg(long, value_enum)]
-    pub scale: Option<Scale>,
+    pub scale: Option<MapScale>,
+    /// Label whose classes are compared, in runs of several [default: the first]
+    #[arg(long, value_name = "LABEL")]
+    pub group: Option<String>,
     /// Grey level of 255 from which a position counts as looked at
     #[arg(long, value_name = "0..255", default_value_t = THRESHOLD)]
     pub threshold: u8,
-    /// Folder of the data set [default: that of the first run]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Which images
-    #[arg(long, value_enum, default_value_t = SplitName::Test)]
-    pub split: SplitName,
+    /// The images
+    #[command(flatten)]
+    pub images: SplitArgs,
     /// Look at the first N images only
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count)]
     pub limit: usize,
@@ -389,15 +427,9 @@ pub struct StabilityArgs {
     /// a run
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Which weights
-    #[arg(long, value_enum, default_value_t)]
-    pub checkpoint: Which,
-    /// Threads that load images
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
-    pub workers: usize,
-    /// Device [default: the preferred one of this build]
-    #[arg(long, value_name = "NAME")]
-    pub device: Option<String>,
+    /// The weights
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Print JSON: {"iou_over_images": {"mean", "low", "high"}, "pairs", "curve", "classes",
     /// "per_image", ...}
     #[arg(long)]
@@ -435,32 +467,22 @@ pub struct ImportArgs {
     /// Architecture of the checkpoint
     #[arg(long, value_name = "NAME")]
     pub arch: String,
-    /// Attention in every residual block [default: what the name of the architecture says]
-    #[arg(long, value_enum)]
-    pub block: Option<BlockName>,
     /// Attention branch of the checkpoint
     #[arg(long, value_enum, default_value_t = AttentionName::Abn)]
     pub attention: AttentionName,
-    /// Detail of the attention branch or of the module in the blocks, by its path in config.json;
-    /// repeatable
-    #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
-    pub settings: Vec<(String, String)>,
+    /// Details of the network
+    #[command(flatten)]
+    pub details: DetailArgs,
     /// Number of classes [default: the checkpoint's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub classes: Option<u32>,
     /// Data set that it was trained on [default: imagenet for a network of images of 224x224, else
     /// cifar10 or, for 100 classes, cifar100]
-    #[arg(long, value_enum)]
-    pub dataset: Option<DatasetName>,
-    /// Side of the inputs [default: the data set's]
-    #[arg(long, value_name = "N", value_parser = side)]
-    pub size: Option<u32>,
-    /// Mean of the inputs in [0, 1], per colour [default: the data set's]
-    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
-    pub mean: Option<[f32; 3]>,
-    /// Standard deviation of the inputs, per colour [default: the data set's]
-    #[arg(long, value_name = "R,G,B", value_parser = deviations)]
-    pub std: Option<[f32; 3]>,
+    #[arg(long, value_parser = datasets::value_parser())]
+    pub dataset: Option<&'static DataSet>,
+    /// What images become
+    #[command(flatten)]
+    pub inputs: InputArgs,
     /// Folder for the run
     #[arg(long, value_name = "RUN")]
     pub out: PathBuf,
@@ -481,118 +503,44 @@ pub struct ExportArgs {
     pub out: PathBuf,
     /// Which weights
     #[arg(long, value_enum, default_value_t)]
-    pub checkpoint: Which,
+    pub checkpoint: CheckpointChoice,
     /// Print JSON: {"file", "tensors"}
     #[arg(long)]
     pub json: bool,
 }
 
-/// A path and a value.
-fn assignment(text: &str) -> Result<(String, String), String> {
-    let (path, value) = text
-        .split_once('=')
-        .ok_or_else(|| format!("`{text}` is not PATH=VALUE, such as attention.loss_weight=0.5"))?;
-    Ok((path.trim().to_owned(), value.trim().to_owned()))
+/// Arguments of `abn completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    abn completions bash > ~/.local/share/bash-completion/completions/abn\n  \
+    abn completions fish > ~/.config/fish/completions/abn.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
 }
 
-/// A number in a range, or what was expected.
-fn ranged<T: FromStr>(text: &str, expected: &str, fits: impl Fn(&T) -> bool) -> Result<T, String> {
-    text.parse()
-        .ok()
-        .filter(fits)
-        .ok_or_else(|| format!("`{text}` is not {expected}"))
-}
-
-fn count(text: &str) -> Result<usize, String> {
-    ranged(text, "a number from 1 to 1000000", |count| {
-        (1..=1_000_000).contains(count)
-    })
-}
-
-fn steps(text: &str) -> Result<usize, String> {
-    ranged(text, "a number from 1 to 1000", |steps| {
-        (1..=1000).contains(steps)
-    })
-}
-
-fn images(text: &str) -> Result<usize, String> {
-    ranged(text, "a number from 0 to 1000000", |images| {
-        *images <= 1_000_000
-    })
-}
-
-fn side(text: &str) -> Result<u32, String> {
-    ranged(text, "a number from 8 to 1024", |side| {
-        (8..=1024).contains(side)
-    })
-}
-
-fn workers(text: &str) -> Result<usize, String> {
-    ranged(text, "a number from 0 to 256", |count| *count <= 256)
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    ranged(text, "a positive number", |value: &f64| {
-        value.is_finite() && *value > 0.0
-    })
-}
-
-fn factor(text: &str) -> Result<f64, String> {
-    ranged(text, "a number above 0 and at most 1", |value: &f64| {
-        *value > 0.0 && *value <= 1.0
-    })
-}
-
-fn fraction(text: &str) -> Result<f64, String> {
-    ranged(text, "a number that is at least 0 and below 1", |value| {
-        (0.0..1.0).contains(value)
-    })
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    ranged(text, "a number of seconds, 0 or more", |value: &f64| {
-        *value >= 0.0
-    })
-}
-
-/// Three comma-separated numbers.
-fn rgb(text: &str) -> Result<[f32; 3], String> {
-    let numbers: Vec<f32> = text
-        .split(',')
-        .map(|number| number.trim().parse())
-        .collect::<Result<_, _>>()
-        .map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))?;
-    numbers
-        .try_into()
-        .map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))
-}
-
-/// Three comma-separated positive numbers.
-fn deviations(text: &str) -> Result<[f32; 3], String> {
-    let numbers = rgb(text)?;
-    let positive = numbers
-        .iter()
-        .all(|number| number.is_finite() && *number > 0.0);
-    if positive {
-        Ok(numbers)
-    } else {
-        Err(format!("`{text}` is not three positive numbers"))
-    }
+/// Arguments of `abn man`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  abn man ~/.local/share/man/man1 && man abn-train")]
+pub struct ManArgs {
+    /// Folder for abn.1, abn-train.1 and so on; is made if it does not exist
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_command_shows_an_example() {
-        let program = Cli::command();
+        let program = command();
         for command in program.get_subcommands().chain([&program]) {
             let help = command
                 .get_after_help()
@@ -617,15 +565,5 @@ mod tests {
         for attention in AttentionName::value_variants() {
             assert_eq!(typed(*attention), attention.name());
         }
-    }
-
-    #[test]
-    fn colours_are_three_numbers() {
-        assert_eq!(rgb("0.5, 0.25,1"), Ok([0.5, 0.25, 1.0]));
-        assert!(
-            ["", "1,2", "1,2,3,4", "a,b,c"]
-                .iter()
-                .all(|text| rgb(text).is_err())
-        );
     }
 }

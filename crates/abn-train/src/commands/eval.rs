@@ -1,16 +1,16 @@
 //! `abn eval`: accuracy of a run on its data set.
 
 use abn_data::Split;
+use abn_run::images::{open_split, plain_loader};
+use abn_run::measure::classification::Classification;
+use abn_run::measure::records::{MapHealth, Summary};
+use abn_run::measure::task::{Measured, Task};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::percent;
+use super::{figures, open};
 use crate::cli::EvalArgs;
-use crate::device;
 use crate::terminal;
-use abn_run::measure::evaluate::{Measured, measure};
-use abn_run::measure::records::{MapHealth, Summary};
-use abn_run::session::{Session, open_split, plain_loader};
 
 #[derive(Debug, Serialize)]
 struct Evaluation {
@@ -24,38 +24,28 @@ struct Evaluation {
 /// # Errors
 /// The run or its data set is missing or damaged.
 pub fn run(args: EvalArgs) -> Result<()> {
-    let session = Session::open(
-        &args.run,
-        args.checkpoint,
-        device::open(args.device.as_deref())?,
-    )?;
-    let split = args.split.split();
-    let mut collection = open_split(&session.config, split, args.data.as_deref(), None)?;
+    let session = open(&args.run, &args.network)?;
+    let split = args.images.split.split();
+    let mut collection = open_split(&session.config, split, args.images.data.as_deref(), None)?;
     if let (Split::Train, Some(limit)) = (split, session.config.recipe.limit) {
         collection = collection.limit(limit);
     }
-    let loader = plain_loader(&session.config, &collection, args.workers);
+    let loader = plain_loader(&session.config, &collection, args.images.workers);
     let progress = terminal::counter("evaluating", collection.samples.len());
-    let weight = session.config.recipe.attention_weight();
-    let measured = measure(
-        &session.classifier,
-        &loader,
-        &session.device,
-        weight,
-        |images| {
-            progress.set_position(images as u64);
-            true
-        },
-    )?;
+    let mut go_on = |images| {
+        progress.set_position(images as u64);
+        true
+    };
+    let (task, device) = (Classification::of(&session.config), &session.device);
+    let measured = task.measure(&session.classifier, &loader, device, &mut go_on)?;
     progress.finish_and_clear();
     let Measured { summary, maps, .. } = measured.context("the evaluation was stopped")?;
     if args.json {
         return terminal::json(&Evaluation { summary, maps });
     }
     terminal::result(&format!(
-        "top-1 {}, top-5 {}, loss {:.4} on {} images",
-        percent(summary.top1),
-        percent(summary.top5),
+        "{}, loss {:.4} on {} images",
+        figures(&summary.figures),
         summary.loss,
         summary.images
     ))

@@ -2,36 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
-use abn_core::explain::explain;
-use anyhow::{Context, Result, ensure};
-use image::RgbImage;
+use abn_core::explain::{Layer, Method, explain};
+use abn_data::Group;
+use abn_explain::method::chosen;
+use abn_pages::heatmap::{Drawing, enlarge, overlay, side_by_side};
+use abn_pages::{ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction, png};
+use abn_run::class_name::{class_of, group_of};
+use abn_run::images::together;
+use abn_run::measure::readback::{HostOutput, predicted, probabilities};
+use abn_run::session::Session;
+use abn_run::view::View;
+use anyhow::{Result, ensure};
 
+use super::open;
 use crate::cli::ExplainArgs;
 use crate::commands::image_files::image_files;
 use crate::commands::output_folder::OutputFolder;
 use crate::commands::raw_maps::RawMaps;
-use crate::device;
 use crate::terminal;
-use abn_core::explain::{Layer, Method};
-use abn_explain::method::chosen;
-use abn_pages::heatmap::{Drawing, enlarge, overlay, side_by_side};
-use abn_pages::{Explanation, ExplanationPage, Files, MethodMaps};
-use abn_run::class_name::class_of;
-use abn_run::measure::readback::{Outcome, predicted, probabilities};
-use abn_run::recipe::augmentation::Inputs;
-use abn_run::session::Session;
-use abn_run::view::View;
 
-/// Classes shown an image.
+/// Classes shown of each label.
 const SHOWN_CLASSES: usize = 3;
 /// Side to which small images are enlarged.
 const PICTURE_SIDE: u32 = 256;
 /// Name of the page in the output folder.
 const PAGE: &str = "index.html";
-/// Images a batch, and their pixels: 8 photographs of 224. Gradients keep the features of every
-/// layer in memory.
+/// Images a batch, and photographs. Gradients keep the features of every layer in memory.
 const BATCH: usize = 32;
-const BATCH_PIXELS: usize = 8 * 224 * 224;
+const PHOTOGRAPHS: usize = 8;
 
 /// Runs the command.
 ///
@@ -39,24 +37,21 @@ const BATCH_PIXELS: usize = 8 * 224 * 224;
 /// The run cannot be opened, has not the method or class asked for, an image cannot be read, or the
 /// folder not be written.
 pub fn run(args: ExplainArgs) -> Result<()> {
-    let session = Session::open(
-        &args.run,
-        args.checkpoint,
-        device::open(args.device.as_deref())?,
-    )?;
-    let mut work = Work::new(&args, &session)?;
+    let session = open(&args.run, &args.network)?;
+    let mut work = PageBuilder::new(&args, &session)?;
+    let batch = together(session.config.recipe.side(), BATCH, PHOTOGRAPHS);
     let files = image_files(&args.files)?;
     let progress = terminal::counter("explaining", files.len());
     let numbered: Vec<(usize, &PathBuf)> = (1..).zip(&files).collect();
     let mut views = Vec::new();
     for (number, file) in numbered {
         match session.view(file) {
-            Ok(view) => views.push(Seen { number, file, view }),
+            Ok(view) => views.push(ViewedFile { number, file, view }),
             // One bad file does not cost the others.
             Err(error) => progress.suspend(|| terminal::note(&format!("error: {error:#}"))),
         }
         progress.inc(1);
-        if views.len() >= batch_size(&session) || number == files.len() {
+        if views.len() >= batch || number == files.len() {
             work.explain(&views)?;
             views.clear();
         }
@@ -66,14 +61,14 @@ pub fn run(args: ExplainArgs) -> Result<()> {
 }
 
 /// An image file and what the network sees of it.
-struct Seen<'a> {
+struct ViewedFile<'a> {
     number: usize,
     file: &'a Path,
     view: View,
 }
 
 /// What the network says about one image.
-struct Answer {
+struct Explained {
     logits: Vec<f32>,
     /// The class that the maps are of.
     class: usize,
@@ -81,25 +76,27 @@ struct Answer {
 }
 
 /// What one call of the command does, and what it has done so far.
-struct Work<'a> {
+struct PageBuilder<'a> {
     session: &'a Session,
     args: &'a ExplainArgs,
     methods: Vec<Method>,
-    /// The class asked for; otherwise that of each prediction.
+    /// The class asked for, counted through all labels; otherwise that of each prediction.
     class: Option<usize>,
+    /// The label whose predicted class is explained.
+    group: usize,
     drawing: Drawing,
     folder: OutputFolder,
     page: ExplanationPage,
 }
 
-impl<'a> Work<'a> {
+impl<'a> PageBuilder<'a> {
     fn new(args: &'a ExplainArgs, session: &'a Session) -> Result<Self> {
         let config = &session.config;
         let methods = chosen(&args.methods, &Method::DRAWN, &config.model, args.layer)?;
         let class = args
             .class
             .as_ref()
-            .map(|class| class_of(&config.classes, class))
+            .map(|class| class_of(&config.labels, class))
             .transpose()?;
         let usual = Drawing::of(config.model.attention.as_ref());
         let drawing = Drawing {
@@ -114,6 +111,7 @@ impl<'a> Work<'a> {
             args,
             methods,
             class,
+            group: group_of(&config.labels, args.group.as_deref())?,
             drawing,
             folder,
             page,
@@ -121,94 +119,115 @@ impl<'a> Work<'a> {
     }
 
     /// Explains images and writes them out. Nothing of them is kept but what the page shows.
-    fn explain(&mut self, images: &[Seen]) -> Result<()> {
+    fn explain(&mut self, images: &[ViewedFile]) -> Result<()> {
         // All of one size, but for a run whose transform somebody has changed.
         for images in images.chunk_by(|one, other| one.view.fits(&other.view)) {
             let views: Vec<&View> = images.iter().map(|image| &image.view).collect();
-            for (image, answer) in images.iter().zip(self.ask(&views)?) {
-                self.write(image, answer)?;
+            for (image, explained) in images.iter().zip(self.ask(&views)?) {
+                self.write(image, explained)?;
             }
         }
         Ok(())
     }
 
     /// What the network says about each image, and where each method has it look.
-    fn ask(&self, views: &[&View]) -> Result<Vec<Answer>> {
+    fn ask(&self, views: &[&View]) -> Result<Vec<Explained>> {
         let (classifier, images) = (&self.session.classifier, self.session.stacked(views));
-        let outcome = Outcome::read(classifier.forward(images.clone()), false)?;
-        let answer = |logits: &[f32]| {
-            let class = self.class.unwrap_or_else(|| predicted(logits));
-            Answer {
+        let output = HostOutput::read(classifier.forward(images.clone()), false)?;
+        let unexplained = |logits: &[f32]| {
+            let class = self
+                .class
+                .unwrap_or_else(|| self.predicted(logits, self.group));
+            Explained {
                 logits: logits.to_vec(),
                 class,
                 maps: Vec::new(),
             }
         };
-        let mut answers: Vec<Answer> = outcome.logits.rows().map(answer).collect();
-        let classes: Vec<usize> = answers.iter().map(|answer| answer.class).collect();
+        let mut explained: Vec<Explained> = output.logits.rows().map(unexplained).collect();
+        let classes: Vec<usize> = explained.iter().map(|image| image.class).collect();
         for name in &self.methods {
             let layer = self.args.layer;
             let maps = explain(classifier, images.clone(), *name, layer, &classes)?;
-            for (answer, maps) in answers.iter_mut().zip(maps) {
-                answer.maps.push(MethodMaps {
-                    method: *name,
-                    maps,
-                });
+            for (image, maps) in explained.iter_mut().zip(maps) {
+                let method = *name;
+                image.maps.push(MethodMaps { method, maps });
             }
         }
-        Ok(answers)
+        Ok(explained)
+    }
+
+    /// The predicted class of a label, counted through all labels.
+    fn predicted(&self, logits: &[f32], group: usize) -> usize {
+        let config = &self.session.config;
+        config.labels.first_of(group) + predicted(logits, &config.model.outputs)[group]
     }
 
     /// The pictures of an image side by side, its maps as numbers if asked for, and its place on
     /// the page.
-    fn write(&mut self, image: &Seen, answer: Answer) -> Result<()> {
-        let Answer {
+    fn write(&mut self, image: &ViewedFile, explained: Explained) -> Result<()> {
+        let Explained {
             logits,
             class,
             maps,
-        } = answer;
-        let probabilities = probabilities(&logits);
-        let named = |class: usize| {
-            (
-                self.session.config.classes[class].clone(),
-                probabilities[class],
-            )
-        };
-        let mut ranked: Vec<usize> = (0..probabilities.len()).collect();
-        ranked.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
-        let explanation = Explanation {
+        } = explained;
+        let config = &self.session.config;
+        let probabilities = probabilities(&logits, &config.model.outputs);
+        let (group, place) = config.labels.place(class).unwrap_or_default();
+        let label = config.labels.name(group, place).to_owned();
+        // Of several labels, the page says whose class the maps are of.
+        let usual = config.labels.only().is_some() && class == self.predicted(&logits, group);
+        let explained = ExplainedImage {
             number: image.number,
             file: image.file.display().to_string(),
             image: image.view.picture.clone(),
-            predictions: ranked
-                .iter()
-                .take(SHOWN_CLASSES)
-                .map(|class| named(*class))
-                .collect(),
-            asked: (class != predicted(&logits)).then(|| named(class)),
+            predictions: self.predictions(&probabilities),
+            asked: (!usual).then(|| (label.clone(), probabilities[class])),
             maps,
             files: Files::of(image.file, image.number, self.args.raw),
         };
-        let Explanation {
+        let ExplainedImage {
             file, maps, files, ..
-        } = &explanation;
+        } = &explained;
         self.folder
-            .write(&files.overlays, &self.picture(&explanation)?)?;
+            .write(&files.overlays, &self.picture(&explained)?)?;
         if let Some(raw) = &files.raw {
-            let (label, _) = named(class);
             let maps = RawMaps::new(file, (class, &label), self.args.layer, maps);
             self.folder.write(raw, &serde_json::to_vec(&maps)?)?;
         }
-        self.page.add(&explanation)
+        Ok(self.page.add(&explained)?)
+    }
+
+    /// The most probable classes of each label.
+    fn predictions(&self, probabilities: &[f64]) -> Vec<Prediction> {
+        let labels = &self.session.config.labels;
+        let several = labels.only().is_none();
+        let of_group = |(number, group): (usize, &Group)| {
+            let first = labels.first_of(number);
+            let own = &probabilities[first..first + group.classes.len()];
+            let mut classes: Vec<(String, f64)> = group
+                .classes
+                .iter()
+                .cloned()
+                .zip(own.iter().copied())
+                .collect();
+            classes.sort_by(|a, b| b.1.total_cmp(&a.1));
+            classes.truncate(SHOWN_CLASSES);
+            Prediction {
+                group: several.then(|| group.name.clone()),
+                classes,
+            }
+        };
+        labels.groups().iter().enumerate().map(of_group).collect()
     }
 
     /// The image and each method's overlay side by side, as a PNG that says in a comment which is
     /// which.
     fn picture(
         &self,
-        Explanation {
+        ExplainedImage {
             image, file, maps, ..
-        }: &Explanation,
+        }: &ExplainedImage,
     ) -> Result<Vec<u8>> {
         let image = enlarge(image, PICTURE_SIDE);
         let mut pictures = vec![image.clone()];
@@ -217,7 +236,7 @@ impl<'a> Work<'a> {
             pictures.push(overlay(&image, map, &drawing));
         }
         let comment = format!("{file}; left to right: {}", left_to_right(&self.methods));
-        png(&side_by_side(&pictures), &comment)
+        Ok(png(&side_by_side(&pictures), &comment)?)
     }
 
     /// The network, and the layer if it is not the usual one.
@@ -251,32 +270,10 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Images that are explained together.
-fn batch_size(session: &Session) -> usize {
-    let side = Inputs::of_recipe(&session.config.recipe).side as usize;
-    (BATCH_PIXELS / (side * side).max(1)).clamp(1, BATCH)
-}
-
 /// What stands where in an overlay file.
 fn left_to_right(methods: &[Method]) -> String {
     let names: Vec<&str> = std::iter::once("image")
         .chain(methods.iter().map(|method| method.name()))
         .collect();
     names.join(", ")
-}
-
-fn png(image: &RgbImage, comment: &str) -> Result<Vec<u8>> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, image.width(), image.height());
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    let written = encoder
-        .add_itxt_chunk("Description".to_owned(), comment.to_owned())
-        .and_then(|()| {
-            let mut writer = encoder.write_header()?;
-            writer.write_image_data(image.as_raw())?;
-            writer.finish()
-        });
-    written.context("cannot encode an overlay")?;
-    Ok(file)
 }

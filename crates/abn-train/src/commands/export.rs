@@ -1,14 +1,14 @@
 //! `abn export`: the weights of a run under PyTorch's names.
 
 use abn_core::pytorch::to_pytorch;
+use abn_run::folder::checkpoint::Checkpoints;
+use abn_run::folder::files::write_atomically;
+use abn_run::folder::run_dir::RunDir;
+use abn_run::weights::to_safetensors_of;
 use anyhow::{Result, ensure};
 
 use crate::cli::ExportArgs;
 use crate::terminal;
-use abn_run::folder::checkpoint::Checkpoints;
-use abn_run::folder::files::write_atomically;
-use abn_run::folder::run_dir::RunDir;
-use abn_run::folder::weights::to_safetensors_of;
 
 /// Runs the command.
 ///

@@ -2,22 +2,23 @@
 
 use abn_core::pytorch::{check, from_pytorch};
 use abn_core::state::{self, State};
-use abn_data::Split;
+use abn_data::{Labels, Split};
+use abn_run::RunError;
+use abn_run::datasets::{CIFAR10, CIFAR100, IMAGENET};
+use abn_run::folder::checkpoint::Checkpoints;
+use abn_run::folder::run_dir::{RunDir, checkpoints_of};
+use abn_run::recipe::architectures::with_block;
+use abn_run::recipe::augmentation::Augmentation;
+use abn_run::recipe::recognise::{close_to, outputs};
+use abn_run::recipe::{Recipe, RunConfig, overrides};
+use abn_run::weights::{read_checkpoint, recipe_in_file};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
 use crate::cli::ImportArgs;
 use crate::device;
+use crate::hints::hint_of_checkpoint;
 use crate::terminal;
-use abn_run::datasets::DatasetName;
-use abn_run::folder::checkpoint::Checkpoints;
-use abn_run::folder::foreign;
-use abn_run::folder::run_dir::{RunDir, checkpoints_of};
-use abn_run::folder::weights::{read_checkpoint, recipe_of};
-use abn_run::recipe::architectures::with_block;
-use abn_run::recipe::augmentation::Inputs;
-use abn_run::recipe::overrides;
-use abn_run::recipe::{Recipe, RunConfig};
 
 /// Runs the command.
 ///
@@ -45,15 +46,15 @@ pub fn run(args: ImportArgs) -> Result<()> {
             "tensors": weights.len(),
             "architecture": recipe.architecture,
             "attention": recipe.attention_name(),
-            "classes": config.classes.len(),
-            "dataset": recipe.dataset.name(),
+            "classes": config.labels.count(),
+            "dataset": recipe.dataset.name,
         }));
     }
     terminal::result(&format!(
-        "imported {} tensors of {} and {} classes into `{}`; try `abn eval {3}`",
+        "imported {} tensors of {} and {} into `{}`; try `abn eval {3}`",
         weights.len(),
         config.recipe.title(),
-        config.classes.len(),
+        config.labels.title(),
         run.path().display()
     ))
 }
@@ -69,9 +70,9 @@ fn fitting(
     let Err(mismatch) = check(&asked.model, checkpoint, device) else {
         return Ok(asked);
     };
-    let classes = asked.classes.len();
-    let Some(recipe) = foreign::close_to(&asked.recipe, classes, checkpoint, device) else {
-        let hint = foreign::hint(&asked.recipe, checkpoint, device);
+    let classes = asked.labels.count();
+    let Some(recipe) = close_to(&asked.recipe, classes, checkpoint, device) else {
+        let hint = hint_of_checkpoint(&asked.recipe, checkpoint, device);
         return Err(mismatch).with_context(|| {
             format!(
                 "`{}` is not a checkpoint of {} and {classes} classes{hint}",
@@ -92,23 +93,23 @@ fn fitting(
              network",
         );
     }
-    RunConfig::new(recipe, asked.classes)
+    Ok(RunConfig::new(recipe, asked.labels)?)
 }
 
 fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
-    let architecture = with_block(&args.arch, args.block)?;
+    let architecture = with_block(&args.arch, args.details.block)?;
     let classes = match args.classes {
         Some(count) => Some(count as usize),
-        None => foreign::outputs(&architecture, checkpoint),
+        None => outputs(&architecture, checkpoint),
     };
     // What we exported says itself how its network was trained, beyond what names and shapes tell.
-    let exported = recipe_of(&args.file).filter(|recipe| {
+    let exported = recipe_in_file(&args.file).filter(|recipe| {
         recipe.architecture == architecture.name && recipe.attention_name() == args.attention.name()
     });
     let usual = match classes {
-        _ if architecture.is_for_photographs() => DatasetName::Imagenet,
-        Some(100) => DatasetName::Cifar100,
-        _ => DatasetName::Cifar10,
+        _ if architecture.is_for_photographs() => &IMAGENET,
+        Some(100) => &CIFAR100,
+        _ => &CIFAR10,
     };
     let dataset = args
         .dataset
@@ -122,63 +123,79 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
             ..Recipe::of(dataset, None)
         },
     };
-    if let Some(mean) = args.mean {
+    if let Some(mean) = args.inputs.mean {
         recipe.normalization.mean = mean;
     }
-    if let Some(std) = args.std {
+    if let Some(std) = args.inputs.std {
         recipe.normalization.std = std;
     }
-    if let Some(side) = args.size {
-        let mut inputs = Inputs::of_recipe(&recipe);
-        inputs.side = side;
-        recipe.set_inputs(inputs);
+    if let Some(side) = args.inputs.size {
+        let augmentation = recipe.augmentation();
+        recipe.set_augmentation(Augmentation {
+            side,
+            ..augmentation
+        });
     }
-    let recipe = overrides::apply(recipe, &args.settings)?;
+    let recipe = overrides::apply(recipe, &args.details.settings)?;
     recipe.check()?;
-    RunConfig::new(recipe, class_names(dataset, classes)?)
+    let labels = labels(&recipe, classes)?;
+    Ok(RunConfig::new(recipe, labels)?)
 }
 
-/// The data set's names where they are known or at hand and fit, numbers otherwise: an import needs
-/// no images.
-fn class_names(dataset: DatasetName, count: Option<usize>) -> Result<Vec<String>> {
-    let fits = |names: &Vec<String>| count.is_none_or(|count| names.len() == count);
-    if let Some(names) = dataset.known_classes().filter(fits) {
-        return Ok(names);
+/// The data set's labels where they are known or at hand and fit, numbered classes otherwise: an
+/// import needs no images.
+fn labels(recipe: &Recipe, count: Option<usize>) -> Result<Labels> {
+    let fits = |labels: &Labels| count.is_none_or(|count| labels.count() == count);
+    let known = recipe
+        .dataset
+        .known_classes
+        .map(|classes| Labels::one(classes()));
+    if let Some(labels) = known.filter(fits) {
+        return Ok(labels);
     }
-    match (classes_at_hand(dataset), count) {
-        (Ok(names), _) if fits(&names) => Ok(names),
-        (_, Some(count)) => Ok((0..count).map(|class| format!("class {class}")).collect()),
+    match (labels_at_hand(recipe), count) {
+        (Ok(labels), _) if fits(&labels) => Ok(labels),
+        (Err(error), _) if recipe.labels.is_some() => {
+            Err(error).context("the checkpoint has several labels, whose classes are unknown")
+        }
+        (_, Some(count)) => {
+            let numbered = (0..count).map(|class| format!("class {class}"));
+            Ok(Labels::one(numbered.collect()))
+        }
         (found, None) => found.context("the number of classes is unknown; give --classes"),
     }
 }
 
-fn classes_at_hand(dataset: DatasetName) -> Result<Vec<String>> {
-    let folder = dataset.folder(None, None)?;
-    Ok(dataset.open(Split::Test, folder.as_deref(), None)?.classes)
+fn labels_at_hand(recipe: &Recipe) -> Result<Labels, RunError> {
+    let folder = recipe.dataset.folder(None, None)?;
+    let chosen = recipe.labels.as_deref();
+    let opened = recipe
+        .dataset
+        .open(Split::HeldOut, folder.as_deref(), chosen, None);
+    Ok(opened.map_err(RunError::DataSet)?.labels)
 }
 
 #[cfg(test)]
 mod tests {
+    use abn_run::datasets::{DataSet, FOLDER};
+
     use super::*;
+
+    fn names(dataset: &'static DataSet, count: Option<usize>) -> Result<Vec<String>> {
+        let labels = labels(&Recipe::of(dataset, None), count)?;
+        Ok(labels.classes().cloned().collect())
+    }
 
     #[test]
     fn class_names_need_no_images() {
-        let names = class_names(DatasetName::Imagenet, Some(1000)).unwrap();
+        let known = names(&IMAGENET, Some(1000)).unwrap();
         assert_eq!(
-            (names[0].as_str(), names[999].as_str()),
+            (known[0].as_str(), known[999].as_str()),
             ("tench", "toilet tissue")
         );
-        assert_eq!(
-            class_names(DatasetName::Imagenet, Some(2)).unwrap(),
-            ["class 0", "class 1"]
-        );
-        assert_eq!(
-            class_names(DatasetName::Folder, Some(1)).unwrap(),
-            ["class 0"]
-        );
-        let error = class_names(DatasetName::Folder, None)
-            .unwrap_err()
-            .to_string();
+        assert_eq!(names(&IMAGENET, Some(2)).unwrap(), ["class 0", "class 1"]);
+        assert_eq!(names(&FOLDER, Some(1)).unwrap(), ["class 0"]);
+        let error = names(&FOLDER, None).unwrap_err().to_string();
         assert!(error.contains("give --classes"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ pub mod explain;
 pub mod export;
 mod image_files;
 pub mod import;
+pub mod manual;
 pub mod models;
 mod output_folder;
 pub mod predict;
@@ -13,6 +14,30 @@ mod recipe_from_args;
 pub mod score;
 pub mod stability;
 pub mod train;
+
+use std::path::Path;
+
+use abn_run::measure::records::Figures;
+use abn_run::session::Session;
+use anyhow::Result;
+
+use crate::cli::NetworkArgs;
+use crate::device;
+
+/// The run at that path with the weights and on the device asked for.
+fn open(run: &Path, network: &NetworkArgs) -> Result<Session> {
+    let device = device::open(network.device.as_deref())?;
+    Ok(Session::open(run, network.checkpoint, device)?)
+}
+
+/// All figures in a line.
+fn figures(figures: &Figures) -> String {
+    let named = figures.named().into_iter();
+    let texts: Vec<String> = named
+        .map(|(name, value)| format!("{name} {}", percent(value)))
+        .collect();
+    texts.join(", ")
+}
 
 /// A fraction as a percentage.
 fn percent(fraction: f64) -> String {

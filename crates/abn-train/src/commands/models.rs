@@ -1,8 +1,10 @@
 //! `abn models`: every published architecture with and without each attention branch, and what it
 //! costs.
 
-use abn_core::Architecture;
-use abn_core::ClassifierConfig;
+use abn_core::architecture::AttentionName;
+use abn_core::{Architecture, ClassifierConfig, Outputs};
+use abn_run::RunError;
+use abn_run::recipe::architectures;
 use anyhow::Result;
 use burn::tensor::Device;
 use serde::Serialize;
@@ -10,8 +12,6 @@ use serde::Serialize;
 use crate::cli::ModelsArgs;
 use crate::device;
 use crate::terminal;
-use abn_core::architecture::AttentionName;
-use abn_run::recipe::architectures;
 
 #[derive(Debug, Serialize)]
 struct Row {
@@ -36,11 +36,8 @@ const LARGE_CLASSES: usize = 1000;
 /// A name is no architecture.
 pub fn run(args: ModelsArgs) -> Result<()> {
     let device = device::for_bookkeeping()?;
-    let named = args
-        .names
-        .iter()
-        .map(|name| architectures::parse(name))
-        .collect::<Result<Vec<_>>>()?;
+    let named = args.names.iter().map(|name| architectures::parse(name));
+    let named: Vec<Architecture> = named.collect::<Result<_, _>>().map_err(RunError::from)?;
     let listed = if named.is_empty() {
         Architecture::published()
     } else {
@@ -74,7 +71,7 @@ fn row(architecture: &Architecture, name: AttentionName, classes: usize, device:
     let config = ClassifierConfig {
         network: architecture.network.clone(),
         attention: architecture.attention(name),
-        classes,
+        outputs: Outputs::one(classes),
     };
     let cost = config.cost([architecture.input; 2], device);
     Row {

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-
+use abn_run::folder::FolderError;
 use abn_run::folder::files::write_atomically;
+use anyhow::{Result, ensure};
 
 /// Marks a folder as one that `abn explain` may write into again.
 const MARK: &str = ".abn-explain";
@@ -47,17 +47,12 @@ impl OutputFolder {
     /// The folder cannot be written or is full.
     pub(crate) fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         if !self.made {
-            let failed = || {
-                format!(
-                    "cannot write in `{}`; choose an --out that can be written",
-                    self.path.display()
-                )
-            };
-            fs::create_dir_all(&self.path).with_context(failed)?;
-            fs::write(self.path.join(MARK), "").with_context(failed)?;
+            let failed = FolderError::writing_in(&self.path);
+            fs::create_dir_all(&self.path).map_err(&failed)?;
+            fs::write(self.path.join(MARK), "").map_err(&failed)?;
             self.made = true;
         }
-        write_atomically(&self.path.join(name), bytes)
+        Ok(write_atomically(&self.path.join(name), bytes)?)
     }
 
     /// Where a file of that name lies.
@@ -72,8 +67,7 @@ pub(crate) fn is_marked(path: &Path) -> bool {
 }
 
 fn is_empty(path: &Path) -> Result<bool> {
-    let mut entries =
-        fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let mut entries = fs::read_dir(path).map_err(FolderError::reading(path))?;
     Ok(entries.next().is_none())
 }
 

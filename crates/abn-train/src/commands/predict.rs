@@ -5,16 +5,15 @@ use std::path::Path;
 use abn_core::explain::AttentionMap;
 use abn_core::mechanism::Mechanism;
 use abn_data::GrayMap;
-use anyhow::{Context, Result, ensure};
-use serde::Serialize;
-
-use super::percent;
-use crate::cli::PredictArgs;
-use crate::device;
-use crate::terminal;
 use abn_run::measure::readback::{predicted, probabilities};
 use abn_run::session::Session;
 use abn_run::view::View;
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+
+use super::{open, percent};
+use crate::cli::PredictArgs;
+use crate::terminal;
 
 /// The JSON contract of the command.
 #[derive(Debug, Serialize)]
@@ -25,9 +24,8 @@ struct Predictions {
 #[derive(Debug, Serialize)]
 struct Prediction {
     path: String,
-    class: usize,
-    label: String,
-    probability: f64,
+    #[serde(flatten)]
+    told: Told,
     logits: Vec<f32>,
     attention_logits: Option<Vec<f32>>,
     map: Option<AttentionMap>,
@@ -39,11 +37,38 @@ struct Prediction {
 /// The prediction under the map that was given.
 #[derive(Debug, Serialize)]
 struct WithMap {
-    class: usize,
-    label: String,
-    probability: f64,
+    #[serde(flatten)]
+    told: Told,
     logits: Vec<f32>,
     map: AttentionMap,
+}
+
+/// What is told of an image: of several labels the first, and all of them as `groups`.
+#[derive(Debug, Serialize)]
+struct Told {
+    #[serde(flatten)]
+    first: ToldClass,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<ToldGroup>,
+}
+
+/// A class.
+#[derive(Debug, Clone, Serialize)]
+struct ToldClass {
+    /// Its place among the logits.
+    class: usize,
+    /// Its name.
+    label: String,
+    /// Its probability among those of its label.
+    probability: f64,
+}
+
+/// One label of several.
+#[derive(Debug, Serialize)]
+struct ToldGroup {
+    name: String,
+    #[serde(flatten)]
+    told: ToldClass,
 }
 
 /// Runs the command.
@@ -51,11 +76,7 @@ struct WithMap {
 /// # Errors
 /// The run cannot be opened, has no branch to give a map to, or an image or the map cannot be read.
 pub fn run(args: PredictArgs) -> Result<()> {
-    let session = Session::open(
-        &args.run,
-        args.checkpoint,
-        device::open(args.device.as_deref())?,
-    )?;
+    let session = open(&args.run, &args.network)?;
     let given = args
         .map
         .as_deref()
@@ -110,20 +131,17 @@ fn given_map(session: &Session, run: &Path, file: &Path) -> Result<GrayMap> {
 
 fn predict(session: &Session, file: &Path, given: Option<&GrayMap>) -> Result<Prediction> {
     let view = session.view(file)?;
-    let look = session.look_at(&view)?;
-    let with_map = match (given, &look.map) {
+    let output = session.look_at(&view)?;
+    let with_map = match (given, &output.map) {
         (Some(given), Some(own)) => Some(with_map(session, &view, given, own)?),
         _ => None,
     };
-    let (class, label, probability) = answer(session, &look.logits);
     Ok(Prediction {
         path: file.display().to_string(),
-        class,
-        label,
-        probability,
-        logits: look.logits,
-        attention_logits: look.attention_logits,
-        map: look.map,
+        told: told(session, &output.logits),
+        logits: output.logits,
+        attention_logits: output.attention_logits,
+        map: output.map,
         with_map,
     })
 }
@@ -140,44 +158,53 @@ fn with_map(
     let logits = session
         .logits_with_map(view, &map)
         .context("the run has no attention branch")?;
-    let (class, label, probability) = answer(session, &logits);
     Ok(WithMap {
-        class,
-        label,
-        probability,
+        told: told(session, &logits),
         logits,
         map,
     })
 }
 
-/// Class, its name and its probability.
-fn answer(session: &Session, logits: &[f32]) -> (usize, String, f64) {
-    let class = predicted(logits);
-    (
-        class,
-        session.config.classes[class].clone(),
-        probabilities(logits)[class],
-    )
+/// What logits tell of every label.
+fn told(session: &Session, logits: &[f32]) -> Told {
+    let (labels, outputs) = (&session.config.labels, &session.config.model.outputs);
+    let probabilities = probabilities(logits, outputs);
+    let classes = predicted(logits, outputs).into_iter().enumerate();
+    let told = classes.map(|(group, class)| {
+        let place = labels.first_of(group) + class;
+        let told = ToldClass {
+            class: place,
+            label: labels.name(group, class).to_owned(),
+            probability: probabilities[place],
+        };
+        let name = labels.groups()[group].name.clone();
+        ToldGroup { name, told }
+    });
+    let mut groups: Vec<ToldGroup> = told.collect();
+    let first = groups[0].told.clone();
+    if groups.len() == 1 {
+        groups.clear();
+    }
+    Told { first, groups }
 }
 
 fn line(prediction: &Prediction) -> String {
-    let Prediction {
-        path,
-        label,
-        probability,
-        with_map,
-        ..
-    } = prediction;
-    let own = format!("{path}: {label} ({})", percent(*probability));
-    match with_map {
-        Some(WithMap {
-            label, probability, ..
-        }) => {
-            format!(
-                "{own}; with the given map: {label} ({})",
-                percent(*probability)
-            )
-        }
+    let own = format!("{}: {}", prediction.path, words(&prediction.told));
+    match &prediction.with_map {
+        Some(given) => format!("{own}; with the given map: {}", words(&given.told)),
         None => own,
     }
+}
+
+/// What is told, with how sure it is.
+fn words(told: &Told) -> String {
+    let words = |told: &ToldClass| format!("{} ({})", told.label, percent(told.probability));
+    if told.groups.is_empty() {
+        return words(&told.first);
+    }
+    let groups = told.groups.iter();
+    let groups: Vec<String> = groups
+        .map(|group| format!("{} {}", group.name, words(&group.told)))
+        .collect();
+    groups.join(", ")
 }

@@ -2,35 +2,37 @@
 
 use std::path::Path;
 
+use abn_core::architecture::AttentionName;
+use abn_run::datasets::{DataSet, SHAPES};
+use abn_run::folder::run_dir::RunDir;
+use abn_run::recipe::architectures::{self, with_block};
+use abn_run::recipe::recognise::recognise;
+use abn_run::recipe::{Recipe, RunConfig, overrides};
+use abn_run::weights::read_checkpoint;
 use anyhow::Result;
 
 use crate::cli::TrainArgs;
 use crate::device;
-use abn_core::architecture::AttentionName;
-use abn_run::datasets::DatasetName;
-use abn_run::folder::foreign;
-use abn_run::folder::foreign::Known;
-use abn_run::folder::run_dir::RunDir;
-use abn_run::folder::weights::read_checkpoint;
-use abn_run::recipe::architectures;
-use abn_run::recipe::architectures::with_block;
-use abn_run::recipe::augmentation::Inputs;
-use abn_run::recipe::overrides;
-use abn_run::recipe::{Recipe, RunConfig};
+
+/// What is trained on where nothing is said.
+const USUAL: &DataSet = &SHAPES;
 
 /// The recipe of the existing run, or the data set's, with every option that was given in its
 /// place.
 ///
 /// # Errors
 /// An option names what does not exist, or what to start from cannot be read.
-pub(crate) fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
+pub(crate) fn recipe_from_args(args: &TrainArgs, existing: Option<&RunConfig>) -> Result<Recipe> {
     let mut recipe = match existing {
         Some(config) => config.recipe.clone(),
         None => new_recipe(args)?,
     };
     let architecture = match &args.arch {
-        None if args.block.is_none() => architectures::parse(&recipe.architecture)?,
-        named => with_block(named.as_ref().unwrap_or(&recipe.architecture), args.block)?,
+        None if args.details.block.is_none() => architectures::parse(&recipe.architecture)?,
+        named => with_block(
+            named.as_ref().unwrap_or(&recipe.architecture),
+            args.details.block,
+        )?,
     };
     let branch = match (args.attention, existing) {
         (None, None) => Some(AttentionName::Abn),
@@ -43,14 +45,14 @@ pub(crate) fn recipe_of(args: &TrainArgs, existing: Option<&RunConfig>) -> Resul
         &mut recipe.attention,
         branch.map(|name| architecture.attention(name)),
     );
-    let mut inputs = Inputs::of_recipe(&recipe);
-    set(&mut inputs.augment, args.augment);
-    set(&mut inputs.side, args.size);
-    if inputs != Inputs::of_recipe(&recipe) {
-        recipe.set_inputs(inputs);
+    let mut augmentation = recipe.augmentation();
+    set(&mut augmentation.augment, args.augment);
+    set(&mut augmentation.side, args.inputs.size);
+    if augmentation != recipe.augmentation() {
+        recipe.set_augmentation(augmentation);
     }
     recipe.architecture = architecture.name;
-    overrides::apply(recipe, &args.settings)
+    Ok(overrides::apply(recipe, &args.details.settings)?)
 }
 
 /// Puts a given value in the place of another.
@@ -62,6 +64,9 @@ fn set<T>(slot: &mut T, given: Option<T>) {
 
 fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.dataset, args.dataset);
+    if let Some(labels) = &args.labels {
+        recipe.choose_labels(labels);
+    }
     set(&mut recipe.epochs, args.epochs);
     set(&mut recipe.batch_size, args.batch_size);
     set(&mut recipe.learning_rate, args.lr);
@@ -70,8 +75,8 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.sgd.weight_decay, args.weight_decay);
     set(&mut recipe.sgd.momentum, args.momentum);
     set(&mut recipe.seed, args.seed);
-    set(&mut recipe.normalization.mean, args.mean);
-    set(&mut recipe.normalization.std, args.std);
+    set(&mut recipe.normalization.mean, args.inputs.mean);
+    set(&mut recipe.normalization.std, args.inputs.std);
     set(&mut recipe.limit, args.limit.map(Some));
     set(&mut recipe.dropout, args.dropout.map(Some));
 }
@@ -79,27 +84,26 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
 /// The recipe of the data set for the network. A run to start from also decides the network, unless
 /// another is asked for, and the normalisation, without which its weights are of no use.
 fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
-    let recipe = Recipe::of(args.dataset.unwrap_or(DatasetName::Shapes), args.epochs);
+    let dataset = args.dataset.unwrap_or(USUAL);
+    let usual = Recipe::of(dataset, args.epochs);
     let start = match args.init.as_deref() {
         Some(run) if run.is_dir() => Some(RunDir::open(run)?.1.recipe),
-        Some(file) => recognised(args, &recipe, file)?,
+        Some(file) => recognised(args, &usual, file)?,
         None => None,
     };
     let same = start
         .as_ref()
-        .filter(|_| args.arch.is_none() && args.block.is_none());
+        .filter(|_| args.arch.is_none() && args.details.block.is_none());
+    let of_start = start.as_ref().map(|start| &start.architecture);
     let name = args
         .arch
         .as_ref()
-        .or(start.as_ref().map(|start| &start.architecture));
-    let family = architectures::parse(name.unwrap_or(&recipe.architecture))?
-        .network
-        .family;
-    let recipe = recipe.for_family(family, args.epochs);
+        .or(of_start)
+        .unwrap_or(&usual.architecture);
+    let family = architectures::parse(name)?.network.family;
+    let recipe = Recipe::for_family(dataset, family, args.epochs);
     Ok(Recipe {
-        architecture: start
-            .as_ref()
-            .map_or(recipe.architecture, |start| start.architecture.clone()),
+        architecture: of_start.unwrap_or(&usual.architecture).clone(),
         block: same.and_then(|start| start.block.clone()),
         dropout: same.map_or(recipe.dropout, |start| start.dropout),
         normalization: start
@@ -110,18 +114,17 @@ fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
 }
 
 /// The recipe with the architecture of a checkpoint to start from, where none is asked for.
-fn recognised(args: &TrainArgs, recipe: &Recipe, file: &Path) -> Result<Option<Recipe>> {
+fn recognised(args: &TrainArgs, usual: &Recipe, file: &Path) -> Result<Option<Recipe>> {
     if args.arch.is_some() {
         return Ok(None);
     }
-    let usual = architectures::parse(&recipe.architecture)?;
-    let known = foreign::recognise(&usual, &read_checkpoint(file)?, &device::for_bookkeeping()?);
-    Ok(known.map(|Known { architecture, .. }| {
-        let family = architecture.network.family;
+    let asked = architectures::parse(&usual.architecture)?;
+    let found = recognise(&asked, &read_checkpoint(file)?, &device::for_bookkeeping()?);
+    Ok(found.map(|found| {
+        let family = found.architecture.network.family;
         Recipe {
-            architecture: architecture.name,
-            ..recipe.clone()
+            architecture: found.architecture.name,
+            ..Recipe::for_family(usual.dataset, family, args.epochs)
         }
-        .for_family(family, args.epochs)
     }))
 }

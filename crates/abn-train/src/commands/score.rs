@@ -2,23 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
-use abn_core::explain::Part;
+use abn_core::explain::{Method, Part};
 use abn_data::{Collection, Loader, Truth};
-use anyhow::{Result, ensure};
-use serde::Serialize;
-
-use crate::cli::{ScoreArgs, SplitName, TruthName};
-use crate::device;
-use crate::interrupt::Interrupt;
-use crate::terminal;
-use crate::train::trainer::Ending;
-use abn_core::explain::Method;
 use abn_explain::method::chosen;
 use abn_explain::score::{Examiner, Plan, Scores, Store, table};
 use abn_pages::{ScorePage, render_scores};
+use abn_run::class_name::group_of;
 use abn_run::datasets::{fingerprint, fingerprint_of_objects};
 use abn_run::folder::files::write_atomically;
-use abn_run::session::{Session, open_split, plain_loader};
+use abn_run::images::{open_split, plain_loader};
+use abn_run::session::Session;
+use anyhow::{Result, ensure};
+use serde::Serialize;
+
+use super::open;
+use crate::cli::{ScoreArgs, SplitName, TruthName};
+use crate::interrupt::Interrupt;
+use crate::terminal;
+use crate::train::trainer::Ending;
 
 /// Images between two looks at Ctrl-C, and that are lost at most.
 const BATCH: usize = 8;
@@ -31,7 +32,7 @@ const SUMMARY: &str = "score.json";
 
 /// The JSON contract of the command, and of its file.
 #[derive(Debug, Serialize)]
-struct Answer<'a> {
+struct ScoreJson<'a> {
     run: String,
     dataset: String,
     plan: &'a Plan,
@@ -47,11 +48,7 @@ struct Answer<'a> {
 /// The run or its data set is missing or damaged, the network lacks a method that was asked for, or
 /// the folder cannot be written.
 pub fn run(args: ScoreArgs) -> Result<Ending> {
-    let session = Session::open(
-        &args.run,
-        args.checkpoint,
-        device::open(args.device.as_deref())?,
-    )?;
+    let session = open(&args.run, &args.network)?;
     let images = images(&session, &args)?;
     let plan = plan(&session, &images, &args)?;
     let out = args.out.as_deref().unwrap_or(&args.run);
@@ -59,7 +56,7 @@ pub fn run(args: ScoreArgs) -> Result<Ending> {
     let mut store = Store::open(&out.join(STORE), &plan, BATCH, images.samples.len())?;
     let loader = Loader {
         batch_size: BATCH,
-        ..plain_loader(&session.config, &images, args.workers)
+        ..plain_loader(&session.config, &images, args.images.workers)
     };
     if measure(&examiner, &mut store, &loader)? == Ending::Interrupted {
         terminal::note(&format!(
@@ -80,15 +77,15 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
         TruthName::Masks => Truth::Masks,
         TruthName::Boxes => Truth::Boxes,
     });
-    let has_choice = session.config.recipe.dataset.has_photographs();
+    let has_choice = session.config.recipe.dataset.photographs;
     ensure!(
         truth.is_none() || has_choice,
         "--truth is for photographs with masks or boxes beside them: leave it out"
     );
     Ok(open_split(
         &session.config,
-        args.split.split(),
-        args.data.as_deref(),
+        args.images.split.split(),
+        args.images.data.as_deref(),
         truth,
     )?
     .limit(args.limit))
@@ -97,6 +94,8 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
 fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {
     let layer = args.layer;
     let methods = chosen(&args.methods, &Method::ALL, &session.config.model, layer)?;
+    let labels = &session.config.labels;
+    let group = &labels.groups()[group_of(labels, args.group.as_deref())?].name;
     Ok(Plan {
         weights: session.digest.clone(),
         images: fingerprint(images)?,
@@ -104,6 +103,7 @@ fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan
         methods,
         layer,
         class: args.class,
+        group: labels.only().is_none().then(|| group.clone()),
         steps: args.steps,
         randomised: args.randomised.min(images.samples.len()),
     })
@@ -143,13 +143,13 @@ fn conclude(
     let files = [PAGE, SUMMARY, TABLE].map(|name| out.join(name));
     let page = ScorePage {
         title: format!("How good the explanations of {} are", args.run.display()),
-        subtitle: subtitle(session, plan, &scores, args.split),
+        subtitle: subtitle(session, plan, &scores, args.images.split),
         scores: scores.clone(),
         parts: parts.to_vec(),
         sentences: sentences.clone(),
         plan: plan.clone(),
     };
-    let answer = Answer {
+    let answer = ScoreJson {
         run: args.run.display().to_string(),
         dataset: session.config.data_title(),
         plan,
@@ -158,10 +158,10 @@ fn conclude(
         sentences: &sentences,
         files: files.clone(),
     };
-    write_atomically(
-        &files[2],
-        &table::csv(&store.images, &session.config.classes, parts)?,
-    )?;
+    let labels = &session.config.labels;
+    let group = group_of(labels, plan.group.as_deref())?;
+    let classes = &labels.groups()[group].classes;
+    write_atomically(&files[2], &table::csv(&store.images, classes, parts)?)?;
     write_atomically(&files[1], serde_json::to_string_pretty(&answer)?.as_bytes())?;
     write_atomically(&files[0], render_scores(&page).as_bytes())?;
     if args.json {
@@ -187,10 +187,14 @@ fn subtitle(session: &Session, plan: &Plan, scores: &Scores, split: SplitName) -
         None => String::new(),
     };
     format!(
-        "{} on {}: {} {split} images{objects}; the {} class is explained",
+        "{} on {}: {} {split} images{objects}; the {}{} class is explained",
         session.config.recipe.title(),
         session.config.data_title(),
         scores.images,
-        plan.class.words()
+        plan.class.words(),
+        plan.group
+            .iter()
+            .map(|group| format!(" {group}"))
+            .collect::<String>()
     )
 }

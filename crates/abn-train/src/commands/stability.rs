@@ -1,9 +1,20 @@
 //! `abn stability`: how alike several runs look at the same images.
 
 use std::fs;
-use std::path::Path;
 
+use abn_core::explain::Method;
 use abn_data::Collection;
+use abn_explain::stability::{
+    MapQuery, MapScale, RunMaps, StabilityReport, compare, csv, doubts, look, open_configs, text,
+};
+use abn_pages::heatmap::{Drawing, Range};
+use abn_pages::{Example, StabilityPage, render_stability};
+use abn_run::class_name::group_of;
+use abn_run::folder::FolderError;
+use abn_run::folder::files::write_atomically;
+use abn_run::images::open_split;
+use abn_run::recipe::RunConfig;
+use abn_run::session::Session;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use clap::ValueEnum;
@@ -12,14 +23,6 @@ use serde::Serialize;
 use crate::cli::StabilityArgs;
 use crate::device;
 use crate::terminal;
-use abn_explain::stability::{
-    Ask, Comparison, Scale, Seen, compare, csv, doubts, look, open_configs, text,
-};
-use abn_pages::heatmap::{Drawing, Range};
-use abn_pages::{Example, StabilityPage, render_stability};
-use abn_run::folder::files::write_atomically;
-use abn_run::recipe::RunConfig;
-use abn_run::session::{Session, open_split};
 
 /// Name of the page.
 pub const PAGE: &str = "stability.html";
@@ -30,14 +33,16 @@ const SHOWN: usize = 4;
 
 /// The JSON contract of the command.
 #[derive(Debug, Serialize)]
-struct Answer<'a> {
+struct StabilityJson<'a> {
     method: &'a str,
     layer: &'a str,
-    scale: Scale,
+    scale: MapScale,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
     dataset: String,
     split: &'a str,
     #[serde(flatten)]
-    comparison: &'a Comparison,
+    report: &'a StabilityReport,
 }
 
 /// Runs the command.
@@ -46,42 +51,48 @@ struct Answer<'a> {
 /// A run or the data set is missing or damaged, the runs cannot be compared, or the folder not be
 /// written.
 pub fn run(args: StabilityArgs) -> Result<()> {
-    let device = device::open(args.device.as_deref())?;
+    let device = device::open(args.network.device.as_deref())?;
     let configs = open_configs(&args.runs)?;
-    let ask = ask(&args, &configs)?;
-    let images =
-        open_split(&configs[0], args.split.split(), args.data.as_deref(), None)?.limit(args.limit);
+    let query = query(&args, &configs)?;
+    let (split, folder) = (args.images.split.split(), args.images.data.as_deref());
+    let images = open_split(&configs[0], split, folder, None)?.limit(args.limit);
+    let group = group_of(&images.labels, query.group.as_deref())?;
+    let classes = &images.labels.groups()[group].classes;
     if let Some(out) = &args.out {
-        let failed = || {
-            format!(
-                "cannot write in `{}`; choose an --out that can be written",
-                out.display()
-            )
-        };
-        fs::create_dir_all(out).with_context(failed)?;
+        fs::create_dir_all(out).map_err(FolderError::writing_in(out))?;
     }
     for doubt in doubts(&args.runs, &configs) {
         terminal::note(&format!("warning: {doubt}"));
     }
-    let seen = look_at_all(&args, &images, &ask, &device)?;
-    let pairs = terminal::counter("comparing", seen.len() * (seen.len() - 1) / 2);
-    let comparison = compare(&seen, &images.classes, args.threshold, || pairs.inc(1));
+    let runs = look_at_all(&args, &images, &query, &device)?;
+    let pairs = terminal::counter("comparing", runs.len() * (runs.len() - 1) / 2);
+    let report = compare(&runs, classes, args.threshold, || pairs.inc(1));
     pairs.finish_and_clear();
     if let Some(out) = &args.out {
-        write(out, &args, &configs, ask.scale, &images, &seen, &comparison)?;
+        let page = StabilityPage {
+            title: format!("Where {} runs look", runs.len()),
+            subtitle: headline(&args, &configs[0], &query, &report),
+            scale: query.scale,
+            drawing: drawing(&query, &configs),
+            examples: examples(&configs[0], &images, group, &runs, &report)?,
+            report: report.clone(),
+        };
+        write_atomically(&out.join(TABLE), &csv(&report, classes)?)?;
+        write_atomically(&out.join(PAGE), render_stability(&page).as_bytes())?;
     }
-    print(&args, &configs[0], ask.scale, &comparison)
+    print(&args, &configs[0], &query, &report)
 }
 
-fn ask(args: &StabilityArgs, configs: &[RunConfig]) -> Result<Ask> {
+fn query(args: &StabilityArgs, configs: &[RunConfig]) -> Result<MapQuery> {
     let method = args.method;
-    let scale = args
-        .scale
-        .unwrap_or_else(|| Scale::usual(method, configs.iter()));
-    let ask = Ask {
+    let scale = args.scale;
+    let labels = &configs[0].labels;
+    let group = &labels.groups()[group_of(labels, args.group.as_deref())?].name;
+    let query = MapQuery {
         method,
         layer: args.layer,
-        scale,
+        scale: scale.unwrap_or_else(|| MapScale::usual(method, configs.iter())),
+        group: labels.only().is_none().then(|| group.clone()),
     };
     for (path, config) in args.runs.iter().zip(configs) {
         method.check(&config.model, args.layer).with_context(|| {
@@ -92,52 +103,47 @@ fn ask(args: &StabilityArgs, configs: &[RunConfig]) -> Result<Ask> {
             )
         })?;
     }
-    Ok(ask)
+    Ok(query)
 }
 
 /// One run after the other: of each only its maps and predictions are kept.
 fn look_at_all(
     args: &StabilityArgs,
     images: &Collection,
-    ask: &Ask,
+    query: &MapQuery,
     device: &Device,
-) -> Result<Vec<Seen>> {
+) -> Result<Vec<RunMaps>> {
     let progress = terminal::counter("looking", args.runs.len() * images.samples.len());
-    let mut seen = Vec::new();
+    let mut runs = Vec::new();
     for path in &args.runs {
-        let session = Session::open(path, args.checkpoint, device.clone())?;
-        let name = path.display().to_string();
-        seen.push(look(
-            &name,
-            &session,
-            images,
-            ask,
-            args.workers,
-            |images| progress.inc(images as u64),
-        )?);
+        let session = Session::open(path, args.network.checkpoint, device.clone())?;
+        let (name, workers) = (path.display().to_string(), args.images.workers);
+        let count = |images| progress.inc(images as u64);
+        runs.push(look(&name, &session, images, query, workers, count)?);
     }
     progress.finish_and_clear();
-    Ok(seen)
+    Ok(runs)
 }
 
 fn print(
     args: &StabilityArgs,
     config: &RunConfig,
-    scale: Scale,
-    comparison: &Comparison,
+    query: &MapQuery,
+    report: &StabilityReport,
 ) -> Result<()> {
     if args.json {
-        return terminal::json(&Answer {
-            method: args.method.name(),
-            layer: &name_of(&args.layer),
-            scale,
+        return terminal::json(&StabilityJson {
+            method: query.method.name(),
+            layer: query.layer.name(),
+            scale: query.scale,
+            group: query.group.as_deref(),
             dataset: config.data_title(),
-            split: &name_of(&args.split),
-            comparison,
+            split: &name_of(&args.images.split),
+            report,
         });
     }
-    terminal::result(&headline(args, config, scale, comparison))?;
-    terminal::result(&text(comparison))?;
+    terminal::result(&headline(args, config, query, report))?;
+    terminal::result(&text(report))?;
     match &args.out {
         Some(out) => terminal::result(&format!("page {}", out.join(PAGE).display())),
         None => {
@@ -153,18 +159,23 @@ fn print(
 fn headline(
     args: &StabilityArgs,
     config: &RunConfig,
-    scale: Scale,
-    comparison: &Comparison,
+    query: &MapQuery,
+    report: &StabilityReport,
 ) -> String {
     format!(
-        "{} maps of {} runs on {} {} images of {}; IoU at {} of 255, maps {}",
-        args.method.title(),
-        comparison.runs.len(),
-        comparison.images,
-        name_of(&args.split),
+        "{} maps{} of {} runs on {} {} images of {}; IoU at {} of 255, maps {}",
+        query.method.title(),
+        query
+            .group
+            .iter()
+            .map(|group| format!(" of {group} classes"))
+            .collect::<String>(),
+        report.runs.len(),
+        report.images,
+        name_of(&args.images.split),
         config.data_title(),
-        comparison.threshold,
-        if scale == Scale::Raw {
+        report.threshold,
+        if query.scale == MapScale::Raw {
             "as they are"
         } else {
             "normalised per image"
@@ -172,32 +183,8 @@ fn headline(
     )
 }
 
-fn write(
-    out: &Path,
-    args: &StabilityArgs,
-    configs: &[RunConfig],
-    scale: Scale,
-    images: &Collection,
-    seen: &[Seen],
-    comparison: &Comparison,
-) -> Result<()> {
-    let page = StabilityPage {
-        title: format!("Where {} runs look", seen.len()),
-        subtitle: headline(args, &configs[0], scale, comparison),
-        scale,
-        drawing: drawing(args, configs, scale),
-        examples: examples(&configs[0], images, seen, comparison)?,
-        comparison: comparison.clone(),
-    };
-    write_atomically(
-        &out.join(TABLE),
-        csv(comparison, &images.classes).as_bytes(),
-    )?;
-    write_atomically(&out.join(PAGE), render_stability(&page).as_bytes())
-}
-
 /// Maps that are known to lie in [0, 1] share a scale of colours.
-fn drawing(args: &StabilityArgs, configs: &[RunConfig], scale: Scale) -> Drawing {
+fn drawing(query: &MapQuery, configs: &[RunConfig]) -> Drawing {
     let sigmoid = |config: &RunConfig| {
         config
             .model
@@ -205,8 +192,8 @@ fn drawing(args: &StabilityArgs, configs: &[RunConfig], scale: Scale) -> Drawing
             .as_ref()
             .is_some_and(|attention| attention.map.is_bounded())
     };
-    let trained = args.method == Default::default() && configs.iter().all(sigmoid);
-    let range = if trained || scale == Scale::PerImage {
+    let trained = query.method == Method::Attention && configs.iter().all(sigmoid);
+    let range = if trained || query.scale == MapScale::PerImage {
         Range::Unit
     } else {
         Range::PerImage
@@ -221,10 +208,11 @@ fn drawing(args: &StabilityArgs, configs: &[RunConfig], scale: Scale) -> Drawing
 fn examples(
     config: &RunConfig,
     images: &Collection,
-    seen: &[Seen],
-    comparison: &Comparison,
+    group: usize,
+    runs: &[RunMaps],
+    report: &StabilityReport,
 ) -> Result<Vec<Example>> {
-    let known = comparison
+    let known = report
         .per_image
         .iter()
         .filter_map(|image| Some((image.image, image.iou?)));
@@ -236,19 +224,19 @@ fn examples(
     let transform = config.recipe.eval_transform();
     let example = |(image, iou): (usize, f64)| {
         let sample = images.samples.get(image)?;
-        let name = |class: usize| images.classes.get(class).cloned().unwrap_or_default();
+        let label = sample.target.classes()[group];
+        let name = |class: usize| images.labels.name(group, class).to_owned();
+        let wrong = |run: &RunMaps| {
+            let class = run.predicted[image];
+            (class != label).then(|| name(class))
+        };
         Ok(Example {
             image: transform.fixed(sample.image)?,
             number: image,
             iou,
-            label: name(sample.label),
-            maps: seen.iter().map(|run| run.maps[image].clone()).collect(),
-            wrong: seen
-                .iter()
-                .map(|run| {
-                    (run.predicted[image] != sample.label).then(|| name(run.predicted[image]))
-                })
-                .collect(),
+            label: name(label),
+            maps: runs.iter().map(|run| run.maps[image].clone()).collect(),
+            wrong: runs.iter().map(wrong).collect(),
         })
     };
     ranked

@@ -3,21 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use abn_run::folder::run_dir::{REPORT, RunDir};
+use abn_run::measure::records::Results;
+use abn_run::recipe::RunConfig;
 use anyhow::Result;
 
-use super::percent;
+use super::{figures, percent};
 use crate::cli::TrainArgs;
-use crate::commands::recipe_from_args::recipe_of;
+use crate::commands::recipe_from_args::recipe_from_args;
 use crate::device;
 use crate::interrupt::Interrupt;
 use crate::terminal;
-use crate::train::finish::REPORT;
 use crate::train::trainer::Ending;
-use crate::train::warm_start;
-use crate::train::{How, Images, train};
-use abn_run::folder::run_dir::RunDir;
-use abn_run::measure::records::Results;
-use abn_run::recipe::RunConfig;
+use crate::train::{Images, TrainOptions, train, warm_start};
 
 /// Runs the command.
 ///
@@ -26,7 +24,7 @@ use abn_run::recipe::RunConfig;
 pub fn run(args: TrainArgs) -> Result<Ending> {
     let device = device::open(args.device.as_deref())?;
     let (path, existing) = find_run(&args)?;
-    let recipe = recipe_of(&args, existing.as_ref())?;
+    let recipe = recipe_from_args(&args, existing.as_ref())?;
     recipe.check()?;
     let images = Images::open(&recipe, args.data.as_deref(), existing.as_ref())?;
     let recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
@@ -39,12 +37,13 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     let start = warm_start::start(&config, &path, &device)?;
     let run = RunDir::open_for_writing(&path, &config)?;
     let interrupt = Interrupt::listen()?;
-    let usual = How::default();
-    let how = How {
+    let usual = TrainOptions::default();
+    let options = TrainOptions {
         workers: args.workers.unwrap_or(usual.workers),
         save_every: args.save_every.map_or(usual.save_every, save_every),
     };
-    let Some(results) = train(&config, &run, &images, start, device, &interrupt, how)? else {
+    let results = train(&config, &run, &images, start, device, &interrupt, options)?;
+    let Some(results) = results else {
         terminal::note(&format!(
             "stopped; the same command continues from the checkpoint in `{}`",
             run.path().display()
@@ -80,15 +79,15 @@ fn find_run(args: &TrainArgs) -> Result<(PathBuf, Option<RunConfig>)> {
     Ok((path, existing))
 }
 
-/// `runs/DATASET-ARCH-ATTENTION`.
+/// `runs/DATASET-ARCH-ATTENTION`, with the labels behind the data set if they were chosen.
 fn default_path(args: &TrainArgs) -> Result<PathBuf> {
-    let recipe = recipe_of(args, None)?;
-    let name = format!(
-        "{}-{}-{}",
-        recipe.dataset.name(),
-        recipe.architecture,
-        recipe.attention_name()
-    );
+    let recipe = recipe_from_args(args, None)?;
+    let labels = recipe.labels.iter().map(String::as_str);
+    let parts: Vec<&str> = std::iter::once(recipe.dataset.name)
+        .chain(labels)
+        .chain([recipe.architecture.as_str(), recipe.attention_name()])
+        .collect();
+    let name = parts.join("-");
     Ok(Path::new("runs").join(name))
 }
 
@@ -102,12 +101,21 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
         pointing,
         ..
     } = results;
+    let (images, sizes) = (best.images, config.labels.sizes());
+    let chance = sizes
+        .iter()
+        .map(|classes| 1.0 / *classes as f64)
+        .sum::<f64>()
+        / sizes.len() as f64;
     terminal::result(&format!(
-        "top-1 {} of {} held-out images (epoch {best_epoch}); chance is {}",
-        percent(best.top1),
-        best.images,
-        percent(1.0 / config.classes.len() as f64)
+        "{} {} of {images} held-out images (epoch {best_epoch}); chance is {}",
+        best.figures.best_name(),
+        percent(best.figures.best()),
+        percent(chance)
     ))?;
+    if config.labels.only().is_none() {
+        terminal::result(&figures(&best.figures))?;
+    }
     if let Some(pointing) = pointing {
         terminal::result(&format!(
             "the attention map's maximum lies on the object in {}; untrained network {}, random \

@@ -2,24 +2,20 @@
 //! `report.html`.
 
 use abn_data::{Collection, Loader};
+use abn_pages::heatmap::Drawing;
+use abn_pages::{Related, Report, render};
+use abn_run::folder::checkpoint::{CheckpointChoice, Checkpoints};
+use abn_run::folder::run_dir::{REPORT, RESULTS, RunDir, TIMING};
+use abn_run::images::plain_loader;
+use abn_run::measure::pointing::pointing_game;
+use abn_run::measure::records::{EpochRecord, EpochTiming, Pointing, Results};
+use abn_run::recipe::RunConfig;
+use abn_run::session::Session;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 
 use crate::train::gallery::gallery;
-use crate::train::trainer::TIMING;
-use abn_pages::heatmap::Drawing;
-use abn_pages::{Related, Report, render};
-use abn_run::folder::checkpoint::{Checkpoints, Which};
-use abn_run::folder::run_dir::RunDir;
-use abn_run::measure::pointing::pointing_game;
-use abn_run::measure::records::{EpochRecord, EpochTiming, Pointing, Results};
-use abn_run::recipe::RunConfig;
-use abn_run::session::{Session, plain_loader};
 
-/// Name of the page that shows the run.
-pub const REPORT: &str = "report.html";
-/// Name of the file with the final figures.
-const RESULTS: &str = "results.json";
 /// Test images among which the report's pictures are chosen.
 const GALLERY_IMAGES: usize = 1000;
 /// Threads that load images.
@@ -35,7 +31,7 @@ pub fn conclude(
     test: &Collection,
     device: Device,
 ) -> Result<Results> {
-    let session = Session::open(run.path(), Which::Best, device)?;
+    let session = Session::open(run.path(), CheckpointChoice::Best, device)?;
     let progress = Checkpoints::open(run.checkpoints())?.progress();
     let last = progress
         .history
@@ -50,8 +46,8 @@ pub fn conclude(
     let results = Results {
         epochs: progress.history.len(),
         best_epoch: best.epoch,
-        best: best.test,
-        last: last.test,
+        best: best.test.clone(),
+        last: last.test.clone(),
         pointing: pointing(&session, &plain_loader(config, test, WORKERS))?,
     };
     run.write_json(RESULTS, &results)?;
@@ -75,12 +71,7 @@ fn report(
         settings: settings(config, &session.device),
         timing: run.read_lines::<EpochTiming>(TIMING).unwrap_or_default(),
         results: Some(results.clone()),
-        gallery: gallery(
-            &session.classifier,
-            &sample,
-            &config.classes,
-            &session.device,
-        )?,
+        gallery: gallery(session, &sample)?,
         epochs: history.to_vec(),
         drawing: Drawing::of(config.model.attention.as_ref()),
         related: related(run, config.model.attention.is_some()),

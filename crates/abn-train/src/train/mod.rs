@@ -11,29 +11,32 @@ use std::time::Duration;
 
 use abn_core::state::State;
 use abn_data::{Collection, Loader, Split};
-use anyhow::{Context, Result, ensure};
+use abn_run::RunError;
+use abn_run::datasets::fingerprint;
+use abn_run::folder::checkpoint::Progress;
+use abn_run::folder::run_dir::RunDir;
+use abn_run::images::plain_loader;
+use abn_run::measure::classification::Classification;
+use abn_run::measure::records::Results;
+use abn_run::recipe::{Recipe, RunConfig};
+use anyhow::Result;
 use burn::tensor::Device;
 
 use crate::interrupt::Interrupt;
 use crate::terminal;
 use crate::train::finish::conclude;
 use crate::train::trainer::{Ending, Loaders, Trainer};
-use abn_run::datasets::fingerprint;
-use abn_run::folder::run_dir::RunDir;
-use abn_run::measure::records::Results;
-use abn_run::recipe::{Recipe, RunConfig};
-use abn_run::session::plain_loader;
 
 /// What does not change the result of a training.
 #[derive(Debug, Clone, Copy)]
-pub struct How {
+pub struct TrainOptions {
     /// Threads that load images.
     pub workers: usize,
     /// Time between checkpoints within an epoch.
     pub save_every: Duration,
 }
 
-impl Default for How {
+impl Default for TrainOptions {
     fn default() -> Self {
         Self {
             workers: 2,
@@ -54,19 +57,20 @@ pub fn train(
     start: Option<State>,
     device: Device,
     interrupt: &Interrupt,
-    how: How,
+    options: TrainOptions,
 ) -> Result<Option<Results>> {
-    let loaders = images.loaders(config, how.workers);
+    let loaders = images.loaders(config, options.workers);
     let mut trainer = Trainer::new(
-        config,
+        Classification::of(config),
+        &config.recipe,
         run,
         start,
         loaders.clone(),
         device.clone(),
         interrupt.clone(),
-        how.save_every,
+        options.save_every,
     )?;
-    announce(config, run, &loaders, &trainer, &device);
+    announce(config, run, &loaders, trainer.progress(), &device);
     if trainer.train()? == Ending::Interrupted {
         return Ok(None);
     }
@@ -92,22 +96,21 @@ impl Images {
         recipe: &Recipe,
         given: Option<&Path>,
         existing: Option<&RunConfig>,
-    ) -> Result<Self> {
+    ) -> Result<Self, RunError> {
         let last = existing.and_then(|config| config.data.as_deref());
-        let folder = recipe.dataset.folder(given, last)?;
+        let (dataset, labels) = (recipe.dataset, recipe.labels.as_deref());
+        let folder = dataset.folder(given, last)?;
         let open = |split| {
-            let opened = recipe.dataset.open(split, folder.as_deref(), None);
-            opened
-                .context("the data set cannot be opened; --data or ABN_DATASETS says where it lies")
+            let opened = dataset.open(split, folder.as_deref(), labels, None);
+            opened.map_err(RunError::DataSet)
         };
-        let (mut train, test) = (open(Split::Train)?, open(Split::Test)?);
+        let (mut train, test) = (open(Split::Train)?, open(Split::HeldOut)?);
         if let Some(limit) = recipe.limit {
             train = train.limit(limit);
         }
-        ensure!(
-            !train.samples.is_empty() && !test.samples.is_empty(),
-            "the data set has no images"
-        );
+        if train.samples.is_empty() || test.samples.is_empty() {
+            return Err(RunError::NoImages(dataset.name));
+        }
         Ok(Self {
             folder,
             train,
@@ -120,15 +123,13 @@ impl Images {
     ///
     /// # Errors
     /// The size that was asked for is more than there are images.
-    pub fn fit_batch(&self, recipe: Recipe, usual: bool) -> Result<Recipe> {
-        let images = self.train.samples.len();
-        ensure!(
-            usual || recipe.batch_size <= images,
-            "--batch-size {} is more than the {images} training images; give a smaller one",
-            recipe.batch_size
-        );
+    pub fn fit_batch(&self, recipe: Recipe, usual: bool) -> Result<Recipe, RunError> {
+        let (batch, images) = (recipe.batch_size, self.train.samples.len());
+        if !usual && batch > images {
+            return Err(RunError::BatchSize { batch, images });
+        }
         Ok(Recipe {
-            batch_size: recipe.batch_size.min(images),
+            batch_size: batch.min(images),
             ..recipe
         })
     }
@@ -137,13 +138,13 @@ impl Images {
     ///
     /// # Errors
     /// An image cannot be read, or there is no architecture of the recipe's name.
-    pub fn describe(&self, recipe: Recipe) -> Result<RunConfig> {
+    pub fn describe(&self, recipe: Recipe) -> Result<RunConfig, RunError> {
         let images = format!(
             "train: {}; test: {}",
             fingerprint(&self.train)?,
             fingerprint(&self.test)?
         );
-        let config = RunConfig::new(recipe, self.train.classes.clone())?;
+        let config = RunConfig::new(recipe, self.train.labels.clone())?;
         Ok(RunConfig {
             images: Some(images),
             data: self.folder.clone(),
@@ -176,16 +177,16 @@ fn announce(
     config: &RunConfig,
     run: &RunDir,
     loaders: &Loaders,
-    trainer: &Trainer<'_>,
+    progress: &Progress,
     device: &Device,
 ) {
     let recipe = &config.recipe;
     let cost = config.cost(device);
     terminal::note(&format!(
-        "{} on {} ({} classes): {} training, {} test images",
+        "{} on {} ({}): {} training, {} test images",
         recipe.title(),
         config.data_title(),
-        config.classes.len(),
+        config.labels.title(),
         loaders.train.dataset.len(),
         loaders.test.dataset.len(),
     ));
@@ -211,7 +212,6 @@ fn announce(
              nothing; `abn explain` has other methods",
         );
     }
-    let progress = trainer.progress();
     if progress.epoch == recipe.epochs {
         terminal::note(
             "all its epochs are done; to train on, start another run from it with --init",

@@ -6,30 +6,23 @@
 use std::time::{Duration, Instant};
 
 use abn_core::explain::AttentionMap;
+use abn_core::sgd::Sgd;
 use abn_core::state::{self, State};
-use abn_core::{Classifier, loss};
-use abn_data::{Batch, Loader};
+use abn_data::{Batch, Loader, splitmix64};
+use abn_run::folder::checkpoint::{Checkpoints, Progress};
+use abn_run::folder::run_dir::{METRICS, RunDir, TIMING};
+use abn_run::measure::drift::{drift, maps_of, state_of_maps};
+use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth};
+use abn_run::measure::task::{Measured, Task};
+use abn_run::measure::totals::Totals;
+use abn_run::recipe::Recipe;
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, TensorData};
 
 use crate::interrupt::Interrupt;
 use crate::terminal::TrainingDisplay;
-use abn_core::sgd::Sgd;
-use abn_run::folder::checkpoint::{Checkpoints, Progress};
-use abn_run::folder::run_dir::RunDir;
-use abn_run::measure::drift::{drift, maps_of, state_of_maps};
-use abn_run::measure::evaluate::{Measured, images_of, measure};
-use abn_run::measure::readback::Outcome;
-use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth};
-use abn_run::measure::totals::Sums;
-use abn_run::recipe::{Recipe, RunConfig};
 
-/// Name of the file with one record an epoch.
-pub const METRICS: &str = "metrics.jsonl";
-/// Name of the file with the times of the epochs.
-pub const TIMING: &str = "timing.jsonl";
 /// A map is reported as dead when more than this share of the test maps is constant.
 const DEAD_MAPS: f64 = 0.5;
 
@@ -51,15 +44,16 @@ pub struct Loaders {
     pub test: Loader,
 }
 
-/// A run in training.
-pub struct Trainer<'a> {
-    config: &'a RunConfig,
+/// A run in training, whatever its task.
+pub struct Trainer<'a, T: Task> {
+    task: T,
+    recipe: &'a Recipe,
     run: &'a RunDir,
     loaders: Loaders,
     interrupt: Interrupt,
     save_every: Duration,
     device: Device,
-    model: Classifier,
+    model: T::Network,
     sgd: Sgd,
     progress: Progress,
     /// Maps of the first test images after the last finished epoch.
@@ -68,14 +62,15 @@ pub struct Trainer<'a> {
     last_save: Instant,
 }
 
-impl<'a> Trainer<'a> {
+impl<'a, T: Task> Trainer<'a, T> {
     /// Takes the run up where its checkpoint left it, or at the beginning: at `start`, or else at
     /// random weights. `device` is without autodiff.
     ///
     /// # Errors
     /// The checkpoint is damaged.
     pub fn new(
-        config: &'a RunConfig,
+        task: T,
+        recipe: &'a Recipe,
         run: &'a RunDir,
         start: Option<State>,
         loaders: Loaders,
@@ -94,34 +89,28 @@ impl<'a> Trainer<'a> {
                         checkpoints.manifest_path().display()
                     )
                 };
-                check_position(&resume.progress, &config.recipe, &loaders.train)
+                check_position(&resume.progress, recipe, &loaders.train).with_context(place)?;
+                let model = state::with_state(task.init(&training_device), resume.model)
                     .with_context(place)?;
-                let model = state::with_state(config.model.init(&training_device), resume.model)
-                    .with_context(place)?;
-                let sgd = Sgd::with_state(config.recipe.sgd, resume.optimizer, &model, &device)
+                let sgd = Sgd::with_state(recipe.sgd, resume.optimizer, &model, &device)
                     .with_context(place)?;
                 (model, sgd, resume.progress, maps_of(&resume.maps))
             }
             None => {
                 refuse_lost_checkpoint(run, &checkpoints)?;
                 let model = match start {
-                    Some(state) => state::with_state(config.model.init(&training_device), state)?,
-                    None => config
-                        .model
-                        .init_seeded(config.recipe.seed, &training_device),
+                    Some(state) => state::with_state(task.init(&training_device), state)?,
+                    None => task.init_seeded(recipe.seed, &training_device),
                 };
-                (
-                    model,
-                    Sgd::new(config.recipe.sgd),
-                    Progress::default(),
-                    Vec::new(),
-                )
+                let sgd = Sgd::new(recipe.sgd);
+                (model, sgd, Progress::default(), Vec::new())
             }
         };
         checkpoints.remove_unnamed()?;
         let last_save = Instant::now();
         Ok(Self {
-            config,
+            task,
+            recipe,
             run,
             loaders,
             interrupt,
@@ -147,7 +136,7 @@ impl<'a> Trainer<'a> {
     /// A training sample cannot be read (the steps before it are saved), the loss is not a number,
     /// or a file cannot be written. The checkpoint is a good one in any case.
     pub fn train(&mut self) -> Result<Ending> {
-        let epochs = self.recipe().epochs;
+        let epochs = self.recipe.epochs;
         let epoch_batches = self.loaders.train.batches();
         let done = self.progress.epoch * epoch_batches + self.progress.batch;
         let display = TrainingDisplay::new(epochs, epoch_batches, done);
@@ -163,18 +152,14 @@ impl<'a> Trainer<'a> {
         Ok(Ending::Finished)
     }
 
-    fn recipe(&self) -> &'a Recipe {
-        &self.config.recipe
-    }
-
     /// The rest of the current epoch and its evaluation.
     fn epoch(&mut self, display: &TrainingDisplay) -> Result<Ending> {
-        let (started, resumed_at) = (Instant::now(), self.progress.sums.images());
+        let (started, resumed_at) = (Instant::now(), self.progress.totals.images());
         if self.batches(display)? == Ending::Interrupted {
             return Ok(Ending::Interrupted);
         }
         let train_seconds = started.elapsed().as_secs_f64();
-        let images = self.progress.sums.images() - resumed_at;
+        let images = self.progress.totals.images() - resumed_at;
         let Some((record, probes)) = self.test(display)? else {
             self.save()?;
             return Ok(Ending::Interrupted);
@@ -202,8 +187,8 @@ impl<'a> Trainer<'a> {
     /// The rest of the batches of the current epoch.
     fn batches(&mut self, display: &TrainingDisplay) -> Result<Ending> {
         let epoch = self.progress.epoch;
-        let rate = self.recipe().rate(epoch);
-        let (started, resumed_at) = (Instant::now(), self.progress.sums.images());
+        let rate = self.recipe.rate(epoch);
+        let (started, resumed_at) = (Instant::now(), self.progress.totals.images());
         display.start_epoch(epoch, self.progress.batch);
         for batch in self.loaders.train.epoch(epoch, self.progress.batch) {
             let batch = match batch {
@@ -212,9 +197,9 @@ impl<'a> Trainer<'a> {
             };
             self.step(&batch, rate)?;
             self.progress.batch += 1;
-            let so_far = self.progress.sums.summary(self.recipe().attention_weight());
+            let so_far = self.task.summary(&self.progress.totals);
             let speed = (so_far.images - resumed_at) as f64 / started.elapsed().as_secs_f64();
-            display.batch(epoch, self.progress.batch, so_far.loss, so_far.top1, speed);
+            display.batch(epoch, self.progress.batch, &so_far, speed);
             if self.interrupt.requested() {
                 self.save()?;
                 return Ok(Ending::Interrupted);
@@ -229,32 +214,23 @@ impl<'a> Trainer<'a> {
     /// One step of gradient descent.
     fn step(&mut self, batch: &Batch, rate: f64) -> Result<()> {
         let device = self.device.clone().autodiff();
-        let weight = self.recipe().attention_weight();
-        let labels: Vec<i64> = batch.labels.iter().map(|label| *label as i64).collect();
-        let labels = Tensor::<1, Int>::from_ints(labels.as_slice(), &device);
+        let place = [self.progress.epoch, self.progress.batch];
         // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device in
         // training.
-        device.seed(step_seed(
-            self.recipe().seed,
-            self.progress.epoch,
-            self.progress.batch,
-        ));
-        let output = self.model.forward(images_of(batch, &device));
-        let objective = loss::loss(&output, labels, weight);
-        let mut sums = Sums::default();
-        let outcome = Outcome::read(output, false)?;
-        sums.add(&batch.labels, &outcome);
-        if !sums.summary(weight).loss.is_finite() {
+        device.seed(step_seed(self.recipe.seed, place));
+        let (objective, outcome) = self.task.objective(&self.model, batch, &device)?;
+        let mut alone = Totals::default();
+        self.task.add(&mut alone, batch, &outcome);
+        if !self.task.summary(&alone).loss.is_finite() {
             return self.diverged("the loss");
         }
-        let gradients = GradientsParams::from_grads(objective.backward(), &self.model);
-        self.model = self.sgd.step(rate, self.model.clone(), gradients);
-        self.progress.sums.add(&batch.labels, &outcome);
+        self.model = self.sgd.descend(rate, self.model.clone(), objective);
+        self.task.add(&mut self.progress.totals, batch, &outcome);
         Ok(())
     }
 
     /// Ends a run whose numbers are not finite any more.
-    fn diverged<T>(&self, what: &str) -> Result<T> {
+    fn diverged<R>(&self, what: &str) -> Result<R> {
         let saved = self.checkpoints.progress();
         let kept = match saved.epoch + saved.batch {
             0 => "no checkpoint was written".to_owned(),
@@ -276,13 +252,15 @@ impl<'a> Trainer<'a> {
     /// Measures the network as it stands on the test images, with the maps that the next epoch's
     /// will be compared with; `None` if the user asked to stop.
     fn test(&self, display: &TrainingDisplay) -> Result<Option<(EpochRecord, Vec<AttentionMap>)>> {
-        let weight = self.recipe().attention_weight();
         let loader = &self.loaders.test;
-        let go_on = |images| {
+        let mut go_on = |images| {
             display.evaluating(images, loader.dataset.len());
             !self.interrupt.requested()
         };
-        let measured = measure(&self.model.valid(), loader, &self.device, weight, go_on)?;
+        let network = self.model.valid();
+        let measured = self
+            .task
+            .measure(&network, loader, &self.device, &mut go_on)?;
         let Some(Measured {
             summary: test,
             maps,
@@ -301,13 +279,13 @@ impl<'a> Trainer<'a> {
         let history = &self.progress.history;
         let highest = history
             .iter()
-            .map(|record| record.test.top1)
+            .map(|record| record.test.figures.best())
             .fold(f64::NEG_INFINITY, f64::max);
         let record = EpochRecord {
             epoch: self.progress.epoch + 1,
-            learning_rate: self.recipe().rate(self.progress.epoch),
-            train: self.progress.sums.summary(weight),
-            best: test.top1 > highest,
+            learning_rate: self.recipe.rate(self.progress.epoch),
+            train: self.task.summary(&self.progress.totals),
+            best: test.figures.best() > highest,
             test,
             maps,
         };
@@ -325,7 +303,7 @@ impl<'a> Trainer<'a> {
         };
         self.save_as(&next, Some(&state_of_maps(&probes)))?;
         (self.progress, self.probes) = (next, probes);
-        self.run.write_lines(METRICS, &self.progress.history)
+        Ok(self.run.write_lines(METRICS, &self.progress.history)?)
     }
 
     fn record_timing(&self, timing: EpochTiming) -> Result<()> {
@@ -333,7 +311,7 @@ impl<'a> Trainer<'a> {
         let mut timings: Vec<EpochTiming> = self.run.read_lines(TIMING).unwrap_or_default();
         timings.retain(|other| other.epoch != timing.epoch);
         timings.push(timing);
-        self.run.write_lines(TIMING, &timings)
+        Ok(self.run.write_lines(TIMING, &timings)?)
     }
 
     /// Saves where the run stands.
@@ -366,16 +344,10 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Mixes the position into the seed of the run (the finaliser of splitmix64 after each number).
-fn step_seed(seed: u64, epoch: usize, batch: usize) -> u64 {
-    [epoch, batch].into_iter().fold(seed, |state, number| {
-        let mut mixed = state
-            .wrapping_add(number as u64)
-            .wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    })
+/// Mixes epoch and batch into the seed of the run.
+fn step_seed(seed: u64, place: [usize; 2]) -> u64 {
+    let mixed = |state: u64, number: usize| splitmix64(state.wrapping_add(number as u64));
+    place.into_iter().fold(seed, mixed)
 }
 
 /// A branch that died shows in its maps before it shows in the accuracy.
@@ -398,7 +370,7 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
     let Progress {
         epoch,
         batch,
-        sums,
+        totals,
         history,
     } = progress;
     let images = batch
@@ -412,7 +384,7 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
             .all(|(record, number)| record.epoch == number)
         && *batch <= train.batches()
         && (*epoch < recipe.epochs || *batch == 0)
-        && sums.images() == images;
+        && totals.images() == images;
     ensure!(
         possible,
         "its position is impossible; it is damaged: restore it or train into another --out"

@@ -7,16 +7,16 @@ use std::path::Path;
 use abn_core::pytorch::part_from_pytorch;
 use abn_core::state::{State, state_of};
 use abn_core::transfer::{Transfer, start_from};
+use abn_run::digest::sha256;
+use abn_run::folder::checkpoint::{CheckpointChoice, Checkpoints};
+use abn_run::folder::run_dir::{RunDir, checkpoints_of};
+use abn_run::recipe::{Init, RunConfig};
+use abn_run::weights::{read_checkpoint, to_safetensors};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
+use crate::hints::hint_of_checkpoint;
 use crate::terminal;
-use abn_run::digest::sha256;
-use abn_run::folder::checkpoint::{Checkpoints, Which};
-use abn_run::folder::foreign;
-use abn_run::folder::run_dir::{RunDir, checkpoints_of};
-use abn_run::folder::weights::{read_checkpoint, to_safetensors};
-use abn_run::recipe::{Init, RunConfig};
 
 /// Most parts that a line of the listing names.
 const SHOWN: usize = 12;
@@ -28,8 +28,8 @@ struct Found {
     ours: bool,
 }
 
-/// What a run asked to start from `given` starts from, if anything. An existing run keeps what it
-/// started from.
+/// Resolves `--init`: the weights that this run starts from, or `None` for random ones. An existing
+/// run keeps those that it was made with.
 ///
 /// # Errors
 /// The weights cannot be read.
@@ -78,7 +78,7 @@ fn state(init: &Init, config: &RunConfig, device: &Device) -> Result<State> {
     let (given, unused) = match found.ours {
         true => (found.state, Vec::new()),
         false => {
-            let hint = foreign::hint(&config.recipe, &found.state, device);
+            let hint = hint_of_checkpoint(&config.recipe, &found.state, device);
             part_from_pytorch(&config.model, found.state, device)
                 .with_context(|| format!("{}{hint}", misfit()))?
         }
@@ -98,7 +98,7 @@ fn read(from: &Path) -> Result<Found> {
     }
     let (run, _) = RunDir::open(from)?;
     Ok(Found {
-        state: Checkpoints::open(run.checkpoints())?.weights(Which::Best)?,
+        state: Checkpoints::open(run.checkpoints())?.weights(CheckpointChoice::Best)?,
         ours: true,
     })
 }
