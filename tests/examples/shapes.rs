@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use abn_data::Split;
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::SHAPES;
 use anyhow::{Context, Result};
 
 fn main() -> Result<()> {
@@ -16,12 +16,11 @@ fn main() -> Result<()> {
     let count = arguments.next().context("no number of images")?.parse()?;
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let shapes = DatasetName::Shapes
-        .open(Split::Test, None, None)?
-        .limit(count);
+    let shapes = SHAPES.open(Split::HeldOut, None, None, None)?.limit(count);
     for index in 0..shapes.samples.len() {
         let sample = shapes.samples.get(index)?;
-        let name = format!("{}-{}.png", index + 1, shapes.classes[sample.label]);
+        let class = shapes.labels.name(0, sample.target.classes()[0]);
+        let name = format!("{}-{class}.png", index + 1);
         sample
             .image
             .save(folder.join(name))

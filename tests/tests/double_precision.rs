@@ -99,8 +99,9 @@ fn networks_of_other_authors() {
 fn check_foreign_gradients(network: &Foreign) {
     let device = Device::flex().autodiff();
     let model = network.network(&device);
-    let labels = Tensor::<1, Int>::from_ints([2, 5], &device);
-    let objective = loss(&model.forward(network.images(&device)), labels, 1.0);
+    let labels = Tensor::<2, Int>::from_ints([[2_i64], [5]], &device);
+    let output = model.forward(network.images(&device));
+    let objective = loss(&output, labels, model.outputs(), 1.0);
     let gradients = GradientsParams::from_grads(objective.backward(), &model);
     let found = gradients_of(&model, &gradients);
     let rows = network.json["gradients"].as_object().unwrap();

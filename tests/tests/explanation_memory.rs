@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use abn_core::explain::{Layer, Method, explain};
-use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 use abn_data::{Loader, Normalization, Split, Transform, cifar10};
 use burn::tensor::{Device, Tensor, TensorData};
 use peak_alloc::PeakAlloc;
@@ -52,7 +52,7 @@ fn memory_does_not_grow() {
     let config = ClassifierConfig {
         network,
         attention: Some(AttentionConfig::manet()),
-        classes: 4,
+        outputs: Outputs::one(4),
     };
     // Threads, buffers and the autodiff server come to stay in the first round.
     let first = round(&config);
@@ -79,11 +79,11 @@ fn ten_thousand_images_explained_by_every_method_hold_no_more_than_one_thousand(
     let config = ClassifierConfig {
         network,
         attention: Some(AttentionConfig::manet()),
-        classes: 10,
+        outputs: Outputs::one(10),
     };
     let network = config.init_seeded(1, &device);
     let loader = Loader {
-        dataset: cifar10(&datasets(), Split::Test).unwrap().samples,
+        dataset: cifar10(&datasets(), Split::HeldOut).unwrap().samples,
         transform: Transform {
             steps: vec![],
             normalization: Normalization::CIFAR,
@@ -99,15 +99,10 @@ fn ten_thousand_images_explained_by_every_method_hold_no_more_than_one_thousand(
         let batch = batch.unwrap();
         let pixels = TensorData::new(batch.pixels.clone(), [batch.len(), 3, 32, 32]);
         let pixels = Tensor::from_data(pixels, &device);
+        let targets = batch.targets.iter();
+        let classes: Vec<usize> = targets.map(|target| target.classes()[0]).collect();
         for method in Method::ALL {
-            let maps = explain(
-                &network,
-                pixels.clone(),
-                method,
-                Layer::Refined,
-                &batch.labels,
-            )
-            .unwrap();
+            let maps = explain(&network, pixels.clone(), method, Layer::Refined, &classes).unwrap();
             assert!(
                 maps.iter()
                     .all(|map| map.normalized.values.iter().all(|value| value.is_finite()))

@@ -1,13 +1,13 @@
 //! What a campaign is: groups of rows, each a recipe for every seed, with the figure that was
 //! published for it.
 
-use abn_run::datasets::DatasetName;
-use abn_run::recipe::Recipe;
+use abn_run::datasets::DataSet;
+use abn_run::recipe::{Recipe, RecipeError};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::published::Published;
-use crate::scale::Scale;
+use crate::size::CampaignSize;
 
 /// A table of the papers, or a question that they leave open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
@@ -51,12 +51,14 @@ impl Name {
 }
 
 /// What a campaign is asked for with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// How much it is given.
-    pub(crate) scale: Scale,
+    pub(crate) scale: CampaignSize,
     /// The data set, if not the scale's.
-    pub(crate) dataset: Option<DatasetName>,
+    pub(crate) dataset: Option<&'static DataSet>,
+    /// Which of its labels, if not the usual ones.
+    pub(crate) labels: Option<String>,
     /// Runs of each row.
     pub(crate) seeds: usize,
 }
@@ -142,8 +144,24 @@ impl Row {
 
 impl Setting {
     /// The data set where the papers used that one.
-    pub(crate) fn dataset(&self, published: DatasetName) -> DatasetName {
+    pub(crate) fn dataset(&self, published: &'static DataSet) -> &'static DataSet {
         self.dataset
             .unwrap_or_else(|| self.scale.dataset(published))
+    }
+
+    /// The recipe of a network without attention, from which every run of a campaign derives.
+    ///
+    /// # Errors
+    /// There is no network of that name.
+    pub(crate) fn recipe(
+        &self,
+        dataset: &'static DataSet,
+        architecture: &str,
+    ) -> Result<Recipe, RecipeError> {
+        let mut recipe = self.scale.recipe(dataset, architecture)?;
+        if let Some(labels) = &self.labels {
+            recipe.choose_labels(labels);
+        }
+        Ok(recipe)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::{self, DataSet};
 use clap::{Parser, ValueEnum};
 
 use crate::campaign::{Name, Setting};
 use crate::folder::MOST_SEEDS;
 use crate::plan::Shard;
-use crate::scale::Scale;
+use crate::size::CampaignSize;
 
 /// Reruns the tables of the papers at the scale that the machine allows, and sets them beside what
 /// was published.
@@ -32,11 +32,14 @@ pub(crate) struct Cli {
     #[arg(value_name = "CAMPAIGN", value_enum)]
     campaigns: Vec<Name>,
     /// How much the campaigns are given
-    #[arg(long, value_enum, default_value_t = Scale::Quick)]
-    pub(crate) scale: Scale,
+    #[arg(long, value_enum, default_value_t = CampaignSize::Quick)]
+    pub(crate) scale: CampaignSize,
     /// Data set [default: the scale's: shapes, cifar10, or what the paper used]
-    #[arg(long, value_enum)]
-    pub(crate) dataset: Option<DatasetName>,
+    #[arg(long, value_parser = datasets::value_parser())]
+    pub(crate) dataset: Option<&'static DataSet>,
+    /// What is learned of images with several labels, such as both for cifar100
+    #[arg(long, value_name = "NAME", requires = "dataset")]
+    labels: Option<String>,
     /// Folder of the data set [default: in $ABN_DATASETS, or else in datasets/]
     #[arg(long, value_name = "DIR", requires = "dataset")]
     pub(crate) data: Option<PathBuf>,
@@ -72,6 +75,7 @@ impl Cli {
         Setting {
             scale: self.scale,
             dataset: self.dataset,
+            labels: self.labels(),
             seeds,
         }
     }
@@ -91,6 +95,15 @@ impl Cli {
         self.campaigns.is_empty()
     }
 
+    /// The labels, if not the usual ones.
+    pub(crate) fn labels(&self) -> Option<String> {
+        let usual = self.dataset.and_then(|dataset| dataset.labels.first());
+        let asked = self.labels.as_deref();
+        asked
+            .filter(|asked| usual != Some(asked))
+            .map(str::to_owned)
+    }
+
     /// Trainings of each row.
     pub(crate) fn seeds(&self) -> usize {
         self.seeds.unwrap_or_else(|| self.scale.seeds())
@@ -100,10 +113,10 @@ impl Cli {
     pub(crate) fn out(&self) -> PathBuf {
         let usual = || {
             let scale = self.scale.name();
-            let name = self.dataset.map_or(scale.to_owned(), |dataset| {
-                format!("{scale}-{}", dataset.name())
-            });
-            PathBuf::from("runs/ablation").join(name)
+            let dataset = self.dataset.map(|dataset| dataset.name.to_owned());
+            let parts = [Some(scale.to_owned()), dataset, self.labels()];
+            let name: Vec<String> = parts.into_iter().flatten().collect();
+            PathBuf::from("runs/ablation").join(name.join("-"))
         };
         self.out.clone().unwrap_or_else(usual)
     }

@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use abn_run::datasets::DatasetName;
+use abn_run::folder::FolderError;
 use abn_run::folder::files::{is_unfinished, remove_unfinished, write_atomically};
 use abn_run::recipe::VERSION as RECIPES;
 use abn_train::terminal;
@@ -20,10 +20,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::campaign::Name;
+use crate::campaign::{Name, Setting};
 use crate::plan::Run;
 use crate::record::Record;
-use crate::scale::Scale;
+use crate::size::CampaignSize;
 
 /// Version of the layout of the folder.
 const VERSION: u64 = 1;
@@ -41,9 +41,12 @@ pub(crate) struct Manifest {
     version: u64,
     /// Version of the recipes, which the names of the runs are made of.
     recipes: u32,
-    scale: Scale,
-    /// The data set, if not the scale's.
-    dataset: Option<DatasetName>,
+    scale: CampaignSize,
+    /// Name of the data set, if not the scale's.
+    dataset: Option<String>,
+    /// Which of its labels, if not the usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    labels: Option<String>,
     /// Fingerprint of the images by data set.
     images: BTreeMap<String, String>,
     /// Number of seeds by campaign.
@@ -72,14 +75,8 @@ impl Folder {
         if let Some(manifest) = Manifest::read(path)? {
             manifest.refuse(asked, path)?;
         }
-        let unwritable = || {
-            format!(
-                "cannot create `{}`; choose an --out that can be written",
-                path.display()
-            )
-        };
         for folder in [path.to_owned(), path.join("runs"), path.join("logs")] {
-            fs::create_dir_all(folder).with_context(unwritable)?;
+            fs::create_dir_all(folder).map_err(FolderError::writing_in(path))?;
         }
         let folder = Self::at(path.to_owned());
         let _lock = folder.lock()?;
@@ -160,7 +157,7 @@ impl Folder {
     pub(crate) fn remember(&self, run: &Run, cause: Option<&str>) -> Result<()> {
         let file = self.failure(run);
         match cause {
-            Some(cause) => write_atomically(&file, cause.as_bytes()),
+            Some(cause) => Ok(write_atomically(&file, cause.as_bytes())?),
             None if file.exists() => fs::remove_file(&file)
                 .with_context(|| format!("cannot remove `{}`", file.display())),
             None => Ok(()),
@@ -204,23 +201,23 @@ impl Folder {
     /// # Errors
     /// The disk is full or the folder not writable.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        write_atomically(&self.file(name), bytes)
+        Ok(write_atomically(&self.file(name), bytes)?)
     }
 }
 
 impl Manifest {
     /// What a call asks for.
     pub(crate) fn new(
-        setting: (Scale, Option<DatasetName>),
+        setting: &Setting,
         images: BTreeMap<String, String>,
         campaigns: BTreeMap<Name, usize>,
     ) -> Self {
-        let (scale, dataset) = setting;
         Self {
             version: VERSION,
             recipes: RECIPES,
-            scale,
-            dataset,
+            scale: setting.scale,
+            dataset: setting.dataset.map(|dataset| dataset.name.to_owned()),
+            labels: setting.labels.clone(),
             images,
             campaigns,
         }
@@ -256,14 +253,15 @@ impl Manifest {
             self.scale.name()
         );
         let option = |manifest: &Self| {
-            manifest
-                .dataset
-                .map_or("no --dataset".to_owned(), |dataset| {
-                    format!("--dataset {}", dataset.name())
-                })
+            let dataset = manifest.dataset.as_ref();
+            let labels = manifest.labels.iter();
+            dataset.map_or("no --dataset".to_owned(), |dataset| {
+                let labels: String = labels.map(|labels| format!(" --labels {labels}")).collect();
+                format!("--dataset {dataset}{labels}")
+            })
         };
         ensure!(
-            self.dataset == asked.dataset,
+            (&self.dataset, &self.labels) == (&asked.dataset, &asked.labels),
             "`{path}` holds results with {}, asked for is {}; ask for the same, or choose another \
              --out",
             option(self),
@@ -358,17 +356,23 @@ mod tests {
         BTreeMap::from([("shapes".to_owned(), fingerprint.to_owned())])
     }
 
+    fn setting(scale: CampaignSize) -> Setting {
+        Setting {
+            scale,
+            dataset: None,
+            labels: None,
+            seeds: 2,
+        }
+    }
+
     fn open(
         path: &Path,
-        scale: Scale,
+        scale: CampaignSize,
         fingerprint: &str,
         campaign: Name,
     ) -> Result<BTreeMap<Name, usize>> {
-        let asked = Manifest::new(
-            (scale, None),
-            images(fingerprint),
-            BTreeMap::from([(campaign, 2)]),
-        );
+        let campaigns = BTreeMap::from([(campaign, 2)]);
+        let asked = Manifest::new(&setting(scale), images(fingerprint), campaigns);
         Folder::open(path, &asked)?.campaigns()
     }
 
@@ -376,14 +380,14 @@ mod tests {
     fn a_folder_keeps_its_campaigns_and_refuses_what_does_not_belong() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results");
-        open(&path, Scale::Quick, "a", Name::Loss).unwrap();
-        let campaigns = open(&path, Scale::Quick, "a", Name::Cost).unwrap();
+        open(&path, CampaignSize::Quick, "a", Name::Loss).unwrap();
+        let campaigns = open(&path, CampaignSize::Quick, "a", Name::Cost).unwrap();
         assert_eq!(
             campaigns,
             BTreeMap::from([(Name::Loss, 2), (Name::Cost, 2)])
         );
         let fewer = Manifest::new(
-            (Scale::Quick, None),
+            &setting(CampaignSize::Quick),
             images("a"),
             BTreeMap::from([(Name::Loss, 1)]),
         );
@@ -394,31 +398,36 @@ mod tests {
         );
         let refused = |result: Result<_>| format!("{:#}", result.unwrap_err());
         assert!(
-            refused(open(&path, Scale::Short, "a", Name::Loss))
+            refused(open(&path, CampaignSize::Short, "a", Name::Loss))
                 .contains("holds results of --scale quick")
         );
         assert!(
-            refused(open(&path, Scale::Quick, "b", Name::Loss)).contains("other images of shapes")
+            refused(open(&path, CampaignSize::Quick, "b", Name::Loss))
+                .contains("other images of shapes")
         );
         let text = fs::read_to_string(path.join(MANIFEST)).unwrap();
         let hostile = text.replace(r#""loss": 2"#, r#""loss": 18446744073709551615"#);
         fs::write(path.join(MANIFEST), hostile).unwrap();
-        assert!(refused(open(&path, Scale::Quick, "a", Name::Loss)).contains("beyond 1000"));
+        assert!(refused(open(&path, CampaignSize::Quick, "a", Name::Loss)).contains("beyond 1000"));
         fs::write(path.join(MANIFEST), r#"{"version": 7}"#).unwrap();
-        assert!(refused(open(&path, Scale::Quick, "a", Name::Loss)).contains("another version"));
+        assert!(
+            refused(open(&path, CampaignSize::Quick, "a", Name::Loss)).contains("another version")
+        );
         fs::write(path.join(MANIFEST), "{").unwrap();
-        assert!(refused(open(&path, Scale::Quick, "a", Name::Loss)).contains("not valid JSON"));
+        assert!(
+            refused(open(&path, CampaignSize::Quick, "a", Name::Loss)).contains("not valid JSON")
+        );
     }
 
     #[test]
     fn what_is_no_results_folder_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.tex"), "").unwrap();
-        let error = open(folder.path(), Scale::Quick, "a", Name::Loss).unwrap_err();
+        let error = open(folder.path(), CampaignSize::Quick, "a", Name::Loss).unwrap_err();
         assert!(format!("{error:#}").contains("holds no results of campaigns"));
         let error = open(
             &folder.path().join("thesis.tex"),
-            Scale::Quick,
+            CampaignSize::Quick,
             "a",
             Name::Loss,
         )

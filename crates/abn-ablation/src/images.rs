@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use abn_data::{Collection, Split};
-use abn_run::datasets::{DatasetName, fingerprint};
+use abn_run::datasets::fingerprint;
 use abn_run::recipe::Recipe;
 use anyhow::{Context, Result};
 
@@ -37,9 +37,8 @@ impl DataSets {
     /// One is missing or damaged.
     pub(crate) fn with(mut self, campaigns: &[Campaign], data: Option<&Path>) -> Result<Self> {
         for recipe in campaigns.iter().flat_map(Campaign::recipes) {
-            if !self.0.contains_key(recipe.dataset.name()) {
-                self.0
-                    .insert(recipe.dataset.name(), open(recipe.dataset, data)?);
+            if !self.0.contains_key(recipe.dataset.name) {
+                self.0.insert(recipe.dataset.name, open(recipe, data)?);
             }
         }
         Ok(self)
@@ -47,7 +46,7 @@ impl DataSets {
 
     /// That of a recipe of these campaigns.
     pub(crate) fn of(&self, recipe: &Recipe) -> Option<&Images> {
-        self.0.get(recipe.dataset.name())
+        self.0.get(recipe.dataset.name)
     }
 
     /// Fingerprints by name.
@@ -59,18 +58,21 @@ impl DataSets {
     }
 }
 
-fn open(dataset: DatasetName, data: Option<&Path>) -> Result<Images> {
+/// All runs of a folder have the same labels.
+fn open(recipe: &Recipe, data: Option<&Path>) -> Result<Images> {
+    let (dataset, labels) = (recipe.dataset, recipe.labels.as_deref());
     let folder = dataset.folder(data, None)?;
     let open = |split| {
-        dataset.open(split, folder.as_deref(), None).with_context(|| {
+        let opened = dataset.open(split, folder.as_deref(), labels, None);
+        opened.with_context(|| {
             format!(
                 "the data set {} cannot be opened; name its folder with --dataset {0} --data DIR \
                  or ABN_DATASETS, or choose another --dataset",
-                dataset.name()
+                dataset.name
             )
         })
     };
-    let (train, test) = (open(Split::Train)?, open(Split::Test)?);
+    let (train, test) = (open(Split::Train)?, open(Split::HeldOut)?);
     let fingerprint = format!(
         "train: {}; test: {}",
         fingerprint(&train)?,

@@ -1,7 +1,7 @@
 //! The campaigns behind `cargo xtask ablation`: the papers' tables, rerun at the scale that the
 //! machine allows, and set beside what was published.
 //!
-//! A [`campaign`] is a list of rows that derive from one recipe ([`campaigns`], [`scale`]); the
+//! A [`campaign`] is a list of rows that derive from one recipe ([`campaigns`], [`size`]); the
 //! [`plan`] is every recipe once. The [`runner`] trains what is not finished, each run in a process
 //! of its own ([`worker`]), which leaves a [`record`] in the results [`folder`]. A [`table`] is a
 //! pure function of records, and the files for readers are functions of tables.
@@ -20,7 +20,7 @@ mod published;
 mod record;
 mod results;
 mod runner;
-mod scale;
+mod size;
 mod speed;
 mod spreadsheet;
 mod statistics;
@@ -45,7 +45,7 @@ use crate::folder::{Folder, Manifest};
 use crate::images::DataSets;
 use crate::overview::Overview;
 use crate::plan::Run;
-use crate::results::{Call, PAGE, Written};
+use crate::results::{Invocation, PAGE, WrittenTables};
 use crate::runner::{Conditions, Failure, WORKER};
 
 fn main() -> ExitCode {
@@ -79,7 +79,8 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     // too.
     let sets = DataSets::open(&plan, cli.data.as_deref())?
         .with(&campaigns_of(cli, &known)?, cli.data.as_deref())?;
-    let manifest = Manifest::new((cli.scale, cli.dataset), sets.fingerprints(), asked.clone());
+    let setting = cli.setting(cli.seeds());
+    let manifest = Manifest::new(&setting, sets.fingerprints(), asked.clone());
     let folder = Folder::open(&out, &manifest)?;
     let mut failed = 0;
     if !cli.report {
@@ -91,14 +92,14 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         }
         interrupt.end_at_once();
     }
-    let call = Call {
+    let call = Invocation {
         scale: cli.scale,
         command: command(),
         device: device::name(cli.device.as_deref()).to_owned(),
     };
     // Another process may have brought campaigns since.
     let campaigns = |folder: &Folder| campaigns_of(cli, &folder.campaigns()?);
-    let Written { tables, damaged } =
+    let WrittenTables { tables, damaged } =
         results::write(&folder, campaigns, sets, cli.data.as_deref(), &device, call)?;
     for table in tables
         .iter()
@@ -162,12 +163,10 @@ fn campaigns_of(cli: &Cli, names: &BTreeMap<Name, usize>) -> Result<Vec<Campaign
         .collect()
 }
 
-/// What was typed.
+/// What was typed, such that it can be pasted into a shell.
 fn command() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    format!("cargo xtask ablation {}", arguments.join(" "))
-        .trim_end()
-        .to_owned()
+    let words = ["cargo", "xtask", "ablation"].map(str::to_owned);
+    shell_words::join(words.into_iter().chain(std::env::args().skip(1)))
 }
 
 fn runs_of_shard(cli: &Cli, plan: &[Campaign]) -> Result<Vec<Run>> {
@@ -239,7 +238,7 @@ fn work(recipe: &Recipe, sets: &DataSets) -> Result<f64> {
     let Some(images) = sets.of(recipe) else {
         return Ok(0.0);
     };
-    let config = RunConfig::new(recipe.clone(), images.test.classes.clone())?;
+    let config = RunConfig::new(recipe.clone(), images.test.labels.clone())?;
     let train = recipe
         .limit
         .map_or(images.train, |limit| limit.min(images.train));

@@ -3,18 +3,18 @@
 use std::fmt::Write;
 
 use crate::numbers::{NONE, estimate, signed, span};
-use crate::scale::Scale;
+use crate::size::CampaignSize;
 use crate::statistics::Difference;
 use crate::table::{Line, Section, Table};
 
 /// The document: what is asked, a table a group, how to read it.
-pub(crate) fn table(table: &Table, scale: Scale) -> String {
+pub(crate) fn table(table: &Table, scale: CampaignSize) -> String {
     let campaign = &table.campaign;
     let mut text = format!("# {}\n\n{}\n", campaign.title, campaign.question);
     if !campaign.source.is_empty() {
         let _ = write!(text, "\nPublished: {}\n", campaign.source);
     }
-    if scale == Scale::Quick {
+    if scale == CampaignSize::Quick {
         text.push_str("\n**Scale `quick`: it shows that everything runs. Its figures say nothing about the methods.**\n");
     }
     for section in &table.sections {
@@ -33,59 +33,68 @@ const READING: &str = "\nTop-1 errors of the last epoch on the test images, in p
     direction, not a number to meet.\n";
 
 /// A column: its heading, and what a row says in it.
-type Column = (&'static str, fn(&Line) -> String);
+type Column<'a> = (String, Box<dyn Fn(&Line) -> String + 'a>);
 
-fn columns(section: &Section) -> Vec<Column> {
+fn column<'a>(heading: &str, cell: impl Fn(&Line) -> String + 'a) -> Column<'a> {
+    (heading.to_owned(), Box::new(cell))
+}
+
+fn columns(section: &Section) -> Vec<Column<'_>> {
     let any = |has: fn(&Line) -> bool| section.lines.iter().any(has);
     let mut columns: Vec<Column> = vec![
-        ("", |line| line.name.clone()),
-        ("runs", runs),
-        ("top-1 error", |line| {
+        column("", |line| line.name.clone()),
+        column("runs", runs),
+        column(&section.error_name(), |line| {
             line.error.as_ref().map_or_else(none, estimate)
         }),
-        ("difference", |line| {
+        column("difference", |line| {
             line.difference.as_ref().map_or_else(none, difference)
         }),
     ];
+    for label in section.labels() {
+        columns.push(column(&format!("{label} error"), move |line| {
+            line.label(label).as_ref().map_or_else(none, estimate)
+        }));
+    }
     if any(|line| line.published.is_some()) {
-        columns.push(("published", published));
-        columns.push(("its difference", |line| {
+        columns.push(column("published", published));
+        columns.push(column("its difference", |line| {
             line.published_difference.map_or_else(none, signed)
         }));
-        columns.push(("ours says", |line| {
+        columns.push(column("ours says", |line| {
             line.verdict
                 .map_or_else(none, |verdict| verdict.name().to_owned())
         }));
     }
     if any(|line| line.pointing.is_some()) {
-        columns.push(("map finds object, %", |line| {
+        columns.push(column("map finds object, %", |line| {
             line.pointing.as_ref().map_or_else(none, estimate)
         }));
     }
     if any(|line| line.stability.is_some()) {
-        columns.push(("IoU with best", |line| {
+        columns.push(column("IoU with best", |line| {
             of(line.stability.and_then(|stability| stability.with_best))
         }));
-        columns.push(("IoU of pairs", pairs));
-        columns.push(("of other images", |line| {
+        columns.push(column("IoU of pairs", pairs));
+        columns.push(column("of other images", |line| {
             of(line.stability.and_then(|stability| stability.other_images))
         }));
-        columns.push(("rank corr.", |line| {
+        columns.push(column("rank corr.", |line| {
             of(line
                 .stability
                 .and_then(|stability| stability.rank_correlation))
         }));
-        columns.push(("left out", |line| {
+        columns.push(column("left out", |line| {
             line.stability.map_or_else(none, |stability| {
                 format!("{:.1} %", 100.0 * stability.empty)
             })
         }));
     }
-    columns.push(("parameters", |line| {
+    columns.push(column("parameters", |line| {
         line.cost()
             .map_or_else(none, |(parameters, _)| millions(parameters as f64))
     }));
-    columns.push(("multiply-adds", |line| {
+    columns.push(column("multiply-adds", |line| {
         line.cost()
             .map_or_else(none, |(_, adds)| millions(adds as f64))
     }));
@@ -95,12 +104,7 @@ fn columns(section: &Section) -> Vec<Column> {
 fn rows(section: &Section) -> String {
     let columns = columns(section);
     let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(
-        columns
-            .iter()
-            .map(|(heading, _)| (*heading).to_owned())
-            .collect(),
-    );
+    let mut text = line(columns.iter().map(|(heading, _)| heading.clone()).collect());
     text.push_str(&line(columns.iter().map(|_| "---".to_owned()).collect()));
     for row in &section.lines {
         text.push_str(&line(

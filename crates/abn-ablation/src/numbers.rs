@@ -1,5 +1,7 @@
 //! Numbers as page and tables write them.
 
+use abn_pages::numbers::grouped;
+
 use crate::statistics::Estimate;
 
 /// What stands where there is no figure.
@@ -56,19 +58,6 @@ pub(crate) fn significant(value: f64) -> String {
         size if size < 100.0 => format!("{value:.1}"),
         _ => grouped(value),
     }
-}
-
-/// A whole number with commas between thousands.
-fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) && text != "-" {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Without the zeros at its end.

@@ -109,8 +109,11 @@ impl Overview {
     /// A run came to its end, with that record.
     pub(crate) fn finished(&self, run: &Run, record: Option<&Record>) {
         self.progress(run, run.recipe.epochs);
-        let error = record.map_or(f64::NAN, |record| error(&record.results.last));
-        self.ends(run, &format!("top-1 error {error:.2} %"));
+        let text = record.map_or("no record".to_owned(), |record| {
+            let last = &record.results.last;
+            format!("{} error {:.2} %", last.figures.best_name(), error(last))
+        });
+        self.ends(run, &text);
     }
 
     /// A run failed.

@@ -17,6 +17,7 @@ mod runs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use abn_data::Group;
 use abn_pages::page_with;
 use anyhow::Result;
 use image::RgbImage;
@@ -26,7 +27,7 @@ use self::pictures::Pictures;
 use crate::numbers::counted;
 use crate::plan;
 use crate::runner::Failure;
-use crate::scale::Scale;
+use crate::size::CampaignSize;
 use crate::speed::Speed;
 use crate::table::{Line, Table, Verdict};
 
@@ -36,7 +37,7 @@ const STYLE: &str = include_str!("page.css");
 #[derive(Debug)]
 pub(crate) struct Page {
     /// How much the campaigns were given.
-    pub(crate) scale: Scale,
+    pub(crate) scale: CampaignSize,
     /// What was typed.
     pub(crate) command: String,
     /// The campaigns.
@@ -56,8 +57,8 @@ pub(crate) struct Part {
     pub(crate) table: Table,
     /// Test images, in the order shown.
     pub(crate) images: Vec<Shown>,
-    /// Names of the classes.
-    pub(crate) classes: Vec<String>,
+    /// The label that they are shown with, of several the first.
+    pub(crate) label: Option<Group>,
 }
 
 /// A test image.
@@ -116,7 +117,7 @@ fn subtitle(page: &Page) -> Result<String> {
 fn overview(page: &Page) -> Markup {
     html! {
         section.overview aria-label="Overview" {
-            @if page.scale == Scale::Quick {
+            @if page.scale == CampaignSize::Quick {
                 p.notice {
                     "The quick scale shows that everything runs: a few hundred images, two epochs. \
                      Its figures say nothing about the methods."

@@ -96,12 +96,13 @@ mod tests {
     use super::*;
     use crate::campaign::{Name, Setting};
     use crate::campaigns::campaign;
-    use crate::scale::Scale;
+    use crate::size::CampaignSize;
 
-    fn campaigns(names: &[Name], scale: Scale) -> Vec<Campaign> {
+    fn campaigns(names: &[Name], scale: CampaignSize) -> Vec<Campaign> {
         let setting = Setting {
             scale,
             dataset: None,
+            labels: None,
             seeds: 2,
         };
         names
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_campaign_has_runs_at_every_scale() {
-        for scale in Scale::value_variants() {
+        for scale in CampaignSize::value_variants() {
             for campaign in campaigns(Name::value_variants(), *scale) {
                 assert!(
                     campaign.groups.iter().all(|group| group.rows.len() >= 2),
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn campaigns_share_the_runs_that_they_have_in_common() {
-        let count = |names: &[Name]| runs(&campaigns(names, Scale::Short)).unwrap().len();
+        let count = |names: &[Name]| runs(&campaigns(names, CampaignSize::Short)).unwrap().len();
         // The network alone and its ABN are in both.
         let both = [Name::Mechanism, Name::Networks];
         assert_eq!(count(&both), count(&both[..1]) + count(&both[1..]) - 4);
@@ -134,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_row_has_its_first_seed_before_any_has_its_second() {
-        let runs = runs(&campaigns(&[Name::Loss], Scale::Quick)).unwrap();
+        let runs = runs(&campaigns(&[Name::Loss], CampaignSize::Quick)).unwrap();
         let seeds: Vec<u64> = runs.iter().map(|run| run.recipe.seed).collect();
         assert_eq!(seeds, [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2]);
     }

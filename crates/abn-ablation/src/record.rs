@@ -6,8 +6,8 @@ use std::path::Path;
 use abn_core::AttentionConfig;
 use abn_core::explain::{AttentionMap, Layer, Method};
 use abn_data::Collection;
-use abn_explain::stability::{Ask, Scale, Seen, look};
-use abn_run::folder::checkpoint::Which;
+use abn_explain::stability::{MapQuery, MapScale, RunMaps, look};
+use abn_run::folder::checkpoint::CheckpointChoice;
 use abn_run::folder::run_dir::RunDir;
 use abn_run::measure::records::Results;
 use abn_run::recipe::{Recipe, RunConfig};
@@ -49,7 +49,7 @@ pub(crate) struct Record {
 pub(crate) struct Look {
     /// Index in the test split.
     pub(crate) image: usize,
-    /// Class that is predicted.
+    /// Class that is predicted, of several labels that of the first.
     pub(crate) predicted: usize,
     height: usize,
     width: usize,
@@ -76,7 +76,7 @@ impl Record {
         test: &Collection,
         device: &Device,
     ) -> Result<()> {
-        let session = Session::open(run.path(), Which::Latest, device.clone())?;
+        let session = Session::open(run.path(), CheckpointChoice::Latest, device.clone())?;
         let cost = config.cost(device);
         let record = Self {
             version: VERSION,
@@ -85,9 +85,9 @@ impl Record {
             parameters: cost.parameters,
             multiply_adds: cost.multiply_adds,
             trained_maps: trained_map(config).is_some(),
-            looks: looks(&session, test)?,
+            looks: looks(&session, run, test)?,
         };
-        run.write_json(FILE, &record)
+        Ok(run.write_json(FILE, &record)?)
     }
 
     /// The record of the run in that folder; `None` if the run is not finished.
@@ -128,7 +128,7 @@ fn trained_map(config: &RunConfig) -> Option<&AttentionConfig> {
 }
 
 /// The last weights on the shown images. Maps without an upper end and Grad-CAM's are normalised.
-fn looks(session: &Session, test: &Collection) -> Result<Vec<Look>> {
+fn looks(session: &Session, run: &RunDir, test: &Collection) -> Result<Vec<Look>> {
     let attention = trained_map(&session.config);
     let method = if attention.is_some() {
         Method::Attention
@@ -136,36 +136,33 @@ fn looks(session: &Session, test: &Collection) -> Result<Vec<Look>> {
         Method::GradCam
     };
     let bounded = attention.is_some_and(|attention| attention.map.is_bounded());
-    let scale = if bounded { Scale::Raw } else { Scale::PerImage };
-    let ask = Ask {
+    let scale = if bounded {
+        MapScale::Raw
+    } else {
+        MapScale::PerImage
+    };
+    let query = MapQuery {
         method,
         layer: Layer::Refined,
         scale,
+        group: None,
     };
-    let name = session.run.path().display().to_string();
-    let seen = look(
-        &name,
-        session,
-        &test.clone().limit(LOOKED_AT),
-        &ask,
-        0,
-        |_| (),
-    )?;
-    Ok(shown(&seen.labels)
-        .into_iter()
-        .map(|image| of(&seen, image))
-        .collect())
+    let name = run.path().display().to_string();
+    let images = test.clone().limit(LOOKED_AT);
+    let maps = look(&name, session, &images, &query, 0, |_| ())?;
+    let shown = shown(&maps.labels).into_iter();
+    Ok(shown.map(|image| of(&maps, image)).collect())
 }
 
-fn of(seen: &Seen, image: usize) -> Look {
+fn of(maps: &RunMaps, image: usize) -> Look {
     let AttentionMap {
         height,
         width,
         values,
-    } = seen.maps[image].clone();
+    } = maps.maps[image].clone();
     Look {
         image,
-        predicted: seen.predicted[image],
+        predicted: maps.predicted[image],
         height,
         width,
         values,

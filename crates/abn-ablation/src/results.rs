@@ -5,14 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use abn_core::explain::{Layer, Method, THRESHOLD};
-use abn_explain::stability::{Ask, Comparison, Scale as MapScale, Seen, compare, look};
-use abn_run::folder::checkpoint::Which;
-use abn_run::folder::run_dir::RunDir;
+use abn_data::Group;
+use abn_explain::stability::{MapQuery, MapScale, RunMaps, StabilityReport, compare, look};
+use abn_run::folder::checkpoint::CheckpointChoice;
+use abn_run::folder::run_dir::{METRICS, RunDir};
 use abn_run::measure::records::EpochRecord;
 use abn_run::recipe::Recipe;
 use abn_run::session::Session;
 use abn_train::terminal;
-use abn_train::train::trainer::METRICS;
 use anyhow::{Result, ensure};
 use burn::tensor::Device;
 use image::RgbImage;
@@ -24,7 +24,7 @@ use crate::images::{DataSets, Images};
 use crate::page::{Page, Part, Shown, render};
 use crate::plan::Run;
 use crate::runner::Failure;
-use crate::scale::Scale;
+use crate::size::CampaignSize;
 use crate::speed::{self, Speed};
 use crate::table::{Finished, Stability, Table};
 use crate::{markdown, spreadsheet};
@@ -37,9 +37,9 @@ const SPEED: &str = "speed.json";
 const STABILITY: &str = "stability.json";
 
 /// What the page says about the call.
-pub(crate) struct Call {
+pub(crate) struct Invocation {
     /// How much the campaigns were given.
-    pub(crate) scale: Scale,
+    pub(crate) scale: CampaignSize,
     /// What was typed.
     pub(crate) command: String,
     /// Where speeds are measured.
@@ -47,7 +47,7 @@ pub(crate) struct Call {
 }
 
 /// What was written, and what kept something from being in it.
-pub(crate) struct Written {
+pub(crate) struct WrittenTables {
     /// The tables of all campaigns.
     pub(crate) tables: Vec<Table>,
     /// Finished runs with files that cannot be used.
@@ -64,14 +64,14 @@ pub(crate) fn write(
     sets: DataSets,
     data: Option<&Path>,
     device: &Device,
-    call: Call,
-) -> Result<Written> {
+    call: Invocation,
+) -> Result<WrittenTables> {
     // Whoever comes later sees what the earlier ones finished, so the last one writes the whole
     // tables.
     let _lock = folder.lock()?;
     let campaigns = campaigns(folder)?;
     let sets = sets.with(&campaigns, data)?;
-    let mut work = Work {
+    let mut work = TableBuilder {
         folder,
         sets,
         device,
@@ -87,11 +87,11 @@ pub(crate) fn write(
             markdown::table(&table, call.scale).as_bytes(),
         )?;
         folder.write(&format!("{name}.csv"), &spreadsheet::rows(&table)?)?;
-        let (images, classes) = work.shown(&table)?;
+        let (images, label) = work.shown(&table)?;
         parts.push(Part {
             table,
             images,
-            classes,
+            label,
         });
     }
     let tables: Vec<Table> = parts.iter().map(|part| part.table.clone()).collect();
@@ -101,8 +101,8 @@ pub(crate) fn write(
         "speed.csv",
         &spreadsheet::speeds(&tables, &speeds, &call.device)?,
     )?;
-    let Call { scale, command, .. } = call;
-    let Work {
+    let Invocation { scale, command, .. } = call;
+    let TableBuilder {
         failed, damaged, ..
     } = work;
     let page = Page {
@@ -114,14 +114,14 @@ pub(crate) fn write(
         damaged,
     };
     folder.write(PAGE, render(&page)?.as_bytes())?;
-    Ok(Written {
+    Ok(WrittenTables {
         tables,
         damaged: page.damaged,
     })
 }
 
 /// What the tables are made with.
-struct Work<'a> {
+struct TableBuilder<'a> {
     folder: &'a Folder,
     sets: DataSets,
     device: &'a Device,
@@ -131,7 +131,7 @@ struct Work<'a> {
     damaged: Vec<Failure>,
 }
 
-impl Work<'_> {
+impl TableBuilder<'_> {
     fn table(&mut self, campaign: &Campaign) -> Result<Table> {
         let rows: Vec<&Row> = campaign.rows().collect();
         let mut figures = Vec::new();
@@ -208,15 +208,16 @@ impl Work<'_> {
             return Ok(Some(*stability));
         }
         let test = images.test.clone().limit(COMPARED);
-        let ask = Ask {
+        let query = MapQuery {
             method: Method::Attention,
             layer: Layer::Refined,
             scale: MapScale::Raw,
+            group: None,
         };
         let mut sessions = Vec::new();
         for name in &names {
             let path = self.folder.file("runs").join(name);
-            match Session::open(&path, Which::Latest, self.device.clone()) {
+            match Session::open(&path, CheckpointChoice::Latest, self.device.clone()) {
                 Ok(session) => sessions.push((name, session)),
                 Err(error) => note(&mut self.damaged, name, format!("{error:#}")),
             }
@@ -226,9 +227,10 @@ impl Work<'_> {
         }
         let looked = sessions
             .iter()
-            .map(|(name, session)| look(name, session, &test, &ask, 1, |_| ()));
-        let seen: Vec<Seen> = looked.collect::<Result<_>>()?;
-        let stability = figures(&compare(&seen, &test.classes, THRESHOLD, || ()));
+            .map(|(name, session)| look(name, session, &test, &query, 1, |_| ()));
+        let maps: Vec<RunMaps> = looked.collect::<Result<_, _>>()?;
+        let classes = &test.labels.groups()[0].classes;
+        let stability = figures(&compare(&maps, classes, THRESHOLD, || ()));
         known.insert(names.join(" "), stability);
         self.folder
             .write(STABILITY, &serde_json::to_vec_pretty(&known)?)?;
@@ -244,13 +246,13 @@ impl Work<'_> {
             .unwrap_or_default()
     }
 
-    /// The images that the runs of a table looked at, as their networks saw them, and the names of
-    /// the classes.
-    fn shown(&self, table: &Table) -> Result<(Vec<Shown>, Vec<String>)> {
+    /// The images that the runs of a table looked at, as their networks saw them, and their label,
+    /// of several the first; `None` without images.
+    fn shown(&self, table: &Table) -> Result<(Vec<Shown>, Option<Group>)> {
         let recipe = table.campaign.rows().find_map(|row| row.recipes.first());
         let images = recipe.and_then(|recipe| Some((recipe, self.sets.of(recipe)?)));
         let Some((recipe, images)) = images else {
-            return Ok((Vec::new(), Vec::new()));
+            return Ok((Vec::new(), None));
         };
         let run = table.lines().find_map(|line| line.runs.first());
         let looks = run.map(|run| &run.record.looks[..]).unwrap_or_default();
@@ -261,7 +263,7 @@ impl Work<'_> {
         let shown = there
             .map(|look| picture(images, recipe, look.image))
             .collect::<Result<_>>()?;
-        Ok((shown, images.test.classes.clone()))
+        Ok((shown, images.test.labels.groups().first().cloned()))
     }
 
     /// The speeds on that device, by the name of a run: of the campaign of costs, as soon as its
@@ -286,11 +288,7 @@ impl Work<'_> {
         let images = missing.first().and_then(|(_, recipe)| self.sets.of(recipe));
         if let Some((images, _alone)) = images.zip(self.folder.alone()) {
             terminal::note("measuring how fast the networks are");
-            speeds.extend(speed::measure(
-                &missing,
-                images.test.classes.len(),
-                self.device,
-            )?);
+            speeds.extend(speed::measure(&missing, &images.test.labels, self.device)?);
             self.folder
                 .write(SPEED, &serde_json::to_vec_pretty(&known)?)?;
         }
@@ -308,18 +306,18 @@ fn note(failures: &mut Vec<Failure>, name: &str, cause: String) {
     }
 }
 
-fn figures(comparison: &Comparison) -> Stability {
-    let pairs = comparison.pairs.len() * comparison.images;
+fn figures(report: &StabilityReport) -> Stability {
+    let pairs = report.pairs.len() * report.images;
     Stability {
-        runs: comparison.runs.len(),
-        images: comparison.images,
-        with_best: comparison.iou_with_best.map(|iou| iou.mean),
-        pairs: comparison
+        runs: report.runs.len(),
+        images: report.images,
+        with_best: report.iou_with_best.map(|iou| iou.mean),
+        pairs: report
             .iou_over_images
             .map(|iou| (iou.mean, iou.low, iou.high)),
-        other_images: comparison.iou_of_other_images,
-        rank_correlation: comparison.rank_correlation.map(|rank| rank.mean),
-        empty: comparison.empty as f64 / pairs.max(1) as f64,
+        other_images: report.iou_of_other_images,
+        rank_correlation: report.rank_correlation.map(|rank| rank.mean),
+        empty: report.empty as f64 / pairs.max(1) as f64,
     }
 }
 
@@ -329,6 +327,6 @@ fn picture(images: &Images, recipe: &Recipe, index: usize) -> Result<Shown> {
     Ok(Shown {
         index,
         picture,
-        label: sample.label,
+        label: sample.target.classes()[0],
     })
 }

@@ -10,9 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use abn_run::folder::run_dir::in_use;
+use abn_run::folder::run_dir::{METRICS, in_use};
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
-use abn_train::train::trainer::METRICS;
 use anyhow::{Context, Result};
 
 use crate::folder::Folder;

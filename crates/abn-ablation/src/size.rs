@@ -1,11 +1,9 @@
 //! How much a campaign is given: its images, its epochs, and the networks that fit them.
 
 use abn_core::Architecture;
-use abn_run::datasets::DatasetName;
-use abn_run::recipe::Recipe;
-use abn_run::recipe::architectures;
+use abn_run::datasets::{CIFAR10, DataSet, SHAPES};
 use abn_run::recipe::schedule::Schedule;
-use anyhow::Result;
+use abn_run::recipe::{Recipe, RecipeError, architectures};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +17,7 @@ const SHORT_EPOCHS: usize = 6;
 /// How much a campaign is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Scale {
+pub(crate) enum CampaignSize {
     /// Minutes: a few hundred built-in images, the smallest networks. Shows that everything runs;
     /// its figures mean nothing
     Quick,
@@ -29,7 +27,7 @@ pub(crate) enum Scale {
     Paper,
 }
 
-impl Scale {
+impl CampaignSize {
     /// The name as typed and stored.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -48,18 +46,18 @@ impl Scale {
     }
 
     /// The data set unless said otherwise; `published` is the papers'.
-    pub(crate) fn dataset(self, published: DatasetName) -> DatasetName {
+    pub(crate) fn dataset(self, published: &'static DataSet) -> &'static DataSet {
         match self {
-            Self::Quick => DatasetName::Shapes,
-            Self::Short => DatasetName::Cifar10,
+            Self::Quick => &SHAPES,
+            Self::Short => &CIFAR10,
             Self::Paper => published,
         }
     }
 
     /// The network without attention that most campaigns vary.
-    pub(crate) fn network(self, dataset: DatasetName) -> &'static str {
+    pub(crate) fn network(self, dataset: &'static DataSet) -> &'static str {
         match self {
-            _ if dataset.has_photographs() => self.pick("resnet18", "resnet18", "resnet50"),
+            _ if dataset.photographs => self.pick("resnet18", "resnet18", "resnet50"),
             _ => self.pick("resnet8", "resnet20", "resnet110"),
         }
     }
@@ -77,10 +75,14 @@ impl Scale {
     ///
     /// # Errors
     /// There is no network of that name.
-    pub(crate) fn recipe(self, dataset: DatasetName, architecture: &str) -> Result<Recipe> {
+    pub(crate) fn recipe(
+        self,
+        dataset: &'static DataSet,
+        architecture: &str,
+    ) -> Result<Recipe, RecipeError> {
         let Architecture { name, network, .. } = architectures::parse(architecture)?;
         let epochs = self.pick(Some(QUICK_EPOCHS), Some(SHORT_EPOCHS), None);
-        let recipe = Recipe::of(dataset, epochs).for_family(network.family, epochs);
+        let recipe = Recipe::for_family(dataset, network.family, epochs);
         let recipe = Recipe {
             architecture: name,
             attention: None,
@@ -105,28 +107,24 @@ impl Scale {
 
 #[cfg(test)]
 mod tests {
+    use abn_run::datasets::{CIFAR100, IMAGENET};
+
     use super::*;
 
     #[test]
     fn the_paper_scale_is_the_published_schedule() {
-        let cifar = Scale::Paper
-            .recipe(DatasetName::Cifar100, "resnet110")
-            .unwrap();
+        let cifar = CampaignSize::Paper.recipe(&CIFAR100, "resnet110").unwrap();
         assert_eq!(
             (cifar.epochs, cifar.batch_size, cifar.learning_rate),
             (300, 128, 0.1)
         );
         assert_eq!(cifar.schedule, Schedule::Milestones(vec![150, 225]));
-        let wide = Scale::Paper
-            .recipe(DatasetName::Cifar10, "wrn-28-10")
-            .unwrap();
+        let wide = CampaignSize::Paper.recipe(&CIFAR10, "wrn-28-10").unwrap();
         assert_eq!(
             (wide.epochs, wide.gamma, wide.sgd.weight_decay),
             (200, 0.2, 5e-4)
         );
-        let imagenet = Scale::Paper
-            .recipe(DatasetName::Imagenet, "resnet50")
-            .unwrap();
+        let imagenet = CampaignSize::Paper.recipe(&IMAGENET, "resnet50").unwrap();
         assert_eq!((imagenet.epochs, imagenet.batch_size), (90, 256));
         assert_eq!(imagenet.schedule, Schedule::Step(30));
     }
@@ -134,9 +132,7 @@ mod tests {
     /// What the committed results of this scale were trained with.
     #[test]
     fn the_short_scale_sees_all_images_six_times() {
-        let short = Scale::Short
-            .recipe(DatasetName::Cifar10, "resnet20")
-            .unwrap();
+        let short = CampaignSize::Short.recipe(&CIFAR10, "resnet20").unwrap();
         assert_eq!(
             (short.epochs, short.batch_size, short.limit),
             (6, 128, None)

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use abn_core::sgd::Sgd;
-use abn_core::{Classifier, Output, loss};
-use abn_run::recipe::augmentation::Inputs;
+use abn_core::{Classifier, Output, Outputs, loss};
+use abn_data::Labels;
 use abn_run::recipe::{Recipe, RunConfig};
 use anyhow::Result;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// Repetitions, of which the median counts.
@@ -36,14 +35,14 @@ pub(crate) struct Speed {
 /// A recipe names no network, or the device fails.
 pub(crate) fn measure(
     networks: &[(String, Recipe)],
-    classes: usize,
+    labels: &Labels,
     device: &Device,
 ) -> Result<BTreeMap<String, Speed>> {
     let mut workloads = Vec::new();
     for (name, recipe) in networks {
         workloads.push((
             name.clone(),
-            Workload::new(recipe, classes, device)?,
+            Workload::new(recipe, labels, device)?,
             Vec::new(),
         ));
     }
@@ -96,23 +95,19 @@ struct Workload {
     training: Classifier,
     inference: Classifier,
     images: Tensor<4>,
-    labels: Tensor<1, Int>,
+    classes: Tensor<2, Int>,
+    outputs: Outputs,
 }
 
 impl Workload {
-    fn new(recipe: &Recipe, classes: usize, device: &Device) -> Result<Self> {
-        let config = RunConfig::new(
-            recipe.clone(),
-            (0..classes).map(|class| class.to_string()).collect(),
-        )?;
-        let (batch, side) = (
-            BATCH.min(recipe.batch_size),
-            Inputs::of_recipe(recipe).side as usize,
-        );
+    fn new(recipe: &Recipe, labels: &Labels, device: &Device) -> Result<Self> {
+        let config = RunConfig::new(recipe.clone(), labels.clone())?;
+        let (batch, side) = (BATCH.min(recipe.batch_size), recipe.side());
         let training = device.clone().autodiff();
-        let labels: Vec<i64> = (0..batch)
-            .map(|index| (index % classes.max(1)) as i64)
-            .collect();
+        let sizes = labels.sizes();
+        let of_image = |image: usize| sizes.iter().map(move |classes| (image % classes) as i64);
+        let classes: Vec<i64> = (0..batch).flat_map(of_image).collect();
+        let classes = TensorData::new(classes, [batch, sizes.len()]);
         Ok(Self {
             weight: recipe.attention_weight(),
             sgd: Sgd::new(recipe.sgd),
@@ -123,7 +118,8 @@ impl Workload {
                 Distribution::Normal(0.0, 1.0),
                 device,
             ),
-            labels: Tensor::from_ints(labels.as_slice(), &training),
+            classes: Tensor::from_data(classes, &training),
+            outputs: config.model.outputs,
         })
     }
 
@@ -131,9 +127,8 @@ impl Workload {
         let output = self
             .training
             .forward(Tensor::from_inner(self.images.clone()));
-        let objective = loss::loss(&output, self.labels.clone(), self.weight);
-        let gradients = GradientsParams::from_grads(objective.backward(), &self.training);
-        self.training = self.sgd.step(RATE, self.training.clone(), gradients);
+        let objective = loss::loss(&output, self.classes.clone(), &self.outputs, self.weight);
+        self.training = self.sgd.descend(RATE, self.training.clone(), objective);
     }
 
     fn infer(&self) {

@@ -13,13 +13,17 @@ use crate::table::{Finished, Line, Section, Table, error};
 /// # Errors
 /// The lines cannot be put together.
 pub(crate) fn rows(table: &Table) -> Result<Vec<u8>> {
+    let error = table.sections.first().map(Section::error_name);
+    let error = column(&error.unwrap_or_default());
+    let labels = table.sections.first().map(Section::labels);
+    let labels = labels.unwrap_or_default();
     let header = [
         "group",
         "row",
         "architecture",
         "runs",
         "planned",
-        "top1_error",
+        &error,
         "spread",
         "difference",
         "low",
@@ -41,11 +45,18 @@ pub(crate) fn rows(table: &Table) -> Result<Vec<u8>> {
         "rank_correlation",
         "left_out",
     ];
-    let lines = table
-        .sections
-        .iter()
-        .flat_map(|section| section.lines.iter().map(move |line| row(section, line)));
-    written(&header, lines)
+    let of_labels = labels.iter().map(|label| column(&format!("{label} error")));
+    let header = header.map(str::to_owned).into_iter().chain(of_labels);
+    let mut lines = Vec::new();
+    for section in &table.sections {
+        for line in &section.lines {
+            let of_labels = labels.iter().map(|label| line.label(label));
+            let mut fields = row(section, line);
+            fields.extend(of_labels.map(|error| number(error.map(|error| error.mean))));
+            lines.push(fields);
+        }
+    }
+    written(header, lines.into_iter())
 }
 
 fn row(section: &Section, line: &Line) -> Vec<String> {
@@ -95,6 +106,9 @@ fn row(section: &Section, line: &Line) -> Vec<String> {
 /// # Errors
 /// The lines cannot be put together.
 pub(crate) fn runs(tables: &[Table]) -> Result<Vec<u8>> {
+    let section = tables.iter().find_map(|table| table.sections.first());
+    let error = column(&section.map(Section::error_name).unwrap_or_default());
+    let best = format!("best_{error}");
     let header = [
         "campaign",
         "group",
@@ -103,9 +117,9 @@ pub(crate) fn runs(tables: &[Table]) -> Result<Vec<u8>> {
         "seed",
         "learning_rate",
         "epochs",
-        "top1_error",
+        &error,
         "best_epoch",
-        "best_top1_error",
+        &best,
         "test_loss",
         "test_images",
         "parameters",
@@ -123,7 +137,7 @@ pub(crate) fn runs(tables: &[Table]) -> Result<Vec<u8>> {
             }
         }
     }
-    written(&header, lines.into_iter())
+    written(header, lines.into_iter())
 }
 
 fn run(table: &Table, section: &Section, line: &Line, run: &Finished) -> Vec<String> {
@@ -144,6 +158,11 @@ fn run(table: &Table, section: &Section, line: &Line, run: &Finished) -> Vec<Str
         run.record.parameters.to_string(),
         run.record.multiply_adds.to_string(),
     ]
+}
+
+/// A heading as the name of a column: `top-1 error` is `top1_error`.
+fn column(heading: &str) -> String {
+    heading.replace('-', "").replace(' ', "_")
 }
 
 /// A line a row of the campaign of costs: images a second on that device, as far as they are known.
@@ -184,7 +203,7 @@ pub(crate) fn speeds(
                 .collect(),
         )
     };
-    written(&header, cost.flat_map(Table::lines).filter_map(line))
+    written(header, cost.flat_map(Table::lines).filter_map(line))
 }
 
 /// Up to six digits after the point, which tell images of any test set apart.
@@ -197,7 +216,10 @@ fn number(value: Option<f64>) -> String {
     })
 }
 
-fn written(header: &[&str], lines: impl Iterator<Item = Vec<String>>) -> Result<Vec<u8>> {
+fn written<T: AsRef<[u8]>>(
+    header: impl IntoIterator<Item = T>,
+    lines: impl Iterator<Item = Vec<String>>,
+) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header)?;
     for line in lines {

@@ -1,6 +1,6 @@
 //! The figures of a campaign: a pure function of what its runs left.
 
-use abn_run::measure::records::{EpochRecord, Summary};
+use abn_run::measure::records::{EpochRecord, GroupFigures, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Campaign, Group, Row};
@@ -43,9 +43,9 @@ pub(crate) struct Stability {
     pub(crate) empty: f64,
 }
 
-/// Top-1 error in percent.
+/// Top-1 error in percent, of several labels their mean.
 pub(crate) fn error(summary: &Summary) -> f64 {
-    100.0 * (1.0 - summary.top1)
+    100.0 * (1.0 - summary.figures.best())
 }
 
 /// The table of a campaign.
@@ -66,7 +66,27 @@ pub(crate) struct Section {
     pub(crate) lines: Vec<Line>,
 }
 
-/// The figures of a row. Errors are top-1 errors of the last epoch on the test images, in percent.
+impl Section {
+    /// What its errors are called.
+    pub(crate) fn error_name(&self) -> String {
+        let mut runs = self.lines.iter().flat_map(|line| &line.runs);
+        let name = runs
+            .next()
+            .map(|run| run.record.results.last.figures.best_name());
+        format!("{} error", name.unwrap_or("top-1"))
+    }
+
+    /// The labels whose errors are known, of several.
+    pub(crate) fn labels(&self) -> Vec<&str> {
+        let lines = self.lines.iter();
+        let most = lines.max_by_key(|line| line.labels.len());
+        let labels = most.map(|line| &line.labels[..]).unwrap_or_default();
+        labels.iter().map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+/// The figures of a row. Errors are top-1 errors of the last epoch on the test images, in percent;
+/// of several labels, their mean.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     /// What sets it apart.
@@ -79,6 +99,8 @@ pub(crate) struct Line {
     pub(crate) runs: Vec<Finished>,
     /// Mean error.
     pub(crate) error: Option<Estimate>,
+    /// Mean error of each of several labels; empty of one.
+    pub(crate) labels: Vec<(String, Estimate)>,
     /// To the baseline; absent for the baseline itself.
     pub(crate) difference: Option<Difference>,
     /// Share of the images in which the map's maximum lies on the object, in percent, where objects
@@ -186,8 +208,9 @@ fn line(row: &Row, runs: Vec<Finished>, stability: Option<Stability>) -> Line {
             .map(|recipe| recipe.architecture.clone())
             .unwrap_or_default(),
         planned: row.recipes.len(),
-        runs,
         error: Estimate::of(&errors),
+        labels: labels(&runs),
+        runs,
         difference: None,
         pointing: Estimate::of(&pointing),
         stability,
@@ -195,6 +218,21 @@ fn line(row: &Row, runs: Vec<Finished>, stability: Option<Stability>) -> Line {
         published_difference: None,
         verdict: None,
     }
+}
+
+/// The error of each label over the runs.
+fn labels(runs: &[Finished]) -> Vec<(String, Estimate)> {
+    let groups = |run: &'_ Finished| run.record.results.last.figures.groups().to_vec();
+    let names = runs.first().map(groups).unwrap_or_default();
+    let estimate = |(place, label): (usize, GroupFigures)| {
+        let errors = runs.iter().filter_map(|run| {
+            let group = groups(run).get(place)?.hits.top1;
+            Some(100.0 * (1.0 - group))
+        });
+        let errors: Vec<f64> = errors.collect();
+        Some((label.name, Estimate::of(&errors)?))
+    };
+    names.into_iter().enumerate().filter_map(estimate).collect()
 }
 
 fn compare(line: &mut Line, baseline: &Line) {
@@ -226,6 +264,12 @@ impl Line {
         self.runs
             .first()
             .map(|run| (run.record.parameters, run.record.multiply_adds))
+    }
+
+    /// Mean error of one of several labels.
+    pub(crate) fn label(&self, name: &str) -> Option<Estimate> {
+        let found = self.labels.iter().find(|(label, _)| label == name);
+        found.map(|(_, error)| *error)
     }
 
     /// Mean test error of every epoch that all its finished runs have, in percent.

@@ -9,12 +9,12 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use abn_run::folder::run_dir::{InUse, RunDir};
+use abn_run::folder::FolderError;
+use abn_run::folder::run_dir::RunDir;
 use abn_run::recipe::{Recipe, RunConfig};
 use abn_train::device;
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
-use abn_train::train::warm_start;
-use abn_train::train::{How, Images, train};
+use abn_train::train::{Images, TrainOptions, train, warm_start};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
@@ -76,19 +76,12 @@ fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
         return Ok(true);
     }
     let start = warm_start::start(&config, &job.run, &device)?;
-    let how = How {
+    let options = TrainOptions {
         workers: job.workers,
-        ..How::default()
+        ..TrainOptions::default()
     };
-    let results = train(
-        &config,
-        &run,
-        &images,
-        start,
-        device.clone(),
-        interrupt,
-        how,
-    )?;
+    let on = device.clone();
+    let results = train(&config, &run, &images, start, on, interrupt, options)?;
     let Some(results) = results else {
         return Ok(false);
     };
@@ -100,8 +93,8 @@ fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
 fn open(path: &Path, config: &RunConfig, interrupt: &Interrupt) -> Result<Option<RunDir>> {
     while !interrupt.requested() {
         match RunDir::open_for_writing(path, config) {
-            Err(error) if error.is::<InUse>() => thread::sleep(PATIENCE),
-            opened => return opened.map(Some),
+            Err(FolderError::InUse(_)) => thread::sleep(PATIENCE),
+            opened => return Ok(Some(opened?)),
         }
     }
     Ok(None)

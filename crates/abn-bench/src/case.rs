@@ -3,7 +3,7 @@
 use std::fmt;
 
 use abn_core::explain::Method;
-use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
@@ -139,7 +139,7 @@ impl Case {
         Ok(ClassifierConfig {
             network: architecture.network,
             attention,
-            classes: self.classes,
+            outputs: Outputs::one(self.classes),
         })
     }
 

@@ -68,21 +68,10 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
     Ok((report, failures))
 }
 
-/// This call, as it is typed.
+/// This call, such that it can be pasted into a shell.
 fn command() -> String {
-    let quoted = |word: String| {
-        if word.contains(' ') {
-            format!("'{word}'")
-        } else {
-            word
-        }
-    };
-    let words = std::env::args().skip(1).map(quoted);
-    ["cargo xtask bench".to_owned()]
-        .into_iter()
-        .chain(words)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words = ["cargo", "xtask", "bench"].map(str::to_owned);
+    shell_words::join(words.into_iter().chain(std::env::args().skip(1)))
 }
 
 fn engines(options: &Options) -> Result<Vec<Engine>> {

@@ -18,11 +18,10 @@ use abn_core::pytorch::to_pytorch;
 use abn_core::sgd::{Sgd, SgdConfig};
 use abn_core::state::state_of;
 use abn_core::{Classifier, ClassifierConfig, Output, loss};
-use abn_run::folder::weights::to_safetensors;
+use abn_run::weights::to_safetensors;
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
-use burn::optim::GradientsParams;
-use burn::tensor::{Device, Distribution, Int, Tensor};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use serde::Serialize;
 
 use crate::case::{Case, Mode};
@@ -87,7 +86,7 @@ struct Workload {
     model: Classifier,
     sgd: Sgd,
     images: Tensor<4>,
-    labels: Tensor<1, Int>,
+    labels: Tensor<2, Int>,
     classes: Vec<usize>,
 }
 
@@ -106,7 +105,7 @@ impl Workload {
         );
         let classes: Vec<usize> = (0..case.batch).map(|index| index % case.classes).collect();
         let labels: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
-        let labels = Tensor::from_ints(labels.as_slice(), &device);
+        let labels = Tensor::from_data(TensorData::new(labels, [case.batch, 1]), &device);
         Ok(Self {
             config,
             mode: case.mode,
@@ -151,10 +150,10 @@ impl Workload {
             .as_ref()
             .map_or(0.0, |attention| attention.loss_weight);
         let output = self.model.forward(self.images.clone());
-        let objective = loss::loss(&output, self.labels.clone(), weight);
+        let outputs = &self.config.outputs;
+        let objective = loss::loss(&output, self.labels.clone(), outputs, weight);
         let value = objective.clone().into_scalar::<f32>();
-        let gradients = GradientsParams::from_grads(objective.backward(), &self.model);
-        self.model = self.sgd.step(RATE, self.model.clone(), gradients);
+        self.model = self.sgd.descend(RATE, self.model.clone(), objective);
         value
     }
 

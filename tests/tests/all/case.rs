@@ -8,8 +8,8 @@ use abn_core::loss::loss;
 use abn_core::pytorch::{from_pytorch, name_of};
 use abn_core::sgd::{Sgd, SgdConfig};
 use abn_core::state::{State, state_of, with_state};
-use abn_core::{Architecture, Classifier, ClassifierConfig};
-use abn_run::folder::weights::read_checkpoint;
+use abn_core::{Architecture, Classifier, ClassifierConfig, Outputs};
+use abn_run::weights::read_checkpoint;
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde_json::Value;
@@ -121,7 +121,7 @@ impl Case {
         let config = ClassifierConfig {
             attention: Some(architecture.abn()),
             network: architecture.network,
-            classes: json["num_classes"].as_u64().unwrap() as usize,
+            outputs: Outputs::one(json["num_classes"].as_u64().unwrap() as usize),
         };
         let file = path.join("checkpoint.pth.tar");
         let generated = generated(folder, &json);
@@ -180,13 +180,14 @@ impl Case {
         )
     }
 
-    pub(crate) fn labels(&self, device: &Device) -> Tensor<1, Int> {
+    pub(crate) fn labels(&self, device: &Device) -> Tensor<2, Int> {
         let labels: Vec<i64> = self.io["train_labels"]
             .values
             .iter()
             .map(|label| *label as i64)
             .collect();
-        Tensor::from_ints(labels.as_slice(), device)
+        let count = labels.len();
+        Tensor::from_data(TensorData::new(labels, [count, 1]), device)
     }
 
     /// Logits, attention logits and map of the images `input`, against those whose names begin with
@@ -221,7 +222,8 @@ impl Case {
 impl Case {
     fn objective(&self, model: &Classifier, device: &Device) -> Tensor<1> {
         let output = model.forward(self.images("train_input", device));
-        loss(&output, self.labels(device), ATTENTION_WEIGHT)
+        let outputs = &self.config.outputs;
+        loss(&output, self.labels(device), outputs, ATTENTION_WEIGHT)
     }
 
     /// Norms and probed elements of the gradient of every parameter at the start, to a relative

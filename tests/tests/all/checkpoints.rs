@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use abn_run::folder::weights::read_checkpoint;
+use abn_run::weights::read_checkpoint;
 use serde_json::Value;
 
 use crate::fixtures::{json, parity, shared};

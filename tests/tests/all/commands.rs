@@ -1,12 +1,28 @@
 //! The commands from training to the page, on generated data.
 
 use std::fs;
+use std::process::Command;
 
 use image::RgbImage;
 use serde_json::Value;
 
 use crate::cifar;
 use crate::program::succeeds;
+
+/// Every command of the program.
+const COMMANDS: [&str; 11] = [
+    "train",
+    "eval",
+    "predict",
+    "explain",
+    "score",
+    "stability",
+    "models",
+    "import",
+    "export",
+    "completions",
+    "man",
+];
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -188,67 +204,55 @@ fn models_lists_the_published_costs() {
 }
 
 #[test]
-fn help_shows_an_example_for_every_command() {
+fn completions_are_scripts_that_shells_accept() {
     let folder = tempfile::tempdir().unwrap();
-    for command in [
-        "",
-        "train",
-        "eval",
-        "predict",
-        "explain",
-        "score",
-        "stability",
-        "models",
-        "import",
-        "export",
-    ] {
-        let help = succeeds(folder.path(), &format!("{command} --help")).out;
-        assert!(help.contains("Example") && help.contains("abn "), "{help}");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = succeeds(folder.path(), &format!("completions {shell}")).out;
+        assert!(
+            script.contains("save-every") && script.contains("stability"),
+            "{shell}"
+        );
+        let path = folder.path().join(shell);
+        fs::write(&path, script).unwrap();
+        // A shell that is not installed here says nothing about its script.
+        if let Ok(checked) = Command::new(shell).arg("-n").arg(&path).output() {
+            let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+            assert!(checked.status.success(), "{shell}: {said}");
+        }
     }
+    crate::program::fails(folder.path(), "completions tcsh", 2, &["tcsh", "bash"]);
 }
 
-/// The contract that scripts rely on: commands and options do not vanish or change their form.
 #[test]
-fn the_command_line_is_frozen() {
+fn every_command_has_a_manual_page() {
     let folder = tempfile::tempdir().unwrap();
-    let options = |command: &str| {
-        let help = succeeds(folder.path(), &format!("{command} --help")).out;
-        // The option and its value's name; of a possible value, the value.
-        let start = |line: &str| {
-            line.trim_start()
-                .split("  ")
-                .next()
-                .unwrap()
-                .split(':')
-                .next()
-                .unwrap()
-                .to_owned()
-        };
-        let lines = help
-            .lines()
-            .filter(|line| line.trim_start().starts_with(['-', '<']))
-            .map(start);
-        lines.collect::<Vec<_>>().join("\n")
-    };
-    let mut found = String::new();
-    for command in [
-        "train",
-        "eval",
-        "predict",
-        "explain",
-        "score",
-        "stability",
-        "models",
-        "import",
-        "export",
-    ] {
-        found.push_str(&format!("{command}\n{}\n\n", options(command)));
+    let said = succeeds(folder.path(), "man share/man1").out;
+    assert!(said.contains("manual pages in share/man1"), "{said}");
+    let read = |name: &str| fs::read_to_string(folder.path().join("share/man1").join(name));
+    assert!(read("abn.1").unwrap().contains("abn\\-train(1)"));
+    for command in COMMANDS {
+        let page = read(&format!("abn-{command}.1")).unwrap();
+        assert!(page.contains(&format!(".TH abn-{command} 1")), "{page}");
+        assert!(
+            page.contains("SYNOPSIS") && page.contains("Example"),
+            "{page}"
+        );
     }
-    assert_eq!(
-        found,
-        include_str!("command_line.txt"),
-        "the new form, if it is meant:\n{found}"
-    );
+    fs::write(folder.path().join("file"), "").unwrap();
+    crate::program::fails(folder.path(), "man file/man1", 1, &["cannot write in"]);
+}
+
+/// The contract that scripts rely on: commands and options do not vanish or change their form
+/// unnoticed.
+#[test]
+fn the_help_is_what_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = succeeds(folder.path(), "--help").out;
+    insta::assert_snapshot!("help", program);
+    for command in COMMANDS {
+        let help = succeeds(folder.path(), &format!("{command} --help")).out;
+        insta::assert_snapshot!(format!("help-{command}"), help);
+    }
 }
 
 /// An import from the reference's own checkpoint, through the program: the prediction of an image
@@ -274,9 +278,9 @@ fn imported_checkpoints_predict() {
     let config = abn_core::ClassifierConfig {
         network: abn_core::Architecture::parse("resnet20").unwrap().network,
         attention: Some(abn_core::AttentionConfig::abn()),
-        classes: 10,
+        outputs: abn_core::Outputs::one(10),
     };
-    let weights = abn_run::folder::weights::read_checkpoint(&checkpoint).unwrap();
+    let weights = abn_run::weights::read_checkpoint(&checkpoint).unwrap();
     let weights = abn_core::pytorch::from_pytorch(&config, weights, &device).unwrap();
     let network = abn_core::state::with_state(config.init(&device), weights).unwrap();
     // RGB / 255, then (x - mean) / std with CIFAR's constants, planar.

@@ -4,7 +4,7 @@
 //! Nothing is drawn or computed for it, so the largest networks take no longer than the smallest.
 
 use abn_core::cost::Cost;
-use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 use burn::tensor::Device;
 
 /// Name, classes, parameters without a branch. CIFAR's and ImageNet's of the ABN repository:
@@ -124,7 +124,7 @@ fn cost(name: &str, branched: bool, classes: usize) -> (Option<AttentionConfig>,
     let config = ClassifierConfig {
         network: architecture.network,
         attention: attention.clone(),
-        classes,
+        outputs: Outputs::one(classes),
     };
     (attention, config.cost([side; 2], &Device::flex()))
 }

@@ -19,7 +19,7 @@ fn train(path: &Path, options: &str) -> String {
 
 /// The tensors of a run's best checkpoint, or of a file.
 fn tensors(path: &Path) -> BTreeMap<String, TensorData> {
-    abn_run::folder::weights::read_checkpoint(path).unwrap()
+    abn_run::weights::read_checkpoint(path).unwrap()
 }
 
 fn weights_of(run: &Path) -> BTreeMap<String, TensorData> {

@@ -5,7 +5,7 @@ use abn_core::attention::MapConfig;
 use abn_core::backbone::{HeadConfig, NetworkConfig};
 use abn_core::explain::{AttentionMap, ExplainError, Explanation, Layer, Method, explain};
 use abn_core::state::{is_buffer, state_of, with_state};
-use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig, Outputs};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
@@ -21,7 +21,7 @@ fn config(architecture: &str, attention: Option<AttentionConfig>) -> ClassifierC
     ClassifierConfig {
         network,
         attention,
-        classes: 5,
+        outputs: Outputs::one(5),
     }
 }
 

@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 /// The program, in a folder, without the variables of the machine that the tests run on.
 pub(crate) fn abn(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_abn-under-test"));
-    command.current_dir(folder).env_remove("ABN_DATASETS");
+    command.current_dir(folder);
+    command.env_remove("ABN_DATASETS").env_remove("COLUMNS");
     command
 }
 

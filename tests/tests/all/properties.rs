@@ -4,7 +4,7 @@
 use abn_core::explain::AttentionMap;
 use abn_core::mechanism::Mechanism;
 use abn_core::state::{State, state_of, with_state};
-use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig, Outputs};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor, Tolerance};
 
@@ -17,7 +17,7 @@ fn config(
     ClassifierConfig {
         network,
         attention,
-        classes,
+        outputs: Outputs::one(classes),
     }
 }
 

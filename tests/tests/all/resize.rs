@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use abn_data::{Normalization, Step, Transform, read_image};
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::IMAGENET;
 use abn_run::recipe::Recipe;
 use image::{Rgb, RgbImage};
 use serde_json::Value;
@@ -135,7 +135,7 @@ fn photographs_are_resized_as_by_pillow() {
         let image = read_image(&paths[name]).unwrap();
         let (width, height) = image.dimensions();
         assert_eq!([width, height], numbers(&expected["size"]), "{name}");
-        let evaluation = Recipe::of(DatasetName::Imagenet, None).eval_steps;
+        let evaluation = Recipe::of(&IMAGENET, None).eval_steps;
         different += check(
             name,
             &sampled(&apply(&evaluation, &image)),

@@ -10,10 +10,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use abn_data::{DataError, Loader, Sample, Split};
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::SHAPES;
 use abn_run::folder::run_dir::RunDir;
+use abn_run::images::plain_loader;
+use abn_run::measure::classification::Classification;
 use abn_run::recipe::{Recipe, RunConfig};
-use abn_run::session::plain_loader;
 use abn_train::interrupt::Interrupt;
 use abn_train::train::trainer::{Ending, Loaders, Trainer};
 use burn::tensor::Device;
@@ -300,9 +301,9 @@ fn train_on_failing(path: &Path, epochs: usize, from: usize) -> anyhow::Result<E
     let recipe = Recipe {
         batch_size: 8,
         epochs,
-        ..Recipe::of(DatasetName::Shapes, Some(epochs))
+        ..Recipe::of(&SHAPES, Some(epochs))
     };
-    let config = RunConfig::new(recipe, images.classes.clone()).unwrap();
+    let config = RunConfig::new(recipe, images.labels.clone()).unwrap();
     let dataset = Arc::new(Failing {
         images: images.samples.clone(),
         from,
@@ -320,7 +321,8 @@ fn train_on_failing(path: &Path, epochs: usize, from: usize) -> anyhow::Result<E
     let (device, every) = (Device::flex(), Duration::MAX);
     let loaders = Loaders { train, test };
     let mut trainer = Trainer::new(
-        &config,
+        Classification::of(&config),
+        &config.recipe,
         &run,
         None,
         loaders,

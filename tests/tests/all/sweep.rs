@@ -16,7 +16,7 @@ use abn_core::mixed::{
 };
 use abn_core::pytorch::{from_pytorch, name_of, to_pytorch};
 use abn_core::state::{is_buffer, shapes_of, state_of};
-use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig};
+use abn_core::{Architecture, AttentionConfig, Classifier, ClassifierConfig, Outputs};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -124,8 +124,9 @@ fn check_gradients(what: &str, config: &ClassifierConfig, network: &Classifier, 
         .attention
         .as_ref()
         .map_or(1.0, |attention| attention.loss_weight);
-    let labels = Tensor::<1, Int>::from_ints([0, CLASSES - 1], &device);
-    let objective = loss(&network.forward(images(size, &device)), labels, weight);
+    let labels = Tensor::<2, Int>::from_ints([[0_i64], [CLASSES as i64 - 1]], &device);
+    let output = network.forward(images(size, &device));
+    let objective = loss(&output, labels, &config.outputs, weight);
     let gradients = GradientsParams::from_grads(objective.backward(), network);
     let found = gradients_of(network, &gradients);
     let identity = config
@@ -233,7 +234,7 @@ fn small_members_of_every_family() {
                 &ClassifierConfig {
                     network,
                     attention,
-                    classes: CLASSES,
+                    outputs: Outputs::one(CLASSES),
                 },
                 sizes(&architecture),
             );
@@ -254,7 +255,7 @@ fn the_whole_table() {
                 &ClassifierConfig {
                     network,
                     attention,
-                    classes: CLASSES,
+                    outputs: Outputs::one(CLASSES),
                 },
                 sizes(&architecture),
             );
@@ -296,7 +297,7 @@ fn every_branch() {
                 let config = ClassifierConfig {
                     network,
                     attention: Some(attention),
-                    classes: CLASSES,
+                    outputs: Outputs::one(CLASSES),
                 };
                 check(&what, &config, [[8, 8], [9, 13]]);
             }
@@ -352,7 +353,7 @@ fn check_placements(name: &str, mixed: &MixedAttentionConfig) {
     let in_branch = ClassifierConfig {
         network: network.clone(),
         attention: Some(branch),
-        classes: CLASSES,
+        outputs: Outputs::one(CLASSES),
     };
     check(
         &format!("{name} with {mixed:?} in the branch"),
@@ -363,7 +364,7 @@ fn check_placements(name: &str, mixed: &MixedAttentionConfig) {
     let in_blocks = ClassifierConfig {
         network,
         attention: None,
-        classes: CLASSES,
+        outputs: Outputs::one(CLASSES),
     };
     check(
         &format!("{name} with {mixed:?} in every block"),
@@ -423,7 +424,7 @@ fn modules_in_both_places() {
             &ClassifierConfig {
                 network,
                 attention,
-                classes: CLASSES,
+                outputs: Outputs::one(CLASSES),
             },
             sizes(&family),
         );
@@ -459,7 +460,7 @@ fn dropout_acts_in_training_alone() {
         let config = ClassifierConfig {
             network,
             attention: Some(family.abn()),
-            classes: CLASSES,
+            outputs: Outputs::one(CLASSES),
         };
         check(name, &config, sizes(&family));
         let training = config.init_seeded(1, &Device::flex().autodiff());
@@ -502,7 +503,7 @@ fn the_smallest_images() {
         let config = ClassifierConfig {
             network,
             attention: Some(AttentionConfig::manet()),
-            classes: CLASSES,
+            outputs: Outputs::one(CLASSES),
         };
         let draws: Vec<_> = (0..DRAWS).map(|_| config.init(&Device::flex())).collect();
         for size in [[smallest, smallest], [smallest, smallest + 40]] {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use abn_core::pytorch::from_pytorch;
 use abn_core::state::{State, with_state};
-use abn_core::{Architecture, Classifier, ClassifierConfig};
+use abn_core::{Architecture, Classifier, ClassifierConfig, Outputs};
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ pub(crate) fn foreign() -> impl Iterator<Item = Foreign> {
             config: ClassifierConfig {
                 network,
                 attention: None,
-                classes: 7,
+                outputs: Outputs::one(7),
             },
             json,
         }

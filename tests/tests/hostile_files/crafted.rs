@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use abn_run::folder::weights::read_checkpoint;
+use abn_run::weights::read_checkpoint;
 use zip::CompressionMethod;
 
 use crate::mutate::{repair_tar, zip};

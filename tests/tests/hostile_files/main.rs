@@ -20,10 +20,11 @@ use std::time::{Duration, Instant};
 
 use abn_core::Architecture;
 use abn_core::ClassifierConfig;
+use abn_core::Outputs;
 use abn_core::pytorch::{check, from_pytorch, part_from_pytorch};
 use abn_core::state::State;
 use abn_run::digest::sha256;
-use abn_run::folder::weights::read_checkpoint;
+use abn_run::weights::read_checkpoint;
 use burn::tensor::Device;
 use cap::Cap;
 use mutate::{Mutation, Seeds};
@@ -112,12 +113,12 @@ fn import(state: &State) {
         let config = ClassifierConfig {
             network: architecture.network.clone(),
             attention,
-            classes: 2,
+            outputs: Outputs::one(2),
         };
         let fits = check(&config, state, &device).is_ok();
         assert_eq!(from_pytorch(&config, state.clone(), &device).is_ok(), fits);
         let _ = part_from_pytorch(&config, state.clone(), &device);
-        let _ = abn_run::folder::foreign::outputs(&architecture, state);
+        let _ = abn_run::recipe::recognise::outputs(&architecture, state);
     }
 }
 

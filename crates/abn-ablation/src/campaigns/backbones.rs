@@ -1,12 +1,12 @@
 //! ABN, Table 2: the branch on other networks.
 
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::{CIFAR100, DataSet};
 use anyhow::Result;
 
 use super::branch::with_abn;
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 use crate::published::{ABN_2, BACKBONES, Published};
-use crate::scale::Scale;
+use crate::size::CampaignSize;
 
 /// Family, as the table names it, and network.
 type Network = (&'static str, &'static str);
@@ -25,18 +25,18 @@ const PHOTOGRAPHS: [Network; 3] = [
     ("VGG", "vgg16-bn"),
 ];
 
-fn networks(scale: Scale, dataset: DatasetName) -> Vec<Network> {
-    let families = if dataset.has_photographs() {
+fn networks(scale: CampaignSize, dataset: &'static DataSet) -> Vec<Network> {
+    let families = if dataset.photographs {
         &PHOTOGRAPHS[..]
     } else {
         &CIFAR[..]
     };
-    let smaller: &[&'static str] = match (scale, dataset.has_photographs()) {
-        (Scale::Paper, _) => return families.to_vec(),
+    let smaller: &[&'static str] = match (scale, dataset.photographs) {
+        (CampaignSize::Paper, _) => return families.to_vec(),
         (_, true) => &["resnet18", "se-resnet18", "vgg16-bn"],
         // There is no small ResNeXt: its last stage has 1024 channels, however narrow the groups.
-        (Scale::Quick, false) => &["resnet8", "wrn-10-1", "densenet-bc-10-12"],
-        (Scale::Short, false) => &[
+        (CampaignSize::Quick, false) => &["resnet8", "wrn-10-1", "densenet-bc-10-12"],
+        (CampaignSize::Short, false) => &[
             "resnet20",
             "wrn-16-2",
             "densenet-bc-22-12",
@@ -52,9 +52,9 @@ fn networks(scale: Scale, dataset: DatasetName) -> Vec<Network> {
 
 /// Every family with and without ABN.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
-    let dataset = setting.dataset(DatasetName::Cifar100);
+    let dataset = setting.dataset(&CIFAR100);
     let group = |(family, network): Network| {
-        let plain = setting.scale.recipe(dataset, network)?;
+        let plain = setting.recipe(dataset, network)?;
         let abn = with_abn(&plain)?;
         let row = |name: &str, recipe| Row::new(name, recipe, setting.seeds);
         let [without, with] = published(family, dataset);
@@ -81,18 +81,18 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
 }
 
 /// The figures for the data set of that name, or else for CIFAR-100 or ImageNet.
-fn published(family: &str, dataset: DatasetName) -> [Option<Published>; 2] {
+fn published(family: &str, dataset: &'static DataSet) -> [Option<Published>; 2] {
     let of = |name: &str| {
         BACKBONES
             .iter()
             .find(|row| row.family == family && row.dataset == name)
     };
-    let usual = if dataset.has_photographs() {
+    let usual = if dataset.photographs {
         "imagenet"
     } else {
         "cifar100"
     };
-    let Some(row) = of(dataset.name()).or_else(|| of(usual)) else {
+    let Some(row) = of(dataset.name).or_else(|| of(usual)) else {
         return [None, None];
     };
     let published = |error, remark| {

@@ -1,8 +1,8 @@
 //! What attention costs, and whether as many parameters elsewhere would do the same.
 
 use abn_core::architecture::BlockName;
-use abn_core::{Architecture, AttentionConfig, ClassifierConfig};
-use abn_run::datasets::DatasetName;
+use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
+use abn_run::datasets::{CIFAR100, DataSet};
 use abn_run::recipe::architectures;
 use abn_train::device;
 use anyhow::{Context, Result};
@@ -17,15 +17,15 @@ const MOST_BLOCKS: usize = 40;
 /// The kinds of attention beside the deeper network without any whose parameters are nearest to
 /// ABN's.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
-    let dataset = setting.dataset(DatasetName::Cifar100);
+    let dataset = setting.dataset(&CIFAR100);
     // With one block a stage, the branch is more than another block.
-    let network = match dataset.has_photographs() {
+    let network = match dataset.photographs {
         true => setting.scale.network(dataset),
         false => setting.scale.pick("resnet14", "resnet20", "resnet110"),
     };
-    let plain = setting.scale.recipe(dataset, network)?;
-    let deeper = setting.scale.recipe(dataset, &matched(network, dataset)?)?;
-    let blocks = |block: BlockName| setting.scale.recipe(dataset, &block.rename(network));
+    let plain = setting.recipe(dataset, network)?;
+    let deeper = setting.recipe(dataset, &matched(network, dataset)?)?;
+    let blocks = |block: BlockName| setting.recipe(dataset, &block.rename(network));
     let row = |name: &str, recipe| Row::new(name, recipe, setting.seeds);
     let rows = vec![
         row("original", &plain),
@@ -46,11 +46,11 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
 }
 
 /// The ResNet without attention whose parameters are nearest to those of that one with ABN.
-fn matched(network: &str, dataset: DatasetName) -> Result<String> {
+fn matched(network: &str, dataset: &'static DataSet) -> Result<String> {
     let device = device::for_bookkeeping()?;
     let abn = architectures::parse(network)?;
     let aim = parameters(&abn, Some(abn.abn()), &device) as i64;
-    let names: Vec<String> = match dataset.has_photographs() {
+    let names: Vec<String> = match dataset.photographs {
         true => [18, 34, 50, 101, 152]
             .iter()
             .map(|depth| format!("resnet{depth}"))
@@ -62,7 +62,7 @@ fn matched(network: &str, dataset: DatasetName) -> Result<String> {
     let candidates: Vec<Architecture> = names
         .iter()
         .map(|name| architectures::parse(name))
-        .collect::<Result<_>>()?;
+        .collect::<Result<_, _>>()?;
     // Bottlenecks are compared with bottlenecks.
     let kind = |architecture: &Architecture| architecture.network.last_stage().outputs();
     let same = candidates
@@ -92,30 +92,23 @@ fn parameters(
     let config = ClassifierConfig {
         network: architecture.network.clone(),
         attention,
-        classes: CLASSES,
+        outputs: Outputs::one(CLASSES),
     };
     config.cost([architecture.input; 2], device).parameters
 }
 
 #[cfg(test)]
 mod tests {
+    use abn_run::datasets::{CIFAR10, IMAGENET};
+
     use super::*;
 
     /// ABN-ResNet-20 has 479,150 parameters, ResNet-32 466,906; ABN-ResNet-50 about as many as
     /// ResNet-101.
     #[test]
     fn the_nearest_network_is_the_next_deeper_one() {
-        assert_eq!(
-            matched("resnet20", DatasetName::Cifar10).unwrap(),
-            "resnet32"
-        );
-        assert_eq!(
-            matched("resnet18", DatasetName::Imagenet).unwrap(),
-            "resnet34"
-        );
-        assert_eq!(
-            matched("resnet50", DatasetName::Imagenet).unwrap(),
-            "resnet101"
-        );
+        assert_eq!(matched("resnet20", &CIFAR10).unwrap(), "resnet32");
+        assert_eq!(matched("resnet18", &IMAGENET).unwrap(), "resnet34");
+        assert_eq!(matched("resnet50", &IMAGENET).unwrap(), "resnet101");
     }
 }

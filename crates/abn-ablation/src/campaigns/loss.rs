@@ -2,7 +2,7 @@
 //! whose section 3.3 names only the perception loss.
 
 use abn_core::AttentionConfig;
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::CIFAR100;
 use abn_run::recipe::Recipe;
 use anyhow::Result;
 
@@ -14,10 +14,8 @@ const WEIGHTS: [f64; 3] = [1.0, 0.5, 0.0];
 
 /// ABN and MANet, each with every weight.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
-    let dataset = setting.dataset(DatasetName::Cifar100);
-    let plain = setting
-        .scale
-        .recipe(dataset, setting.scale.network(dataset))?;
+    let dataset = setting.dataset(&CIFAR100);
+    let plain = setting.recipe(dataset, setting.scale.network(dataset))?;
     let group = |name: &str, recipe: &Recipe| {
         let weighted = |&loss_weight: &f64| {
             let attention = recipe

@@ -2,7 +2,7 @@
 
 use abn_core::AttentionConfig;
 use abn_core::mechanism::Mechanism;
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::CIFAR100;
 use anyhow::Result;
 
 use super::branch::{with, with_abn};
@@ -12,8 +12,8 @@ use crate::published::{ABN_1, MECHANISM, Published};
 /// Beside the paper's three columns a fourth: the branch is trained but its map not used, which
 /// tells the work of the second loss from that of the map.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
-    let dataset = setting.dataset(DatasetName::Cifar100);
-    let networks: &[&str] = match dataset.has_photographs() {
+    let dataset = setting.dataset(&CIFAR100);
+    let networks: &[&str] = match dataset.photographs {
         true => &[setting.scale.network(dataset)],
         false => setting.scale.pick(
             &["resnet8", "resnet14"][..],
@@ -22,7 +22,7 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         ),
     };
     let group = |network: &&str| {
-        let plain = setting.scale.recipe(dataset, network)?;
+        let plain = setting.recipe(dataset, network)?;
         let abn = with_abn(&plain)?;
         let branch = abn.attention.clone().unwrap_or_else(AttentionConfig::abn);
         let acting = |mechanism| {

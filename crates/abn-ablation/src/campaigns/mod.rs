@@ -18,7 +18,7 @@ use crate::campaign::{Campaign, Name, Setting};
 /// # Errors
 /// The data set has no place in it, or a network does not fit the images.
 pub(crate) fn campaign(name: Name, setting: &Setting) -> Result<Campaign> {
-    let campaign = match name {
+    let mut campaign = match name {
         Name::Mechanism => mechanism::campaign(setting),
         Name::Backbones => backbones::campaign(setting),
         Name::Channel => module::channel(setting),
@@ -31,6 +31,12 @@ pub(crate) fn campaign(name: Name, setting: &Setting) -> Result<Campaign> {
     }?;
     for recipe in campaign.recipes() {
         recipe.check()?;
+    }
+    if campaign.recipes().any(|recipe| recipe.labels.is_some()) {
+        // What was published is of the usual labels.
+        campaign.source = "";
+        let rows = campaign.groups.iter_mut().flat_map(|group| &mut group.rows);
+        rows.for_each(|row| row.published = None);
     }
     Ok(campaign)
 }

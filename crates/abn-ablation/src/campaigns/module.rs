@@ -6,7 +6,7 @@ use abn_core::AttentionConfig;
 use abn_core::mixed::{
     Arrangement, ChannelConfig, MixedAttentionConfig, Pools, SpatialConfig, Squeeze,
 };
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::IMAGENET;
 use abn_run::recipe::Recipe;
 use anyhow::Result;
 
@@ -170,10 +170,8 @@ pub(crate) fn order(setting: &Setting) -> Result<Campaign> {
 /// Every variant at the input of the attention branch, then in every residual block of the network
 /// without a branch.
 fn both_places(setting: &Setting, variants: &[Variant], table: &'static str) -> Result<Vec<Group>> {
-    let dataset = setting.dataset(DatasetName::Imagenet);
-    let plain = setting
-        .scale
-        .recipe(dataset, setting.scale.network(dataset))?;
+    let dataset = setting.dataset(&IMAGENET);
+    let plain = setting.recipe(dataset, setting.scale.network(dataset))?;
     let row = |variant: &Variant, recipe: &Recipe, published| {
         Row::new(variant.name, recipe, setting.seeds).published(published)
     };

@@ -1,7 +1,7 @@
 //! MANet, Table 4: the network alone, with squeeze-and-excitation, as ABN, as MANet.
 
 use abn_core::architecture::BlockName;
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::IMAGENET;
 use abn_run::recipe::Recipe;
 use anyhow::Result;
 
@@ -11,9 +11,9 @@ use crate::published::{MANET_4, NETWORKS, Published, remark_on_network};
 
 /// The four columns of the table, for every depth of the scale.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
-    let dataset = setting.dataset(DatasetName::Imagenet);
+    let dataset = setting.dataset(&IMAGENET);
     let small = [setting.scale.network(dataset)];
-    let depths: &[&str] = match dataset.has_photographs() {
+    let depths: &[&str] = match dataset.photographs {
         true => setting.scale.pick(
             &small[..],
             &small[..],
@@ -22,10 +22,8 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         false => &small,
     };
     let group = |network: &&str| {
-        let plain = setting.scale.recipe(dataset, network)?;
-        let senet = setting
-            .scale
-            .recipe(dataset, &BlockName::Se.rename(network))?;
+        let plain = setting.recipe(dataset, network)?;
+        let senet = setting.recipe(dataset, &BlockName::Se.rename(network))?;
         let columns: [(&str, Recipe); 4] = [
             ("original", plain.clone()),
             ("SENet", senet),

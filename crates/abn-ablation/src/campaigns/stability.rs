@@ -1,6 +1,6 @@
 //! MANet, section 5.3.1: how alike the maps of several trainings are.
 
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::CIFAR10;
 use abn_run::recipe::Recipe;
 use anyhow::Result;
 use rand::{RngExt, SeedableRng};
@@ -19,17 +19,15 @@ const RATES_SEED: u64 = 531;
 
 /// ABN and MANet with six learning rates, and once more with six seeds alone.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
-    let dataset = setting.dataset(DatasetName::Cifar10);
+    let dataset = setting.dataset(&CIFAR10);
     // The paper trains a ResNet-50 on both of its data sets.
     let network = setting.scale.network(dataset);
-    let paper = if dataset.has_photographs() {
+    let paper = if dataset.photographs {
         "resnet50"
     } else {
         "resnet50-cifar"
     };
-    let plain = setting
-        .scale
-        .recipe(dataset, setting.scale.pick(network, network, paper))?;
+    let plain = setting.recipe(dataset, setting.scale.pick(network, network, paper))?;
     let networks = [("ABN", with_abn(&plain)?), ("MANet", with_manet(&plain))];
     let rates = rates();
     let with_rates = |(name, recipe): &(&str, Recipe)| {

@@ -32,9 +32,9 @@ fn chart(section: &Section) -> Option<Chart> {
         over: "epoch",
         unit: Unit::Percent,
         scale: AxisScale::Linear,
-        epochs: (1..=epochs).collect(),
+        xs: (1..=epochs).collect(),
         series,
-        best: None,
+        marked: None,
     })
 }
 

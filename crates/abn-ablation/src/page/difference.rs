@@ -1,5 +1,6 @@
 //! Differences to the baseline drawn on a scale that the lines of a group share.
 
+use abn_pages::numbers::nice_step;
 use maud::{Markup, html};
 
 use crate::statistics::Difference;
@@ -65,14 +66,18 @@ impl Axis {
 
     /// The scale itself, above the lines.
     pub(super) fn head(&self) -> Markup {
-        let (step, places) = step((self.high - self.low) / STEPS);
+        let step = nice_step((self.high - self.low) / STEPS);
+        let places = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
         let (first, last) = (
             (self.low / step).ceil() as i64,
             (self.high / step).floor() as i64,
         );
         html! {
-            svg viewBox={ "0 0 " (WIDTH) " " (HEAD_HEIGHT) } role="img" aria-label="lower error left, higher error right" {
-                @if self.low < 0.0 { text x=(px(self.x(0.0) - 7.0)) y="11" text-anchor="end" { "lower" } }
+            svg viewBox={ "0 0 " (WIDTH) " " (HEAD_HEIGHT) } role="img"
+                aria-label="lower error left, higher error right" {
+                @if self.low < 0.0 {
+                    text x=(px(self.x(0.0) - 7.0)) y="11" text-anchor="end" { "lower" }
+                }
                 @if self.high > 0.0 { text x=(px(self.x(0.0) + 7.0)) y="11" { "higher" } }
                 @for tick in first..=last {
                     @let (value, x) = (tick as f64 * step, px(self.x(tick as f64 * step)));
@@ -87,20 +92,27 @@ impl Axis {
     /// difference.
     pub(super) fn drawing(&self, line: &Line) -> Markup {
         html! {
-            svg class=(direction(line.difference.as_ref())) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } aria-hidden="true" {
+            svg class=(direction(line.difference.as_ref()))
+                viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } aria-hidden="true" {
                 @for run in &line.runs {
-                    circle.run cx=(px(self.x(error(&run.record.results.last) - self.baseline))) cy=(RUNS_Y) r="2.2" {}
+                    @let x = self.x(error(&run.record.results.last) - self.baseline);
+                    circle.run cx=(px(x)) cy=(RUNS_Y) r="2.2" {}
                 }
                 @if let Some(published) = line.published_difference { (diamond(self.x(published))) }
                 @if let Some(Difference { mean, interval }) = line.difference {
-                    @if let Some((low, high)) = interval.filter(|(low, high)| low.is_finite() && high.is_finite()) {
-                        line.interval x1=(px(self.x(low))) x2=(px(self.x(high))) y1=(MEAN_Y) y2=(MEAN_Y) {}
+                    @if let Some((low, high)) = interval.filter(is_finite) {
+                        @let (low, high) = (px(self.x(low)), px(self.x(high)));
+                        line.interval x1=(low) x2=(high) y1=(MEAN_Y) y2=(MEAN_Y) {}
                     }
                     circle cx=(px(self.x(mean))) cy=(MEAN_Y) r="4" {}
                 }
             }
         }
     }
+}
+
+fn is_finite((low, high): &(f64, f64)) -> bool {
+    low.is_finite() && high.is_finite()
 }
 
 /// All that is drawn of a line.
@@ -138,17 +150,6 @@ pub(super) fn diamond(x: f64) -> Markup {
     html! { polygon.published points=(points.join(" ")) {} }
 }
 
-/// 1, 2 or 5 times a power of ten that is not below `rough`, and the decimals that it needs.
-fn step(rough: f64) -> (f64, usize) {
-    let power = rough.log10().floor();
-    let lead = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|lead| lead * 10_f64.powf(power) >= rough)
-        .unwrap_or(10.0);
-    let step = lead * 10_f64.powf(power);
-    (step, (-step.log10().floor()).clamp(0.0, 9.0) as usize)
-}
-
 fn label(value: f64, places: usize) -> String {
     if value == 0.0 {
         "0".to_owned()
@@ -165,15 +166,6 @@ fn px(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn steps_are_one_two_or_five() {
-        let steps = [0.03, 0.11, 0.4, 0.9, 1.0, 12.0].map(step);
-        assert_eq!(
-            steps,
-            [(0.05, 2), (0.2, 1), (0.5, 1), (1.0, 0), (1.0, 0), (20.0, 0)]
-        );
-    }
 
     #[test]
     fn the_scale_runs_from_margin_to_margin() {

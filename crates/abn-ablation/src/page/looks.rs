@@ -30,6 +30,9 @@ pub(super) fn looks(part: &Part, pictures: &mut Pictures) -> Result<Markup> {
             p.note {
                 "Test images under the map of each variant's first finished run; a cross marks a \
                  wrong prediction."
+                @if let Some(label) = several_labels(part) {
+                    " Of the labels of an image, it is about " b { (label) } "."
+                }
                 @if grad_cam {
                     " A network without a trained map is explained by Grad-CAM. That, and a \
                      trained map without an upper end, as ABN's on SENet has none, are drawn from \
@@ -40,6 +43,13 @@ pub(super) fn looks(part: &Part, pictures: &mut Pictures) -> Result<Markup> {
             div.looks { @for table in &tables { (table) } }
         }
     })
+}
+
+/// Name of the label that images are shown with, if it is one of several.
+fn several_labels(part: &Part) -> Option<&str> {
+    let several = part.table.lines().any(|line| !line.labels.is_empty());
+    let label = part.label.as_ref().filter(|_| several);
+    label.map(|label| label.name.as_str())
 }
 
 /// A variant and the run that stands for it.
@@ -153,8 +163,9 @@ fn cell(
 }
 
 fn class(part: &Part, class: usize) -> String {
-    part.classes
-        .get(class)
+    let label = part.label.as_ref();
+    label
+        .and_then(|label| label.classes.get(class))
         .cloned()
         .unwrap_or_else(|| format!("class {class}"))
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use abn_core::explain::AttentionMap;
 use abn_pages::heatmap::Drawing;
-use abn_pages::{layer, photograph};
+use abn_pages::{overlay_png, photograph};
 use anyhow::Result;
 use image::RgbImage;
 
@@ -35,7 +35,8 @@ impl Pictures {
     /// # Errors
     /// It cannot be encoded.
     pub(super) fn map(&mut self, map: &AttentionMap) -> Result<String> {
-        Ok(self.class(format!("--map:url({})", layer(map, &Drawing::default())?)))
+        let picture = overlay_png(map, &Drawing::default())?;
+        Ok(self.class(format!("--map:url({picture})")))
     }
 
     /// Their rules.

@@ -9,7 +9,7 @@ use crate::statistics::Difference;
 use crate::table::{Line, Section, Verdict};
 
 /// What the published figures of a group have in common, and what is to be known about single ones.
-struct Printed {
+struct PublishedNotes {
     /// Paper and table.
     source: Option<&'static str>,
     /// Network and data set.
@@ -18,7 +18,7 @@ struct Printed {
     remarks: Vec<&'static str>,
 }
 
-impl Printed {
+impl PublishedNotes {
     /// `None` if nothing was published.
     fn of(section: &Section) -> Option<Self> {
         let figures: Vec<Published> = section
@@ -59,11 +59,11 @@ impl Printed {
 
 /// The table of a group, with its notes.
 pub(super) fn table(section: &Section) -> Markup {
-    let (axis, printed) = (Axis::of(section), Printed::of(section));
+    let (axis, printed) = (Axis::of(section), PublishedNotes::of(section));
     html! {
         div.scroll tabindex="0" role="region" aria-label={ "Errors: " (section.title) } {
             table.ablation {
-                thead { (head(axis.as_ref(), printed.as_ref())) }
+                thead { (head(section, axis.as_ref(), printed.as_ref())) }
                 tbody {
                     @for (place, line) in section.lines.iter().enumerate() {
                         tr {
@@ -71,6 +71,9 @@ pub(super) fn table(section: &Section) -> Markup {
                             td {
                                 @if let Some(error) = &line.error { (estimate(error)) br; }
                                 span.small { (runs(line.runs.len(), line.planned)) }
+                            }
+                            @for label in section.labels() {
+                                td { (line.label(label).as_ref().map_or(NONE.to_owned(), estimate)) }
                             }
                             (difference(line, place == 0))
                             @if let Some(axis) = &axis {
@@ -86,11 +89,14 @@ pub(super) fn table(section: &Section) -> Markup {
     }
 }
 
-fn head(axis: Option<&Axis>, printed: Option<&Printed>) -> Markup {
+fn head(section: &Section, axis: Option<&Axis>, printed: Option<&PublishedNotes>) -> Markup {
     html! {
         tr {
             th scope="col" { "variant" }
-            th scope="col" { "top-1 error" br; span.small { "%, mean ± spread" } }
+            th scope="col" { (section.error_name()) br; span.small { "%, mean ± spread" } }
+            @for label in section.labels() {
+                th scope="col" { (label) " error" br; span.small { "%" } }
+            }
             th scope="col" { "to the baseline" br; span.small { "points, 95 % interval" } }
             @if let Some(axis) = axis {
                 th.effect scope="col" style={ "--zero:" (axis.zero()) } { (axis.head()) }
@@ -141,7 +147,7 @@ fn difference(line: &Line, baseline: bool) -> Markup {
     }
 }
 
-fn published(line: &Line, printed: &Printed, baseline: bool) -> Markup {
+fn published(line: &Line, printed: &PublishedNotes, baseline: bool) -> Markup {
     html! {
         td {
             @match line.published {
@@ -180,7 +186,7 @@ fn verdict(line: &Line) -> Markup {
     }
 }
 
-fn notes(section: &Section, printed: Option<&Printed>) -> Markup {
+fn notes(section: &Section, printed: Option<&PublishedNotes>) -> Markup {
     let alone = section
         .lines
         .iter()

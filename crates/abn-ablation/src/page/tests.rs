@@ -1,6 +1,6 @@
 //! The page of two small campaigns: what it says, and that nothing in it can do harm.
 
-use abn_run::datasets::DatasetName;
+use abn_run::datasets::SHAPES;
 use abn_run::measure::records::EpochRecord;
 use abn_run::recipe::Recipe;
 use image::Rgb;
@@ -21,7 +21,7 @@ fn summary(error: f64) -> Value {
 fn recipe(seed: u64) -> Recipe {
     Recipe {
         seed,
-        ..Scale::Quick.recipe(DatasetName::Shapes, "resnet8").unwrap()
+        ..CampaignSize::Quick.recipe(&SHAPES, "resnet8").unwrap()
     }
 }
 
@@ -86,11 +86,14 @@ fn part(campaign: Campaign, rows: Vec<(Vec<Finished>, Option<Stability>)>) -> Pa
         picture: picture(index),
         label: index % 4 % 3,
     });
-    let classes = CLASSES.map(str::to_owned).to_vec();
+    let label = abn_data::Group {
+        name: "class".to_owned(),
+        classes: CLASSES.map(str::to_owned).to_vec(),
+    };
     Part {
         table: Table::new(campaign, rows),
         images: images.into(),
-        classes,
+        label: Some(label),
     }
 }
 
@@ -167,7 +170,7 @@ fn cost() -> Part {
 
 fn page() -> Page {
     Page {
-        scale: Scale::Quick,
+        scale: CampaignSize::Quick,
         command: "cargo xtask ablation --data 'a<b'".to_owned(),
         parts: vec![mechanism(), cost()],
         speeds: BTreeMap::from([(
@@ -321,7 +324,7 @@ fn the_overview_counts_and_judges_not() {
     assert!(html.contains("nothing about the methods") && html.contains("<code>broken</code>"));
     assert!(between(&html, "cannot be used", "</div>").contains("<code>torn</code> no checksum"));
     let calm = Page {
-        scale: Scale::Short,
+        scale: CampaignSize::Short,
         failed: vec![],
         damaged: vec![],
         ..page()
