@@ -35,7 +35,7 @@ pub struct AttentionConfig {
     pub stage: bool,
     /// Batch norm after the stage; the reference's ResNeXt declares one and does not use it.
     pub norm: bool,
-    /// From class maps to the attention map.
+    /// How class maps become the attention map.
     pub map: MapConfig,
     /// How the map acts on the features.
     pub mechanism: Mechanism,
@@ -44,7 +44,7 @@ pub struct AttentionConfig {
     pub loss_weight: f64,
 }
 
-/// From the K class maps to the attention map M.
+/// How the K class maps become the attention map M.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(crate = "burn::serde", rename_all = "snake_case", deny_unknown_fields)]
 pub enum MapConfig {
@@ -124,16 +124,32 @@ impl AttentionConfig {
         device: &Device,
     ) -> AttentionBranch {
         let stage = network.branch_stage();
-        let channels = self.channels(&stage);
+        let (inputs, channels) = (stage.inputs, self.channels(&stage));
+        let stage = self.stage.then(|| stage.init(device));
+        self.branch(inputs, stage, channels, classes, device)
+    }
+
+    /// A fresh branch on features of so many channels, for a network of one's own: the branch's
+    /// copy of the last stage, if there is to be one, is applied by the caller.
+    pub fn on_features(&self, channels: usize, classes: usize, device: &Device) -> AttentionBranch {
+        self.branch(channels, None, channels, classes, device)
+    }
+
+    fn branch(
+        &self,
+        inputs: usize,
+        stage: Option<Stage>,
+        channels: usize,
+        classes: usize,
+        device: &Device,
+    ) -> AttentionBranch {
         let map = self
             .map_conv(classes)
             .map(|shape| ConvNorm::new(shape, device));
+        let mixed = self.mixed.as_ref();
         AttentionBranch {
-            mixed: self
-                .mixed
-                .as_ref()
-                .map(|mixed| mixed.init(stage.inputs, device)),
-            stage: self.stage.then(|| stage.init(device)),
+            mixed: mixed.map(|mixed| mixed.init(inputs, device)),
+            stage,
             norm: self.norm.then(|| BatchNorm::new(channels, device)),
             class_maps: ConvNorm::new(ConvShape::new(channels, classes, 1), device),
             logits: ConvShape::new(classes, classes, 1).init(device),

@@ -30,6 +30,14 @@ pub struct SgdConfig {
     pub weight_decay: f64,
 }
 
+impl SgdConfig {
+    /// Those of ABN section 4.1.
+    pub const ABN: Self = Self {
+        momentum: 0.9,
+        weight_decay: 1e-4,
+    };
+}
+
 /// The optimiser and its velocities.
 #[derive(Debug)]
 pub struct Sgd {

@@ -77,7 +77,7 @@ fn vgg_linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
     linear
 }
 
-/// From G to the logits.
+/// How G becomes logits.
 #[derive(Module, Debug)]
 pub enum Head {
     /// Global average pooling and one linear layer.

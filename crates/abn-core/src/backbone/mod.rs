@@ -1,7 +1,7 @@
 //! Convolutional networks, cut before their last stage.
 //!
-//! A network is data ([`NetworkConfig`]): a stem, stages of blocks, and a head. [`Architecture`]
-//! names the networks of the papers.
+//! A network is data ([`NetworkConfig`]): a stem, stages of blocks, and a head.
+//! [`Architecture`](crate::Architecture) names the networks of the papers.
 
 pub mod dense;
 pub(crate) mod family;
@@ -70,7 +70,7 @@ pub struct NetworkConfig {
     /// Whether batch norm and ReLU follow the last stage, whose blocks begin with theirs (WRN,
     /// DenseNet).
     pub final_norm: bool,
-    /// From the last features to the logits.
+    /// How the last features become logits.
     pub head: HeadConfig,
 }
 

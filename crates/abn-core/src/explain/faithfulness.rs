@@ -61,7 +61,7 @@ fn smoothed(planes: Tensor<4>) -> Tensor<4> {
 /// all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// At 0, 1/n, ..., 1 of the pixels.
+    /// Probabilities at 0, 1/n, ..., 1 of the pixels.
     pub probabilities: Vec<f64>,
 }
 

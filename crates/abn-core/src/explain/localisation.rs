@@ -92,7 +92,7 @@ fn iou(values: &[f32], mask: &Mask, threshold: f32) -> f64 {
     common as f64 / (above + object - common) as f64
 }
 
-/// From the rank sum, as Mann and Whitney (1947).
+/// The area under the ROC curve from the rank sum, as Mann and Whitney (1947).
 fn auc(ranks: &[f64], mask: &Mask) -> f64 {
     let object = inside(ranks, mask).count() as f64;
     let beside = ranks.len() as f64 - object;

@@ -162,9 +162,9 @@ impl Layer {
 /// Where the network looks in one image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// As computed. It has the size of the features, or that of the image for the controls.
+    /// The map as computed. It has the size of the features, or that of the image for the controls.
     pub raw: AttentionMap,
-    /// In [0, 1], rectified where the method does so. A map that is constant, such as one without
+    /// The map in [0, 1], rectified where the method does so. A map that is constant, such as one without
     /// any positive value that is rectified, is zero everywhere.
     pub normalized: AttentionMap,
 }

@@ -38,11 +38,11 @@ pub struct Defaults {
 /// How the learning rate falls in a run of any number of epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Falls {
-    /// Every so many epochs.
+    /// It falls every so many epochs.
     Every(usize),
-    /// At those percentages of the epochs.
+    /// It falls at these percentages of the epochs.
     At(&'static [usize]),
-    /// Along half a cosine.
+    /// It follows half a cosine.
     Cosine,
 }
 
@@ -89,10 +89,7 @@ impl Defaults {
         learning_rate: 0.1,
         falls: Falls::At(&[50, 75]),
         gamma: 0.1,
-        sgd: SgdConfig {
-            momentum: 0.9,
-            weight_decay: 1e-4,
-        },
+        sgd: SgdConfig::ABN,
         dropout: None,
         augment: Augment::PadCrop,
         side: 32,
