@@ -7,7 +7,7 @@ use crate::statistics::Estimate;
 /// What stands where there is no figure.
 pub(crate) const NONE: &str = "–";
 
-/// With its sign, the real minus, and as many decimals as the papers print.
+/// The number with its sign, a real minus, and as many decimals as the papers print.
 pub(crate) fn signed(value: f64) -> String {
     let text = format!("{value:+.2}").replace('-', "−");
     // A zero has no direction.
@@ -60,7 +60,7 @@ pub(crate) fn significant(value: f64) -> String {
     }
 }
 
-/// Without the zeros at its end.
+/// The number without zeros at its end.
 pub(crate) fn trimmed(value: f64) -> String {
     let text = format!("{value:.6}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

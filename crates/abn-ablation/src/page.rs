@@ -66,7 +66,7 @@ pub(crate) struct Part {
 pub(crate) struct Shown {
     /// Index in the test split.
     pub(crate) index: usize,
-    /// As the networks saw it, before normalisation.
+    /// The image as the networks saw it, before normalisation.
     pub(crate) picture: RgbImage,
     /// Its class.
     pub(crate) label: usize,

@@ -62,9 +62,9 @@ pub(crate) fn runs(campaigns: &[Campaign]) -> Result<Vec<Run>> {
 /// The part of the runs that one of several processes does: `2/3` is the second of three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shard {
-    /// Which, from 1.
+    /// Number of the part, from 1.
     index: usize,
-    /// Of how many.
+    /// Number of parts.
     count: NonZeroUsize,
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Backbone {
     pub(crate) plain: f64,
     /// Whether the authors of ABN measured that themselves, or took it from the network's paper.
     pub(crate) measured: bool,
-    /// With the attention branch.
+    /// The network with the attention branch.
     pub(crate) abn: f64,
 }
 
@@ -167,7 +167,7 @@ pub(crate) mod module {
     /// A top-1 error and what is known of where it comes from.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Figure {
-        /// In percent.
+        /// The error in percent.
         pub(crate) error: f64,
         /// Which measurement it is.
         pub(crate) remark: &'static str,

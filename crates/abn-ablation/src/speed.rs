@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 const REPETITIONS: usize = 5;
 /// Images a batch, or fewer if the recipe trains on smaller ones.
 const BATCH: usize = 32;
-/// Of the steps that are timed: so small that the weights stay where they are.
+/// Learning rate of the steps that are timed: so small that the weights stay where they are.
 const RATE: f64 = 1e-6;
 
 /// Images a second.

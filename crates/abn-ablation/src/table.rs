@@ -53,7 +53,7 @@ pub(crate) fn error(summary: &Summary) -> f64 {
 pub(crate) struct Table {
     /// What it is about.
     pub(crate) campaign: Campaign,
-    /// In the order of the campaign's groups.
+    /// A section for each of the campaign's groups, in their order.
     pub(crate) sections: Vec<Section>,
 }
 
@@ -99,9 +99,9 @@ pub(crate) struct Line {
     pub(crate) runs: Vec<Finished>,
     /// Mean error.
     pub(crate) error: Option<Estimate>,
-    /// Mean error of each of several labels; empty of one.
+    /// Mean error of each of several labels; empty where there is one.
     pub(crate) labels: Vec<(String, Estimate)>,
-    /// To the baseline; absent for the baseline itself.
+    /// Difference to the baseline; absent for the baseline itself.
     pub(crate) difference: Option<Difference>,
     /// Share of the images in which the map's maximum lies on the object, in percent, where objects
     /// are known.
@@ -128,7 +128,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// In words.
+    /// The verdict in words.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Same => "same direction",

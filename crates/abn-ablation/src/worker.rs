@@ -12,9 +12,11 @@ use std::time::Duration;
 use abn_run::folder::FolderError;
 use abn_run::folder::run_dir::RunDir;
 use abn_run::recipe::{Recipe, RunConfig};
+use abn_run::training_images::TrainingImages;
+use abn_run::warm_start;
 use abn_train::device;
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
-use abn_train::train::{Images, TrainOptions, train, warm_start};
+use abn_train::train::{TrainOptions, train};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +67,7 @@ pub(crate) fn main() -> Result<ExitCode> {
 /// Trains the run and writes its record; `false` if it was asked to stop before.
 fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
     let device = device::open(job.device.as_deref())?;
-    let images = Images::open(&job.recipe, job.data.as_deref(), None)?;
+    let images = TrainingImages::open(&job.recipe, job.data.as_deref(), None)?;
     let config = images.describe(images.fit_batch(job.recipe.clone(), true)?)?;
     config.check_parameters(&device)?;
     let Some(run) = open(&job.run, &config, interrupt)? else {

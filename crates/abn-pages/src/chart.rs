@@ -26,7 +26,7 @@ const MOST_COLUMNS: usize = 300;
 /// How the values of a chart are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// As they are.
+    /// Plain numbers.
     Number,
     /// Fractions in [0, 1], written as percent.
     Percent,
@@ -67,7 +67,7 @@ impl Unit {
 /// One line of a chart.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// In the legend.
+    /// What the legend calls it.
     pub name: Cow<'static, str>,
     /// Class of the style sheet that gives the colour.
     pub ink: &'static str,

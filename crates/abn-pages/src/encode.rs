@@ -13,10 +13,10 @@ const JPEG_QUALITY: u8 = 85;
 /// A picture that cannot be a file.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// Of PNG.
+    /// The PNG encoder refuses it.
     #[error("the picture cannot be written as PNG")]
     Png(#[from] png::EncodingError),
-    /// Of JPEG.
+    /// The JPEG encoder refuses it.
     #[error("the picture cannot be written as JPEG")]
     Jpeg(#[from] image::ImageError),
 }

@@ -1,5 +1,7 @@
 //! Test images with their maps, the right and the wrong predictions apart.
 
+use std::collections::HashMap;
+
 use abn_core::explain::AttentionMap;
 use image::{GrayImage, RgbImage};
 use maud::{Markup, html};
@@ -8,6 +10,8 @@ use crate::heatmap::Drawing;
 use crate::numbers::percent;
 use crate::picture::{Picture, color_bar};
 
+/// Shots of each kind, correct and wrong.
+const SHOTS: usize = 12;
 /// Pixels of the longer side of a picture in the gallery.
 const SIDE: u32 = 320;
 
@@ -53,6 +57,58 @@ impl Shot {
             labels.collect::<Vec<_>>().join(", ")
         )
     }
+}
+
+/// The best shots so far: correct predictions of as many classes as possible, and the wrong ones
+/// that the network was surest of. Only they are kept, so a thousand photographs need no memory of
+/// their own.
+#[derive(Default)]
+pub struct Chosen {
+    /// Correct predictions of each class so far, or of each combination of several labels.
+    seen: HashMap<Vec<String>, usize>,
+    /// Correct ones, each with its number in its class.
+    correct: Vec<(usize, Shot)>,
+    wrong: Vec<Shot>,
+}
+
+impl Chosen {
+    /// Adds a shot.
+    pub fn add(&mut self, shot: Shot) {
+        if !shot.correct() {
+            self.wrong.push(shot);
+            return;
+        }
+        let labels = shot.verdicts.iter().map(|verdict| verdict.label.clone());
+        let seen = self.seen.entry(labels.collect()).or_default();
+        self.correct.push((*seen, shot));
+        *seen += 1;
+    }
+
+    /// Forgets what will not be shown: keeps the first of every class, then the second of every class; and the surest of the wrong
+    /// ones. Both sorts are stable: among equals the order of the images decides.
+    pub fn prune(&mut self) {
+        self.correct.sort_by_key(|(number, _)| *number);
+        self.correct.truncate(SHOTS);
+        self.wrong
+            .sort_by(|a, b| surest_miss(b).total_cmp(&surest_miss(a)));
+        self.wrong.truncate(SHOTS);
+    }
+
+    /// The shots to show, correct ones first.
+    pub fn into_shots(mut self) -> Vec<Shot> {
+        self.prune();
+        self.correct
+            .into_iter()
+            .map(|(_, shot)| shot)
+            .chain(self.wrong)
+            .collect()
+    }
+}
+
+/// The highest probability of a class that is wrong.
+fn surest_miss(shot: &Shot) -> f64 {
+    let wrong = shot.verdicts.iter().filter(|verdict| !verdict.correct);
+    wrong.map(|verdict| verdict.probability).fold(0.0, f64::max)
 }
 
 /// The gallery: how to read it, then correct and wrong predictions. Nothing without shots.
@@ -119,5 +175,61 @@ fn told(verdict: &Verdict) -> Markup {
             span.value { (percent(verdict.probability)) }
         }
         @if !verdict.correct { p.truth { "true class " span.class { (verdict.label) } } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shot(label: &str, correct: bool, probability: f64) -> Shot {
+        Shot {
+            image: RgbImage::new(1, 1),
+            map: None,
+            mask: None,
+            verdicts: vec![Verdict {
+                group: None,
+                label: label.to_owned(),
+                predicted: String::new(),
+                probability,
+                correct,
+            }],
+        }
+    }
+
+    #[test]
+    fn forgetting_early_changes_no_choice() {
+        let shots = || {
+            (0..60).map(|index| {
+                let label = if index < 30 {
+                    "a"
+                } else {
+                    ["b", "c", "a"][index % 3]
+                };
+                shot(label, index % 4 != 1, (index * 7 % 60) as f64)
+            })
+        };
+        let chosen = |batch: usize| {
+            let mut chosen = Chosen::default();
+            for (index, shot) in shots().enumerate() {
+                chosen.add(shot);
+                if index % batch == 0 {
+                    chosen.prune();
+                }
+            }
+            let name = |shot: &Shot| {
+                let verdict = &shot.verdicts[0];
+                (verdict.label.clone(), verdict.correct, verdict.probability)
+            };
+            chosen.into_shots().iter().map(name).collect::<Vec<_>>()
+        };
+        let (late, early) = (chosen(1000), chosen(1));
+        assert_eq!(late, early);
+        let labels: Vec<&str> = late
+            .iter()
+            .take(4)
+            .map(|(label, _, _)| label.as_str())
+            .collect();
+        assert_eq!((labels, late.len()), (vec!["a", "b", "c", "a"], 24));
     }
 }

@@ -77,7 +77,7 @@ fn labels(summary: &Summary) -> Markup {
     }
 }
 
-/// With a capital, to stand alone.
+/// The name with a capital, to stand alone.
 pub(crate) fn capitalised(name: &str) -> String {
     let mut letters = name.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());

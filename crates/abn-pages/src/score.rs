@@ -213,6 +213,13 @@ mod tests {
     }
 
     #[test]
+    fn the_page_is_as_it_was_looked_at() {
+        let html = render_scores(&shown());
+        let (_, body) = html.split_once("</style>").unwrap();
+        insta::assert_snapshot!(body.replace("><", ">\n<"));
+    }
+
+    #[test]
     fn without_randomised_weights_there_is_no_cascade() {
         let html = render_scores(&ScorePage {
             parts: vec![],

@@ -11,6 +11,8 @@ use crate::datasets::PlaceError;
 #[cfg(feature = "files")]
 use crate::folder::FolderError;
 use crate::recipe::RecipeError;
+#[cfg(feature = "files")]
+use crate::warm_start::WarmStartError;
 use crate::weights::WeightsError;
 
 /// Why a run cannot be made, opened or measured.
@@ -27,6 +29,10 @@ pub enum RunError {
     /// A file of weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// Weights to start from.
+    #[cfg(feature = "files")]
+    #[error(transparent)]
+    WarmStart(#[from] WarmStartError),
     /// An image, or a file of a data set.
     #[error(transparent)]
     Data(#[from] DataError),

@@ -3,14 +3,13 @@
 
 use std::error::Error;
 
-use abn_core::state::State;
 use abn_explain::AnalysisError;
 use abn_run::RunError;
 use abn_run::datasets::PlaceError;
 use abn_run::folder::FolderError;
-use abn_run::recipe::recognise::{Recognised, recognise};
-use abn_run::recipe::{Recipe, RecipeError, architectures};
-use burn::tensor::Device;
+use abn_run::recipe::RecipeError;
+use abn_run::recipe::recognise::Recognised;
+use abn_run::warm_start::WarmStartError;
 
 /// Another folder for what is written.
 const OTHER_OUT: &str = "choose another --out";
@@ -54,6 +53,7 @@ fn of_run(error: &RunError) -> Option<String> {
         RunError::Recipe(error) => of_recipe(error),
         RunError::Folder(error) => of_folder(error),
         RunError::Place(error) => of_place(error),
+        RunError::WarmStart(error) => of_start(error),
         RunError::DataSet(_) => {
             Some("--data or ABN_DATASETS says where the data set lies".to_owned())
         }
@@ -64,6 +64,16 @@ fn of_run(error: &RunError) -> Option<String> {
             "--batch-size {batch} is too large; give {images} or less"
         )),
         _ => None,
+    }
+}
+
+fn of_start(error: &WarmStartError) -> Option<String> {
+    match error {
+        WarmStartError::Unusable(_) => Some("give another --init".to_owned()),
+        WarmStartError::Replaced(_) => Some(OTHER_OUT.to_owned()),
+        WarmStartError::Misfit { known, .. } => known
+            .as_ref()
+            .map(|known| format!("it fits {}", options_of(known))),
     }
 }
 
@@ -123,17 +133,11 @@ fn of_recipe(error: &RecipeError) -> Option<String> {
     }
 }
 
-/// The options for the network that a checkpoint has, as the end of an error message; empty if that
-/// is nothing known.
-pub fn hint_of_checkpoint(asked: &Recipe, checkpoint: &State, device: &Device) -> String {
-    let asked = architectures::parse(&asked.architecture).ok();
-    let known = asked.and_then(|asked| recognise(&asked, checkpoint, device));
-    let text = |found: Recognised| {
-        let (name, classes) = (found.architecture.name, found.classes);
-        let attention = found.attention.name();
-        format!("; it fits --arch {name} --attention {attention} --classes {classes}")
-    };
-    known.map_or(String::new(), text)
+/// The options that ask for a network.
+pub fn options_of(network: &Recognised) -> String {
+    let (name, classes) = (&network.architecture.name, network.classes);
+    let attention = network.attention.name();
+    format!("--arch {name} --attention {attention} --classes {classes}")
 }
 
 #[cfg(test)]

@@ -3,7 +3,18 @@
 //!
 //! The [command line](cli) becomes a [recipe](abn_run::recipe), [training](train) turns it into a
 //! [run folder](abn_run::folder) with checkpoints, and the other [commands] open that folder by its
-//! path alone.
+//! path alone. It is a library too, so that the campaigns train as the program does, and a program
+//! of one's own can:
+//!
+//! ```
+//! use abn_train::cli;
+//! use clap::FromArgMatches;
+//!
+//! let line = ["abn", "train", "--dataset", "cifar100", "--labels", "both"];
+//! let typed = cli::Cli::from_arg_matches(&cli::command().try_get_matches_from(line)?)?;
+//! assert!(matches!(typed.command, Some(cli::Command::Train(_))));
+//! # Ok::<(), clap::Error>(())
+//! ```
 
 pub mod cli;
 pub mod commands;

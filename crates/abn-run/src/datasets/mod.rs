@@ -56,9 +56,9 @@ pub struct DataSet {
 pub enum Place {
     /// Nowhere: it is made.
     BuiltIn,
-    /// In the folder of all data sets, where its reader looks for its own.
+    /// The folder of all data sets, where its reader looks for its own.
     AmongAll,
-    /// In that folder below the one of all data sets.
+    /// That folder below the one of all data sets.
     Below(&'static str),
     /// Nobody knows.
     Anywhere,

@@ -10,7 +10,7 @@ const IMAGES: [usize; 2] = [2000, 500];
 /// It is one fixed set: the seed of a run changes the training, not the images.
 const SEED: u64 = 2019;
 
-/// Something to look at within a minute.
+/// Something to look at after about a minute.
 pub static SHAPES: DataSet = DataSet {
     name: "shapes",
     about: "Built in: generated textured objects on cluttered backgrounds, with the mask of the object",

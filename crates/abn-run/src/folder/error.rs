@@ -173,7 +173,7 @@ pub enum CheckpointFault {
 }
 
 impl FolderError {
-    /// For [`Result::map_err`] on reading that path.
+    /// The error of reading that path, for [`Result::map_err`].
     pub fn reading(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Read {
@@ -182,7 +182,7 @@ impl FolderError {
         }
     }
 
-    /// For [`Result::map_err`] on making or writing that folder.
+    /// The error of making or writing that folder, for [`Result::map_err`].
     pub fn writing_in(path: &Path) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Unwritable {

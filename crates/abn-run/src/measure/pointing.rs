@@ -7,14 +7,16 @@ use burn::tensor::Device;
 use image::GrayImage;
 
 use super::evaluate::for_each_batch;
+use super::records::Pointing;
 use crate::RunError;
+use crate::session::Session;
 
 /// Sums over images.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PointingGame {
     /// Images whose object is known and seen.
     pub images: usize,
-    /// Of them, those whose map has its maximum on the object; of several maxima, the share.
+    /// Those of them whose map has its maximum on the object; of several maxima, the share.
     pub hits: f64,
     /// Sum of the shares of the images that the objects cover.
     pub coverage: f64,
@@ -48,6 +50,29 @@ pub fn pointing_game(
         Ok::<bool, RunError>(true)
     })?;
     Ok((game.images > 0).then_some(game))
+}
+
+/// The game of a trained network beside that of the same network before training; `None` where no
+/// objects are known or there are no maps.
+///
+/// # Errors
+/// A sample cannot be read.
+pub fn beside_untrained(session: &Session, loader: &Loader) -> Result<Option<Pointing>, RunError> {
+    if !loader.masks || session.config.model.attention.is_none() {
+        return Ok(None);
+    }
+    let Some(trained) = pointing_game(&session.classifier, loader, &session.device)? else {
+        return Ok(None);
+    };
+    let (config, device) = (&session.config, &session.device);
+    let untrained = config.model.init_seeded(config.recipe.seed, device);
+    let untrained = pointing_game(&untrained, loader, device)?;
+    Ok(untrained.map(|untrained| Pointing {
+        images: trained.images,
+        trained: trained.hits / trained.images as f64,
+        untrained: untrained.hits / trained.images as f64,
+        chance: trained.coverage / trained.images as f64,
+    }))
 }
 
 /// The object of a mask image.

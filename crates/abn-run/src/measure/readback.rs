@@ -33,7 +33,7 @@ impl Rows {
 pub struct HostOutput {
     /// Perception logits, one row an image.
     pub logits: Rows,
-    /// Of the attention branch, if there is one.
+    /// What the attention branch gave, if there is one.
     pub attention: Option<HostAttention>,
 }
 

@@ -45,9 +45,9 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Figures {
-    /// Of one label an image.
+    /// The figures of one label an image.
     Label(Hits),
-    /// Of several labels an image.
+    /// The figures of several labels an image.
     Labels {
         /// Mean of the labels' top-1.
         mean_top1: f64,

@@ -48,10 +48,10 @@ struct Stored {
     version: u32,
     recipe: Recipe,
     model: ClassifierConfig,
-    /// Of layout 2.
+    /// Class names, in layout 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     classes: Option<Vec<String>>,
-    /// Of layout 3.
+    /// Labels with their classes, in layout 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     labels: Option<Labels>,
     images: Option<String>,
@@ -213,6 +213,18 @@ impl RunConfig {
     /// What the network costs for one of its inputs.
     pub fn cost(&self, device: &Device) -> Cost {
         self.model.cost([self.recipe.side(); 2], device)
+    }
+
+    /// What the network costs, then every setting, for people to read.
+    pub fn described(&self, device: &Device) -> Vec<(String, String)> {
+        let cost = self.cost(device);
+        let cost = [
+            ("parameters", cost.parameters.to_string()),
+            ("multiply-adds an image", cost.multiply_adds.to_string()),
+            ("map", format!("{} x {}", cost.map[0], cost.map[1])),
+        ];
+        let named = |(name, value): (&str, String)| (name.to_owned(), value);
+        cost.into_iter().map(named).chain(self.settings()).collect()
     }
 
     /// Every setting that decides the result, by its path in `config.json`.

@@ -25,7 +25,7 @@ use self::values::{
 
 /// Trains attention branch networks, shows where they look, and measures it.
 ///
-/// Without a command, trains a small network on the built-in data set `shapes`: about two minutes
+/// Without a command, trains a small network on the built-in data set `shapes`: about a minute
 /// on two cores.
 #[derive(Debug, Parser)]
 #[command(

@@ -6,7 +6,7 @@ use abn_core::explain::{Layer, Method, explain};
 use abn_data::Group;
 use abn_explain::method::chosen;
 use abn_pages::heatmap::{Drawing, enlarge, overlay, side_by_side};
-use abn_pages::{ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction, png};
+use abn_pages::{ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction, RawMaps, png};
 use abn_run::class_name::{class_of, group_of};
 use abn_run::images::together;
 use abn_run::measure::readback::{HostOutput, predicted, probabilities};
@@ -18,7 +18,6 @@ use super::open;
 use crate::cli::ExplainArgs;
 use crate::commands::image_files::image_files;
 use crate::commands::output_folder::OutputFolder;
-use crate::commands::raw_maps::RawMaps;
 use crate::terminal;
 
 /// Classes shown of each label.

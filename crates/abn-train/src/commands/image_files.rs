@@ -13,7 +13,7 @@ use crate::commands::output_folder::is_marked;
 /// Folders within folders that are looked into; links may lead in circles.
 const DEEPEST: usize = 8;
 
-/// As a shell expands a pattern.
+/// Expands a pattern as a shell does.
 const AS_A_SHELL: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,

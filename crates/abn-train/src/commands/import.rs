@@ -9,15 +9,15 @@ use abn_run::folder::checkpoint::Checkpoints;
 use abn_run::folder::run_dir::{RunDir, checkpoints_of};
 use abn_run::recipe::architectures::with_block;
 use abn_run::recipe::augmentation::Augmentation;
-use abn_run::recipe::recognise::{close_to, outputs};
-use abn_run::recipe::{Recipe, RunConfig, overrides};
+use abn_run::recipe::recognise::{close_to, outputs, recognise};
+use abn_run::recipe::{Recipe, RunConfig, architectures, overrides};
 use abn_run::weights::{read_checkpoint, recipe_in_file};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
 use crate::cli::ImportArgs;
 use crate::device;
-use crate::hints::hint_of_checkpoint;
+use crate::hints::options_of;
 use crate::terminal;
 
 /// Runs the command.
@@ -72,7 +72,11 @@ fn fitting(
     };
     let classes = asked.labels.count();
     let Some(recipe) = close_to(&asked.recipe, classes, checkpoint, device) else {
-        let hint = hint_of_checkpoint(&asked.recipe, checkpoint, device);
+        let architecture = architectures::parse(&asked.recipe.architecture)?;
+        let known = recognise(&architecture, checkpoint, device);
+        let hint = known.map_or(String::new(), |known| {
+            format!("; it fits {}", options_of(&known))
+        });
         return Err(mismatch).with_context(|| {
             format!(
                 "`{}` is not a checkpoint of {} and {classes} classes{hint}",

@@ -9,7 +9,6 @@ pub mod manual;
 pub mod models;
 mod output_folder;
 pub mod predict;
-mod raw_maps;
 mod recipe_from_args;
 pub mod score;
 pub mod stability;

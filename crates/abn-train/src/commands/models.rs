@@ -7,6 +7,7 @@ use abn_run::RunError;
 use abn_run::recipe::architectures;
 use anyhow::Result;
 use burn::tensor::Device;
+use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use crate::cli::ModelsArgs;
@@ -87,25 +88,42 @@ fn row(architecture: &Architecture, name: AttentionName, classes: usize, device:
 }
 
 fn print(rows: &[Row]) -> Result<()> {
-    terminal::result(
-        "architecture        attention  classes  layers   parameters  multiply-adds    input      \
-         map",
-    )?;
-    for row in rows {
-        terminal::result(&format!(
-            "{:<19} {:<9} {:>8} {:>7} {:>12} {:>12.1} M  {:>7}  {:>7}",
-            row.name,
-            row.attention,
-            row.classes,
-            row.depth,
-            row.parameters,
-            row.multiply_adds as f64 / 1e6,
+    let cells = |row: &Row| {
+        [
+            row.name.clone(),
+            row.attention.to_owned(),
+            row.classes.to_string(),
+            row.depth.to_string(),
+            row.parameters.to_string(),
+            format!("{:.1} M", row.multiply_adds as f64 / 1e6),
             format!("{0}x{0}", row.input),
-            format!("{}x{}", row.map[0], row.map[1])
-        ))?;
+            format!("{}x{}", row.map[0], row.map[1]),
+        ]
+    };
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(HEADER).add_rows(rows.iter().map(cells));
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if place >= NAMES {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
-    Ok(())
+    terminal::result(&table.trim_fmt())
 }
+
+/// Names of the columns, of which the first are not numbers.
+const HEADER: [&str; 8] = [
+    "architecture",
+    "attention",
+    "classes",
+    "layers",
+    "parameters",
+    "multiply-adds",
+    "input",
+    "map",
+];
+const NAMES: usize = 2;
 
 /// What names are made of.
 const FAMILIES: &str = "

@@ -212,15 +212,6 @@ fn examples(
     runs: &[RunMaps],
     report: &StabilityReport,
 ) -> Result<Vec<Example>> {
-    let known = report
-        .per_image
-        .iter()
-        .filter_map(|image| Some((image.image, image.iou?)));
-    let mut ranked: Vec<(usize, f64)> = known.collect();
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let shown = SHOWN.min(ranked.len() / 2);
-    let least = ranked.split_off(ranked.len() - shown);
-    ranked.truncate(shown);
     let transform = config.recipe.eval_transform();
     let example = |(image, iou): (usize, f64)| {
         let sample = images.samples.get(image)?;
@@ -239,11 +230,7 @@ fn examples(
             wrong: runs.iter().map(wrong).collect(),
         })
     };
-    ranked
-        .into_iter()
-        .chain(least.into_iter().rev())
-        .map(example)
-        .collect()
+    report.extremes(SHOWN).into_iter().map(example).collect()
 }
 
 /// The name of a choice as typed.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use abn_run::folder::run_dir::{REPORT, RunDir};
 use abn_run::measure::records::Results;
 use abn_run::recipe::RunConfig;
+use abn_run::training_images::TrainingImages;
+use abn_run::warm_start;
 use anyhow::Result;
 
 use super::{figures, percent};
@@ -15,7 +17,7 @@ use crate::device;
 use crate::interrupt::Interrupt;
 use crate::terminal;
 use crate::train::trainer::Ending;
-use crate::train::{Images, TrainOptions, train, warm_start};
+use crate::train::{TrainOptions, train};
 
 /// Runs the command.
 ///
@@ -26,7 +28,7 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     let (path, existing) = find_run(&args)?;
     let recipe = recipe_from_args(&args, existing.as_ref())?;
     recipe.check()?;
-    let images = Images::open(&recipe, args.data.as_deref(), existing.as_ref())?;
+    let images = TrainingImages::open(&recipe, args.data.as_deref(), existing.as_ref())?;
     let recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
     let init = warm_start::init_of(args.init.as_deref(), existing.as_ref())?;
     let config = RunConfig {

@@ -1,14 +1,14 @@
 //! The end of a run: its best weights measured once more where masks are known, `results.json`,
 //! `report.html`.
 
-use abn_data::{Collection, Loader};
+use abn_data::Collection;
 use abn_pages::heatmap::Drawing;
 use abn_pages::{Related, Report, render};
 use abn_run::folder::checkpoint::{CheckpointChoice, Checkpoints};
 use abn_run::folder::run_dir::{REPORT, RESULTS, RunDir, TIMING};
 use abn_run::images::plain_loader;
-use abn_run::measure::pointing::pointing_game;
-use abn_run::measure::records::{EpochRecord, EpochTiming, Pointing, Results};
+use abn_run::measure::pointing::beside_untrained;
+use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
 use anyhow::{Context, Result};
@@ -48,7 +48,7 @@ pub fn conclude(
         best_epoch: best.epoch,
         best: best.test.clone(),
         last: last.test.clone(),
-        pointing: pointing(&session, &plain_loader(config, test, WORKERS))?,
+        pointing: beside_untrained(&session, &plain_loader(config, test, WORKERS))?,
     };
     run.write_json(RESULTS, &results)?;
     let page = report(&session, run, test, &progress.history, &results)?;
@@ -68,7 +68,7 @@ fn report(
     Ok(Report {
         title: format!("{} on {}", recipe.title(), config.data_title()),
         subtitle: format!("{} epochs, seed {}", recipe.epochs, recipe.seed),
-        settings: settings(config, &session.device),
+        settings: config.described(&session.device),
         timing: run.read_lines::<EpochTiming>(TIMING).unwrap_or_default(),
         results: Some(results.clone()),
         gallery: gallery(session, &sample)?,
@@ -85,43 +85,4 @@ fn related(run: &RunDir, has_attention: bool) -> Vec<Related> {
         page.exists = run.path().join(page.file).is_file();
     }
     pages
-}
-
-/// The pointing game of the trained network beside that of the same network before training.
-fn pointing(session: &Session, loader: &Loader) -> Result<Option<Pointing>> {
-    if !loader.masks || session.config.model.attention.is_none() {
-        return Ok(None);
-    }
-    let Some(trained) = pointing_game(&session.classifier, loader, &session.device)? else {
-        return Ok(None);
-    };
-    let untrained = session
-        .config
-        .model
-        .init_seeded(session.config.recipe.seed, &session.device);
-    let untrained = pointing_game(&untrained, loader, &session.device)?;
-    Ok(untrained.map(|untrained| Pointing {
-        images: trained.images,
-        trained: trained.hits / trained.images as f64,
-        untrained: untrained.hits / trained.images as f64,
-        chance: trained.coverage / trained.images as f64,
-    }))
-}
-
-/// Every setting of the run, for the report's table.
-fn settings(config: &RunConfig, device: &Device) -> Vec<(String, String)> {
-    let cost = config.cost(device);
-    let mut settings = vec![
-        ("parameters".to_owned(), cost.parameters.to_string()),
-        (
-            "multiply-adds an image".to_owned(),
-            cost.multiply_adds.to_string(),
-        ),
-        (
-            "map".to_owned(),
-            format!("{} x {}", cost.map[0], cost.map[1]),
-        ),
-    ];
-    settings.extend(config.settings());
-    settings
 }

@@ -4,28 +4,28 @@
 pub mod finish;
 mod gallery;
 pub mod trainer;
-pub mod warm_start;
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
-use abn_core::state::State;
-use abn_data::{Collection, Loader, Split};
-use abn_run::RunError;
-use abn_run::datasets::fingerprint;
+use abn_core::transfer::Transfer;
 use abn_run::folder::checkpoint::Progress;
 use abn_run::folder::run_dir::RunDir;
-use abn_run::images::plain_loader;
 use abn_run::measure::classification::Classification;
 use abn_run::measure::records::Results;
-use abn_run::recipe::{Recipe, RunConfig};
+use abn_run::recipe::RunConfig;
+use abn_run::training_images::{Loaders, TrainingImages};
 use anyhow::Result;
 use burn::tensor::Device;
 
 use crate::interrupt::Interrupt;
 use crate::terminal;
 use crate::train::finish::conclude;
-use crate::train::trainer::{Ending, Loaders, Trainer};
+use crate::train::trainer::{Ending, Trainer};
+
+/// Most parts that a line about the weights to start from names.
+const SHOWN: usize = 12;
 
 /// What does not change the result of a training.
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +53,16 @@ impl Default for TrainOptions {
 pub fn train(
     config: &RunConfig,
     run: &RunDir,
-    images: &Images,
-    start: Option<State>,
+    images: &TrainingImages,
+    start: Option<Transfer>,
     device: Device,
     interrupt: &Interrupt,
     options: TrainOptions,
 ) -> Result<Option<Results>> {
+    if let Some((init, transfer)) = config.init.as_ref().zip(start.as_ref()) {
+        announce_start(&init.from, transfer);
+    }
+    let start = start.map(|transfer| transfer.state);
     let loaders = images.loaders(config, options.workers);
     let mut trainer = Trainer::new(
         Classification::of(config),
@@ -77,99 +81,6 @@ pub fn train(
     drop(trainer);
     interrupt.end_at_once();
     conclude(config, run, &images.test, device).map(Some)
-}
-
-/// The images of a run.
-pub struct Images {
-    folder: Option<PathBuf>,
-    train: Collection,
-    /// The images that no training sees.
-    pub test: Collection,
-}
-
-impl Images {
-    /// Opens both splits: in `given`, where the existing run had them, or at their usual place.
-    ///
-    /// # Errors
-    /// The data set is missing, damaged or empty.
-    pub fn open(
-        recipe: &Recipe,
-        given: Option<&Path>,
-        existing: Option<&RunConfig>,
-    ) -> Result<Self, RunError> {
-        let last = existing.and_then(|config| config.data.as_deref());
-        let (dataset, labels) = (recipe.dataset, recipe.labels.as_deref());
-        let folder = dataset.folder(given, last)?;
-        let open = |split| {
-            let opened = dataset.open(split, folder.as_deref(), labels, None);
-            opened.map_err(RunError::DataSet)
-        };
-        let (mut train, test) = (open(Split::Train)?, open(Split::HeldOut)?);
-        if let Some(limit) = recipe.limit {
-            train = train.limit(limit);
-        }
-        if train.samples.is_empty() || test.samples.is_empty() {
-            return Err(RunError::NoImages(dataset.name));
-        }
-        Ok(Self {
-            folder,
-            train,
-            test,
-        })
-    }
-
-    /// The recipe with batches that the images can fill. A usual size is made smaller, one that was
-    /// asked for is not.
-    ///
-    /// # Errors
-    /// The size that was asked for is more than there are images.
-    pub fn fit_batch(&self, recipe: Recipe, usual: bool) -> Result<Recipe, RunError> {
-        let (batch, images) = (recipe.batch_size, self.train.samples.len());
-        if !usual && batch > images {
-            return Err(RunError::BatchSize { batch, images });
-        }
-        Ok(Recipe {
-            batch_size: batch.min(images),
-            ..recipe
-        })
-    }
-
-    /// The whole configuration of a run on these images.
-    ///
-    /// # Errors
-    /// An image cannot be read, or there is no architecture of the recipe's name.
-    pub fn describe(&self, recipe: Recipe) -> Result<RunConfig, RunError> {
-        let images = format!(
-            "train: {}; test: {}",
-            fingerprint(&self.train)?,
-            fingerprint(&self.test)?
-        );
-        let config = RunConfig::new(recipe, self.train.labels.clone())?;
-        Ok(RunConfig {
-            images: Some(images),
-            data: self.folder.clone(),
-            ..config
-        })
-    }
-
-    fn loaders(&self, config: &RunConfig, workers: usize) -> Loaders {
-        let recipe = &config.recipe;
-        Loaders {
-            train: Loader {
-                dataset: self.train.samples.clone(),
-                transform: recipe.train_transform(),
-                batch_size: recipe.batch_size,
-                workers,
-                seed: recipe.seed,
-                shuffled: true,
-                masks: false,
-            },
-            test: Loader {
-                masks: false,
-                ..plain_loader(config, &self.test, workers)
-            },
-        }
-    }
 }
 
 /// Derived numbers, before the work begins.
@@ -221,5 +132,42 @@ fn announce(
             "continuing after {} epochs and {} steps",
             progress.epoch, progress.batch
         ));
+    }
+}
+
+/// What of the weights to start from is used, and what is not.
+fn announce_start(from: &Path, transfer: &Transfer) {
+    terminal::note(&format!("starting from `{}`:", from.display()));
+    let lists = [
+        ("loaded", &transfer.loaded),
+        (
+            "copied from the last stage into the branch's",
+            &transfer.copied,
+        ),
+        ("not loaded, random:", &transfer.fresh),
+        ("not used of the file:", &transfer.unused),
+    ];
+    for (what, names) in lists.iter().filter(|(_, names)| !names.is_empty()) {
+        let parts = parts(names);
+        terminal::note(&format!("  {what} {} tensors: {parts}", names.len()));
+    }
+}
+
+/// The parts of the network that the tensors belong to, such as `network.stages.1`.
+fn parts(names: &[String]) -> String {
+    let part = |name: &String| {
+        let fields: Vec<&str> = name.split('.').collect();
+        let depth = match fields.get(1) {
+            Some(&"stages") => 3,
+            _ => 2,
+        };
+        fields[..depth.min(fields.len())].join(".")
+    };
+    let parts: BTreeSet<String> = names.iter().map(part).collect();
+    let more = parts.len().saturating_sub(SHOWN);
+    let shown: Vec<String> = parts.into_iter().take(SHOWN).collect();
+    match more {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

@@ -16,6 +16,7 @@ use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth};
 use abn_run::measure::task::{Measured, Task};
 use abn_run::measure::totals::Totals;
 use abn_run::recipe::Recipe;
+use abn_run::training_images::Loaders;
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
@@ -33,15 +34,6 @@ pub enum Ending {
     Finished,
     /// The user asked to stop; a checkpoint was written.
     Interrupted,
-}
-
-/// Where the images come from.
-#[derive(Clone)]
-pub struct Loaders {
-    /// Shuffled, augmented.
-    pub train: Loader,
-    /// In order, as they are.
-    pub test: Loader,
 }
 
 /// A run in training, whatever its task.

@@ -1,10 +1,9 @@
-//! The maps of one image as numbers: what `abn explain --raw` writes for scripts.
+//! The maps of one image as numbers, for scripts: a file beside the page that the page links.
 
-use abn_core::explain::{AttentionMap, Layer};
+use abn_core::explain::{AttentionMap, Layer, Method};
 use serde::{Serialize, Serializer};
 
-use abn_core::explain::Method;
-use abn_pages::MethodMaps;
+use crate::explanations::MethodMaps;
 
 /// The maps as computed, before they are normalised, in full precision.
 ///
@@ -16,7 +15,7 @@ use abn_pages::MethodMaps;
 /// With a trained map among them its three fields stand outside as well, where they were when it
 /// was the only one.
 #[derive(Debug, Serialize)]
-pub(crate) struct RawMaps<'a> {
+pub struct RawMaps<'a> {
     path: &'a str,
     /// The class that the maps are of.
     class: usize,
@@ -31,7 +30,7 @@ pub(crate) struct RawMaps<'a> {
 
 impl<'a> RawMaps<'a> {
     /// The maps of the class of that number and name, in the image at `path`.
-    pub(crate) fn new(
+    pub fn new(
         path: &'a str,
         (class, label): (usize, &'a str),
         layer: Layer,

@@ -1,0 +1,113 @@
+//! The images that a run is trained and measured on, before there is a run.
+
+use std::path::{Path, PathBuf};
+
+use abn_data::{Collection, Loader, Split};
+
+use crate::RunError;
+use crate::datasets::fingerprint;
+use crate::images::plain_loader;
+use crate::recipe::{Recipe, RunConfig};
+
+/// Where the images of a training come from.
+#[derive(Clone)]
+pub struct Loaders {
+    /// Shuffled, augmented.
+    pub train: Loader,
+    /// In order, as they are.
+    pub test: Loader,
+}
+
+/// Both splits of the data set of a run that is to be trained.
+pub struct TrainingImages {
+    folder: Option<PathBuf>,
+    train: Collection,
+    /// The images that no training sees.
+    pub test: Collection,
+}
+
+impl TrainingImages {
+    /// Opens both splits: in `given`, where the existing run had them, or at their usual place.
+    ///
+    /// # Errors
+    /// The data set is missing, damaged or empty.
+    pub fn open(
+        recipe: &Recipe,
+        given: Option<&Path>,
+        existing: Option<&RunConfig>,
+    ) -> Result<Self, RunError> {
+        let last = existing.and_then(|config| config.data.as_deref());
+        let (dataset, labels) = (recipe.dataset, recipe.labels.as_deref());
+        let folder = dataset.folder(given, last)?;
+        let open = |split| {
+            let opened = dataset.open(split, folder.as_deref(), labels, None);
+            opened.map_err(RunError::DataSet)
+        };
+        let (mut train, test) = (open(Split::Train)?, open(Split::HeldOut)?);
+        if let Some(limit) = recipe.limit {
+            train = train.limit(limit);
+        }
+        if train.samples.is_empty() || test.samples.is_empty() {
+            return Err(RunError::NoImages(dataset.name));
+        }
+        Ok(Self {
+            folder,
+            train,
+            test,
+        })
+    }
+
+    /// The recipe with batches that the images can fill. A usual size is made smaller, one that was
+    /// asked for is not.
+    ///
+    /// # Errors
+    /// The size that was asked for is more than there are images.
+    pub fn fit_batch(&self, recipe: Recipe, usual: bool) -> Result<Recipe, RunError> {
+        let (batch, images) = (recipe.batch_size, self.train.samples.len());
+        if !usual && batch > images {
+            return Err(RunError::BatchSize { batch, images });
+        }
+        Ok(Recipe {
+            batch_size: batch.min(images),
+            ..recipe
+        })
+    }
+
+    /// The whole configuration of a run on these images.
+    ///
+    /// # Errors
+    /// An image cannot be read, or there is no architecture of the recipe's name.
+    pub fn describe(&self, recipe: Recipe) -> Result<RunConfig, RunError> {
+        let images = format!(
+            "train: {}; test: {}",
+            fingerprint(&self.train)?,
+            fingerprint(&self.test)?
+        );
+        let config = RunConfig::new(recipe, self.train.labels.clone())?;
+        Ok(RunConfig {
+            images: Some(images),
+            data: self.folder.clone(),
+            ..config
+        })
+    }
+
+    /// The loaders of a training, which read with so many threads.
+    pub fn loaders(&self, config: &RunConfig, workers: usize) -> Loaders {
+        let recipe = &config.recipe;
+        Loaders {
+            train: Loader {
+                dataset: self.train.samples.clone(),
+                transform: recipe.train_transform(),
+                batch_size: recipe.batch_size,
+                workers,
+                seed: recipe.seed,
+                shuffled: true,
+                masks: false,
+            },
+            test: Loader {
+                masks: false,
+                ..plain_loader(config, &self.test, workers)
+            },
+        }
+    }
+}
