@@ -21,12 +21,12 @@ const LOSS_TOLERANCE: f32 = 1e-2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answers {
-    /// By the running statistics, as the next two.
+    /// Logits by the running statistics; the next two are by them as well.
     pub(crate) logits: Vec<f32>,
     /// Logits of the attention branch.
     pub(crate) attention: Vec<f32>,
     pub(crate) map: Vec<f32>,
-    /// Before each step of SGD.
+    /// Loss before each step of SGD.
     pub(crate) losses: Vec<f32>,
 }
 

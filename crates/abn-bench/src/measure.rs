@@ -95,7 +95,7 @@ struct Bench<'a> {
     engines: Vec<Engine>,
     options: &'a Options,
     libraries: Vec<Library>,
-    /// Between ours and the peer's, by network and size.
+    /// Largest difference between our numbers and the peer's, by network and size.
     differences: BTreeMap<String, f32>,
 }
 

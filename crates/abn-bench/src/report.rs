@@ -1,6 +1,7 @@
 //! The results, as text, Markdown or JSON.
 
 use anyhow::Result;
+use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
 
 use crate::case::{Attention, Case, Mode};
@@ -25,7 +26,7 @@ pub(crate) struct Report {
     pub(crate) in_use: Option<f64>,
     pub(crate) libraries: Vec<Library>,
     pub(crate) repetitions: u32,
-    /// Of a repetition.
+    /// Length of a repetition.
     pub(crate) seconds: f64,
     pub(crate) peaks: Vec<Peak>,
     pub(crate) rows: Vec<Row>,
@@ -34,7 +35,7 @@ pub(crate) struct Report {
 /// Ours or the peer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Library {
-    /// With its version.
+    /// Name and version.
     pub(crate) name: String,
     /// Peak resident memory in bytes of a process that has no network yet.
     pub(crate) memory: Option<u64>,
@@ -84,7 +85,7 @@ pub(crate) struct Speed {
 }
 
 impl Speed {
-    /// Of the images a second of some repetitions, at least one.
+    /// Summarises the images a second of some repetitions, at least one.
     pub(crate) fn new(mut rates: Vec<f64>, peak_memory: Option<u64>) -> Self {
         rates.sort_by(f64::total_cmp);
         let (lower, upper) = (rates[(rates.len() - 1) / 2], rates[rates.len() / 2]);
@@ -240,26 +241,13 @@ impl Report {
 
     fn table(&self, rows: &[&Row]) -> Table {
         let peered = rows.iter().any(|row| !row.peers.is_empty());
-        let mut head = vec![
-            "network",
-            "attention",
-            "batch",
-            "size",
-            "threads",
-            "images/s",
-        ];
+        let mut head = vec!["network", "attention", "batch", "px", "threads", "images/s"];
         head.extend(if peered {
             vec![
-                "PyTorch's",
-                "its layout",
-                "ratio",
-                "memory",
-                "PyTorch's",
-                "of peak",
-                "PyTorch's",
+                "PyTorch", "layout", "ratio", "memory", "PyTorch", "peak", "PyTorch",
             ]
         } else {
-            vec!["memory", "of peak"]
+            vec!["memory", "peak"]
         });
         Table {
             head: head.into_iter().map(str::to_owned).collect(),
@@ -273,7 +261,7 @@ impl Report {
             "network",
             "asked for",
             "batch",
-            "size",
+            "px",
             "threads",
             "images/s",
             "forward passes",
@@ -376,6 +364,9 @@ fn memory(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{} MiB", bytes >> 20))
 }
 
+/// Columns at the left of a table that are not numbers.
+const NAMES: usize = 2;
+
 /// Cells below a head.
 struct Table {
     head: Vec<String>,
@@ -383,32 +374,25 @@ struct Table {
 }
 
 impl Table {
-    /// In columns: the network and its attention to the left, numbers to the right.
+    /// The table in columns: the network and its attention to the left, numbers to the right.
     fn text(&self) -> String {
-        let lines = || std::iter::once(&self.head).chain(&self.rows);
-        let width = |column: usize| lines().map(|cells| cells[column].len()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
-        let line = |cells: &Vec<String>| {
-            let padded = cells
-                .iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(column, (cell, width))| {
-                    if column < 2 {
-                        format!("{cell:<width$}")
-                    } else {
-                        format!("{cell:>width$}")
-                    }
-                });
-            padded.collect::<Vec<_>>().join("  ")
-        };
-        lines().map(line).collect::<Vec<_>>().join("\n")
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(&self.head).add_rows(&self.rows);
+        for (place, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if place >= NAMES {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table.trim_fmt()
     }
 
     /// The same alignment.
     fn markdown(&self) -> String {
         let line = |cells: &Vec<String>| format!("| {} |", cells.join(" | "));
-        let rule = format!("|---|---|{}", "---:|".repeat(self.head.len() - 2));
+        let numbers = self.head.len() - NAMES;
+        let rule = format!("|{}{}", "---|".repeat(NAMES), "---:|".repeat(numbers));
         let rows = self.rows.iter().map(line);
         [line(&self.head), rule]
             .into_iter()

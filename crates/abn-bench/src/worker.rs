@@ -31,7 +31,7 @@ use crate::process::{Ready, Repetition};
 
 /// Seed of weights and images; the time does not depend on it.
 const SEED: u64 = 0;
-/// Of the steps of SGD. Small, so that rounding does not grow into another training within a check.
+/// Learning rate of the steps of SGD. Small, so that rounding does not grow into another training within a check.
 const RATE: f64 = 1e-4;
 /// The momentum of all recipes, and the weight decay of most.
 const SGD: SgdConfig = SgdConfig {

@@ -151,14 +151,14 @@ pub(crate) fn bits_mut(integers: &mut [i32]) -> &mut [f32] {
 /// What a kernel reads, and where it writes as many values.
 #[derive(Debug)]
 pub enum Buffers<'a> {
-    /// Into memory of its own.
+    /// The result has memory of its own.
     Apart {
         /// What is read.
         from: &'a [f32],
         /// What is written, all of it.
         to: &'a mut [f32],
     },
-    /// Into the same memory, which saves the caches some.
+    /// The result replaces what is read, which saves the caches some.
     InPlace(&'a mut [f32]),
 }
 

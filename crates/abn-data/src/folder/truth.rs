@@ -23,7 +23,8 @@ pub(super) enum Objects {
     /// Not known.
     Unknown,
     Masks(Masks),
-    /// With the path of the class folders below that of the table, which may begin the names in it.
+    /// Boxes, and the path of the class folders below that of the table, which may begin the names
+    /// in it.
     Boxes(Boxes, PathBuf),
 }
 

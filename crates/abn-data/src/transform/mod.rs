@@ -69,7 +69,7 @@ pub enum Step {
 pub struct Transform {
     /// Changes of geometry, in this order.
     pub steps: Vec<Step>,
-    /// From bytes to network inputs.
+    /// How bytes become inputs of the network.
     pub normalization: Normalization,
 }
 

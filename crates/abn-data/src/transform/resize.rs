@@ -43,8 +43,8 @@ where
 }
 
 /// Resizes so that the shorter side is `size`; the longer side is rounded down as in torchvision.
-/// Of an image so long that the result could not be held, only the middle is kept: a crop of the
-/// middle follows where it matters.
+/// If an image is so long that the result could not be held, only its middle is kept: a crop of
+/// the middle follows where it matters.
 pub(super) fn resize_shorter(
     (width, height): (u32, u32),
     size: u32,

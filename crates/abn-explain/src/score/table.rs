@@ -1,52 +1,39 @@
 //! Scores as text for a terminal, and rows as CSV. Pure.
 
-use std::fmt::Write as _;
-
-use crate::bootstrap::Interval;
-
-use super::{Better, Metric, Row, Scores};
+use super::{Better, Metric, Row, ScoreRow, Scores, Verdict};
 use crate::AnalysisError;
+use crate::bootstrap::Interval;
+use crate::columns::columns;
 
 /// Measures by methods, in percent, with half the width of the 95 % interval; then how to read it.
 pub fn text(scores: &Scores) -> String {
-    const NAME: usize = 17;
-    const CELL: usize = 12;
-    let mut text = format!("{:NAME$}", "%");
-    for method in &scores.methods {
-        let _ = write!(text, "{:>CELL$}", method.name());
-    }
-    text.push('\n');
-    for comparison in &scores.metrics {
-        let arrow = match comparison.metric.better() {
+    let methods = scores.methods.iter().map(|method| method.name().to_owned());
+    let header = std::iter::once("%".to_owned()).chain(methods).collect();
+    let row = |row: &ScoreRow| {
+        let arrow = match row.metric.better() {
             Better::More => "+",
             Better::Less => "-",
             Better::Neither => " ",
         };
-        let _ = write!(
-            text,
-            "{:NAME$}",
-            format!("{arrow} {}", comparison.metric.name())
-        );
-        for (method, cell) in comparison.cells.iter().enumerate() {
-            let mark =
-                comparison
-                    .verdict
-                    .as_ref()
-                    .map_or("", |verdict| match verdict.best == method {
-                        true if verdict.ties.is_empty() => "*",
-                        true => "~",
-                        false => "",
-                    });
-            let _ = write!(
-                text,
-                "{:>CELL$}",
-                format!("{mark}{}", cell.interval.map_or("-".to_owned(), percent))
-            );
-        }
-        text.push('\n');
-    }
-    text + "+ more is better, - less is better; * the best method, ~ the best mean, but not told \
-            from another by the 95 % interval of the difference"
+        let mark = |method: usize| match &row.verdict {
+            Some(Verdict { best, ties }) if *best == method => match ties.is_empty() {
+                true => "*",
+                false => "~",
+            },
+            _ => "",
+        };
+        let cells = row.cells.iter().enumerate().map(|(method, cell)| {
+            let value = cell.interval.map_or("-".to_owned(), percent);
+            format!("{}{value}", mark(method))
+        });
+        let name = format!("{arrow} {}", row.metric.name());
+        std::iter::once(name).chain(cells).collect()
+    };
+    let table = columns(header, scores.metrics.iter().map(row).collect(), 1);
+    format!(
+        "{table}\n+ more is better, - less is better; * the best method, ~ the best mean, but not \
+         told from another by the 95 % interval of the difference"
+    )
 }
 
 /// A mean and half the width of its interval in percent.
@@ -164,21 +151,7 @@ mod tests {
     #[test]
     fn the_table_marks_the_best() {
         let scores = Scores::of(&[Method::Cam, Method::Uniform], &images());
-        let text = text(&scores);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(
-            lines[0].split_whitespace().collect::<Vec<_>>(),
-            ["%", "cam", "uniform"]
-        );
-        assert_eq!(
-            lines[1].split_whitespace().collect::<Vec<_>>(),
-            ["+", "insertion", "*62.5", "±12.5", "37.5", "±12.5"]
-        );
-        assert_eq!(
-            lines[2].split_whitespace().nth(1),
-            Some("25.0"),
-            "sparseness has no best"
-        );
+        insta::assert_snapshot!(text(&scores));
         assert_eq!(sentences(&scores), ["CAM is the best by insertion."]);
     }
 

@@ -47,7 +47,7 @@ fn refuse_other_images(
     }
 }
 
-/// In what the second of two runs differs so much that the two do not compare.
+/// What makes the second of two runs so different that the two cannot be compared, if anything.
 fn difference(first: &Path, known: &RunConfig, path: &Path, config: &RunConfig) -> Option<String> {
     let (first, path) = (first.display(), path.display());
     let (one, other) = (known.recipe.dataset, config.recipe.dataset);

@@ -39,11 +39,11 @@ pub enum MapScale {
 /// Which maps are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MapQuery {
-    /// By which method.
+    /// The method that makes them.
     pub method: Method,
-    /// At which layer, where the method has a choice.
+    /// The layer it looks at, where it has a choice.
     pub layer: Layer,
-    /// As they are or normalised.
+    /// Whether they are taken as they are or normalised.
     pub scale: MapScale,
     /// Whose classes are explained and predicted, of runs of several labels; the first if absent.
     pub group: Option<String>,
@@ -89,6 +89,22 @@ pub struct StabilityReport {
     pub classes: Vec<ClassFigures>,
     /// Means by image, in the order of the images.
     pub per_image: Vec<ImageFigures>,
+}
+
+impl StabilityReport {
+    /// So many images on which the maps are the most alike, and then as many on which they are the
+    /// least, each half the most extreme first; with their mean IoU.
+    pub fn extremes(&self, count: usize) -> Vec<(usize, f64)> {
+        let known = self.per_image.iter();
+        let known = known.filter_map(|image| Some((image.image, image.iou?)));
+        let mut most: Vec<(usize, f64)> = known.collect();
+        most.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let count = count.min(most.len() / 2);
+        let least = most.split_off(most.len() - count);
+        most.truncate(count);
+        most.extend(least.into_iter().rev());
+        most
+    }
 }
 
 /// A run among the others.

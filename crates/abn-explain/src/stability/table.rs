@@ -4,39 +4,27 @@ use std::fmt::Write as _;
 
 use crate::bootstrap::Interval;
 
-use super::{PairFigures, StabilityReport};
+use super::{PairFigures, RunFigures, StabilityReport};
 use crate::AnalysisError;
+use crate::columns::columns;
 
 /// The report as a table of runs with the matrix of their IoU, and what follows from it.
 pub fn text(report: &StabilityReport) -> String {
-    let longest = report
-        .runs
-        .iter()
-        .map(|run| run.path.chars().count())
-        .max()
-        .unwrap_or(0);
-    let mut text = format!("   {:longest$}     top-1", "run");
-    for number in 1..=report.runs.len() {
-        let _ = write!(text, " {number:>5}");
-    }
-    text.push('\n');
-    for (number, run) in report.runs.iter().enumerate() {
-        let mark = if number == report.best { '*' } else { ' ' };
-        let gap = longest - run.path.chars().count();
-        let _ = write!(
-            text,
-            "{:>2} {}{:gap$}{mark} {:>6.2} %",
-            number + 1,
-            run.path,
-            "",
-            100.0 * run.top1
-        );
-        for other in 0..report.runs.len() {
-            let _ = write!(text, " {:>5}", cell(report, number, other));
-        }
-        text.push('\n');
-    }
-    text + &summary(report)
+    let numbers = (1..=report.runs.len()).map(|number| number.to_string());
+    let names = ["", "run", "top-1"].map(str::to_owned);
+    let header = names.into_iter().chain(numbers).collect();
+    let row = |(number, run): (usize, &RunFigures)| {
+        let mark = if number == report.best { " *" } else { "" };
+        let cells = (0..report.runs.len()).map(|other| cell(report, number, other));
+        let run = [
+            (number + 1).to_string(),
+            format!("{}{mark}", run.path),
+            format!("{:.2} %", 100.0 * run.top1),
+        ];
+        run.into_iter().chain(cells).collect()
+    };
+    let rows = report.runs.iter().enumerate().map(row).collect();
+    format!("{}\n{}", columns(header, rows, 2), summary(report))
 }
 
 /// IoU of two runs, as shown in a matrix; a dash on its diagonal.

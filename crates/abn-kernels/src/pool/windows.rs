@@ -13,9 +13,9 @@ pub struct Windows {
     pub input: [usize; 2],
     /// Height and width of a window.
     pub kernel: [usize; 2],
-    /// From window to window.
+    /// Step from window to window.
     pub stride: [usize; 2],
-    /// Around an image, at most half a window.
+    /// Border around an image, at most half a window.
     pub padding: [usize; 2],
 }
 

@@ -31,7 +31,7 @@ pub(crate) trait Pass {
 pub(crate) struct Block {
     /// Index of the first value among all.
     at: usize,
-    /// From row to row.
+    /// Distance from row to row.
     width: usize,
     pub(crate) rows: usize,
     /// Index of the first value in its row.

@@ -8,7 +8,7 @@ use super::{Block, Rows};
 /// `N` sums for each value of a row.
 pub(crate) struct Sums<const N: usize> {
     rows: Rows,
-    /// Of one sum: the last vector of a row may have lanes behind its values.
+    /// Length of one sum: the last vector of a row may have lanes behind its values.
     room: usize,
     lines: Vec<Line>,
 }

@@ -5,7 +5,7 @@ use rand_pcg::Pcg64;
 
 use crate::{assert_near, everywhere, random};
 
-/// Of the sum of the absolute terms: a sum of n products in single precision in any order is within
+/// Largest error, as a share of the sum of the absolute terms: a sum of n products in single precision in any order is within
 /// n/2 units of the last place, and errors of random signs stay far below that.
 const BOUND: f64 = 4e-6;
 

@@ -17,7 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// Channels that fill vectors, that leave a tail, and that are fewer than a vector has lanes.
 const CHANNELS: [usize; 9] = [1, 3, 7, 16, 17, 48, 100, 130, 512];
 
-/// From one position to several parts of work.
+/// One position, up to several parts of work.
 const POSITIONS: [usize; 6] = [1, 2, 9, 49, 300, 5000];
 
 /// Normal enough: mean 0, deviation 1, both signs.

@@ -184,7 +184,7 @@ impl Reference {
         (0..self.input.len()).map(value).collect()
     }
 
-    /// Of input, `dz`, gamma and beta.
+    /// The gradients of input, `dz`, gamma and beta.
     fn gradients(&self, gradient: &[f64], relu: bool) -> [Vec<f64>; 4] {
         let [mean, std] = self.statistics();
         let count = (self.input.len() / self.channels) as f64;

@@ -15,8 +15,8 @@ use crate::InstructionSet;
 use crate::conv::{Algorithm, Convolution, Finish, forward, input_gradient, weight_gradient};
 use crate::ops::{After, Known};
 
-/// Of the forward pass in training: where more rounding flips a ReLU, the gradient of its unit is
-/// another.
+/// Algorithm of the forward pass in training. Winograd rounds more, which can flip a ReLU and change
+/// that unit's gradient.
 const TRAINING: Algorithm = Algorithm::Direct;
 
 pub(in crate::ops) fn conv2d(
