@@ -15,8 +15,9 @@ use abn_run::folder::run_dir::RunDir;
 use abn_run::images::plain_loader;
 use abn_run::measure::classification::Classification;
 use abn_run::recipe::{Recipe, RunConfig};
+use abn_run::training_images::Loaders;
 use abn_train::interrupt::Interrupt;
-use abn_train::train::trainer::{Ending, Loaders, Trainer};
+use abn_train::train::trainer::{Ending, Trainer};
 use burn::tensor::Device;
 use burn_dataset::Dataset;
 
