@@ -10,6 +10,18 @@ use anyhow::{Context, Result, ensure};
 const PAGES: &str = "pages::";
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
+/// What a browser runs.
+const BROWSER: &str = "wasm32-unknown-unknown";
+/// The crates that need no command line.
+const BELOW_THE_PROGRAM: [&str; 6] = [
+    "abn-kernels",
+    "abn-core",
+    "abn-data",
+    "abn-run",
+    "abn-explain",
+    "abn-pages",
+];
+
 /// Runs every check; the first that fails ends it.
 pub(crate) fn run() -> Result<()> {
     let root = root()?;
@@ -27,6 +39,8 @@ pub(crate) fn run() -> Result<()> {
         &[("RUSTDOCFLAGS", "--deny warnings")],
     )?;
     sanitized(&root)?;
+    for_browsers(&root)?;
+    packaged(&root)?;
     // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
     cargo(
         &root,
@@ -70,11 +84,7 @@ fn has_browser() -> bool {
 /// sanitizer, with every instruction set of the machine. Where the compiler has no sanitizer for
 /// its host, this is left out.
 fn sanitized(root: &Path) -> Result<()> {
-    let version = Command::new("rustc")
-        .arg("-vV")
-        .output()
-        .context("cannot start rustc")?;
-    let version = String::from_utf8_lossy(&version.stdout);
+    let version = rustc(&["-vV"])?;
     let host = version
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
@@ -96,6 +106,43 @@ fn sanitized(root: &Path) -> Result<()> {
             ("RUSTFLAGS", "-Zsanitizer=address"),
         ],
     )
+}
+
+/// What lies below the program has to compile for a browser, which has neither threads nor files nor
+/// a terminal. Where the compiler lacks that target, this is left out.
+fn for_browsers(root: &Path) -> Result<()> {
+    let library = rustc(&["--print", "target-libdir", "--target", BROWSER])?;
+    if !Path::new(library.trim()).is_dir() {
+        println!("ci: the compiler has no {BROWSER}, so its types are not checked");
+        return Ok(());
+    }
+    let packages = BELOW_THE_PROGRAM.map(|name| format!("-p {name}")).join(" ");
+    let arguments = format!(
+        "check {packages} --no-default-features --target {BROWSER} --target-dir target/browser"
+    );
+    // Where random numbers come from is for the program in the browser to say.
+    let random = "--cfg getrandom_backend=\"unsupported\"";
+    cargo(root, &arguments, &[("RUSTFLAGS", random)])
+}
+
+/// The crates that can be published, as a registry would get them. That they compile from there is
+/// left to a release: it takes Burn another time.
+fn packaged(root: &Path) -> Result<()> {
+    let packages = BELOW_THE_PROGRAM.map(|name| format!("-p {name}")).join(" ");
+    cargo(
+        root,
+        &format!("package {packages} -p abn-train --no-verify --allow-dirty"),
+        &[],
+    )
+}
+
+/// What the compiler says of itself.
+fn rustc(arguments: &[&str]) -> Result<String> {
+    let output = Command::new("rustc")
+        .args(arguments)
+        .output()
+        .context("cannot start rustc")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn root() -> Result<PathBuf> {

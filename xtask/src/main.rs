@@ -9,12 +9,14 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask TASK
 
 tasks:
-  ablation the papers' tables, rerun at the scale that the machine allows and set beside what was published;
-           `ablation -h`
-  ci       everything that continuous integration checks: format, tests, clippy, docs, the CUDA build's types;
-           where there is a Chromium, the pages in it; where ../shared lies beside the project, the tests on real
-           data and reference numbers
-  bench    how many images a second the networks learn from and answer, alone or beside PyTorch; `bench -h`";
+  ablation the papers' tables, rerun at the scale that the machine allows and set beside what was
+           published; `ablation -h`
+  ci       everything that continuous integration checks: format, tests, clippy, docs, packages, the
+           types of the CUDA build and, where the compiler has that target, of a browser; where
+           there is a Chromium, the pages in it; where ../shared lies beside the project, the tests
+           on real data and reference numbers
+  bench    how many images a second the networks learn from and answer, alone or beside PyTorch;
+           `bench -h`";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);

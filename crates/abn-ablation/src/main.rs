@@ -1,10 +1,10 @@
 //! The campaigns behind `cargo xtask ablation`: the papers' tables, rerun at the scale that the
 //! machine allows, and set beside what was published.
 //!
-//! A [`campaign`](mod@campaign) is a list of rows that derive from one recipe ([`campaigns`], [`size`]); the
-//! [`plan`] is every recipe once. The [`runner`] trains what is not finished, each run in a process
-//! of its own ([`worker`]), which leaves a [`record`] in the results [`folder`]. A [`table`] is a
-//! pure function of records, and the files for readers are functions of tables.
+//! A [`campaign`](mod@campaign) is a list of rows that derive from one recipe ([`campaigns`],
+//! [`size`]); the [`plan`] is every recipe once. The [`runner`] trains what is not finished, each
+//! run in a process of its own ([`worker`]), which leaves a [`record`] in the results [`folder`]. A
+//! [`table`] is a pure function of records, and the files for readers are functions of tables.
 
 mod campaign;
 mod campaigns;

@@ -40,13 +40,13 @@ pub(crate) struct Record {
     /// How the images are explained: by the trained map, or by Grad-CAM where there is none.
     pub(crate) trained_maps: bool,
     /// What the last weights say of a few test images, the same ones for every run.
-    pub(crate) looks: Vec<Look>,
+    pub(crate) looks: Vec<RecordedMap>,
 }
 
 /// What a run says of an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Look {
+pub(crate) struct RecordedMap {
     /// Index in the test split.
     pub(crate) image: usize,
     /// Class that is predicted, of several labels that of the first.
@@ -56,7 +56,7 @@ pub(crate) struct Look {
     values: Vec<f32>,
 }
 
-impl Look {
+impl RecordedMap {
     /// Where it looks; `None` if the file holds no map.
     pub(crate) fn map(&self) -> Option<AttentionMap> {
         AttentionMap::new(self.height, self.width, self.values.clone()).ok()
@@ -128,7 +128,7 @@ fn trained_map(config: &RunConfig) -> Option<&AttentionConfig> {
 }
 
 /// The last weights on the shown images. Maps without an upper end and Grad-CAM's are normalised.
-fn looks(session: &Session, run: &RunDir, test: &Collection) -> Result<Vec<Look>> {
+fn looks(session: &Session, run: &RunDir, test: &Collection) -> Result<Vec<RecordedMap>> {
     let attention = trained_map(&session.config);
     let method = if attention.is_some() {
         Method::Attention
@@ -154,13 +154,13 @@ fn looks(session: &Session, run: &RunDir, test: &Collection) -> Result<Vec<Look>
     Ok(shown.map(|image| of(&maps, image)).collect())
 }
 
-fn of(maps: &RunMaps, image: usize) -> Look {
+fn of(maps: &RunMaps, image: usize) -> RecordedMap {
     let AttentionMap {
         height,
         width,
         values,
     } = maps.maps[image].clone();
-    Look {
+    RecordedMap {
         image,
         predicted: maps.predicted[image],
         height,

@@ -20,7 +20,7 @@ const LOSS_TOLERANCE: f32 = 1e-2;
 /// What a network says to a batch of images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Answers {
+pub(crate) struct Predictions {
     /// Logits by the running statistics; the next two are by them as well.
     pub(crate) logits: Vec<f32>,
     /// Logits of the attention branch.
@@ -43,8 +43,8 @@ pub(crate) fn compare(ours: &Engine, peer: &Engine, case: &Case) -> Result<f32> 
     let file = tempfile::NamedTempFile::new().context("no place for the weights to compare")?;
     let request = format!("check {}", file.path().display());
     // Ours writes the file, so it is asked first.
-    let answers: Answers = Worker::start(ours, &small)?.ask(&request)?;
-    let peers: Answers = Worker::start(peer, &small)?.ask(&request)?;
+    let answers: Predictions = Worker::start(ours, &small)?.ask(&request)?;
+    let peers: Predictions = Worker::start(peer, &small)?.ask(&request)?;
     answers.compare(&peers).with_context(|| {
         format!(
             "PyTorch's {} {} is another network",
@@ -53,7 +53,7 @@ pub(crate) fn compare(ours: &Engine, peer: &Engine, case: &Case) -> Result<f32> 
     })
 }
 
-impl Answers {
+impl Predictions {
     fn compare(&self, peer: &Self) -> Result<f32> {
         let logits = difference(&self.logits, &peer.logits, 0.0)?;
         let attention = difference(&self.attention, &peer.attention, 0.0)?;
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn another_network_is_refused() {
-        let answers = |map, loss| Answers {
+        let answers = |map, loss| Predictions {
             logits: vec![1.0],
             attention: vec![1.0],
             map: vec![map],

@@ -512,8 +512,8 @@ Logits and maps of both agree to 2e-6 of the largest value.
 
 Training:
 
-network   attention  batch  size  threads  images/s  PyTorch's     its layout  ratio   memory  PyTorch's  of peak  PyTorch's
-resnet20  abn           64    32        2       200        400  channels_last   0.50  512 MiB   1024 MiB     10 %       20 %";
+network   attention  batch  px  threads  images/s  PyTorch         layout  ratio   memory   PyTorch  peak  PyTorch
+resnet20  abn           64  32        2       200      400  channels_last   0.50  512 MiB  1024 MiB  10 %     20 %";
         assert_eq!(report().in_format(Format::Text).unwrap(), expected);
     }
 

@@ -7,7 +7,7 @@
 //! | `warm SECONDS` | finds out how many steps take that long | `null` |
 //! | `go` | that many steps | [`Repetition`] |
 //! | `memory` | | peak resident memory in bytes, or `null` |
-//! | `check FILE` | leaves weights and images in the file, then [`Answers`] to them | [`Answers`] |
+//! | `check FILE` | leaves weights and images in the file, then [`Predictions`] to them | [`Predictions`] |
 
 use std::io::{BufRead, Write};
 use std::path::Path;
@@ -25,13 +25,14 @@ use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use serde::Serialize;
 
 use crate::case::{Case, Mode};
-use crate::check::{Answers, STEPS};
+use crate::check::{Predictions, STEPS};
 use crate::machine;
 use crate::process::{Ready, Repetition};
 
 /// Seed of weights and images; the time does not depend on it.
 const SEED: u64 = 0;
-/// Learning rate of the steps of SGD. Small, so that rounding does not grow into another training within a check.
+/// Learning rate of the steps of SGD. Small, so that rounding does not grow into another training
+/// within a check.
 const RATE: f64 = 1e-4;
 /// The momentum of all recipes, and the weight decay of most.
 const SGD: SgdConfig = SgdConfig {
@@ -184,7 +185,7 @@ impl Workload {
 
     /// Leaves the weights, under PyTorch's names, and the images in a file; then looks at the
     /// images and trains.
-    fn check(&mut self, file: &Path) -> Result<Answers> {
+    fn check(&mut self, file: &Path) -> Result<Predictions> {
         let mut tensors = to_pytorch(&self.config, &state_of(&self.model));
         tensors.insert("images".to_owned(), self.images.clone().into_data());
         std::fs::write(file, to_safetensors(&tensors)?)?;
@@ -194,7 +195,7 @@ impl Workload {
             None => (vec![], vec![]),
         };
         let losses = (0..STEPS).map(|_| self.train()).collect();
-        Ok(Answers {
+        Ok(Predictions {
             logits: values(logits),
             attention,
             map,

@@ -5,7 +5,7 @@
 //! what the network has seen, so this layer does both. What follows it in a network, a residual sum
 //! and a ReLU, is part of it, since a CPU then touches every value fewer times.
 
-use abn_kernels::ops::{After, Known, batch_norm, batch_norm_train};
+use abn_kernels::ops::{After, RunningNorm, batch_norm, batch_norm_train};
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
@@ -83,8 +83,8 @@ impl BatchNorm {
     }
 
     /// The normalisation by the running statistics.
-    pub(crate) fn known(&self) -> Known {
-        Known {
+    pub(crate) fn known(&self) -> RunningNorm {
+        RunningNorm {
             gamma: self.gamma.val(),
             beta: self.beta.val(),
             mean: self.running_mean.value(),

@@ -2,7 +2,7 @@
 //! double, from inputs and gradients however they lie in memory, and no memory changed that
 //! somebody else holds.
 
-use abn_kernels::ops::{self, After, Known, Mechanism};
+use abn_kernels::ops::{self, After, Mechanism, RunningNorm};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, Tensor, TensorData, activation, module};
@@ -315,9 +315,9 @@ fn burns_after(output: Tensor<4>, residual: Option<Tensor<4>>, relu: bool) -> Te
 }
 
 /// Statistics, the variance positive.
-fn known([gamma, beta, mean, variance]: [Tensor<4>; 4]) -> Known {
+fn known([gamma, beta, mean, variance]: [Tensor<4>; 4]) -> RunningNorm {
     let [gamma, beta, mean, variance] = [gamma, beta, mean, variance.abs() + 0.5].map(vector);
-    Known {
+    RunningNorm {
         gamma,
         beta,
         mean,
@@ -326,8 +326,8 @@ fn known([gamma, beta, mean, variance]: [Tensor<4>; 4]) -> Known {
     }
 }
 
-fn burns_norm(input: Tensor<4>, known: Known) -> Tensor<4> {
-    let Known {
+fn burns_norm(input: Tensor<4>, known: RunningNorm) -> Tensor<4> {
+    let RunningNorm {
         gamma,
         beta,
         mean,

@@ -170,11 +170,20 @@ fn card(shot: &Shot, drawing: &Drawing) -> Markup {
 fn told(verdict: &Verdict) -> Markup {
     html! {
         p.verdict {
-            @if let Some(group) = &verdict.group { span.small { (group) } }
-            span.class.wrong[!verdict.correct] { (verdict.predicted) }
+            @if let Some(group) = &verdict.group { span.small.group { (group) } }
+            span.class.wrong[!verdict.correct] { (breakable(&verdict.predicted)) }
             span.value { (percent(verdict.probability)) }
         }
-        @if !verdict.correct { p.truth { "true class " span.class { (verdict.label) } } }
+        @if !verdict.correct { p.truth { "true class " span.class { (breakable(&verdict.label)) } } }
+    }
+}
+
+/// The name of a class, which may end a line after any of its underscores.
+fn breakable(name: &str) -> Markup {
+    html! {
+        @for part in name.split_inclusive('_') {
+            (part) @if part.ends_with('_') { wbr; }
+        }
     }
 }
 

@@ -164,8 +164,8 @@ impl Layer {
 pub struct Explanation {
     /// The map as computed. It has the size of the features, or that of the image for the controls.
     pub raw: AttentionMap,
-    /// The map in [0, 1], rectified where the method does so. A map that is constant, such as one without
-    /// any positive value that is rectified, is zero everywhere.
+    /// The map in [0, 1], rectified where the method does so. A map that is constant, such as one
+    /// without any positive value that is rectified, is zero everywhere.
     pub normalized: AttentionMap,
 }
 

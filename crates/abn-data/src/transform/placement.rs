@@ -1,5 +1,5 @@
-//! What a step decided for one image: which window of it is seen, at what size, mirrored or not. The
-//! decision is made once and then applied to pixels, mask and boxes alike.
+//! What a step decided for one image: which window of it is seen, at what size, mirrored or not.
+//! The decision is made once and then applied to pixels, mask and boxes alike.
 
 use image::{ImageBuffer, Pixel, imageops};
 

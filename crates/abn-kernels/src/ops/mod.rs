@@ -15,6 +15,6 @@ mod relu;
 
 pub use conv::conv2d;
 pub use gate::{Mechanism, attend, excite};
-pub use norm::{After, Known, Normalized, batch_norm, batch_norm_train, conv2d_norm};
+pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, conv2d_norm};
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};

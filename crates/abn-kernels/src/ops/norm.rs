@@ -35,9 +35,9 @@ impl After {
     }
 }
 
-/// A normalisation by known statistics, every tensor `[C]`.
+/// A normalisation by the running statistics, every tensor `[C]`.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct RunningNorm {
     /// Scale.
     pub gamma: Tensor<1>,
     /// Shift.
@@ -86,12 +86,12 @@ pub fn batch_norm_train(
 }
 
 /// The same with known statistics.
-pub fn batch_norm(input: Tensor<4>, known: Known, after: After) -> Tensor<4> {
+pub fn batch_norm(input: Tensor<4>, known: RunningNorm, after: After) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if flex::serves(&input) && !input.is_autodiff() {
         return flex::norm::batch_norm(input, known, after);
     }
-    let Known {
+    let RunningNorm {
         gamma,
         beta,
         mean,
@@ -112,7 +112,7 @@ pub fn conv2d_norm(
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     options: ConvOptions<2>,
-    known: Known,
+    known: RunningNorm,
     after: After,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]

@@ -13,10 +13,10 @@ use super::norm::affine;
 use super::{ChannelsLast, contiguous, inner, slice, track, tracked, vector_of};
 use crate::InstructionSet;
 use crate::conv::{Algorithm, Convolution, Finish, forward, input_gradient, weight_gradient};
-use crate::ops::{After, Known};
+use crate::ops::{After, RunningNorm};
 
-/// Algorithm of the forward pass in training. Winograd rounds more, which can flip a ReLU and change
-/// that unit's gradient.
+/// Algorithm of the forward pass in training. Winograd rounds more, which can flip a ReLU and
+/// change that unit's gradient.
 const TRAINING: Algorithm = Algorithm::Direct;
 
 pub(in crate::ops) fn conv2d(
@@ -89,7 +89,7 @@ pub(in crate::ops) fn conv2d_norm(
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     options: ConvOptions<2>,
-    known: Known,
+    known: RunningNorm,
     after: After,
 ) -> Tensor<4> {
     let geometry = geometry(input.dims(), weight.dims(), &options);

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use super::{ChannelsLast, inner, track, tracked, vector, vector_of};
 use crate::InstructionSet;
 use crate::norm::{Affine, Saved, Statistics, backward, normalize, statistics};
-use crate::ops::{After, Known, Normalized};
+use crate::ops::{After, Normalized, RunningNorm};
 
 pub(in crate::ops) fn batch_norm_train(
     input: Tensor<4>,
@@ -153,7 +153,7 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
     }
 }
 
-pub(in crate::ops) fn batch_norm(input: Tensor<4>, known: Known, after: After) -> Tensor<4> {
+pub(in crate::ops) fn batch_norm(input: Tensor<4>, known: RunningNorm, after: After) -> Tensor<4> {
     let input = ChannelsLast::of(inner(input));
     let (factor, beta, mean) = affine(known);
     let residual = after
@@ -189,7 +189,7 @@ fn normalized(
 }
 
 /// Factor, shift and mean of each channel.
-pub(super) fn affine(known: Known) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub(super) fn affine(known: RunningNorm) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let [gamma, beta, mean, variance] = [known.gamma, known.beta, known.mean, known.variance]
         .map(|tensor| vector_of(inner(tensor)));
     let factor = gamma
