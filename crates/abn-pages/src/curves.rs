@@ -7,8 +7,7 @@ use maud::{Markup, html};
 
 use crate::axis::AxisScale;
 use crate::chart::{Chart, Series, Unit};
-use crate::figures::head;
-use crate::headline::capitalised;
+use crate::figures::{capitalised, head};
 use crate::numbers::{percent, short, significant};
 
 /// What the curves of the maps say.

@@ -38,6 +38,13 @@ pub fn head<T: maud::Render>(columns: impl IntoIterator<Item = T>) -> Markup {
     }
 }
 
+/// The name with a capital, to stand alone.
+pub(crate) fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

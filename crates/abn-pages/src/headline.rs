@@ -1,33 +1,38 @@
 //! The figures a reader wants first: accuracy, how well the map finds the object, time.
 
-use abn_run::measure::records::{EpochRecord, EpochTiming, GroupFigures, Pointing, Summary};
+use abn_run::measure::records::{
+    EpochRecord, EpochTiming, GroupFigures, Pointing, Results, Summary,
+};
 use maud::{Markup, html};
 
-use crate::figures::{bar, figure};
+use crate::figures::{bar, capitalised, figure};
 use crate::numbers::{duration, grouped, percent};
-use crate::run::Report;
 
 /// The headline of a finished run, or of the epochs so far.
-pub(crate) fn headline(report: &Report) -> Markup {
-    let best = match &report.results {
+pub(crate) fn headline(
+    epochs: &[EpochRecord],
+    timing: &[EpochTiming],
+    results: Option<&Results>,
+) -> Markup {
+    let best = match results {
         Some(results) => Some((
             &results.best,
             format!("best epoch, {} of {}", results.best_epoch, results.epochs),
         )),
         None => {
-            let so_far = report.epochs.iter().rev().find(|record| record.best);
+            let so_far = epochs.iter().rev().find(|record| record.best);
             so_far.map(|record| (&record.test, format!("best epoch so far, {}", record.epoch)))
         }
     };
     html! {
         section.headline aria-label="Headline figures" {
-            @if report.results.is_none() { (unfinished(report.epochs.last())) }
+            @if results.is_none() { (unfinished(epochs.last())) }
             dl.figures {
                 @if let Some((summary, epoch)) = &best { (accuracy(summary, epoch)) }
-                @if !report.timing.is_empty() { (time(&report.timing)) }
+                @if !timing.is_empty() { (time(timing)) }
             }
             @if let Some((summary, _)) = &best { (labels(summary)) }
-            @if let Some(pointing) = report.results.as_ref().and_then(|results| results.pointing) {
+            @if let Some(pointing) = results.and_then(|results| results.pointing) {
                 (pointing_game(&pointing))
             }
         }
@@ -75,13 +80,6 @@ fn labels(summary: &Summary) -> Markup {
             }
         }
     }
-}
-
-/// The name with a capital, to stand alone.
-pub(crate) fn capitalised(name: &str) -> String {
-    let mut letters = name.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
 }
 
 fn time(timing: &[EpochTiming]) -> Markup {

@@ -4,6 +4,7 @@ use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
 use maud::{Markup, html};
 
 use crate::gallery::Shot;
+use crate::headline::headline;
 use crate::heatmap::Drawing;
 use crate::related::Related;
 
@@ -33,7 +34,7 @@ pub struct Report {
 /// The report as one self-contained HTML page; a pure function.
 pub fn render(report: &Report) -> String {
     let body = html! {
-        (crate::headline::headline(report))
+        (headline(&report.epochs, &report.timing, report.results.as_ref()))
         @if !report.epochs.is_empty() { (crate::curves::curves(&report.epochs, &report.timing)) }
         (crate::gallery::gallery(&report.gallery, &report.drawing))
         (crate::related::related(&report.related))

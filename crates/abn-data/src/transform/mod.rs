@@ -5,6 +5,7 @@
 //! through.
 
 mod crop;
+mod interpolation;
 mod placement;
 mod resize;
 

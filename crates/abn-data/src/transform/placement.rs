@@ -3,7 +3,7 @@
 
 use image::{ImageBuffer, Pixel, imageops};
 
-use super::resize::resized;
+use super::interpolation::resized;
 use crate::DataError;
 
 /// A rectangle in pixels; it may reach beyond the image.
