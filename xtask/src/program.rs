@@ -1,33 +1,46 @@
 //! Tasks that are programs of their own: they need Burn, and the tasks here compile in a moment.
 
+use std::env;
+use std::env::consts::EXE_SUFFIX;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
+
+/// The program that users compile.
+const USERS: &str = "abn-train";
 
 /// Compiles a package and runs its program with these arguments; its exit status is ours.
 /// `--features LIST` anywhere among them is cargo's.
 pub(crate) fn run(package: &str, arguments: impl Iterator<Item = String>) -> Result<ExitCode> {
     let (features, arguments) = apart(arguments);
-    let mut command = Command::new(env!("CARGO"));
-    command
-        .args(["run", "--package", package])
+    // Together with the users' program: cargo unites the features of what it compiles at once, so
+    // both share one compiled Burn.
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--package", package, "--package", USERS])
         .args(features)
-        .arg("--")
-        .args(arguments);
-    become_it(command)
+        .status()
+        .context("cannot start cargo")?;
+    if !built.success() {
+        return Ok(ExitCode::FAILURE);
+    }
+    // What is compiled lies beside this program.
+    let here = env::current_exe().context("this program does not know where it lies")?;
+    let mut program = Command::new(here.with_file_name(format!("{package}{EXE_SUFFIX}")));
+    program.args(arguments);
+    become_it(program).with_context(|| format!("cannot start {package}"))
 }
 
-/// This process becomes the other, as cargo's does after it: signals to it reach the program.
+/// This process becomes the other: signals to it reach the program.
 #[cfg(unix)]
-fn become_it(mut command: Command) -> Result<ExitCode> {
+fn become_it(mut program: Command) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt;
-    Err(command.exec()).context("cannot start cargo")
+    Err(program.exec().into())
 }
 
 #[cfg(not(unix))]
-fn become_it(mut command: Command) -> Result<ExitCode> {
-    let status = command.status().context("cannot start cargo")?;
-    let code = status.code().and_then(|code| u8::try_from(code).ok());
+fn become_it(mut program: Command) -> Result<ExitCode> {
+    let code = program.status()?.code();
+    let code = code.and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 

@@ -10,11 +10,12 @@ use abn_train::cli;
 /// Longest line, in characters: what a terminal beside an editor shows.
 const COLUMNS: usize = 120;
 /// What stands in commands for a value, and a value.
-const PLACEHOLDERS: [(&str, &str); 9] = [
+const PLACEHOLDERS: [(&str, &str); 10] = [
     ("abn-?", "abn-1 runs/stab-long-abn-2"),
     ("$((10 + i))", "11"),
     ("$((20 + i))", "21"),
     ("$attention", "abn"),
+    ("$labels", "both"),
     ("$seed", "1"),
     ("$i", "1"),
     ("ATTENTION", "abn"),
