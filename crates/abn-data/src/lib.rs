@@ -53,6 +53,8 @@ mod shapes;
 mod target;
 mod transform;
 
+/// What samples come from; Burn's.
+pub use burn_dataset::Dataset;
 pub use cifar::{Cifar100Labels, cifar10, cifar100};
 pub use decode::{image_of, read_image};
 pub use error::DataError;

@@ -91,7 +91,13 @@ impl Metric {
         match self {
             Self::Deletion | Self::DeletionBlur | Self::Drop | Self::Randomised => Better::Less,
             Self::Sparseness => Better::Neither,
-            _ => Better::More,
+            Self::Insertion
+            | Self::InsertionZero
+            | Self::Increase
+            | Self::Pointing
+            | Self::Energy
+            | Self::Iou
+            | Self::Auc => Better::More,
         }
     }
 

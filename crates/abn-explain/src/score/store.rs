@@ -9,8 +9,23 @@ use abn_run::digest::sha256;
 use abn_run::folder::FolderError;
 use abn_run::folder::files::write_atomically;
 
-use super::{Plan, Row};
+use serde::Serialize;
+
+use super::{Metric, Plan, Row};
 use crate::AnalysisError;
+
+/// The measures of a store whose first line names none.
+const FIRST: &str = "deletion insertion deletion_blur insertion_zero average_drop increase \
+                     pointing_game energy iou auc sparseness randomised";
+
+/// The first line: everything that decides the others.
+#[derive(Serialize)]
+struct Header<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measures: Option<&'a str>,
+}
 
 /// The lines of one plan, in a file of its own: another plan never replaces them.
 pub struct Store {
@@ -33,7 +48,7 @@ impl Store {
     ) -> Result<Self, AnalysisError> {
         let failed = FolderError::writing_in(folder);
         fs::create_dir_all(folder).map_err(&failed)?;
-        let header = serde_json::to_string(plan)?;
+        let header = header(plan, &Metric::ALL.map(Metric::column).join(" "))?;
         let path = folder.join(format!("{}.jsonl", &sha256(header.as_bytes())[..16]));
         let text = fs::read(&path)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -68,6 +83,13 @@ impl Store {
     }
 }
 
+/// Rows with other measures are those of another plan: a mean over some of the images would look
+/// like one over all.
+fn header(plan: &Plan, measures: &str) -> Result<String, AnalysisError> {
+    let measures = (measures != FIRST).then_some(measures);
+    Ok(serde_json::to_string(&Header { plan, measures })?)
+}
+
 /// The images of all lines behind the first, until one that is damaged or has no end.
 fn whole_lines(text: &str) -> Vec<Vec<Row>> {
     let lines = text.split_inclusive('\n').skip(1);
@@ -93,7 +115,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::score::{ClassChoice, Metric};
+    use crate::score::ClassChoice;
     use abn_core::explain::{Layer, Method};
 
     fn plan(steps: usize) -> Plan {
@@ -156,6 +178,15 @@ mod tests {
             "another plan has lines of its own"
         );
         assert_eq!(open(5).images.len(), 4);
+    }
+
+    #[test]
+    fn another_set_of_measures_begins_anew() {
+        let plan = plan(5);
+        let first = header(&plan, FIRST).unwrap();
+        assert_eq!(first, serde_json::to_string(&plan).unwrap(), "as it was");
+        let more = header(&plan, &format!("{FIRST} more")).unwrap();
+        assert!(more.ends_with(r#"randomised more"}"#), "{more}");
     }
 
     #[test]
