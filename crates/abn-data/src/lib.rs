@@ -67,4 +67,4 @@ pub use random::splitmix64;
 pub use sample::{Collection, ImageDataset, Sample, Split};
 pub use shapes::Shapes;
 pub use target::Target;
-pub use transform::{Placement, Step, Transform, Window};
+pub use transform::{Channels, Placement, Step, Transform, Window};

@@ -5,21 +5,37 @@
 //! Pillow's convolution with coarser coefficients; `tests/fixtures/resize` holds it to Pillow's
 //! result within one grey level.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{ImageBuffer, Pixel};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use image::{ImageBuffer, Luma, Pixel, Rgb};
 
 use super::{MAX_SIDE, checked};
 use crate::DataError;
 
+/// Pixels that a transform can move: colours, and the grey ones of masks.
+///
+/// Known by their type, so that the resizing of these two alone is compiled: the library has it for
+/// a dozen kinds of pixels and every instruction set, which takes minutes.
+pub trait Channels: Pixel<Subpixel = u8> + 'static {
+    /// What they are called where they are interpolated.
+    #[doc(hidden)]
+    type Interpolated: PixelTrait;
+}
+
+impl Channels for Luma<u8> {
+    type Interpolated = U8;
+}
+
+impl Channels for Rgb<u8> {
+    type Interpolated = U8x3;
+}
+
 /// The image at exactly that size. An image that has it already stays as it is.
-pub(super) fn resized<P>(
+pub(super) fn resized<P: Channels>(
     image: ImageBuffer<P, Vec<u8>>,
     to: (u64, u64),
-) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
-where
-    P: Pixel<Subpixel = u8>,
-{
+) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
     let from = image.dimensions();
     let (width, height) = checked("resizing", from, to)?;
     if from == (width, height) {
@@ -42,32 +58,28 @@ where
 }
 
 /// `None` only if the buffers did not fit the sizes, which an `ImageBuffer` rules out.
-fn convolved<P>(
+fn convolved<P: Channels>(
     image: &ImageBuffer<P, Vec<u8>>,
     width: u32,
     height: u32,
-) -> Option<ImageBuffer<P, Vec<u8>>>
-where
-    P: Pixel<Subpixel = u8>,
-{
-    let kind = match P::CHANNEL_COUNT {
-        1 => PixelType::U8,
-        2 => PixelType::U8x2,
-        3 => PixelType::U8x3,
-        _ => PixelType::U8x4,
-    };
-    let source = ImageRef::new(image.width(), image.height(), image.as_raw(), kind).ok()?;
-    let mut target = Image::new(width, height, kind);
+) -> Option<ImageBuffer<P, Vec<u8>>> {
+    let mut resized = ImageBuffer::new(width, height);
+    let source =
+        TypedImageRef::<P::Interpolated>::from_buffer(image.width(), image.height(), image).ok()?;
+    let mut target =
+        TypedImage::<P::Interpolated>::from_buffer(width, height, &mut resized).ok()?;
     // A triangle filter as wide as the reduction: every pixel of the source counts.
     let bilinear = ResizeAlg::Convolution(FilterType::Bilinear);
     let options = ResizeOptions::new().resize_alg(bilinear).use_alpha(false);
-    Resizer::new().resize(&source, &mut target, &options).ok()?;
-    ImageBuffer::from_raw(width, height, target.into_vec())
+    Resizer::new()
+        .resize_typed(&source, &mut target, &options)
+        .ok()?;
+    Some(resized)
 }
 
 #[cfg(test)]
 mod tests {
-    use image::{Luma, Rgb, RgbImage};
+    use image::RgbImage;
 
     use super::*;
 

@@ -9,13 +9,14 @@ mod interpolation;
 mod placement;
 mod resize;
 
-use image::{GrayImage, ImageBuffer, Pixel, RgbImage};
+use image::{GrayImage, ImageBuffer, RgbImage};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use crate::normalization::Normalization;
 use crate::{DataError, Sample, random};
 use crop::{center_crop, pad_crop, random_crop, random_resized_crop};
+pub use interpolation::Channels;
 pub use placement::{Placement, Window};
 use resize::resize_shorter;
 
@@ -184,14 +185,11 @@ impl Step {
     ///
     /// # Errors
     /// As [`decide`](Self::decide).
-    pub fn apply<P>(
+    pub fn apply<P: Channels>(
         &self,
         image: ImageBuffer<P, Vec<u8>>,
         rng: &mut impl Rng,
-    ) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
-    where
-        P: Pixel<Subpixel = u8> + 'static,
-    {
+    ) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
         self.decide(image.dimensions(), rng)?.pixels(image)
     }
 }

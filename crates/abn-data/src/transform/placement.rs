@@ -1,9 +1,9 @@
 //! What a step decided for one image: which window of it is seen, at what size, mirrored or not.
 //! The decision is made once and then applied to pixels, mask and boxes alike.
 
-use image::{ImageBuffer, Pixel, imageops};
+use image::{ImageBuffer, imageops};
 
-use super::interpolation::resized;
+use super::interpolation::{Channels, resized};
 use crate::DataError;
 
 /// A rectangle in pixels; it may reach beyond the image.
@@ -59,13 +59,10 @@ impl Placement {
     ///
     /// # Errors
     /// [`DataError::Size`] if the result would have no pixels or a side beyond 32768.
-    pub fn pixels<P>(
+    pub fn pixels<P: Channels>(
         &self,
         image: ImageBuffer<P, Vec<u8>>,
-    ) -> Result<ImageBuffer<P, Vec<u8>>, DataError>
-    where
-        P: Pixel<Subpixel = u8> + 'static,
-    {
+    ) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
         let (width, height) = self.size;
         let seen = resized(self.seen(image), (width.into(), height.into()))?;
         Ok(if self.flipped {
@@ -76,10 +73,7 @@ impl Placement {
     }
 
     /// The part of the image that lies in the window, on black.
-    fn seen<P>(&self, image: ImageBuffer<P, Vec<u8>>) -> ImageBuffer<P, Vec<u8>>
-    where
-        P: Pixel<Subpixel = u8> + 'static,
-    {
+    fn seen<P: Channels>(&self, image: ImageBuffer<P, Vec<u8>>) -> ImageBuffer<P, Vec<u8>> {
         let Window {
             x,
             y,
