@@ -166,7 +166,7 @@ impl Format {
         let folder = self.find(dir)?;
         let files = match split {
             Split::Train => self.train,
-            Split::HeldOut => self.held_out,
+            Split::HeldOut | Split::Test | Split::All => self.held_out,
         };
         let mut groups = Vec::new();
         for byte in told {
@@ -200,6 +200,8 @@ impl Format {
             samples: Arc::new(records),
             labels: Labels::of(groups),
             masked: false,
+            notes: vec![],
+            files: None,
         })
     }
 

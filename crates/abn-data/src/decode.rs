@@ -1,4 +1,4 @@
-//! Reads one image file of unknown origin: PNG or JPEG by content, bounded, upright, 8-bit RGB.
+//! Reads one image file of unknown origin: its format by content, bounded, upright, 8-bit RGB.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -15,25 +15,42 @@ use crate::DataError;
 /// Photographs have a few megabytes; nothing near this is one.
 const MAX_FILE: u64 = 256 << 20;
 /// What such a file is.
-const IMAGE: &str = "a PNG or JPEG image";
+const IMAGE: &str = "an image";
+/// The formats that are read.
+const FORMATS: [ImageFormat; 7] = [
+    ImageFormat::Jpeg,
+    ImageFormat::Png,
+    ImageFormat::WebP,
+    ImageFormat::Bmp,
+    ImageFormat::Tiff,
+    ImageFormat::Gif,
+    ImageFormat::Pnm,
+];
 /// The longest side that is decoded, and the bytes a decoder may use.
 const MAX_SIDE: u32 = 32_768;
 const MAX_ALLOC: u64 = 512 << 20;
 
 /// The image in `path` as its author meant it: upright (EXIF orientation applied), on white where
 /// it is transparent, 16-bit and greyscale brought to 8-bit RGB. The file's name is of no
-/// importance.
+/// importance. Of several pictures in a file, the first.
 ///
 /// # Errors
-/// A file that is missing, empty, truncated, damaged, too large or neither PNG nor JPEG.
+/// A file that is missing, empty, truncated, damaged, too large or of no format that is read:
+/// JPEG, PNG, WebP, BMP, TIFF, GIF and PNM.
 pub fn read_image(path: &Path) -> Result<RgbImage, DataError> {
-    open(path).map(flatten)
+    upright(path).map(|(image, _)| image)
+}
+
+/// The same, and how it had to be turned.
+pub(crate) fn upright(path: &Path) -> Result<(RgbImage, Orientation), DataError> {
+    let (image, orientation) = oriented(read_bounded(path, MAX_FILE, IMAGE)?, path)?;
+    Ok((flatten(image), orientation))
 }
 
 /// The image in the bytes of a file of that name, as [`read_image`] reads it.
 ///
 /// # Errors
-/// Bytes that are none, truncated, damaged, too many or neither PNG nor JPEG.
+/// As [`read_image`].
 pub fn image_of(bytes: Vec<u8>, name: &Path) -> Result<RgbImage, DataError> {
     of_bytes(bytes, name).map(flatten)
 }
@@ -58,6 +75,10 @@ pub(crate) fn open(path: &Path) -> Result<DynamicImage, DataError> {
 
 /// The image in the bytes of a file of that name, upright.
 pub(crate) fn of_bytes(bytes: Vec<u8>, name: &Path) -> Result<DynamicImage, DataError> {
+    oriented(bytes, name).map(|(image, _)| image)
+}
+
+fn oriented(bytes: Vec<u8>, name: &Path) -> Result<(DynamicImage, Orientation), DataError> {
     if bytes.is_empty() {
         let (path, expected) = (name.into(), IMAGE);
         return Err(DataError::Empty { path, expected });
@@ -69,9 +90,18 @@ pub(crate) fn of_bytes(bytes: Vec<u8>, name: &Path) -> Result<DynamicImage, Data
             size: bytes.len(),
         });
     }
-    decode(bytes, format).map_err(|source| DataError::Decode {
-        path: name.into(),
-        source,
+    decode(bytes, format).map_err(|error| match error {
+        Undecoded::TooManyPixels { width, height } => DataError::Pixels {
+            path: name.into(),
+            width,
+            height,
+            longest: MAX_SIDE,
+            most: MAX_ALLOC >> 20,
+        },
+        Undecoded::Damaged(source) => DataError::Decode {
+            path: name.into(),
+            source,
+        },
     })
 }
 
@@ -122,7 +152,7 @@ pub(crate) fn read_bounded(
 
 fn format_of(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
     let found = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => return Ok(format),
+        Ok(format) if FORMATS.contains(&format) => return Ok(format),
         Ok(other) => other.to_mime_type().to_owned(),
         Err(_) => "no image format".to_owned(),
     };
@@ -165,21 +195,36 @@ fn has_end(bytes: &[u8]) -> bool {
     }
 }
 
-fn decode(bytes: Vec<u8>, format: ImageFormat) -> Result<DynamicImage, ImageError> {
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
+/// Why a file of a known format is not decoded.
+enum Undecoded {
+    TooManyPixels { width: u32, height: u32 },
+    Damaged(ImageError),
+}
+
+fn decode(bytes: Vec<u8>, format: ImageFormat) -> Result<(DynamicImage, Orientation), Undecoded> {
+    let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_ALLOC);
+    let damaged = Undecoded::Damaged;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder()?;
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    let too_many = || Undecoded::TooManyPixels { width, height };
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(too_many());
+    }
     // The decoders count their own buffers only, not the image that they fill.
-    limits.reserve(decoder.total_bytes())?;
+    limits
+        .reserve(decoder.total_bytes())
+        .map_err(|_| too_many())?;
     // Damaged metadata does not make the picture unusable.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| match error {
+        ImageError::Limits(_) => too_many(),
+        error => damaged(error),
+    })?;
     image.apply_orientation(orientation);
-    Ok(image)
+    Ok((image, orientation))
 }
 
 /// 8-bit RGB, transparent pixels composited over white.
@@ -344,11 +389,8 @@ mod tests {
     #[test]
     fn what_is_no_image_is_refused() {
         refused(b"", "is empty");
-        refused(
-            b"once upon a time",
-            "expected PNG or JPEG, found no image format",
-        );
-        refused(b"GIF89a\x01\0\x01\0\0\0\0;", "found image/gif");
+        refused(b"once upon a time", "found no image format");
+        refused(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", "found image/avif");
         let folder = tempfile::tempdir().unwrap();
         let error = read_image(&folder.path().join("absent.png"))
             .unwrap_err()
@@ -369,19 +411,9 @@ mod tests {
             bytes[25] = 2; // RGB
             let checksum = crc32(&bytes[12..29]);
             bytes[29..33].copy_from_slice(&checksum.to_be_bytes());
-            refused(&bytes, "cannot decode");
-            let (_folder, path) = file(&bytes);
-            let error = read_image(&path).unwrap_err();
-            assert!(
-                matches!(
-                    error,
-                    DataError::Decode {
-                        source: ImageError::Limits(_),
-                        ..
-                    }
-                ),
-                "{error:?}"
-            );
+            let size = format!("{width}x{height} pixels");
+            refused(&bytes, &size);
+            refused(&bytes, "at most 32768 a side, and 512 MiB");
         }
     }
 

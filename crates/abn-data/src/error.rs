@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::UnknownClasses;
+
 /// Why a data set, an image or a batch could not be read.
 ///
 /// Every message names the file or the sample, what was expected and what to do; a cause from below
@@ -134,19 +136,123 @@ pub enum DataError {
         /// The class folder.
         path: PathBuf,
     },
-    /// Training and held-out images of different classes.
+    /// Held-out images of classes that are not learned.
     #[error(
-        "{} lacks classes that {} has: {}; expected the same class folders in both: add these or \
-         remove them there",
-        path.display(), other.display(), listed(missing)
+        "{} lacks classes that {} has: {}, and has others: {}; expected the same class folders in \
+         both: rename or remove them",
+        path.display(), other.display(), listed(missing), listed(unknown)
     )]
     UnequalClasses {
-        /// The folder that lacks classes.
+        /// The folder of held-out images.
         path: PathBuf,
-        /// The folder that has them.
+        /// The folder of training images.
         other: PathBuf,
-        /// Their names.
+        /// Classes of the training images alone.
         missing: Vec<String>,
+        /// Classes of the held-out images alone.
+        unknown: Vec<String>,
+    },
+    /// Classes that a network does not know.
+    #[error(transparent)]
+    UnknownClasses(#[from] UnknownClasses),
+    /// Folders that are called like splits and are not understood.
+    #[error(
+        "{} holds folders that are called like parts of a data set, and {reason}: {}; expected \
+         train/ with val/ or test/, or folders of classes alone: rename, move or remove them",
+        path.display(), listed(folders)
+    )]
+    UnclearSplits {
+        /// The folder that they lie in.
+        path: PathBuf,
+        /// Their names.
+        folders: Vec<String>,
+        /// Why they are not understood.
+        reason: String,
+    },
+    /// Splits within a class.
+    #[error(
+        "{} holds the folders {}: expected the images of one class; put the splits above the \
+         classes, as in train/CLASS and val/CLASS",
+        path.display(), listed(folders)
+    )]
+    SplitsInClass {
+        /// The class folder.
+        path: PathBuf,
+        /// The folders in it.
+        folders: Vec<String>,
+    },
+    /// A folder that may be one of masks or a class.
+    #[error(
+        "{} lies beside class folders such as {class}: it may be a class or hold masks; rename it, \
+         or put the class folders into images/ beside it",
+        path.display()
+    )]
+    UnclearFolder {
+        /// The folder.
+        path: PathBuf,
+        /// A class beside it.
+        class: String,
+    },
+    /// Images whose classes nobody has told.
+    #[error(
+        "{} holds {}and no folders of classes: what each image shows is not told; put the images \
+         of each class into a folder of its name",
+        path.display(),
+        described(*images, beside)
+    )]
+    NoLabels {
+        /// The folder.
+        path: PathBuf,
+        /// Number of images in it.
+        images: usize,
+        /// Folders in it that hold no class.
+        beside: Vec<String>,
+    },
+    /// A row or list of labels that cannot be right.
+    #[error("{}, line {line}: {reason}; correct the table, or remove it", path.display())]
+    LabelTable {
+        /// The table.
+        path: PathBuf,
+        /// Number of the line from 1 on.
+        line: u64,
+        /// What was found.
+        reason: String,
+    },
+    /// Two tables that both tell labels.
+    #[error(
+        "{} and {} both tell the classes of images; call the right one labels.csv, or remove the \
+         other",
+        path.display(), other.display()
+    )]
+    TwoTables {
+        /// The first by name.
+        path: PathBuf,
+        /// Another one.
+        other: PathBuf,
+    },
+    /// Two folders whose names are one, written in two ways of Unicode.
+    #[error(
+        "{} holds two folders of the same name, written in two ways of Unicode: {}; put their \
+         images into one",
+        path.display(), listed(names)
+    )]
+    SameName {
+        /// The folder that they lie in.
+        path: PathBuf,
+        /// Their names.
+        names: [String; 2],
+    },
+    /// All images of a data set that has splits.
+    #[error("{} holds splits: name one of them, or its folder", path.display())]
+    SplitApart {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A link to nothing.
+    #[error("{} is a link that leads nowhere; mend or remove it", path.display())]
+    BrokenLink {
+        /// The link.
+        path: PathBuf,
     },
     /// Folders within folders without end.
     #[error(
@@ -168,8 +274,9 @@ pub enum DataError {
     },
     /// A mask that does not cover its image.
     #[error(
-        "the mask {} has {}x{} pixels: expected {}x{} as its image has; replace or remove it",
-        path.display(), found.0, found.1, expected.0, expected.1
+        "the mask {} has {}x{} pixels: expected {}x{} as its image has{}; replace or remove it",
+        path.display(), found.0, found.1, expected.0, expected.1,
+        if *turned { " when it is turned as its EXIF orientation says" } else { "" }
     )]
     MaskSize {
         /// The mask.
@@ -178,6 +285,8 @@ pub enum DataError {
         found: (u32, u32),
         /// Those of the image.
         expected: (u32, u32),
+        /// Whether the image is stored in another orientation.
+        turned: bool,
     },
     /// A row that is none of a table of boxes.
     #[error(
@@ -202,7 +311,7 @@ pub enum DataError {
         found: &'static str,
     },
     /// A file whose first bytes are of no image format that is read.
-    #[error("{} is not an image that can be read: expected PNG or JPEG, found {found}; convert or remove it", path.display())]
+    #[error("{} is not an image that can be read: expected JPEG, PNG, WebP, BMP, TIFF, GIF or PNM, found {found}; convert or remove it", path.display())]
     NotAnImage {
         /// The file.
         path: PathBuf,
@@ -218,12 +327,30 @@ pub enum DataError {
         size: usize,
     },
     /// An image file that cannot be decoded.
-    #[error("cannot decode {}; expected a whole PNG or JPEG file of a moderate size: replace or remove it", path.display())]
+    #[error("cannot decode {}; the file is damaged or of an unusual kind: copy it again, convert or remove it", path.display())]
     Decode {
         /// The file.
         path: PathBuf,
         /// What the decoder found.
         source: image::ImageError,
+    },
+    /// A sound file of a picture that is too large.
+    #[error(
+        "{} has {width}x{height} pixels: expected at most {longest} a side, and {most} MiB when \
+         decoded; scale it down",
+        path.display()
+    )]
+    Pixels {
+        /// The file.
+        path: PathBuf,
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// The longest side that is read.
+        longest: u32,
+        /// The most memory that a decoded picture may take, in MiB.
+        most: u64,
     },
     /// A transform that would make an image too small or too large to hold.
     #[error(
@@ -286,8 +413,18 @@ impl DataError {
     }
 }
 
+/// What lies in a folder without classes.
+fn described(images: usize, beside: &[String]) -> String {
+    match (images, beside) {
+        (0, []) => "nothing ".to_owned(),
+        (images, []) => format!("{images} images "),
+        (0, beside) => format!("the folders {} ", listed(beside)),
+        (images, beside) => format!("{images} images, the folders {} ", listed(beside)),
+    }
+}
+
 /// The first names of a list, and how many more there are.
-fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;
     let shown = names
         .iter()

@@ -52,19 +52,23 @@ mod sample;
 mod shapes;
 mod target;
 mod transform;
+mod twins;
 
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
 pub use cifar::{Cifar100Labels, cifar10, cifar100};
 pub use decode::{image_of, read_image};
 pub use error::DataError;
-pub use folder::{Truth, image_folder, imagenet_classes};
+pub use folder::{
+    ImageFolder, Truth, UnknownClasses, image_folder, imagenet_classes, is_image_name,
+};
 pub use gray_map::GrayMap;
 pub use labels::{Group, Labels};
 pub use loader::{Batch, Batches, Loader};
 pub use normalization::Normalization;
 pub use random::splitmix64;
-pub use sample::{Collection, ImageDataset, Sample, Split};
+pub use sample::{Collection, Files, ImageDataset, Sample, Split};
 pub use shapes::Shapes;
 pub use target::Target;
 pub use transform::{Channels, Placement, Step, Transform, Window};
+pub use twins::{Twins, twins};

@@ -40,7 +40,7 @@ pub(crate) fn permutation(seed: u64, epoch: usize, len: usize) -> Vec<usize> {
 pub(crate) fn shape(seed: u64, split: Split, index: usize) -> Pcg64 {
     let purpose = match split {
         Split::Train => Purpose::ShapesTrain,
-        Split::HeldOut => Purpose::ShapesTest,
+        Split::HeldOut | Split::Test | Split::All => Purpose::ShapesTest,
     };
     generator(purpose, [seed, index as u64, 0])
 }
@@ -50,7 +50,7 @@ pub(crate) fn shape(seed: u64, split: Split, index: usize) -> Pcg64 {
 pub(crate) fn shape_label(seed: u64, split: Split, index: usize, classes: usize) -> usize {
     let purpose = match split {
         Split::Train => Purpose::ShapeLabelsTrain,
-        Split::HeldOut => Purpose::ShapeLabelsTest,
+        Split::HeldOut | Split::Test | Split::All => Purpose::ShapeLabelsTest,
     };
     let mut labels: Vec<usize> = (0..classes).collect();
     labels.shuffle(&mut generator(purpose, [seed, (index / classes) as u64, 0]));

@@ -1,6 +1,7 @@
 //! What every data set yields: an image, what is right for it and, where it is known, where the
 //! object lies.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
@@ -28,8 +29,12 @@ pub type ImageDataset = Arc<dyn Dataset<Sample, DataError>>;
 pub enum Split {
     /// The images to learn from.
     Train,
-    /// The images to measure on, which no training sees.
+    /// The images to choose the epoch by, which no training sees.
     HeldOut,
+    /// The images to measure on at the end, where they lie apart; else those held out.
+    Test,
+    /// Every image of photographs that nobody has split.
+    All,
 }
 
 /// One split of a data set with its labels.
@@ -41,6 +46,19 @@ pub struct Collection {
     pub labels: Labels,
     /// Whether images may have a mask.
     pub masked: bool,
+    /// What a user should know of how the images were found, a sentence each.
+    pub notes: Vec<String>,
+    /// The file of each image, if it has one of its own.
+    pub files: Option<Arc<dyn Files>>,
+}
+
+/// The files of a data set of photographs.
+pub trait Files: Send + Sync {
+    /// Where the image of that index lies.
+    fn path(&self, index: usize) -> PathBuf;
+
+    /// Number of images of each class, before any [limit](Collection::limit).
+    fn counts(&self) -> Vec<usize>;
 }
 
 impl Collection {

@@ -45,6 +45,9 @@ pub enum RunError {
     /// A data set without images.
     #[error("the data set {0} has no images")]
     NoImages(&'static str),
+    /// All images of a data set that always has splits.
+    #[error("the data set {0} has training and test images: all of them are no one split")]
+    OnlySplits(&'static str),
     /// A data set of other numbers of classes than the run.
     #[error("{dataset} has {found}, the run has {expected}: it was trained on another data set")]
     OtherCount {

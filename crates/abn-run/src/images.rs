@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use abn_data::{Collection, Loader, Split, Truth};
+use abn_data::{Collection, DataError, Loader, Split, Truth};
 
 use crate::RunError;
+use crate::datasets::fingerprint;
 use crate::recipe::RunConfig;
 
 /// Images a batch where nothing is trained; the published test batch of CIFAR.
@@ -21,26 +22,67 @@ pub fn together(side: usize, images: usize, photographs: usize) -> usize {
     (pixels / (side * side).max(1)).clamp(1, images)
 }
 
-/// A split of the run's data set; `truth` asks for masks or boxes of its photographs.
+/// What is measured of a data set.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'a> {
+    /// The split; if none is asked for, the held-out images, or all of a folder of photographs that
+    /// has no splits and is not the run's own.
+    pub split: Option<Split>,
+    /// Folder of the data set, if not the run's.
+    pub data: Option<&'a Path>,
+    /// Whether photographs are asked for masks or for boxes.
+    pub truth: Option<Truth>,
+}
+
+/// Images of the run's data set, or of another one with its classes.
 ///
 /// # Errors
-/// The data set is missing, damaged, empty, or has other classes than the run.
-pub fn open_split(
-    config: &RunConfig,
-    split: Split,
-    data: Option<&Path>,
-    truth: Option<Truth>,
-) -> Result<Collection, RunError> {
-    let (dataset, labels) = (config.recipe.dataset, config.recipe.labels.as_deref());
-    let folder = dataset.folder(data, config.data.as_deref())?;
-    let collection = dataset
-        .open(split, folder.as_deref(), labels, truth)
-        .map_err(RunError::DataSet)?;
+/// The data set is missing, damaged, empty, or has classes that the run lacks.
+pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, RunError> {
+    let dataset = config.recipe.dataset;
+    let folder = dataset.folder(choice.data, config.data.as_deref())?;
+    let open = |split| {
+        let (network, labels) = (&config.labels, config.recipe.labels.as_deref());
+        let opened = dataset.open_for(network, split, folder.as_deref(), labels, choice.truth);
+        opened.map_err(RunError::DataSet)
+    };
+    let split = choice.split.unwrap_or(Split::HeldOut);
+    if split == Split::All && !dataset.photographs {
+        return Err(RunError::OnlySplits(dataset.name));
+    }
+    let other = dataset.photographs && choice.split.is_none() && folder != config.data;
+    let collection = match other.then(|| open(Split::All)) {
+        Some(Ok(all)) => unless_own(config, all, open(Split::HeldOut))?,
+        Some(Err(RunError::DataSet(DataError::SplitApart { .. }))) | None => open(split)?,
+        Some(Err(error)) => return Err(error),
+    };
     if collection.samples.is_empty() {
         return Err(RunError::NoImages(dataset.name));
     }
     check_labels(config, &collection)?;
     Ok(collection)
+}
+
+/// All images of a folder without splits, or those held out if it is the run's own data set, moved:
+/// the rest of it was learned.
+fn unless_own(
+    config: &RunConfig,
+    all: Collection,
+    held_out: Result<Collection, RunError>,
+) -> Result<Collection, RunError> {
+    if let Ok(held_out) = held_out {
+        let known = config.images.as_deref().unwrap_or_default();
+        if known.ends_with(&format!("test: {}", fingerprint(&held_out)?)) {
+            return Ok(held_out);
+        }
+    }
+    let count = all.samples.len();
+    let note = format!(
+        "all {count} images are taken: this is not the data set of the run, so none of them is \
+         held out"
+    );
+    let notes = all.notes.iter().cloned().chain([note]).collect();
+    Ok(Collection { notes, ..all })
 }
 
 fn check_labels(config: &RunConfig, collection: &Collection) -> Result<(), RunError> {

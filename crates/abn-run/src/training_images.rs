@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use abn_data::{Collection, Loader, Split};
+use abn_data::{Collection, Loader, Split, twins};
 
 use crate::RunError;
 use crate::datasets::fingerprint;
@@ -55,6 +55,23 @@ impl TrainingImages {
             train,
             test,
         })
+    }
+
+    /// What the images are, a line each: how many of which classes, what is left out, and whether
+    /// what is measured on is learned, too. Nothing of a data set that is always the same.
+    pub fn summary(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (name, images) in [("training", &self.train), ("held out", &self.test)] {
+            lines.extend(counted(name, images));
+        }
+        let notes = self.train.notes.iter().chain(&self.test.notes);
+        for note in notes {
+            if !lines.contains(note) {
+                lines.push(note.clone());
+            }
+        }
+        lines.extend(learned_and_measured(&self.test, &self.train));
+        lines
     }
 
     /// The recipe with batches that the images can fill. A usual size is made smaller, one that was
@@ -110,4 +127,43 @@ impl TrainingImages {
             },
         }
     }
+}
+
+/// How many images of a split there are, and of which class the fewest and the most.
+fn counted(name: &str, images: &Collection) -> Option<String> {
+    let counts = images.files.as_ref()?.counts();
+    let mut classes: Vec<(usize, &String)> =
+        counts.into_iter().zip(images.labels.classes()).collect();
+    classes.sort_by_key(|(count, _)| *count);
+    let (fewest, most) = (classes.first()?, classes.last()?);
+    let all: usize = classes.iter().map(|(count, _)| count).sum();
+    let each = if fewest.0 == most.0 {
+        format!("{} of each", fewest.0)
+    } else {
+        format!(
+            "from {} ({}) to {} ({})",
+            fewest.0, fewest.1, most.0, most.1
+        )
+    };
+    Some(format!(
+        "{name}: {all} images in {} classes, {each}",
+        classes.len()
+    ))
+}
+
+/// A warning of images that are learned from and measured on.
+fn learned_and_measured(test: &Collection, train: &Collection) -> Option<String> {
+    let twins = twins(test, train);
+    if !twins.all {
+        return Some("the splits were not compared for identical files: too many".to_owned());
+    }
+    let [here, there] = twins.first?;
+    Some(format!(
+        "warning: {} of the {} held-out images are training images, too, and flatter the figures: \
+         {} is {}",
+        twins.count,
+        test.samples.len(),
+        here.display(),
+        there.display()
+    ))
 }

@@ -10,10 +10,10 @@ use crate::bad_input::stop_after_first_checkpoint;
 use crate::program::{fails, succeeds};
 use crate::resume::{check_same, remains};
 
-const TRAIN: &str = "train --dataset folder --data photos --arch resnet8 --size 32 --epochs 1 --batch-size 4 --out run";
+pub(crate) const TRAIN: &str = "train --dataset folder --data photos --arch resnet8 --size 32 --epochs 1 --batch-size 4 --out run";
 
 /// So many pictures of the class in `folder`, of every size; the class tells their colour.
-fn class(folder: &Path, color: [u8; 3], count: u32) {
+pub(crate) fn class(folder: &Path, color: [u8; 3], count: u32) {
     fs::create_dir_all(folder).unwrap();
     for index in 0..count {
         let (width, height) = (40 + 9 * (index % 3), 36 + 11 * (index % 4));
@@ -32,11 +32,11 @@ fn classes(folder: &Path, count: u32) {
     class(&folder.join("my dog"), [40, 40, 200], count);
 }
 
-fn parse(text: &str) -> Value {
+pub(crate) fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn config(run: &Path) -> Value {
+pub(crate) fn config(run: &Path) -> Value {
     parse(&fs::read_to_string(run.join("config.json")).unwrap())
 }
 
@@ -95,7 +95,7 @@ fn train_and_val_from_files_to_the_report() {
         path,
         "eval run",
         1,
-        &["class `my cat` where the run has `my dog`", "--data"],
+        &["has a class that the run lacks: my cat", "my dog", "--data"],
     );
     fs::rename(path.join("photos"), path.join("moved")).unwrap();
     fails(path, "eval run", 1, &["photos does not exist", "--data"]);
@@ -211,7 +211,11 @@ fn bad_folders_are_named() {
         path,
         TRAIN,
         1,
-        &["photos/val lacks classes", "photos/train has: n02123045"],
+        &[
+            "photos/val lacks classes",
+            "photos/train has: n02123045",
+            "others: cat",
+        ],
     );
     for (option, expected) in [
         ("--size 7", "8 to 1024"),

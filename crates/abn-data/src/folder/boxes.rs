@@ -7,8 +7,8 @@ use std::path::Path;
 use csv::{ReaderBuilder, StringRecord, Trim};
 use image::{GrayImage, Luma};
 
+use super::text::read_text;
 use crate::DataError;
-use crate::decode::read_bounded;
 
 /// ImageNet's 1.3 million images have boxes in 100 MB.
 const MAX_FILE: u64 = 256 << 20;
@@ -58,12 +58,12 @@ impl Boxes {
     }
 
     fn read(path: &Path) -> Result<Self, DataError> {
-        let bytes = read_bounded(path, MAX_FILE, "a table of boxes")?;
+        let text = read_text(path, MAX_FILE, "a table of boxes")?;
         let delimiter = separator(path).unwrap_or(b'\t');
         let mut table = ReaderBuilder::new()
             .delimiter(delimiter)
             .trim(Trim::All)
-            .from_reader(bytes.as_slice());
+            .from_reader(text.as_bytes());
         let unusable = |line: u64, reason: String| DataError::Table {
             path: path.into(),
             line,
@@ -97,6 +97,11 @@ impl Boxes {
                 .push(corners);
         }
         Ok(Self { of_image })
+    }
+
+    /// Whether the table has a box of the image that may be named in these ways.
+    pub(super) fn names(&self, names: [String; 2]) -> bool {
+        names.iter().any(|name| self.of_image.contains_key(name))
     }
 
     /// The boxes of the image as a mask; `None` if the table names none, or none with a pixel in

@@ -1,14 +1,11 @@
 //! Which images there are: names read from folders and kept in little memory.
 
-use std::ffi::OsString;
-use std::fs::{self, DirEntry};
-use std::io;
 use std::path::Path;
 
+use super::entries::entries;
+use super::left_out::LeftOut;
 use crate::DataError;
 
-/// Endings of the names of images, in any case.
-const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// Folders within a class folder; a link to a folder above would otherwise never end.
 const MOST_LEVELS: usize = 8;
 
@@ -43,6 +40,12 @@ impl Listing {
         self.classes.partition_point(|end| *end <= place)
     }
 
+    /// Number of images of each class.
+    pub(super) fn counts(&self) -> impl Iterator<Item = usize> {
+        let starts = std::iter::once(0).chain(self.classes.iter().copied());
+        starts.zip(&self.classes).map(|(start, end)| end - start)
+    }
+
     /// All places: the first of every class, the second of every class, and so on.
     pub(super) fn by_turns(&self) -> Vec<u32> {
         let starts = std::iter::once(0).chain(self.classes.iter().copied());
@@ -59,27 +62,14 @@ impl Listing {
     }
 }
 
-/// Names of the folders in `root`, sorted. Hidden ones are left out.
-pub(super) fn class_folders(root: &Path) -> Result<Vec<String>, DataError> {
-    let mut folders = vec![];
-    for entry in entries(root)? {
-        if is_folder(&entry)? {
-            folders.push(name_of(&entry)?);
-        }
-    }
-    folders.sort_unstable();
-    Ok(folders)
-}
-
 /// Names of the images of a class below its folder, with `/` between folders, in torchvision's
 /// order: folder by folder, each sorted.
-pub(super) fn images_in(root: &Path, class: &str) -> Result<Vec<String>, DataError> {
-    let folder = root.join(class);
+///
+/// # Errors
+/// A folder cannot be read, or lies too deep.
+pub(super) fn images_in(folder: &Path, left_out: &mut LeftOut) -> Result<Vec<String>, DataError> {
     let mut images = vec![];
-    collect(&folder, "", MOST_LEVELS, &mut images)?;
-    if images.is_empty() {
-        return Err(DataError::EmptyClass { path: folder });
-    }
+    collect(folder, "", MOST_LEVELS, &mut images, left_out)?;
     let place = |name: &String| {
         let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
         (folder.to_owned(), file.to_owned())
@@ -93,66 +83,27 @@ fn collect(
     prefix: &str,
     levels: usize,
     images: &mut Vec<String>,
+    left_out: &mut LeftOut,
 ) -> Result<(), DataError> {
-    for entry in entries(folder)? {
-        if is_folder(&entry)? {
-            if levels == 0 {
-                return Err(DataError::TooDeep {
-                    path: entry.path(),
-                    limit: MOST_LEVELS,
-                });
-            }
-            let inner = format!("{prefix}{}/", name_of(&entry)?);
-            collect(&entry.path(), &inner, levels - 1, images)?;
-        } else if is_image(&entry.file_name()) {
-            images.push(format!("{prefix}{}", name_of(&entry)?));
+    let entries = entries(folder, left_out)?;
+    images.extend(entries.images.iter().map(|name| format!("{prefix}{name}")));
+    for name in entries.folders {
+        let inner = folder.join(&name);
+        if levels == 0 {
+            return Err(DataError::TooDeep {
+                path: inner,
+                limit: MOST_LEVELS,
+            });
         }
+        collect(
+            &inner,
+            &format!("{prefix}{name}/"),
+            levels - 1,
+            images,
+            left_out,
+        )?;
     }
     Ok(())
-}
-
-/// What is in a folder and not hidden.
-fn entries(folder: &Path) -> Result<Vec<DirEntry>, DataError> {
-    let failed = |source: io::Error| DataError::Read {
-        path: folder.into(),
-        source,
-    };
-    let entries: Vec<DirEntry> = fs::read_dir(folder)
-        .map_err(failed)?
-        .collect::<Result<_, _>>()
-        .map_err(failed)?;
-    let hidden = |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
-    Ok(entries.into_iter().filter(|entry| !hidden(entry)).collect())
-}
-
-/// Links are followed; only they cost a look at the file itself.
-fn is_folder(entry: &DirEntry) -> Result<bool, DataError> {
-    let failed = |source: io::Error| DataError::Read {
-        path: entry.path(),
-        source,
-    };
-    let kind = entry.file_type().map_err(failed)?;
-    if kind.is_symlink() {
-        Ok(entry.path().metadata().map_err(failed)?.is_dir())
-    } else {
-        Ok(kind.is_dir())
-    }
-}
-
-fn is_image(name: &OsString) -> bool {
-    let ending = Path::new(name).extension();
-    ending.is_some_and(|ending| {
-        ENDINGS
-            .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
-    })
-}
-
-fn name_of(entry: &DirEntry) -> Result<String, DataError> {
-    entry
-        .file_name()
-        .into_string()
-        .map_err(|_| DataError::FileName { path: entry.path() })
 }
 
 #[cfg(test)]

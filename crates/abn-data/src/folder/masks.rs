@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use image::GrayImage;
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage};
 
 use crate::DataError;
 use crate::decode::read_gray;
@@ -39,23 +40,37 @@ impl Masks {
         })
     }
 
-    /// The mask of the image of that name and size, if there is one.
+    /// Where the mask of an image would lie, below the folder of masks.
+    pub(super) fn path_of(&self, image: &Path) -> PathBuf {
+        self.root.join(image).with_extension("png")
+    }
+
+    /// The mask of the image of that name and size, if there is one. A mask that was drawn on the
+    /// picture as it is stored is turned upright with it.
     pub(super) fn read(
         &self,
         image: &Path,
         size: (u32, u32),
+        orientation: Orientation,
     ) -> Result<Option<GrayImage>, DataError> {
-        let path = self.root.join(image).with_extension("png");
-        let values = match read_gray(&path) {
+        let path = self.path_of(image);
+        let mut values = match read_gray(&path) {
             Err(DataError::Missing { .. }) => return Ok(None),
             read => read?,
         };
         if values.dimensions() != size {
-            return Err(DataError::MaskSize {
-                path,
-                found: values.dimensions(),
-                expected: size,
-            });
+            let found = values.dimensions();
+            let mut mask = DynamicImage::ImageLuma16(values);
+            mask.apply_orientation(orientation);
+            values = mask.into_luma16();
+            if values.dimensions() != size {
+                return Err(DataError::MaskSize {
+                    path,
+                    found,
+                    expected: size,
+                    turned: orientation != Orientation::NoTransforms,
+                });
+            }
         }
         let covered = |value: u16| match self.values {
             Values::Mask => value > 0,

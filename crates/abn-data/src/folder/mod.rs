@@ -2,22 +2,32 @@
 //! `ImageFolder`.
 //!
 //! ```text
-//! DIR/train/CLASS/... + DIR/val/CLASS/...   held out by hand; DIR/test in place of DIR/val
+//! DIR/train/CLASS/... + DIR/val/CLASS/...   held out by hand, and DIR/test/CLASS/... for the end
 //! DIR/images/CLASS/...                      split by seed
 //! DIR/CLASS/...                             split by seed
+//! DIR/labels.csv and the like               as the table says, see `table.rs`
 //!
 //! DIR/masks/CLASS/... or DIR/trimaps/...    where the objects lie; DIR/masks/val/CLASS/... if held out by hand
 //! DIR/boxes.tsv, DIR/head_boxes.csv, ...    the same as boxes: image x0 y0 x1 y1
 //! ```
 //!
+//! Splits go by many names, see `role.rs`. What cannot be understood is refused by its name, for a
+//! split taken for a class gives a fine figure of nothing.
+//!
 //! Classes are the folders sorted by name. Opening a set reads names only; an image is decoded when
 //! it is asked for, in the loader's threads. ImageNet's 1.3 million names take some 50 MB.
 
 mod boxes;
+mod entries;
+mod known;
 mod layout;
+mod left_out;
 mod listing;
 mod masks;
+mod role;
 mod split;
+mod table;
+mod text;
 mod truth;
 mod words;
 
@@ -26,17 +36,36 @@ use std::sync::Arc;
 
 use burn_dataset::Dataset;
 
-use crate::{Collection, DataError, Labels, Sample, Split, Target, read_image};
+use crate::decode::upright;
+use crate::{Collection, DataError, Files, Labels, Sample, Split, Target};
+pub use entries::is_image_name;
+pub use known::UnknownClasses;
 use layout::Layout;
-use listing::{Listing, class_folders, images_in};
+use left_out::LeftOut;
+use listing::Listing;
 use truth::Objects;
 pub use truth::Truth;
 pub use words::imagenet_classes;
 
-/// One split of the photographs in `dir`, laid out in one of the ways above, which is found out.
+/// What is opened of a folder of photographs.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageFolder<'a> {
+    /// The folder, laid out in one of the ways above, which is found out.
+    pub dir: &'a Path,
+    /// Which images.
+    pub split: Split,
+    /// Decides which images are held out where nobody did it by hand.
+    pub seed: u64,
+    /// What is asked for where the objects lie.
+    pub truth: Option<Truth>,
+    /// The classes of a network, to which the folders are matched by name, if they are known.
+    pub classes: Option<&'a Labels>,
+}
+
+/// One split of a folder of photographs.
 ///
 /// Where nothing is held out by hand, one image in five of every class is, at least one; which,
-/// depends on `seed` and the images' names below `dir` alone. Classes are shown in the words of
+/// depends on the seed and the images' names below `dir` alone. Classes are shown in the words of
 /// `classes.tsv`, `synset_words.txt` or `LOC_synset_mapping.txt` in `dir`, else ImageNet's synsets
 /// in those of WordNet, else as their folders are named.
 ///
@@ -46,52 +75,96 @@ pub use words::imagenet_classes;
 /// all classes.
 ///
 /// # Errors
-/// There are no class folders, one is empty or has too few images to split, training and held-out
-/// classes differ, a folder cannot be read, or there are no such masks or boxes as asked for.
-pub fn image_folder(
-    dir: &Path,
-    split: Split,
-    seed: u64,
-    truth: Option<Truth>,
-) -> Result<Collection, DataError> {
-    let layout = Layout::find(dir)?;
-    let root = match &layout {
-        Layout::HeldOut { train, .. } if split == Split::Train => train,
-        Layout::HeldOut { test, .. } => test,
-        Layout::Whole { root } => root,
+/// There are no class folders, one is empty or has too few images to split, held-out images have
+/// classes that the training images lack, the folders are not understood or cannot be read, or
+/// there are no such masks or boxes as asked for.
+pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
+    let ImageFolder {
+        dir,
+        split,
+        seed,
+        truth,
+        classes,
+    } = *request;
+    let mut notes = Vec::new();
+    let layout = Layout::find(dir, &mut notes)?;
+    let names = layout.classes(&mut notes)?;
+    let (place, note) = layout.place(dir, split)?;
+    notes.extend(note);
+    let labels = Labels::one(words::class_words(dir, &names)?);
+    let (labels, names) = match classes {
+        Some(known) => known::matched(dir, known, &labels, names)?,
+        None => (labels, names.into_iter().map(Some).collect()),
     };
-    let folders = layout.classes(split)?;
-    let mut listing = Listing::default();
-    for folder in &folders {
-        let mut images = images_in(root, folder)?;
-        if let Layout::Whole { .. } = layout {
-            images =
-                split::part(images, folder, split, seed).ok_or_else(|| DataError::LoneImage {
-                    path: root.join(folder),
-                })?;
+    let whole = matches!(layout, Layout::Whole(_)) && split != Split::All;
+    let (mut listing, mut left_out, mut folders) = (Listing::default(), LeftOut::default(), vec![]);
+    for name in &names {
+        let name = name.as_deref().unwrap_or_default();
+        let (folder, mut images) = place.images(name, &mut left_out)?;
+        if images.is_empty() && place.classes.contains_key(name) && (whole || split == Split::Train)
+        {
+            let path = place.root.join(folder);
+            return Err(DataError::EmptyClass { path });
+        }
+        if whole && !images.is_empty() {
+            images = split::part(images, &folder, split, seed).ok_or_else(|| {
+                let path = place.root.join(&folder);
+                DataError::LoneImage { path }
+            })?;
         }
         listing.push(images);
+        folders.push(folder);
     }
-    let classes = words::class_words(dir, &folders)?;
-    let objects = Objects::find(dir, root.strip_prefix(dir).unwrap_or(root), truth)?;
-    let masked = objects.known();
-    let photographs = Photographs {
-        root: root.clone(),
+    notes.extend(left_out.notes());
+    notes.extend(without_images(&labels, &listing, split));
+    let objects = Objects::find(
+        dir,
+        place.root.strip_prefix(dir).unwrap_or(&place.root),
+        truth,
+    )?;
+    let photographs = Arc::new(Photographs {
+        root: place.root.clone(),
         folders,
         order: listing.by_turns(),
         listing,
         objects,
-    };
+    });
+    notes.extend(photographs.objects_that_fit_nothing());
     Ok(Collection {
-        samples: Arc::new(photographs),
-        labels: Labels::one(classes),
-        masked,
+        masked: photographs.objects.known(),
+        samples: photographs.clone(),
+        labels,
+        notes,
+        files: Some(photographs),
     })
+}
+
+/// Which classes have no image, in a line.
+fn without_images(labels: &Labels, listing: &Listing, split: Split) -> Option<String> {
+    const NAMED: usize = 8;
+    let empty: Vec<&str> = labels
+        .classes()
+        .zip(listing.counts())
+        .filter_map(|(class, count)| (count == 0).then_some(class.as_str()))
+        .collect();
+    if empty.is_empty() || split == Split::Train {
+        return None;
+    }
+    let more = match empty.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = empty[..empty.len().min(NAMED)].join(", ");
+    let (without, all) = (empty.len(), labels.count());
+    Some(format!(
+        "{without} of {all} classes have no images here: {named}{more}"
+    ))
 }
 
 /// Images by name, decoded when asked for.
 struct Photographs {
     root: PathBuf,
+    /// What the names of each class begin with.
     folders: Vec<String>,
     listing: Listing,
     /// Place in the listing of each sample.
@@ -99,16 +172,32 @@ struct Photographs {
     objects: Objects,
 }
 
+impl Photographs {
+    /// Class of a sample, and its path below the root.
+    fn named(&self, index: usize) -> (usize, PathBuf) {
+        let place = self.order[index] as usize;
+        let class = self.listing.class_of(place);
+        (
+            class,
+            Path::new(&self.folders[class]).join(self.listing.name(place)),
+        )
+    }
+
+    /// Where the objects lie is said of no image: then its words are of others.
+    fn objects_that_fit_nothing(&self) -> Option<String> {
+        let names = (0..self.order.len()).map(|index| self.named(index).1);
+        self.objects.fits_nothing(names)
+    }
+}
+
 impl Dataset<Sample, DataError> for Photographs {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
-        let place = self.order[index] as usize;
-        let label = self.listing.class_of(place);
-        let name = Path::new(&self.folders[label]).join(self.listing.name(place));
-        let image = read_image(&self.root.join(&name))?;
-        let mask = self.objects.of(&name, image.dimensions())?;
+        let (class, name) = self.named(index);
+        let (image, orientation) = upright(&self.root.join(&name))?;
+        let mask = self.objects.of(&name, image.dimensions(), orientation)?;
         Ok(Sample {
             image,
-            target: Target::class(label),
+            target: Target::class(class),
             mask,
         })
     }
@@ -118,5 +207,17 @@ impl Dataset<Sample, DataError> for Photographs {
     }
 }
 
+impl Files for Photographs {
+    fn path(&self, index: usize) -> PathBuf {
+        self.root.join(self.named(index).1)
+    }
+
+    fn counts(&self) -> Vec<usize> {
+        self.listing.counts().collect()
+    }
+}
+
+#[cfg(test)]
+mod layout_tests;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ fn write(path: &Path, red: u8) {
         .unwrap();
 }
 
-fn tree(files: &[(&str, u8)]) -> TempDir {
+pub(super) fn tree(files: &[(&str, u8)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     files
         .iter()
@@ -26,12 +26,12 @@ fn tree(files: &[(&str, u8)]) -> TempDir {
     dir
 }
 
-fn classes(collection: &Collection) -> &[String] {
+pub(super) fn classes(collection: &Collection) -> &[String] {
     collection.labels.only().unwrap()
 }
 
 /// Label and red of every sample.
-fn samples(collection: &Collection) -> Vec<(usize, u8)> {
+pub(super) fn samples(collection: &Collection) -> Vec<(usize, u8)> {
     let sample = |index| collection.samples.get(index).unwrap();
     (0..collection.samples.len())
         .map(|index| {
@@ -43,12 +43,20 @@ fn samples(collection: &Collection) -> Vec<(usize, u8)> {
         .collect()
 }
 
+/// Opens a split with nothing asked for.
+pub(super) fn open(dir: &Path, split: Split, seed: u64) -> Result<Collection, DataError> {
+    image_folder(&ImageFolder {
+        dir,
+        split,
+        seed,
+        truth: None,
+        classes: None,
+    })
+}
+
 #[track_caller]
-fn refused(dir: &Path, split: Split, words: &[&str]) {
-    let error = image_folder(dir, split, 0, None)
-        .err()
-        .expect("an error")
-        .to_string();
+pub(super) fn refused(dir: &Path, split: Split, words: &[&str]) {
+    let error = open(dir, split, 0).err().expect("an error").to_string();
     words
         .iter()
         .for_each(|word| assert!(error.contains(word), "no `{word}` in: {error}"));
@@ -67,17 +75,17 @@ fn held_out_folders_are_taken_as_they_are() {
         ("val/dog/w.png", 6),
     ]);
     fs::write(dir.path().join("train/cat/notes.txt"), "no image").unwrap();
-    let train = image_folder(dir.path(), Split::Train, 0, None).unwrap();
+    let train = open(dir.path(), Split::Train, 0).unwrap();
     assert_eq!(classes(&train), ["cat", "dog"]);
     // The first of every class, then the second; within a class, files come before folders.
     assert_eq!(samples(&train), [(0, 1), (1, 2), (1, 3), (1, 4)]);
     assert_eq!(
-        samples(&image_folder(dir.path(), Split::HeldOut, 0, None).unwrap()),
+        samples(&open(dir.path(), Split::HeldOut, 0).unwrap()),
         [(0, 5), (1, 6)]
     );
     fs::rename(dir.path().join("val"), dir.path().join("test")).unwrap();
     assert_eq!(
-        samples(&image_folder(dir.path(), Split::HeldOut, 0, None).unwrap()),
+        samples(&open(dir.path(), Split::HeldOut, 0).unwrap()),
         [(0, 5), (1, 6)]
     );
 }
@@ -103,8 +111,7 @@ fn whole(prefix: &str) -> TempDir {
 #[test]
 fn one_folder_is_split_by_seed_in_every_class() {
     let (here, there) = (whole(""), whole(""));
-    let split =
-        |dir: &TempDir, split, seed| samples(&image_folder(dir.path(), split, seed, None).unwrap());
+    let split = |dir: &TempDir, split, seed| samples(&open(dir.path(), split, seed).unwrap());
     let (train, test) = (
         split(&here, Split::Train, 1),
         split(&here, Split::HeldOut, 1),
@@ -126,7 +133,7 @@ fn one_folder_is_split_by_seed_in_every_class() {
     );
     // A class may be called train.
     assert_eq!(
-        classes(&image_folder(here.path(), Split::Train, 1, None).unwrap()),
+        classes(&open(here.path(), Split::Train, 1).unwrap()),
         ["tabby", "train"]
     );
     // The same images in images/ are split in the same way.
@@ -141,7 +148,7 @@ fn masks_lie_beside_the_images() {
         let path = dir.path().join(folder).join("n02123045");
         fs::create_dir_all(&path).unwrap();
         (0..10).for_each(|index| values.save(path.join(format!("{index}.png"))).unwrap());
-        let test = image_folder(dir.path(), Split::HeldOut, 1, None).unwrap();
+        let test = open(dir.path(), Split::HeldOut, 1).unwrap();
         for index in 0..3 {
             let sample = test.samples.get(index).unwrap();
             let row = sample.mask.map(|mask| mask.into_raw()[4..8].to_vec());
@@ -155,19 +162,24 @@ fn masks_lie_beside_the_images() {
     let deep = image::ImageBuffer::<Luma<u16>, _>::from_pixel(4, 3, Luma([1_u16]));
     let deep_mask = dir.path().join("masks/n02123045/0.png");
     deep.save(&deep_mask).unwrap();
+    let upright = image::metadata::Orientation::NoTransforms;
     let masks = Masks::find(dir.path(), Path::new("images")).unwrap();
     let name = Path::new("n02123045/0.png");
     assert_eq!(
-        masks.read(name, (4, 3)).unwrap().unwrap().into_raw(),
+        masks
+            .read(name, (4, 3), upright)
+            .unwrap()
+            .unwrap()
+            .into_raw(),
         [255; 12]
     );
-    let error = masks.read(name, (4, 4)).unwrap_err().to_string();
+    let error = masks.read(name, (4, 4), upright).unwrap_err().to_string();
     assert!(
         error.contains("0.png has 4x3 pixels: expected 4x4"),
         "{error}"
     );
     fs::write(deep_mask, "no image").unwrap();
-    assert!(masks.read(name, (4, 3)).is_err());
+    assert!(masks.read(name, (4, 3), upright).is_err());
 }
 
 #[test]
@@ -209,18 +221,18 @@ fn what_is_no_data_set_is_refused() {
     refused(
         dir.path(),
         Split::Train,
-        &["val lacks classes that ", "train has: b"],
+        &["val lacks classes that ", "train has: b", "others: c"],
     );
     write(&dir.path().join("val/b/1.png"), 0);
     refused(
         dir.path(),
         Split::HeldOut,
-        &["train lacks classes that ", "val has: c"],
+        &["val lacks classes that ", "others: c"],
     );
     // Held-out images alone can be measured on, not learned from.
     fs::remove_dir_all(dir.path().join("train")).unwrap();
     assert_eq!(
-        classes(&image_folder(dir.path(), Split::HeldOut, 0, None).unwrap()),
+        classes(&open(dir.path(), Split::HeldOut, 0).unwrap()),
         ["a", "b", "c"]
     );
     refused(
@@ -239,7 +251,7 @@ fn a_damaged_image_is_found_when_it_is_read() {
         ("val/b/1.png", 0),
     ]);
     fs::write(dir.path().join("train/b/1.png"), "no image").unwrap();
-    let train = image_folder(dir.path(), Split::Train, 0, None).unwrap();
+    let train = open(dir.path(), Split::Train, 0).unwrap();
     assert!(train.samples.get(0).is_ok());
     let error = train.samples.get(1).unwrap_err().to_string();
     assert!(error.contains("1.png is not an image"), "{error}");
@@ -258,7 +270,7 @@ fn links_are_followed_and_their_circles_end() {
     fs::rename(dir.path().join("elsewhere"), outside.path().join("b")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("b"), dir.path().join("b")).unwrap();
     assert_eq!(
-        classes(&image_folder(dir.path(), Split::Train, 0, None).unwrap()),
+        classes(&open(dir.path(), Split::Train, 0).unwrap()),
         ["a", "b"]
     );
     std::os::unix::fs::symlink(dir.path(), dir.path().join("a/circle")).unwrap();
@@ -275,10 +287,7 @@ fn datasets() -> PathBuf {
 #[ignore = "needs ../shared/datasets unpacked under datasets/"]
 fn the_real_pets_open_with_their_trimaps() {
     let dir = datasets().join("pets3-320");
-    let (train, test) = (
-        image_folder(&dir, Split::Train, 1, None),
-        image_folder(&dir, Split::HeldOut, 1, None),
-    );
+    let (train, test) = (open(&dir, Split::Train, 1), open(&dir, Split::HeldOut, 1));
     let (train, test) = (train.unwrap(), test.unwrap());
     assert_eq!(
         classes(&train),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use image::GrayImage;
+use image::metadata::Orientation;
 
 use super::boxes::{Boxes, name_in_table};
 use super::masks::Masks;
@@ -36,12 +37,9 @@ impl Objects {
     /// # Errors
     /// There is no such thing in `dir`, or it cannot be read.
     pub(super) fn find(dir: &Path, within: &Path, asked: Option<Truth>) -> Result<Self, DataError> {
-        // Beside class folders that lie in `dir` itself, `masks` is one of them.
-        let apart = within != Path::new("");
-        let masks = if apart && asked != Some(Truth::Boxes) {
-            Masks::find(dir, within)
-        } else {
-            None
+        let masks = match asked {
+            Some(Truth::Boxes) => None,
+            _ => Masks::find(dir, within),
         };
         let found = match (masks, asked) {
             (Some(masks), _) => Self::Masks(masks),
@@ -61,7 +59,35 @@ impl Objects {
         !matches!(self, Self::Unknown)
     }
 
-    /// The object of the image of that name, from the class folders on, and size.
+    /// What to say if there are masks or boxes, and none of them is of any of these images.
+    pub(super) fn fits_nothing(&self, images: impl Iterator<Item = PathBuf>) -> Option<String> {
+        let mut images = images.peekable();
+        let first = images.peek()?.clone();
+        match self {
+            Self::Unknown => None,
+            Self::Masks(masks) => {
+                let fits = images.any(|image| masks.path_of(&image).exists());
+                (!fits).then(|| {
+                    format!(
+                        "none of the masks is called as an image: looked for {} and so on",
+                        masks.path_of(&first).display()
+                    )
+                })
+            }
+            Self::Boxes(boxes, within) => {
+                let fits = images.any(|image| boxes.names(names_of(&image, within)));
+                (!fits).then(|| {
+                    format!(
+                        "the table of boxes names no image: looked for {} and so on",
+                        name_in_table(&within.join(&first))
+                    )
+                })
+            }
+        }
+    }
+
+    /// The object of the image of that name, from the class folders on, and size, which had to be
+    /// turned upright by that orientation.
     ///
     /// # Errors
     /// A mask cannot be read or has another size.
@@ -69,16 +95,22 @@ impl Objects {
         &self,
         image: &Path,
         size: (u32, u32),
+        orientation: Orientation,
     ) -> Result<Option<GrayImage>, DataError> {
         match self {
             Self::Unknown => Ok(None),
-            Self::Masks(masks) => masks.read(image, size),
+            Self::Masks(masks) => masks.read(image, size, orientation),
             Self::Boxes(boxes, within) => {
-                let names = [name_in_table(&within.join(image)), name_in_table(image)];
-                Ok(boxes.mask([&names[0], &names[1]], size))
+                let [long, short] = names_of(image, within);
+                Ok(boxes.mask([&long, &short], size))
             }
         }
     }
+}
+
+/// What a table may call an image: by its path from the table's folder, or from that of the classes.
+fn names_of(image: &Path, within: &Path) -> [String; 2] {
+    [name_in_table(&within.join(image)), name_in_table(image)]
 }
 
 fn missing(dir: &Path, asked: Truth) -> DataError {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::text::read_text;
 use crate::DataError;
-use crate::decode::read_bounded;
 
 /// The 1,000 synsets of ILSVRC 2012 with the words of WordNet 3.0 (Princeton University, see
 /// WORDNET-LICENSE.txt), one a line, sorted: the order of the logits of every ImageNet network.
@@ -37,13 +37,13 @@ pub(super) fn class_words(dir: &Path, folders: &[String]) -> Result<Vec<String>,
 /// The content of the file that names the classes; empty if there is none.
 fn given_words(dir: &Path) -> Result<String, DataError> {
     for name in FILES {
-        match read_bounded(
+        match read_text(
             &dir.join(name),
             MAX_FILE,
             "a class folder and its name, one a line",
         ) {
             Err(DataError::Missing { .. }) => {}
-            read => return Ok(String::from_utf8_lossy(&read?).into_owned()),
+            text => return text,
         }
     }
     Ok(String::new())

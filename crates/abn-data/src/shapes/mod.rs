@@ -57,6 +57,8 @@ impl Shapes {
             samples: Arc::new(self),
             labels: Labels::one(Form::ALL.iter().map(|form| form.name().into()).collect()),
             masked: true,
+            notes: vec![],
+            files: None,
         }
     }
 

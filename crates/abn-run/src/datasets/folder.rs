@@ -1,6 +1,6 @@
 //! One's own photographs.
 
-use abn_data::{Collection, DataError, image_folder};
+use abn_data::{Collection, DataError, ImageFolder, image_folder};
 
 use super::{DataSet, Place, Request};
 use crate::recipe::defaults::{Defaults, Falls};
@@ -12,7 +12,7 @@ const SPLIT_SEED: u64 = 2019;
 /// A few hundred to some thousand photographs: small batches, so that there are enough steps.
 pub static FOLDER: DataSet = DataSet {
     name: "folder",
-    about: "Your photographs: one folder a class, split by chance, or train/ and val/ (needs --data)",
+    about: "Your photographs: one folder a class, split by chance, or train/ with val/ or test/ (needs --data)",
     place: Place::Anywhere,
     photographs: true,
     labels: &[],
@@ -30,5 +30,11 @@ pub static FOLDER: DataSet = DataSet {
 };
 
 pub(super) fn open(request: &Request) -> Result<Collection, DataError> {
-    image_folder(request.folder, request.split, SPLIT_SEED, request.truth)
+    image_folder(&ImageFolder {
+        dir: request.folder,
+        split: request.split,
+        seed: SPLIT_SEED,
+        truth: request.truth,
+        classes: request.classes,
+    })
 }

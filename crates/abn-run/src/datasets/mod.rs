@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use abn_core::backbone::Family;
-use abn_data::{Collection, DataError, Split, Truth};
+use abn_data::{Collection, DataError, Labels, Split, Truth};
 
 pub use self::cifar10::CIFAR10;
 pub use self::cifar100::CIFAR100;
@@ -75,6 +75,8 @@ pub struct Request<'a> {
     pub labels: Option<&'a str>,
     /// Whether photographs are asked for masks or for boxes.
     pub truth: Option<Truth>,
+    /// The classes of a network, to which those of photographs are matched by name.
+    pub classes: Option<&'a Labels>,
 }
 
 impl DataSet {
@@ -150,12 +152,35 @@ impl DataSet {
         truth: Option<Truth>,
     ) -> Result<Collection, DataError> {
         let usual = || self.usual_folder().unwrap_or_default();
-        let folder = folder.map_or_else(usual, Path::to_owned);
         (self.open)(&Request {
             split,
-            folder: &folder,
+            folder: &folder.map_or_else(usual, Path::to_owned),
             labels,
             truth,
+            classes: None,
+        })
+    }
+
+    /// Opens one split for a network with these labels: the classes of photographs are matched to
+    /// them by name, and some may have no images.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or the network lacks a class.
+    pub fn open_for(
+        &self,
+        network: &Labels,
+        split: Split,
+        folder: Option<&Path>,
+        labels: Option<&str>,
+        truth: Option<Truth>,
+    ) -> Result<Collection, DataError> {
+        let usual = || self.usual_folder().unwrap_or_default();
+        (self.open)(&Request {
+            split,
+            folder: &folder.map_or_else(usual, Path::to_owned),
+            labels,
+            truth,
+            classes: Some(network),
         })
     }
 }

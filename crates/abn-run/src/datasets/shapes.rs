@@ -34,7 +34,7 @@ fn open(request: &Request) -> Result<Collection, DataError> {
     let [train, held_out] = IMAGES;
     let count = match request.split {
         Split::Train => train,
-        Split::HeldOut => held_out,
+        Split::HeldOut | Split::Test | Split::All => held_out,
     };
     Ok(Shapes::new(SEED, request.split, count).collection())
 }

@@ -19,7 +19,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use self::values::{
-    assignment, count, deviations, factor, fraction, images, positive, rgb, seconds, side, steps,
+    assignment, count, deviations, factor, fraction, images, means, positive, seconds, side, steps,
     workers,
 };
 
@@ -93,9 +93,9 @@ pub struct SplitArgs {
     /// Folder of the data set [default: the run's, of several the first one's]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Which images
-    #[arg(long, value_enum, default_value_t = SplitName::Test)]
-    pub split: SplitName,
+    /// Which images [default: held-out; all of another folder than the run's that has no splits]
+    #[arg(long, value_enum)]
+    pub split: Option<SplitName>,
     /// Threads that load images
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
     pub workers: usize,
@@ -120,9 +120,9 @@ pub struct InputArgs {
     #[arg(long, value_name = "N", value_parser = side)]
     pub size: Option<u32>,
     /// Mean of the inputs in [0, 1], per colour [default: the data set's]
-    #[arg(long, value_name = "R,G,B", value_parser = rgb)]
+    #[arg(long, value_name = "R,G,B", value_parser = means)]
     pub mean: Option<[f32; 3]>,
-    /// Standard deviation of the inputs, per colour [default: the data set's]
+    /// Standard deviation of the inputs in [0, 1], per colour [default: the data set's]
     #[arg(long, value_name = "R,G,B", value_parser = deviations)]
     pub std: Option<[f32; 3]>,
 }
@@ -236,19 +236,33 @@ pub struct EvalArgs {
 /// Splits by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SplitName {
-    /// Held-out images
+    /// Images that no training sees and that choose the best epoch
+    #[value(alias = "val", alias = "validation")]
+    HeldOut,
+    /// Images of test/, where they lie apart; else those held out
     Test,
     /// Training images, without augmentation
     Train,
+    /// Every image of a folder without splits
+    All,
 }
 
 impl SplitName {
     /// The split that is called so.
     pub fn split(self) -> Split {
         match self {
-            Self::Test => Split::HeldOut,
+            Self::HeldOut => Split::HeldOut,
+            Self::Test => Split::Test,
             Self::Train => Split::Train,
+            Self::All => Split::All,
         }
+    }
+}
+
+impl SplitArgs {
+    /// The split that was asked for.
+    pub fn asked(&self) -> Option<Split> {
+        self.split.map(SplitName::split)
     }
 }
 

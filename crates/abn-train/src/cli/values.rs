@@ -70,8 +70,34 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
     })
 }
 
+/// What to do with figures such as 123.675, which other programs use.
+const OF_BYTES: &str = "of values from 0 to 255, divide by 255";
+
+/// The mean of each colour, from 0 to 1.
+pub(super) fn means(text: &str) -> Result<[f32; 3], String> {
+    let numbers = rgb(text)?;
+    if numbers.iter().all(|number| (0.0..=1.0).contains(number)) {
+        return Ok(numbers);
+    }
+    Err(format!(
+        "`{text}` is not three numbers from 0 to 1; {OF_BYTES}"
+    ))
+}
+
+/// The standard deviation of each colour, above 0 and at most 1.
+pub(super) fn deviations(text: &str) -> Result<[f32; 3], String> {
+    let numbers = rgb(text)?;
+    let possible = |number: &f32| *number > 0.0 && *number <= 1.0;
+    if numbers.iter().all(possible) {
+        return Ok(numbers);
+    }
+    Err(format!(
+        "`{text}` is not three numbers above 0 and up to 1; {OF_BYTES}"
+    ))
+}
+
 /// Three comma-separated numbers.
-pub(super) fn rgb(text: &str) -> Result<[f32; 3], String> {
+fn rgb(text: &str) -> Result<[f32; 3], String> {
     let numbers: Vec<f32> = text
         .split(',')
         .map(|number| number.trim().parse())
@@ -80,19 +106,6 @@ pub(super) fn rgb(text: &str) -> Result<[f32; 3], String> {
     numbers
         .try_into()
         .map_err(|_| format!("`{text}` is not three numbers such as 0.485,0.456,0.406"))
-}
-
-/// Three comma-separated positive numbers.
-pub(super) fn deviations(text: &str) -> Result<[f32; 3], String> {
-    let numbers = rgb(text)?;
-    let positive = numbers
-        .iter()
-        .all(|number| number.is_finite() && *number > 0.0);
-    if positive {
-        Ok(numbers)
-    } else {
-        Err(format!("`{text}` is not three positive numbers"))
-    }
 }
 
 #[cfg(test)]

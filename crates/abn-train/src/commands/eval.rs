@@ -1,14 +1,14 @@
 //! `abn eval`: accuracy of a run on its data set.
 
 use abn_data::Split;
-use abn_run::images::{open_split, plain_loader};
+use abn_run::images::plain_loader;
 use abn_run::measure::classification::Classification;
 use abn_run::measure::records::{MapHealth, Summary};
 use abn_run::measure::task::{Measured, Task};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::{figures, open};
+use super::{figures, images, open};
 use crate::cli::EvalArgs;
 use crate::terminal;
 
@@ -25,9 +25,8 @@ struct Evaluation {
 /// The run or its data set is missing or damaged.
 pub fn run(args: EvalArgs) -> Result<()> {
     let session = open(&args.run, &args.network)?;
-    let split = args.images.split.split();
-    let mut collection = open_split(&session.config, split, args.images.data.as_deref(), None)?;
-    if let (Split::Train, Some(limit)) = (split, session.config.recipe.limit) {
+    let mut collection = images(&session.config, &args.images, None)?;
+    if let (Some(Split::Train), Some(limit)) = (args.images.asked(), session.config.recipe.limit) {
         collection = collection.limit(limit);
     }
     let loader = plain_loader(&session.config, &collection, args.images.workers);

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abn_data::is_image_name;
 use anyhow::{Context, Result, ensure};
 use glob::MatchOptions;
 
@@ -75,7 +76,7 @@ fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     images_below(folder, DEEPEST, &mut images)?;
     ensure!(
         !images.is_empty(),
-        "`{}` has no .png, .jpg or .jpeg files",
+        "`{}` has no image files such as .png or .jpg",
         folder.display()
     );
     images.sort();
@@ -97,13 +98,6 @@ fn images_below(folder: &Path, levels: usize, images: &mut Vec<PathBuf>) -> Resu
         }
     }
     Ok(())
-}
-
-fn is_image_name(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_lowercase());
-    extension.is_some_and(|extension| ["png", "jpg", "jpeg"].contains(&extension.as_str()))
 }
 
 #[cfg(test)]
@@ -146,7 +140,7 @@ mod tests {
             ["b/notes.txt", "absent.png"]
         );
         let error = found(&["b/notes.txt"], &["b"]).unwrap_err().to_string();
-        assert!(error.contains("has no .png"), "{error}");
+        assert!(error.contains("has no image files"), "{error}");
     }
 
     #[test]

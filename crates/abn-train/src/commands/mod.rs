@@ -16,17 +16,35 @@ pub mod train;
 
 use std::path::Path;
 
+use abn_data::{Collection, Truth};
+use abn_run::images::{Choice, open_images};
 use abn_run::measure::records::Figures;
+use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
 use anyhow::Result;
 
-use crate::cli::NetworkArgs;
+use crate::cli::{NetworkArgs, SplitArgs};
 use crate::device;
+use crate::terminal;
 
 /// The run at that path with the weights and on the device asked for.
 fn open(run: &Path, network: &NetworkArgs) -> Result<Session> {
     let device = device::open(network.device.as_deref())?;
     Ok(Session::open(run, network.checkpoint, device)?)
+}
+
+/// The images that are asked for; says what is to be known of them.
+fn images(config: &RunConfig, args: &SplitArgs, truth: Option<Truth>) -> Result<Collection> {
+    let images = open_images(
+        config,
+        Choice {
+            split: args.asked(),
+            data: args.data.as_deref(),
+            truth,
+        },
+    )?;
+    images.notes.iter().for_each(|note| terminal::note(note));
+    Ok(images)
 }
 
 /// All figures in a line.

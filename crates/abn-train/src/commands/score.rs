@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use abn_core::explain::{Method, Part};
-use abn_data::{Collection, Loader, Truth};
+use abn_data::{Collection, Loader, Split, Truth};
 use abn_explain::method::chosen;
 use abn_explain::score::{Examiner, Plan, Scores, Store, table};
 use abn_pages::{ScorePage, render_scores};
 use abn_run::class_name::group_of;
 use abn_run::datasets::{fingerprint, fingerprint_of_objects};
 use abn_run::folder::files::write_atomically;
-use abn_run::images::{open_split, plain_loader};
+use abn_run::images::plain_loader;
 use abn_run::session::Session;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::open;
-use crate::cli::{ScoreArgs, SplitName, TruthName};
+use crate::cli::{ScoreArgs, TruthName};
 use crate::interrupt::Interrupt;
 use crate::terminal;
 use crate::train::trainer::Ending;
@@ -82,13 +82,7 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
         truth.is_none() || has_choice,
         "--truth is for photographs with masks or boxes beside them: leave it out"
     );
-    Ok(open_split(
-        &session.config,
-        args.images.split.split(),
-        args.images.data.as_deref(),
-        truth,
-    )?
-    .limit(args.limit))
+    Ok(super::images(&session.config, &args.images, truth)?.limit(args.limit))
 }
 
 fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {
@@ -143,7 +137,7 @@ fn conclude(
     let files = [PAGE, SUMMARY, TABLE].map(|name| out.join(name));
     let page = ScorePage {
         title: format!("How good the explanations of {} are", args.run.display()),
-        subtitle: subtitle(session, plan, &scores, args.images.split),
+        subtitle: subtitle(session, plan, &scores, args.images.asked()),
         scores: scores.clone(),
         parts: parts.to_vec(),
         sentences: sentences.clone(),
@@ -176,11 +170,11 @@ fn conclude(
 }
 
 /// What was measured, in a line.
-fn subtitle(session: &Session, plan: &Plan, scores: &Scores, split: SplitName) -> String {
-    let split = if split == SplitName::Test {
-        "test"
-    } else {
-        "training"
+fn subtitle(session: &Session, plan: &Plan, scores: &Scores, split: Option<Split>) -> String {
+    let split = match split {
+        Some(Split::Train) => "training",
+        Some(Split::All) => "labelled",
+        _ => "test",
     };
     let objects = match &plan.objects {
         Some(_) => format!(", the object known in {}", scores.with_object),

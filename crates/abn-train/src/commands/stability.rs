@@ -12,7 +12,6 @@ use abn_pages::{Example, StabilityPage, render_stability};
 use abn_run::class_name::group_of;
 use abn_run::folder::FolderError;
 use abn_run::folder::files::write_atomically;
-use abn_run::images::open_split;
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
 use anyhow::{Context, Result};
@@ -20,7 +19,7 @@ use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::cli::StabilityArgs;
+use crate::cli::{SplitName, StabilityArgs};
 use crate::device;
 use crate::terminal;
 
@@ -54,8 +53,7 @@ pub fn run(args: StabilityArgs) -> Result<()> {
     let device = device::open(args.network.device.as_deref())?;
     let configs = open_configs(&args.runs)?;
     let query = query(&args, &configs)?;
-    let (split, folder) = (args.images.split.split(), args.images.data.as_deref());
-    let images = open_split(&configs[0], split, folder, None)?.limit(args.limit);
+    let images = super::images(&configs[0], &args.images, None)?.limit(args.limit);
     let group = group_of(&images.labels, query.group.as_deref())?;
     let classes = &images.labels.groups()[group].classes;
     if let Some(out) = &args.out {
@@ -138,7 +136,7 @@ fn print(
             scale: query.scale,
             group: query.group.as_deref(),
             dataset: config.data_title(),
-            split: &name_of(&args.images.split),
+            split: &name_of(&args.images.split.unwrap_or(SplitName::Test)),
             report,
         });
     }
@@ -172,7 +170,7 @@ fn headline(
             .collect::<String>(),
         report.runs.len(),
         report.images,
-        name_of(&args.images.split),
+        name_of(&args.images.split.unwrap_or(SplitName::Test)),
         config.data_title(),
         report.threshold,
         if query.scale == MapScale::Raw {

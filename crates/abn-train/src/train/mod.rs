@@ -75,6 +75,10 @@ pub fn train(
         options.save_every,
     )?;
     announce(config, run, &loaders, trainer.progress(), &device);
+    images
+        .summary()
+        .iter()
+        .for_each(|line| terminal::note(line));
     if trainer.train()? == Ending::Interrupted {
         return Ok(None);
     }

@@ -1,0 +1,78 @@
+//! Files in the folders of a data set that are no part of it, counted by their endings.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+/// Endings of pictures of kinds that are not read.
+const PICTURES: [&str; 24] = [
+    "apng", "arw", "avif", "cr2", "cr3", "dcm", "dng", "exr", "hdr", "heic", "heif", "ico", "j2k",
+    "jp2", "jxl", "nef", "orf", "pcx", "psd", "raf", "rw2", "svg", "tga", "xcf",
+];
+/// Names of endings that are listed.
+const LISTED: usize = 4;
+
+/// What is left out of a split.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LeftOut {
+    pictures: BTreeMap<String, usize>,
+    /// Where they lie.
+    folders: BTreeSet<PathBuf>,
+    others: BTreeMap<String, usize>,
+}
+
+impl LeftOut {
+    /// Counts a file of that folder.
+    pub(super) fn file(&mut self, folder: &Path, name: &Path) {
+        let ending = name.extension().map(OsStr::to_ascii_lowercase);
+        let ending = ending.map(|ending| ending.to_string_lossy().into_owned());
+        match ending {
+            Some(ending) if PICTURES.contains(&ending.as_str()) => {
+                self.folders.insert(folder.to_owned());
+                *self.pictures.entry(format!(".{ending}")).or_default() += 1;
+            }
+            Some(ending) => *self.others.entry(format!(".{ending}")).or_default() += 1,
+            None => *self.others.entry("without ending".to_owned()).or_default() += 1,
+        }
+    }
+
+    /// A line for each kind of what is left out.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.pictures.is_empty() {
+            let folders = match self.folders.len() {
+                1 => "1 folder".to_owned(),
+                count => format!("{count} folders"),
+            };
+            notes.push(format!(
+                "{} pictures in {folders} are left out, their kind is not read: {}; convert them",
+                self.pictures.values().sum::<usize>(),
+                counted(&self.pictures)
+            ));
+        }
+        if !self.others.is_empty() {
+            notes.push(format!(
+                "{} files that are no images are left out: {}",
+                self.others.values().sum::<usize>(),
+                counted(&self.others)
+            ));
+        }
+        notes
+    }
+}
+
+/// `3 .txt, 1 .xml`, the most frequent first.
+fn counted(kinds: &BTreeMap<String, usize>) -> String {
+    let mut kinds: Vec<(&String, &usize)> = kinds.iter().collect();
+    kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let more = kinds.len().saturating_sub(LISTED);
+    let mut shown: Vec<String> = kinds
+        .iter()
+        .take(LISTED)
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    if more > 0 {
+        shown.push(format!("{more} more kinds"));
+    }
+    shown.join(", ")
+}

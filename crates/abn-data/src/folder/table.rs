@@ -1,0 +1,510 @@
+//! Labels from tables and lists beside the images: which image is of which class, and in which
+//! split.
+//!
+//! ```text
+//! labels.csv, metadata.tsv, ...              columns image and label, and perhaps split
+//! train.csv + val.csv or test.csv            the same, a table a split
+//! val/val_annotations.txt                    Tiny-ImageNet
+//! val.txt, LOC_val_solution.csv, ...         ImageNet's flat val/
+//! images.txt, image_class_labels.txt, ...    CUB-200-2011
+//! annotations/trainval.txt, test.txt         Oxford-IIIT pets
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use csv::{ReaderBuilder, Trim};
+
+use super::entries::is_image_name;
+use super::layout::{Images, Layout, Place};
+use super::role::{Role, role_of};
+use super::text::read_text;
+use crate::DataError;
+
+/// ImageNet's 1.3 million images have a list of 60 MB.
+const MAX_FILE: u64 = 256 << 20;
+/// Columns that may name the image, in order of preference.
+const IMAGE: [&str; 12] = [
+    "image",
+    "image_path",
+    "image_name",
+    "image_id",
+    "img",
+    "file",
+    "file_name",
+    "filename",
+    "filepath",
+    "path",
+    "name",
+    "id",
+];
+/// Columns that may name the class.
+const LABEL: [&str; 9] = [
+    "label",
+    "class",
+    "class_name",
+    "label_name",
+    "category",
+    "species",
+    "breed",
+    "target",
+    "variety",
+];
+/// Columns that may name the split.
+const SPLIT: [&str; 6] = ["split", "set", "subset", "partition", "fold", "data set"];
+/// What a name without an ending may end in.
+const ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "JPEG", "JPG", "PNG"];
+/// Folders that a table may leave out of its paths.
+const FOLDERS: [&str; 4] = ["", "images", "imgs", "img"];
+
+/// An image as a table has it.
+#[derive(Debug, PartialEq)]
+struct Row {
+    image: String,
+    class: String,
+    split: Option<Role>,
+}
+
+/// The layout that a table or list in `dir` tells, if there is one.
+///
+/// # Errors
+/// A table cannot be read, names no image or an impossible one, or several tell different things.
+pub(super) fn layout(dir: &Path, notes: &mut Vec<String>) -> Result<Option<Layout>, DataError> {
+    if let Some(layout) = birds(dir)? {
+        return Ok(Some(layout));
+    }
+    if let Some(layout) = pets(dir)? {
+        return Ok(Some(layout));
+    }
+    let mut tables = Vec::new();
+    for path in files(dir, &["csv", "tsv"])? {
+        if let Some(rows) = labelled(&path)? {
+            tables.push((path, rows));
+        }
+    }
+    let role = |path: &Path| {
+        let stem = path.file_stem()?.to_str()?.to_lowercase();
+        role_of(stem.trim_end_matches("labels").trim_end_matches(['_', '-']))
+    };
+    let of_role =
+        |wanted: Option<Role>| tables.iter().filter(move |(path, _)| role(path) == wanted);
+    let names = |path: &Path| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let chosen: Vec<(&PathBuf, Vec<Row>)> = if of_role(Some(Role::Train)).count() == 1 {
+        let of_split = [Role::Train, Role::Validation, Role::Test];
+        let tables = of_split.into_iter().flat_map(|role| {
+            of_role(Some(role)).map(move |(path, rows)| {
+                let rows = rows.iter().map(|row| Row {
+                    image: row.image.clone(),
+                    class: row.class.clone(),
+                    split: Some(role),
+                });
+                (path, rows.collect())
+            })
+        });
+        let tables: Vec<(&PathBuf, Vec<Row>)> = tables.collect();
+        if tables.len() == 1 {
+            let without = tables.into_iter().map(|(path, rows)| (path, unsplit(rows)));
+            without.collect()
+        } else {
+            tables
+        }
+    } else {
+        let mut plain: Vec<_> = of_role(None).collect();
+        plain.sort_by_key(|(path, _)| !names(path).starts_with("labels."));
+        match plain[..] {
+            [] => return Ok(None),
+            [_, second, ..] if !names(&plain[0].0).starts_with("labels.") => {
+                return Err(DataError::TwoTables {
+                    path: plain[0].0.clone(),
+                    other: second.0.clone(),
+                });
+            }
+            [(path, _), ..] => {
+                let rows = labelled(path)?.unwrap_or_default();
+                vec![(path, rows)]
+            }
+        }
+    };
+    let told: Vec<String> = chosen.iter().map(|(path, _)| names(path)).collect();
+    notes.push(format!("labels are those of {}", told.join(", ")));
+    let mut places = Places::new(dir, chosen[0].0);
+    for (path, rows) in &chosen {
+        places.add(path, rows)?;
+    }
+    places.layout(notes).map(Some)
+}
+
+fn unsplit(rows: Vec<Row>) -> Vec<Row> {
+    let unsplit = |row| Row { split: None, ..row };
+    rows.into_iter().map(unsplit).collect()
+}
+
+/// Held-out images that lie flat in `folder`, with a list of their classes: ImageNet's, or
+/// Tiny-ImageNet's.
+///
+/// # Errors
+/// The list cannot be read, or is not of these images.
+pub(super) fn flat_split(
+    dir: &Path,
+    folder: &Path,
+    classes: &[String],
+) -> Result<Option<Place>, DataError> {
+    let inner = Some(folder.join("images")).filter(|inner| inner.is_dir());
+    let root = inner.unwrap_or_else(|| folder.to_owned());
+    let stem = folder.file_name().unwrap_or_default().to_string_lossy();
+    let above = dir.ancestors().take(4);
+    let lists = [
+        folder.join(format!("{stem}_annotations.txt")),
+        dir.join(format!("{stem}.txt")),
+        dir.join(format!("{stem}_labels.txt")),
+        dir.join("imagenet_2012_validation_synset_labels.txt"),
+    ];
+    let solutions = above.map(|folder| folder.join("LOC_val_solution.csv"));
+    let Some(list) = lists
+        .into_iter()
+        .chain(solutions)
+        .find(|list| list.is_file())
+    else {
+        return Ok(None);
+    };
+    let text = read_text(&list, MAX_FILE, "a list of images and their classes")?;
+    let mut images: Vec<String> = files(&root, &[])?
+        .iter()
+        .filter(|path| is_image_name(path))
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect();
+    images.sort_unstable();
+    let mut of_class: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let stems: HashMap<&str, &String> = images
+        .iter()
+        .filter_map(|name| Some((Path::new(name).file_stem()?.to_str()?, name)))
+        .collect();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    for (number, line) in lines.enumerate() {
+        let wrong = |reason: String| DataError::LabelTable {
+            path: list.clone(),
+            line: number as u64 + 1,
+            reason,
+        };
+        let mut words = line.split([' ', '\t', ',']);
+        let first = words.next().unwrap_or_default();
+        if first == "ImageId" {
+            continue;
+        }
+        let (image, class) = match words.next() {
+            Some(class) => {
+                let stem = Path::new(first).file_stem().and_then(|stem| stem.to_str());
+                let image = stem.and_then(|stem| stems.get(stem).copied());
+                (image, class)
+            }
+            None => (images.get(number), first),
+        };
+        let image = image.ok_or_else(|| wrong(format!("there is no image {first}")))?;
+        let by_number = class
+            .parse()
+            .ok()
+            .and_then(|number: usize| classes.get(number));
+        let known = classes.iter().find(|known| *known == class).or(by_number);
+        let class = known.ok_or_else(|| wrong(format!("there is no class {class}")))?;
+        of_class
+            .entry(class.clone())
+            .or_default()
+            .push(image.clone());
+    }
+    let told: usize = of_class.values().map(Vec::len).sum();
+    if told != images.len() {
+        return Err(DataError::LabelTable {
+            path: list,
+            line: 1,
+            reason: format!("it has {told} labels for {} images", images.len()),
+        });
+    }
+    let classes = of_class
+        .into_iter()
+        .map(|(class, names)| (class, Images::Named(names)))
+        .collect();
+    Ok(Some(Place { root, classes }))
+}
+
+/// Files of a folder, sorted; with these endings, if there are any.
+fn files(dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
+    let failed = |source| DataError::Read {
+        path: dir.into(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let ends = |ending: &&str| path.extension().is_some_and(|found| found == *ending);
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.is_file() && (endings.is_empty() || endings.iter().any(ends)) {
+            files.push(path);
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// The rows of a table that has a column of images and one of labels; `None` of another table.
+fn labelled(path: &Path) -> Result<Option<Vec<Row>>, DataError> {
+    let text = read_text(path, MAX_FILE, "a table of images and labels")?;
+    let delimiter = match path.extension() {
+        Some(ending) if ending == "tsv" => b'\t',
+        _ if first_line(&text).contains(';') && !first_line(&text).contains(',') => b';',
+        _ => b',',
+    };
+    let mut table = ReaderBuilder::new()
+        .delimiter(delimiter)
+        .trim(Trim::All)
+        .from_reader(text.as_bytes());
+    let wrong = |line: u64, reason: String| DataError::LabelTable {
+        path: path.into(),
+        line,
+        reason,
+    };
+    let Ok(header) = table.headers().cloned() else {
+        return Ok(None);
+    };
+    let column = |names: &[&str]| {
+        let place = |name: &&str| {
+            header
+                .iter()
+                .position(|column| column.eq_ignore_ascii_case(name))
+        };
+        names.iter().find_map(place)
+    };
+    let (Some(image), Some(label)) = (column(&IMAGE), column(&LABEL)) else {
+        return Ok(None);
+    };
+    let split = column(&SPLIT);
+    let mut rows = Vec::new();
+    for row in table.records() {
+        let row = row.map_err(|error| {
+            let line = error.position().map_or(1, csv::Position::line);
+            wrong(line, error.to_string())
+        })?;
+        let line = row.position().map_or(1, csv::Position::line);
+        let field = |place: usize| row.get(place).unwrap_or_default().to_owned();
+        let (image, class) = (field(image).replace('\\', "/"), field(label));
+        if image.is_empty() || class.is_empty() {
+            return Err(wrong(line, "the image or its label is missing".to_owned()));
+        }
+        let split = match split.map(field) {
+            None => None,
+            Some(name) => Some(
+                role_of(&name)
+                    .filter(|role| *role != Role::Unclear)
+                    .ok_or_else(|| wrong(line, format!("there is no split `{name}`")))?,
+            ),
+        };
+        rows.push(Row {
+            image,
+            class,
+            split,
+        });
+    }
+    Ok((!rows.is_empty()).then_some(rows))
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// Collects the images of tables by split and class.
+struct Places {
+    root: PathBuf,
+    table: PathBuf,
+    of: BTreeMap<Option<Role>, BTreeMap<String, Vec<String>>>,
+}
+
+impl Places {
+    fn new(dir: &Path, table: &Path) -> Self {
+        Self {
+            root: dir.to_owned(),
+            table: table.to_owned(),
+            of: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the rows of a table whose images must be there.
+    fn add(&mut self, table: &Path, rows: &[Row]) -> Result<(), DataError> {
+        for (number, row) in rows.iter().enumerate() {
+            let wrong = |reason: String| DataError::LabelTable {
+                path: table.into(),
+                line: number as u64 + 2,
+                reason,
+            };
+            let normal = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+            if !Path::new(&row.image).components().all(normal) {
+                let reason = format!("{} lies outside the folder of the table", row.image);
+                return Err(wrong(reason));
+            }
+            let image = self
+                .find(row)
+                .ok_or_else(|| wrong(format!("there is no image {}", row.image)))?;
+            let classes = self.of.entry(row.split).or_default();
+            classes.entry(row.class.clone()).or_default().push(image);
+        }
+        Ok(())
+    }
+
+    /// The path of an image below the root.
+    fn find(&self, row: &Row) -> Option<String> {
+        let split = match row.split {
+            Some(Role::Train) | None => "train",
+            Some(Role::Validation) => "val",
+            _ => "test",
+        };
+        let folders = FOLDERS.into_iter().chain([split]);
+        let endings = std::iter::once("").chain(ENDINGS);
+        let mut candidates = folders.flat_map(|folder| {
+            endings.clone().map(move |ending| match (folder, ending) {
+                ("", "") => row.image.clone(),
+                ("", ending) => format!("{}.{ending}", row.image),
+                (folder, "") => format!("{folder}/{}", row.image),
+                (folder, ending) => format!("{folder}/{}.{ending}", row.image),
+            })
+        });
+        candidates.find(|name| self.root.join(name).is_file())
+    }
+
+    /// Puts the folder of images that all paths begin with into the root: masks lie beside it.
+    fn below_images(&mut self) {
+        let names = || self.of.values().flatten().flat_map(|(_, names)| names);
+        for folder in FOLDERS.into_iter().filter(|folder| !folder.is_empty()) {
+            let begin = format!("{folder}/");
+            if names().all(|name| name.starts_with(&begin)) {
+                self.root.push(folder);
+                let classes = self.of.values_mut().flatten();
+                for name in classes.flat_map(|(_, names)| names) {
+                    name.drain(..begin.len());
+                }
+                return;
+            }
+        }
+    }
+
+    fn layout(mut self, notes: &mut Vec<String>) -> Result<Layout, DataError> {
+        self.below_images();
+        let mut place = |role: Option<Role>| {
+            let classes = self.of.remove(&role)?;
+            let classes = classes
+                .into_iter()
+                .map(|(class, names)| (class, Images::Named(names)))
+                .collect();
+            Some(Place {
+                root: self.root.clone(),
+                classes,
+            })
+        };
+        let [train, validation, test] =
+            [Role::Train, Role::Validation, Role::Test].map(|role| place(Some(role)));
+        if let Some(whole) = place(None) {
+            return Ok(Layout::Whole(whole));
+        }
+        if train.is_some() && validation.is_none() && test.is_none() {
+            notes.push(format!(
+                "{} names training images alone",
+                self.table.display()
+            ));
+        }
+        Ok(Layout::Apart {
+            train,
+            validation,
+            test,
+        })
+    }
+}
+
+/// CUB-200-2011 as published.
+fn birds(dir: &Path) -> Result<Option<Layout>, DataError> {
+    let names = [
+        "images.txt",
+        "image_class_labels.txt",
+        "classes.txt",
+        "train_test_split.txt",
+    ];
+    if !names.iter().all(|name| dir.join(name).is_file()) {
+        return Ok(None);
+    }
+    let [images, labels, classes, splits] = names.map(|name| pairs(&dir.join(name)));
+    let (labels, classes, splits) = (labels?, classes?, splits?);
+    let [labels, classes, splits] =
+        [&labels, &classes, &splits].map(|pairs| -> HashMap<&str, &str> {
+            pairs
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect()
+        });
+    let table = dir.join(names[0]);
+    let mut rows = Vec::new();
+    for (number, (id, image)) in images?.into_iter().enumerate() {
+        let class = labels.get(id.as_str()).and_then(|class| classes.get(class));
+        let (Some(class), Some(split)) = (class, splits.get(id.as_str())) else {
+            return Err(DataError::LabelTable {
+                path: table,
+                line: number as u64 + 1,
+                reason: format!("image {id} has no class or split in the other lists"),
+            });
+        };
+        rows.push(Row {
+            image: format!("images/{image}"),
+            class: (*class).to_owned(),
+            split: Some(if *split == "1" {
+                Role::Train
+            } else {
+                Role::Test
+            }),
+        });
+    }
+    let mut places = Places::new(dir, &table);
+    places.add(&table, &rows)?;
+    places.layout(&mut vec![]).map(Some)
+}
+
+/// The Oxford-IIIT pets as published.
+fn pets(dir: &Path) -> Result<Option<Layout>, DataError> {
+    let lists = [("trainval.txt", Role::Train), ("test.txt", Role::Test)];
+    let path = |name: &str| dir.join("annotations").join(name);
+    if !lists.iter().all(|(name, _)| path(name).is_file()) || !dir.join("images").is_dir() {
+        return Ok(None);
+    }
+    let mut places = Places::new(dir, &path(lists[0].0));
+    for (name, role) in lists {
+        let mut rows = Vec::new();
+        for (image, _) in pairs(&path(name))? {
+            // Abyssinian_12, american_bulldog_3
+            let class = image
+                .rsplit_once('_')
+                .map_or(image.as_str(), |(breed, _)| breed);
+            rows.push(Row {
+                class: class.to_owned(),
+                image: image.clone(),
+                split: Some(role),
+            });
+        }
+        places.add(&path(name), &rows)?;
+    }
+    places.layout(&mut vec![]).map(Some)
+}
+
+/// The first word of each line and the rest; lines that begin with # are remarks.
+fn pairs(path: &Path) -> Result<Vec<(String, String)>, DataError> {
+    let text = read_text(path, MAX_FILE, "a list, one image a line")?;
+    let lines = text.lines().map(str::trim);
+    Ok(lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| {
+            let (first, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+            (first.to_owned(), rest.trim().to_owned())
+        })
+        .collect())
+}
