@@ -111,6 +111,29 @@ pub(crate) fn read_bounded(
     limit: u64,
     expected: &'static str,
 ) -> Result<Vec<u8>, DataError> {
+    let (file, size) = open_bounded(path, limit, expected)?;
+    let mut bytes = Vec::with_capacity(size as usize);
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|source| DataError::Read {
+            path: path.into(),
+            source,
+        })?;
+    if bytes.is_empty() {
+        return Err(DataError::Empty {
+            path: path.into(),
+            expected,
+        });
+    }
+    Ok(bytes)
+}
+
+/// A regular file of at most `limit` bytes, and how many it has.
+pub(crate) fn open_bounded(
+    path: &Path,
+    limit: u64,
+    expected: &'static str,
+) -> Result<(File, u64), DataError> {
     let failed = |source: io::Error| DataError::Read {
         path: path.into(),
         source,
@@ -128,26 +151,15 @@ pub(crate) fn read_bounded(
     if !metadata.is_file() {
         return Err(failed(io::Error::other("not a regular file")));
     }
-    if metadata.len() > limit {
+    let size = metadata.len();
+    if size > limit {
         return Err(DataError::TooLarge {
             path: path.into(),
-            size: metadata.len(),
+            size,
             limit,
         });
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    File::open(path)
-        .map_err(absent)?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.is_empty() {
-        return Err(DataError::Empty {
-            path: path.into(),
-            expected,
-        });
-    }
-    Ok(bytes)
+    Ok((File::open(path).map_err(absent)?, size))
 }
 
 fn format_of(path: &Path, bytes: &[u8]) -> Result<ImageFormat, DataError> {
