@@ -480,6 +480,31 @@ mod tests {
         assert!(matches!(error, DataError::TooLarge { .. }), "{error}");
     }
 
+    /// `tests/fixtures/cifar/make.py` wrote the files and what Python reads of them: labels, then
+    /// 32 x 32 pixels row by row, an image.
+    #[test]
+    fn every_byte_is_as_python_reads_it() {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/cifar");
+        let check = |format: &Format, file: &str, told: &[usize], expected: &str| {
+            let path = fixtures.join(file);
+            let records = Records {
+                bytes: format.read(&path).unwrap(),
+                label_bytes: format.bytes.len(),
+                told: told.to_vec(),
+            };
+            let mut found = Vec::new();
+            for index in 0..records.len() {
+                let sample = records.get(index).unwrap();
+                found.extend(sample.target.classes().iter().map(|class| *class as u8));
+                found.extend(sample.image.into_raw());
+            }
+            let expected = fs::read(fixtures.join(expected)).unwrap();
+            assert!(found == expected, "{file} is read in another way");
+        };
+        check(&CIFAR10, "data_batch_1.bin", &[0], "expected10.bin");
+        check(&CIFAR100, "train.bin", &[0, 1], "expected100.bin");
+    }
+
     /// Where the real data sets lie: `ABN_DATASETS`, or datasets/ of the workspace.
     fn datasets() -> PathBuf {
         let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets");
