@@ -77,6 +77,14 @@ pub enum DataError {
         /// The size of the first file.
         expected: u64,
     },
+    /// A MATLAB file whose content is not that of its data set.
+    #[error("{}: {reason}; get it again, or check that it is the right file", path.display())]
+    Mat {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        reason: String,
+    },
     /// A label that names no class.
     #[error(
         "{}: record {record} has label {label}: expected 0 to {}; the file is damaged or of \

@@ -1,7 +1,8 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
 //! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`],
-//!   [`image_folder`]. Its samples implement Burn's `Dataset`, so Burn's own transforms apply.
+//!   [`svhn()`], [`image_folder`]. Its samples implement Burn's `Dataset`, so Burn's own transforms
+//!   apply.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
 //!   run's record.
 //! - A [`Loader`] makes [`Batch`]es in parallel.
@@ -46,10 +47,12 @@ mod folder;
 mod gray_map;
 mod labels;
 mod loader;
+mod mat;
 mod normalization;
 mod random;
 mod sample;
 mod shapes;
+mod svhn;
 mod target;
 mod transform;
 mod twins;
@@ -69,6 +72,7 @@ pub use normalization::Normalization;
 pub use random::splitmix64;
 pub use sample::{Collection, Files, ImageDataset, Sample, Split};
 pub use shapes::Shapes;
+pub use svhn::svhn;
 pub use target::Target;
 pub use transform::{Channels, Placement, Step, Transform, Window};
 pub use twins::{Twins, twins};

@@ -21,6 +21,12 @@ impl Normalization {
         std: [0.2023, 0.1994, 0.2010],
     };
 
+    /// Mean and standard deviation that are commonly published for SVHN's `train_32x32.mat`.
+    pub const SVHN: Self = Self {
+        mean: [0.4377, 0.4438, 0.4728],
+        std: [0.1980, 0.2010, 0.1970],
+    };
+
     /// Mean and standard deviation of the pixels of ImageNet, by which every published ImageNet
     /// network is fed.
     pub const IMAGENET: Self = Self {
