@@ -1,0 +1,453 @@
+//! Damaged and hostile MATLAB files, most of them made from good ones by chance: each is read or
+//! refused with one cause, without a panic, in bounded memory and time.
+//!
+//! A binary of its own, because its allocator counts. Another run: `ABN_HOSTILE_SEED=7
+//! ABN_HOSTILE_CASES=1000000 cargo test -p abn-data --test hostile_mat`; one case of it again:
+//! `ABN_HOSTILE_FIRST=1234 ABN_HOSTILE_CASES=1`.
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on should panic; counts are its result.
+
+#[path = "../src/mat/written.rs"]
+#[allow(dead_code)] // The unit tests need more of it.
+mod written;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::ops::Range;
+use std::panic::{UnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use abn_data::{Split, svhn};
+use cap::Cap;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use peak_alloc::PeakAlloc;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use written::{OF_UINT8, UINT8, array, compressed, file};
+
+/// Counts what is allocated; more than this at once ends the process, before the machine suffers.
+#[global_allocator]
+static MEMORY: Cap<PeakAlloc> = Cap::new(PeakAlloc, 1 << 30);
+
+/// What reading may take beyond what is in the file: buffers and the decoder.
+const CONSTANT: usize = 1 << 20;
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Allocations of other tests would be counted too.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
+/// Runs a function: its result or panic, and how far memory rose above where it was.
+fn watched<T>(function: impl FnOnce() -> T + UnwindSafe) -> (std::thread::Result<T>, usize) {
+    PeakAlloc.reset_peak_usage();
+    let before = PeakAlloc.current_usage();
+    let result = catch_unwind(function);
+    (result, PeakAlloc.peak_usage().saturating_sub(before))
+}
+
+/// How a test file of these bytes is taken: the number of its images or the cause why it was
+/// refused, with how far memory rose.
+fn judge(folder: &Path, bytes: &[u8]) -> (Result<usize, String>, usize) {
+    let path = folder.join("test_32x32.mat");
+    // Writing over a file waits for the disk, on ext4; making a new one does not.
+    let _ = fs::remove_file(&path);
+    fs::write(&path, bytes).unwrap();
+    let started = Instant::now();
+    let (read, rise) = watched(|| svhn(folder, Split::HeldOut));
+    assert!(
+        started.elapsed() < LONGEST,
+        "it took {:?}",
+        started.elapsed()
+    );
+    let taken = match read.unwrap_or_else(|_| panic!("it panicked")) {
+        Ok(collection) => {
+            let samples = collection.samples;
+            for index in 0..samples.len() {
+                let sample = samples.get(index).unwrap();
+                assert!(sample.target.classes()[0] < 10);
+                assert_eq!(sample.image.dimensions(), (32, 32));
+            }
+            assert!(!samples.is_empty());
+            Ok(samples.len())
+        }
+        Err(error) => {
+            let told = error.to_string();
+            let cause = told.strip_prefix(&path.display().to_string());
+            let cause = cause.unwrap_or_else(|| panic!("another file: {told}"));
+            assert!(
+                cause.len() < 500 && !cause.contains(char::is_control),
+                "{told}"
+            );
+            Err(cause.to_owned())
+        }
+    };
+    (taken, rise)
+}
+
+/// Ways to change bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mutation {
+    Truncate,
+    FlipBits,
+    /// Bytes by values at which programs go wrong.
+    Overwrite,
+    Insert,
+    Duplicate,
+    SwapBlocks,
+    Splice,
+    /// A word before the numbers, where types, sizes and dimensions are.
+    Words,
+}
+
+impl Mutation {
+    const ALL: [Self; 8] = [
+        Self::Truncate,
+        Self::FlipBits,
+        Self::Overwrite,
+        Self::Insert,
+        Self::Duplicate,
+        Self::SwapBlocks,
+        Self::Splice,
+        Self::Words,
+    ];
+
+    fn apply(self, bytes: &mut Vec<u8>, other: &[u8], rng: &mut impl Rng) {
+        if bytes.is_empty() {
+            return;
+        }
+        match self {
+            Self::Truncate => bytes.truncate(at(bytes, rng)),
+            Self::FlipBits => {
+                let at = at(bytes, rng);
+                bytes[at] ^= 1 << rng.random_range(0..8_u32);
+            }
+            Self::Overwrite => {
+                let at = at(bytes, rng);
+                overwrite(bytes, at, rng);
+            }
+            Self::Insert => {
+                let at = at(bytes, rng);
+                let value = interesting(rng);
+                bytes.splice(at..at, value);
+            }
+            Self::Duplicate => {
+                let block = block(bytes, rng);
+                let copies = bytes[block.clone()].repeat([1, 2, 20][rng.random_range(0..3)]);
+                bytes.splice(block.end..block.end, copies);
+            }
+            Self::SwapBlocks => {
+                let (one, two) = (block(bytes, rng), block(bytes, rng));
+                for (a, b) in one.zip(two) {
+                    bytes.swap(a, b);
+                }
+            }
+            Self::Splice => {
+                let (from, to) = (at(other, rng), at(bytes, rng));
+                bytes.truncate(to);
+                bytes.extend_from_slice(&other[from..]);
+            }
+            Self::Words => {
+                let at = 4 * rng.random_range(0..20_usize);
+                if rng.random() {
+                    // A small number, as types and dimensions are.
+                    if let Some(byte) = bytes.get_mut(at + [0, 0, 2, 3][rng.random_range(0..4)]) {
+                        *byte = rng.random_range(0..40);
+                    }
+                } else {
+                    overwrite(bytes, at, rng);
+                }
+            }
+        }
+    }
+}
+
+/// Any place in them; half of the time one near the start, where all but the numbers is.
+fn at(bytes: &[u8], rng: &mut impl Rng) -> usize {
+    let end = if rng.random() { 200 } else { bytes.len() };
+    rng.random_range(0..end.min(bytes.len()).max(1))
+}
+
+fn block(bytes: &[u8], rng: &mut impl Rng) -> Range<usize> {
+    let start = at(bytes, rng);
+    start..(start + rng.random_range(1..100_usize)).min(bytes.len())
+}
+
+fn interesting(rng: &mut impl Rng) -> Vec<u8> {
+    const NUMBERS: [u64; 12] = [
+        0,
+        1,
+        0x7f,
+        0xff,
+        0xffff,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+        0x0004_0001,
+        1 << 40,
+        0x7ff8 << 48, // no number, as a double
+        u64::MAX,
+    ];
+    let number = if rng.random() {
+        NUMBERS[rng.random_range(0..NUMBERS.len())]
+    } else {
+        rng.random()
+    };
+    number.to_le_bytes()[..[1, 2, 4, 8][rng.random_range(0..4)]].to_vec()
+}
+
+fn overwrite(bytes: &mut [u8], at: usize, rng: &mut impl Rng) {
+    for (byte, value) in bytes.iter_mut().skip(at).zip(interesting(rng)) {
+        *byte = value;
+    }
+}
+
+/// A good file: its header, and its variables out of their zlib streams.
+struct Seed {
+    bytes: Vec<u8>,
+    header: Vec<u8>,
+    variables: Vec<Vec<u8>>,
+}
+
+impl Seed {
+    fn of(bytes: Vec<u8>) -> Self {
+        let (header, mut rest) = bytes.split_at(128);
+        let is_big = header.ends_with(b"MI");
+        let mut variables = Vec::new();
+        while !rest.is_empty() {
+            let word = |at: usize| {
+                let word = rest[at..][..4].try_into().unwrap();
+                if is_big {
+                    u32::from_be_bytes(word)
+                } else {
+                    u32::from_le_bytes(word)
+                }
+            };
+            let (element, behind) = rest.split_at(8 + word(4) as usize);
+            let mut variable = element.to_vec();
+            if word(0) == 15 {
+                variable.clear();
+                let mut decoder = ZlibDecoder::new(&element[8..]);
+                decoder.read_to_end(&mut variable).unwrap();
+            }
+            variables.push(variable);
+            rest = behind;
+        }
+        let header = header.to_vec();
+        Self {
+            bytes,
+            header,
+            variables,
+        }
+    }
+}
+
+/// A mutated file, and what it holds when nothing is compressed.
+struct Case {
+    mutation: Mutation,
+    bytes: Vec<u8>,
+    unpacked: usize,
+}
+
+/// The file of that number: the same for the same seed, whatever was made before.
+fn case(seeds: &[Seed], seed: u64, number: u64) -> Case {
+    let mut rng = Pcg64::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mutation = Mutation::ALL[rng.random_range(0..Mutation::ALL.len())];
+    let start = &seeds[rng.random_range(0..seeds.len())];
+    let other = &seeds[rng.random_range(0..seeds.len())];
+    let times = [1, 1, 1, 3][rng.random_range(0..4)];
+    // A third changes files as they are; the others, single variables, whose checksums stay right.
+    if rng.random_range(0..3_u32) == 0 {
+        let mut bytes = start.bytes.clone();
+        (0..times).for_each(|_| mutation.apply(&mut bytes, &other.bytes, &mut rng));
+        let unpacked = bytes.len() + start.variables.concat().len();
+        return Case {
+            mutation,
+            bytes,
+            unpacked,
+        };
+    }
+    let mut variables = start.variables.clone();
+    let changed = rng.random_range(0..variables.len());
+    let donor = &other.variables[rng.random_range(0..other.variables.len())];
+    (0..times).for_each(|_| mutation.apply(&mut variables[changed], donor, &mut rng));
+    let unpacked = variables.concat().len();
+    if !start.header.ends_with(b"MI") && rng.random() {
+        variables = variables.iter().map(|variable| stored(variable)).collect();
+    }
+    let bytes = [start.header.clone(), variables.concat()].concat();
+    Case {
+        mutation,
+        bytes,
+        unpacked,
+    }
+}
+
+/// A variable in a zlib stream that makes nothing smaller, which is quick.
+fn stored(variable: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::none());
+    encoder.write_all(variable).unwrap();
+    let stream = encoder.finish().unwrap();
+    let tag = [15_u32.to_le_bytes(), (stream.len() as u32).to_le_bytes()];
+    [tag.concat(), stream].concat()
+}
+
+/// The good files that mutations start from.
+fn seeds() -> Vec<Seed> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/svhn");
+    let names = ["compressed", "uncompressed", "doubles", "big_endian"];
+    let files = names.map(|name| fs::read(folder.join(name).with_extension("mat")).unwrap());
+    files.map(Seed::of).into()
+}
+
+#[test]
+fn mutated_files_are_read_or_refused() {
+    let _alone = alone();
+    let seeds = seeds();
+    let (seed, first) = (
+        setting("ABN_HOSTILE_SEED", 1),
+        setting("ABN_HOSTILE_FIRST", 0),
+    );
+    let cases = setting("ABN_HOSTILE_CASES", 100_000);
+    let folder = tempfile::tempdir().unwrap();
+    let started = Instant::now();
+    let mut taken: BTreeMap<Mutation, (usize, usize)> = BTreeMap::new();
+    let mut causes: BTreeMap<String, usize> = BTreeMap::new();
+    let mut highest = 0;
+    for number in first..first + cases {
+        let case = case(&seeds, seed, number);
+        let judged = catch_unwind(|| judge(folder.path(), &case.bytes));
+        let (judged, rise) =
+            judged.unwrap_or_else(|_| panic!("seed {seed}, case {number} ({:?})", case.mutation));
+        assert!(
+            rise <= CONSTANT + 2 * case.unpacked,
+            "seed {seed}, case {number} took {rise} bytes for {}",
+            case.unpacked
+        );
+        let counts = taken.entry(case.mutation).or_default();
+        match judged {
+            Ok(_) => counts.0 += 1,
+            Err(cause) => {
+                counts.1 += 1;
+                *causes.entry(kind(&cause)).or_default() += 1;
+            }
+        }
+        highest = highest.max(rise);
+    }
+    println!(
+        "seed {seed}: at most {highest} bytes, {:?}",
+        started.elapsed()
+    );
+    println!("{taken:?}\n{causes:#?}");
+    if cases >= 10_000 {
+        // Each way to change a file left some readable and spoiled others.
+        assert!(
+            taken.len() == Mutation::ALL.len()
+                && taken
+                    .values()
+                    .all(|(read, refused)| *read.min(refused) >= 20),
+            "{taken:?}"
+        );
+        // Each check had its share.
+        for word in [
+            "begins with",
+            "cut off",
+            "ends within",
+            "compressed data are damaged",
+            "an element of type",
+            "is there twice",
+            "it holds the variables",
+            "expected real numbers",
+            "the dimensions of a variable",
+            "the name of a variable",
+            "numbers of",
+            "its X is",
+            "has the label",
+        ] {
+            let found = causes.iter().filter(|(cause, _)| cause.contains(word));
+            let found: usize = found.map(|(_, count)| count).sum();
+            assert!(
+                found >= 5,
+                "only {found} files were refused with `{word}`: {causes:#?}"
+            );
+        }
+    }
+}
+
+/// The start of a cause, without its numbers and names.
+fn kind(cause: &str) -> String {
+    let told = cause.split(['"', ';']).next().unwrap_or_default();
+    let told = match told.split_once("the variables ") {
+        Some((start, _)) => format!("{start}the variables"),
+        None => told.to_owned(),
+    };
+    told.chars().filter(|letter| !letter.is_numeric()).collect()
+}
+
+#[test]
+fn memory_follows_what_is_there() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let zeros = |name: &str, count: i32, there: usize| {
+        let sizes = [32, 32, 3, count];
+        let mut variable = array(name, OF_UINT8, &sizes, UINT8, &vec![0; there]);
+        let promised = 3072 * count as u32;
+        let numbers = variable.len() - there.next_multiple_of(8);
+        variable[numbers - 4..numbers].copy_from_slice(&promised.to_le_bytes());
+        let whole = numbers as u32 + promised.next_multiple_of(8) - 8;
+        variable[4..8].copy_from_slice(&whole.to_le_bytes());
+        compressed(&variable)
+    };
+    let y = |count| array("y", OF_UINT8, &[count, 1], UINT8, &vec![1; count as usize]);
+    // 61 MB of zeros in 0.3 MB, which is a good file.
+    let images = 20_000;
+    let bytes = 3072 * images as usize;
+    let good = file(&[zeros("X", images, bytes), y(images)]);
+    let (taken, rise) = judge(folder.path(), &good);
+    assert_eq!(taken, Ok(images as usize));
+    // What grows is moved by the allocator that counts.
+    assert!(rise < 2 * bytes + CONSTANT, "{rise} for {bytes}");
+    // The same that nobody asks for.
+    let (taken, rise) = judge(folder.path(), &file(&[zeros("Z", images, bytes), y(1)]));
+    assert!(taken.unwrap_err().contains("it holds the variables Z, y"));
+    assert!(rise < CONSTANT, "{rise}");
+    // 2 GB that are promised, and 3 MB of them.
+    let (taken, rise) = judge(folder.path(), &file(&[zeros("X", 650_000, 3 << 20)]));
+    assert!(taken.unwrap_err().contains("ends within a variable"));
+    assert!(rise < (6 << 20) + CONSTANT, "{rise}");
+}
+
+#[test]
+fn mutations_differ_and_repeat() {
+    let _alone = alone();
+    let seeds = seeds();
+    let file = |seed, number| case(&seeds, seed, number).bytes;
+    let files: Vec<Vec<u8>> = (0..2000).map(|number| file(5, number)).collect();
+    let mut distinct = files.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert!(
+        distinct.len() >= 1900,
+        "only {} of 2000 differ",
+        distinct.len()
+    );
+    let as_before = |bytes: &&Vec<u8>| seeds.iter().any(|seed| seed.bytes == **bytes);
+    let unchanged = files.iter().filter(as_before).count();
+    assert!(unchanged < 100, "{unchanged} of 2000 are as they were");
+    for number in [0, 17, 1999] {
+        assert_eq!(file(5, number), files[number as usize]);
+        assert_ne!(file(6, number), files[number as usize]);
+    }
+}
