@@ -7,6 +7,7 @@ mod fingerprint;
 mod folder;
 mod imagenet;
 mod shapes;
+mod svhn;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,11 +21,12 @@ pub use self::fingerprint::{fingerprint, fingerprint_of_objects};
 pub use self::folder::FOLDER;
 pub use self::imagenet::IMAGENET;
 pub use self::shapes::SHAPES;
+pub use self::svhn::SVHN;
 use crate::recipe::augmentation::Augmentation;
 use crate::recipe::defaults::Defaults;
 
 /// All of them, in the order of lists.
-pub static ALL: &[&DataSet] = &[&SHAPES, &CIFAR10, &CIFAR100, &IMAGENET, &FOLDER];
+pub static ALL: &[&DataSet] = &[&SHAPES, &CIFAR10, &CIFAR100, &SVHN, &IMAGENET, &FOLDER];
 
 /// Environment variable that names the folder of all data sets.
 const FOLDER_VARIABLE: &str = "ABN_DATASETS";
