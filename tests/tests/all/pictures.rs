@@ -147,13 +147,12 @@ fn files_of_every_shape_are_explained_and_the_rest_is_named() {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/images");
         fs::copy(fixtures.join(name), path.join("photos").join(name)).unwrap();
     }
-    let gif =
-        b"GIF89a\x02\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x02\0\x01\0\0\x02\x02\x04\x0a\0;";
+    let avif = b"\0\0\0\x1cftypavif\0\0\0\0avifmif1";
     let whole = png(picture(64, 64, 1));
     let bad = [
         ("text.png", &b"once upon a time"[..], "no image format"),
         ("empty.jpg", b"", "is empty"),
-        ("film.png", gif, "found image/gif"),
+        ("phone.png", avif, "found image/avif"),
         ("cut.png", &whole[..whole.len() / 2], "cannot decode"),
     ];
     for (name, bytes, _) in bad {

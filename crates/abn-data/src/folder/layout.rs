@@ -103,16 +103,13 @@ impl Layout {
         dir: &Path,
         split: Split,
     ) -> Result<(&Place, Option<String>), DataError> {
-        let Self::Apart {
-            train,
-            validation,
-            test,
-        } = self
-        else {
-            let Self::Whole(place) = self else {
-                unreachable!()
-            };
-            return Ok((place, None));
+        let (train, validation, test) = match self {
+            Self::Whole(place) => return Ok((place, None)),
+            Self::Apart {
+                train,
+                validation,
+                test,
+            } => (train, validation, test),
         };
         let name = |place: &Place| shown(dir, &place.root);
         match (split, train, validation, test) {
@@ -151,16 +148,13 @@ impl Layout {
     /// # Errors
     /// A split has classes that the training images lack, and the other way round.
     pub(super) fn classes(&self, notes: &mut Vec<String>) -> Result<Vec<String>, DataError> {
-        let Self::Apart {
-            train,
-            validation,
-            test,
-        } = self
-        else {
-            let Self::Whole(place) = self else {
-                unreachable!()
-            };
-            return Ok(place.names());
+        let (train, validation, test) = match self {
+            Self::Whole(place) => return Ok(place.names()),
+            Self::Apart {
+                train,
+                validation,
+                test,
+            } => (train, validation, test),
         };
         let held_out = || [validation, test].into_iter().flatten();
         let Some(train) = train else {

@@ -92,7 +92,7 @@ pub(super) fn deviations(text: &str) -> Result<[f32; 3], String> {
         return Ok(numbers);
     }
     Err(format!(
-        "`{text}` is not three numbers above 0 and up to 1; {OF_BYTES}"
+        "`{text}` is not three positive numbers up to 1; {OF_BYTES}"
     ))
 }
 

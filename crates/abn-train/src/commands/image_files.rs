@@ -76,7 +76,7 @@ fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     images_below(folder, DEEPEST, &mut images)?;
     ensure!(
         !images.is_empty(),
-        "`{}` has no image files such as .png or .jpg",
+        "`{}` has no .png, .jpg or other image files",
         folder.display()
     );
     images.sort();
@@ -140,7 +140,7 @@ mod tests {
             ["b/notes.txt", "absent.png"]
         );
         let error = found(&["b/notes.txt"], &["b"]).unwrap_err().to_string();
-        assert!(error.contains("has no image files"), "{error}");
+        assert!(error.contains("has no .png"), "{error}");
     }
 
     #[test]
