@@ -127,7 +127,7 @@ pub enum DataError {
     },
     /// A class folder without images.
     #[error(
-        "{} has no images: expected files that end in .jpg, .jpeg or .png; add some or remove the folder",
+        "{} has no images: expected files such as .jpg or .png; add some or remove the folder",
         path.display()
     )]
     EmptyClass {

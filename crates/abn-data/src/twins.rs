@@ -1,7 +1,8 @@
 //! The same file in two collections: an image that is learned from and measured on, too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::hash::{DefaultHasher, Hasher};
 use std::path::PathBuf;
 
 use crate::Collection;
@@ -23,7 +24,8 @@ pub struct Twins {
 }
 
 /// The files of `here` that are byte by byte also in `there`. Sizes are compared first, so that of
-/// a set without twins hardly anything is read. What cannot be read has no twin.
+/// a set without twins hardly anything is read, and each file is read once. What cannot be read has
+/// no twin.
 #[must_use]
 pub fn twins(here: &Collection, there: &Collection) -> Twins {
     let mut twins = Twins {
@@ -31,44 +33,67 @@ pub fn twins(here: &Collection, there: &Collection) -> Twins {
         first: None,
         all: true,
     };
-    let (Some(files), Some(others)) = (&here.files, &there.files) else {
+    if here.files.is_none() || there.files.is_none() {
         return twins;
+    }
+    let some = |all: bool| Twins {
+        all,
+        ..twins.clone()
     };
-    let counts = [here.samples.len(), there.samples.len()];
-    if counts.iter().sum::<usize>() > MOST_FILES {
-        return Twins {
-            all: false,
-            ..twins
-        };
+    if here.samples.len() + there.samples.len() > MOST_FILES {
+        return some(false);
     }
-    let size_of = |path: &PathBuf| path.metadata().map(|metadata| metadata.len()).ok();
-    let mut of_size: HashMap<u64, Vec<PathBuf>> = HashMap::new();
-    for path in (0..counts[1]).map(|index| others.path(index)) {
-        if let Some(size) = size_of(&path) {
-            of_size.entry(size).or_default().push(path);
-        }
+    let (here, there) = (by_size(here), by_size(there));
+    let both: Vec<u64> = here
+        .keys()
+        .filter(|size| there.contains_key(size))
+        .copied()
+        .collect();
+    let bytes_of = |size: &u64| size * (here[size].len() + there[size].len()) as u64;
+    if both.iter().map(bytes_of).sum::<u64>() > MOST_BYTES {
+        return some(false);
     }
-    let mut left = MOST_BYTES;
-    for path in (0..counts[0]).map(|index| files.path(index)) {
-        let Some((size, alike)) = size_of(&path).and_then(|size| Some((size, of_size.get(&size)?)))
-        else {
-            continue;
-        };
-        let Some(rest) = left.checked_sub(size * (1 + alike.len() as u64)) else {
-            twins.all = false;
-            break;
-        };
-        left = rest;
-        let Ok(content) = fs::read(&path) else {
-            continue;
-        };
-        let same = |other: &&PathBuf| fs::read(other).is_ok_and(|other| other == content);
-        if let Some(other) = alike.iter().find(same) {
-            twins.count += 1;
-            twins.first.get_or_insert_with(|| [path, other.clone()]);
+    for size in both {
+        let known: HashMap<u64, &PathBuf> = there[&size]
+            .iter()
+            .filter_map(|path| Some((digest(&fs::read(path).ok()?), path)))
+            .collect();
+        for path in &here[&size] {
+            let Ok(content) = fs::read(path) else {
+                continue;
+            };
+            let Some(twin) = known.get(&digest(&content)) else {
+                continue;
+            };
+            if fs::read(twin).is_ok_and(|other| other == content) {
+                twins.count += 1;
+                twins
+                    .first
+                    .get_or_insert_with(|| [path.clone(), (*twin).clone()]);
+            }
         }
     }
     twins
+}
+
+/// The files of a collection by their size in bytes, sizes and files in order.
+fn by_size(collection: &Collection) -> BTreeMap<u64, Vec<PathBuf>> {
+    let mut of_size: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
+    let Some(files) = &collection.files else {
+        return of_size;
+    };
+    for path in (0..collection.samples.len()).map(|index| files.path(index)) {
+        if let Ok(metadata) = path.metadata() {
+            of_size.entry(metadata.len()).or_default().push(path);
+        }
+    }
+    of_size
+}
+
+fn digest(content: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(content);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -78,8 +78,8 @@ fn unless_own(
     }
     let count = all.samples.len();
     let note = format!(
-        "all {count} images are taken: this is not the data set of the run, so none of them is \
-         held out"
+        "all {count} images are taken: this is not the data set of the run as it was then; images \
+         that it has learned would flatter the figures"
     );
     let notes = all.notes.iter().cloned().chain([note]).collect();
     Ok(Collection { notes, ..all })

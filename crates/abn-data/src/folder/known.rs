@@ -26,8 +26,9 @@ pub struct UnknownClasses {
 
 /// The network's labels, and for each class of them the name of its folder, if there is one.
 ///
-/// A class is known by the name of its folder, by its word or by both, as words are written where
-/// two classes have the same. An imported network may have numbers for names: where none of the
+/// A class is known by its word, by word and folder, as words are written where two classes have
+/// the same, or by the name of its folder: in this order, so that the run's own folders are always
+/// what they were. An imported network may have numbers for names: where none of the
 /// names is known and there are as many, they are taken in order.
 ///
 /// # Errors
@@ -44,8 +45,9 @@ pub(super) fn matched(
     for (folder, word) in folders.iter().zip(found.classes()) {
         let first = word.split(" (").next().unwrap_or(word);
         let both = format!("{first} ({folder})");
-        let is_same = |name: &String| *name == *folder || *name == *word || *name == both;
-        let place = classes.iter().position(is_same);
+        let place = [word, &both, folder]
+            .into_iter()
+            .find_map(|name| classes.iter().position(|class| class == name));
         match place.filter(|place| places[*place].is_none()) {
             Some(place) => places[place] = Some(folder.clone()),
             None => unknown.push(word.clone()),

@@ -88,10 +88,16 @@ impl Layout {
                 "check the path",
             ));
         }
-        match table::layout(dir, notes)? {
-            Some(layout) => Ok(layout),
-            None => find_in(dir, IMAGE_LEVELS, notes),
+        if let Some(layout) = table::published(dir)? {
+            return Ok(layout);
         }
+        let tables = table::Tables::in_folder(dir)?;
+        let folders = || find_in(dir, IMAGE_LEVELS, &mut vec![]);
+        if tables.are_meant() || !tables.is_empty() && folders().is_err() {
+            return tables.layout(dir, notes);
+        }
+        notes.extend(tables.not_used());
+        find_in(dir, IMAGE_LEVELS, notes)
     }
 
     /// Where the images of a split lie, and what is to be said of that.
@@ -143,46 +149,33 @@ impl Layout {
         }
     }
 
-    /// Names of the classes, sorted: those to learn from, if there are such.
+    /// Names of the classes, sorted: those to learn from, if there are such; else those of the
+    /// split.
     ///
     /// # Errors
-    /// A split has classes that the training images lack, and the other way round.
-    pub(super) fn classes(&self, notes: &mut Vec<String>) -> Result<Vec<String>, DataError> {
-        let (train, validation, test) = match self {
-            Self::Whole(place) => return Ok(place.names()),
-            Self::Apart {
-                train,
-                validation,
-                test,
-            } => (train, validation, test),
+    /// The split, or what is held out of the training images, has classes that these lack.
+    pub(super) fn classes(&self, dir: &Path, split: Split) -> Result<Vec<String>, DataError> {
+        let measured = match split {
+            Split::Train => Split::HeldOut,
+            other => other,
         };
-        let held_out = || [validation, test].into_iter().flatten();
-        let Some(train) = train else {
-            let mut names: Vec<String> = held_out().flat_map(Place::names).collect();
-            names.sort_unstable();
-            names.dedup();
-            return Ok(names);
+        let (place, _) = self.place(dir, measured)?;
+        let Self::Apart {
+            train: Some(train), ..
+        } = self
+        else {
+            return Ok(place.names());
         };
-        for place in held_out() {
-            let unknown = lacking(train, place);
-            let without = lacking(place, train);
-            if !unknown.is_empty() {
-                return Err(DataError::UnequalClasses {
-                    path: place.root.clone(),
-                    other: train.root.clone(),
-                    missing: without,
-                    unknown,
-                });
-            }
-            if !without.is_empty() {
-                notes.push(format!(
-                    "{} has no images of {}",
-                    place.root.file_name().unwrap_or_default().display(),
-                    without.join(", ")
-                ));
-            }
+        let unknown = lacking(train, place);
+        if unknown.is_empty() {
+            return Ok(train.names());
         }
-        Ok(train.names())
+        Err(DataError::UnequalClasses {
+            path: place.root.clone(),
+            other: train.root.clone(),
+            missing: lacking(place, train),
+            unknown,
+        })
     }
 }
 
@@ -330,12 +323,7 @@ fn splits(dir: &Path, sorted: &Sorted, notes: &mut Vec<String>) -> Result<Layout
         Err(error @ (DataError::NoLabels { .. } | DataError::NoClasses { .. })) => {
             table::flat_split(dir, &folder, &classes)?.ok_or(error)
         }
-        place => place.and_then(|place| {
-            if place.classes.len() == 1 && place.classes.keys().all(|name| is_beside(name)) {
-                return Ok(table::flat_split(dir, &folder, &classes)?.unwrap_or(place));
-            }
-            Ok(place)
-        }),
+        place => place,
     };
     let validation = folder(&sorted.validation).map(held_out).transpose()?;
     let test = match folder(&sorted.test).map(held_out).transpose() {

@@ -79,6 +79,19 @@ fn validation_chooses_the_epoch_and_test_is_for_the_end() {
     assert_eq!(first(&dir, Split::HeldOut), "val/a/1.png");
     assert!(notes(&dir, Split::HeldOut).contains("test/ has no class folders"));
     assert!(notes(&dir, Split::Test).contains("no test images apart"));
+    // Nor need they be those of the others, as long as nobody measures on them.
+    fs::create_dir(dir.path().join("test/all")).unwrap();
+    fs::rename(
+        dir.path().join("test/1.png"),
+        dir.path().join("test/all/1.png"),
+    )
+    .unwrap();
+    assert_eq!(first(&dir, Split::Train), "train/a/1.png");
+    refused(
+        dir.path(),
+        Split::Test,
+        &["test lacks classes", "others: all"],
+    );
 }
 
 #[test]
@@ -282,6 +295,9 @@ fn a_class_without_held_out_images_is_told() {
     assert!(notes(&dir, Split::HeldOut).contains("1 of 2 classes have no images here: b"));
     fs::create_dir(dir.path().join("val/b")).unwrap();
     assert!(notes(&dir, Split::HeldOut).contains("1 of 2 classes have no images here: b"));
+    fs::remove_file(dir.path().join("val/a/1.png")).unwrap();
+    fs::remove_file(dir.path().join("val/a/2.png")).unwrap();
+    refused(dir.path(), Split::HeldOut, &["val has no images"]);
     fs::remove_dir_all(dir.path().join("train/b")).unwrap();
     fs::create_dir(dir.path().join("train/b")).unwrap();
     refused(dir.path(), Split::Train, &["train/b has no images"]);
@@ -315,6 +331,11 @@ fn folders_are_matched_to_the_classes_of_a_network_by_name() {
         error.contains("has a class that the run lacks: crane"),
         "{error}"
     );
+    // Words that are the names of other folders: the run's own order holds.
+    let swapped = tree(&[("a/1.png", 1), ("b/1.png", 2), ("c/1.png", 3)]);
+    fs::write(swapped.path().join("classes.tsv"), "a\tb\nb\ta\n").unwrap();
+    let found = open_for(swapped.path(), &["b", "a", "c"]).unwrap();
+    assert_eq!(samples(&found), [(0, 1), (1, 2), (2, 3)]);
     // An imported network may have numbers for names.
     assert_eq!(
         samples(&open_for(dir.path(), &["class 0", "class 1"]).unwrap()),
@@ -404,6 +425,16 @@ fn labels_are_read_from_tables() {
     }
     let dir = tabled(&files, &[("a.csv", train), ("b.csv", val)]);
     refused(dir.path(), Split::Train, &["a.csv", "b.csv", "labels.csv"]);
+    // Where folders are classes, only a table that is called so outweighs them.
+    let photos = ["day1/1.png", "day1/2.png", "day2/3.png", "day2/4.png"];
+    let text = "image,label\nday1/1.png,x\nday1/2.png,y\nday2/3.png,x\nday2/4.png,y\n";
+    let dir = tabled(&photos, &[("predictions.csv", text), ("more.csv", text)]);
+    let found = open(dir.path(), Split::All, 0).unwrap();
+    assert_eq!(classes(&found), ["day1", "day2"]);
+    assert!(found.notes[0].contains("not used: more.csv, predictions.csv"));
+    let dir = tabled(&photos, &[("labels.csv", text), ("more.csv", text)]);
+    let found = open(dir.path(), Split::All, 0).unwrap();
+    assert_eq!(classes(&found), ["x", "y"]);
     // Boxes and other tables tell no labels.
     let dir = tabled(
         &files,
@@ -422,18 +453,23 @@ fn published_sets_are_read_as_they_lie() {
         &[
             "images/001.Albatross/x.jpg",
             "images/002.Wren/y.jpg",
+            "images/002.Wren/z.jpg",
             "attributes/a.txt",
         ],
         &[
-            ("images.txt", "1 001.Albatross/x.jpg\n2 002.Wren/y.jpg\n"),
-            ("image_class_labels.txt", "1 1\n2 2\n"),
+            (
+                "images.txt",
+                "1 001.Albatross/x.jpg\n2 002.Wren/y.jpg\n3 002.Wren/z.jpg\n",
+            ),
+            ("image_class_labels.txt", "1 1\n2 2\n3 2\n"),
             ("classes.txt", "1 001.Albatross\n2 002.Wren\n"),
-            ("train_test_split.txt", "1 1\n2 0\n"),
+            ("train_test_split.txt", "1 1\n2 1\n3 0\n"),
         ],
     );
-    let train = open(birds.path(), Split::Train, 0);
-    assert!(train.is_err(), "the wren is in the test images alone");
-    fs::write(birds.path().join("train_test_split.txt"), "1 1\n2 1\n").unwrap();
+    assert_eq!(
+        told(&birds, Split::HeldOut),
+        [pair("images/002.Wren/z.jpg", "002.Wren")]
+    );
     assert_eq!(
         told(&birds, Split::Train),
         [

@@ -40,6 +40,10 @@ impl Listing {
         self.classes.partition_point(|end| *end <= place)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// Number of images of each class.
     pub(super) fn counts(&self) -> impl Iterator<Item = usize> {
         let starts = std::iter::once(0).chain(self.classes.iter().copied());

@@ -88,7 +88,7 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
     } = *request;
     let mut notes = Vec::new();
     let layout = Layout::find(dir, &mut notes)?;
-    let names = layout.classes(&mut notes)?;
+    let names = layout.classes(dir, split)?;
     let (place, note) = layout.place(dir, split)?;
     notes.extend(note);
     let labels = Labels::one(words::class_words(dir, &names)?);
@@ -114,6 +114,10 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
         }
         listing.push(images);
         folders.push(folder);
+    }
+    if listing.is_empty() {
+        let path = place.root.clone();
+        return Err(DataError::EmptyClass { path });
     }
     notes.extend(left_out.notes());
     notes.extend(without_images(&labels, &listing, split));

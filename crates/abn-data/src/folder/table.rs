@@ -66,83 +66,120 @@ struct Row {
     split: Option<Role>,
 }
 
-/// The layout that a table or list in `dir` tells, if there is one.
+/// The layout of a set that is published with lists, if `dir` is one.
 ///
 /// # Errors
-/// A table cannot be read, names no image or an impossible one, or several tell different things.
-pub(super) fn layout(dir: &Path, notes: &mut Vec<String>) -> Result<Option<Layout>, DataError> {
-    if let Some(layout) = birds(dir)? {
-        return Ok(Some(layout));
+/// A list cannot be read, or does not fit the others or the images.
+pub(super) fn published(dir: &Path) -> Result<Option<Layout>, DataError> {
+    match birds(dir)? {
+        Some(layout) => Ok(Some(layout)),
+        None => pets(dir),
     }
-    if let Some(layout) = pets(dir)? {
-        return Ok(Some(layout));
-    }
-    let mut tables = Vec::new();
-    for path in files(dir, &["csv", "tsv"])? {
-        if let Some(rows) = labelled(&path)? {
-            tables.push((path, rows));
-        }
-    }
-    let role = |path: &Path| {
-        let stem = path.file_stem()?.to_str()?.to_lowercase();
-        role_of(stem.trim_end_matches("labels").trim_end_matches(['_', '-']))
-    };
-    let of_role =
-        |wanted: Option<Role>| tables.iter().filter(move |(path, _)| role(path) == wanted);
-    let names = |path: &Path| {
-        path.file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
-    };
-    let chosen: Vec<(&PathBuf, Vec<Row>)> = if of_role(Some(Role::Train)).count() == 1 {
-        let of_split = [Role::Train, Role::Validation, Role::Test];
-        let tables = of_split.into_iter().flat_map(|role| {
-            of_role(Some(role)).map(move |(path, rows)| {
-                let rows = rows.iter().map(|row| Row {
-                    image: row.image.clone(),
-                    class: row.class.clone(),
-                    split: Some(role),
-                });
-                (path, rows.collect())
-            })
-        });
-        let tables: Vec<(&PathBuf, Vec<Row>)> = tables.collect();
-        if tables.len() == 1 {
-            let without = tables.into_iter().map(|(path, rows)| (path, unsplit(rows)));
-            without.collect()
-        } else {
-            tables
-        }
-    } else {
-        let mut plain: Vec<_> = of_role(None).collect();
-        plain.sort_by_key(|(path, _)| !names(path).starts_with("labels."));
-        match plain[..] {
-            [] => return Ok(None),
-            [_, second, ..] if !names(&plain[0].0).starts_with("labels.") => {
-                return Err(DataError::TwoTables {
-                    path: plain[0].0.clone(),
-                    other: second.0.clone(),
-                });
-            }
-            [(path, _), ..] => {
-                let rows = labelled(path)?.unwrap_or_default();
-                vec![(path, rows)]
-            }
-        }
-    };
-    let told: Vec<String> = chosen.iter().map(|(path, _)| names(path)).collect();
-    notes.push(format!("labels are those of {}", told.join(", ")));
-    let mut places = Places::new(dir, chosen[0].0);
-    for (path, rows) in &chosen {
-        places.add(path, rows)?;
-    }
-    places.layout(notes).map(Some)
 }
 
-fn unsplit(rows: Vec<Row>) -> Vec<Row> {
-    let unsplit = |row| Row { split: None, ..row };
-    rows.into_iter().map(unsplit).collect()
+/// The tables of a folder that tell labels.
+pub(super) struct Tables(Vec<Table>);
+
+struct Table {
+    path: PathBuf,
+    rows: Vec<Row>,
+    /// The split that its name says.
+    role: Option<Role>,
+}
+
+impl Table {
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    fn is_meant(&self) -> bool {
+        self.path.file_stem().is_some_and(|stem| stem == "labels")
+    }
+}
+
+impl Tables {
+    /// The tables in `dir`.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub(super) fn in_folder(dir: &Path) -> Result<Self, DataError> {
+        let mut tables = Vec::new();
+        for path in files(dir, &["csv", "tsv"])? {
+            if let Some(rows) = labelled(&path)? {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                let stem = stem.to_lowercase();
+                let role = role_of(stem.trim_end_matches("labels").trim_end_matches(['_', '-']));
+                tables.push(Table { role, rows, path });
+            }
+        }
+        Ok(Self(tables))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether one is called `labels`: then the folders are no classes, whatever they look like.
+    pub(super) fn are_meant(&self) -> bool {
+        self.0.iter().any(Table::is_meant)
+    }
+
+    /// What to say if folders tell the classes.
+    pub(super) fn not_used(&self) -> Option<String> {
+        let names: Vec<String> = self.0.iter().map(Table::name).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "not used: {}; the folders are the classes, unless the table is called labels.csv",
+                names.join(", ")
+            )
+        })
+    }
+
+    /// The layout that they tell.
+    ///
+    /// # Errors
+    /// A table names no image or an impossible one, or several tell different things.
+    pub(super) fn layout(self, dir: &Path, notes: &mut Vec<String>) -> Result<Layout, DataError> {
+        let chosen = self.chosen()?;
+        let told: Vec<String> = chosen.iter().map(Table::name).collect();
+        notes.push(format!("labels are those of {}", told.join(", ")));
+        let mut places = Places::new(dir, &chosen[0].path);
+        for table in &chosen {
+            places.add(&table.path, &table.rows)?;
+        }
+        places.layout(notes)
+    }
+
+    /// The table called `labels`, those of the splits, or the only one.
+    fn chosen(self) -> Result<Vec<Table>, DataError> {
+        let (mut meant, others): (Vec<Table>, Vec<Table>) =
+            self.0.into_iter().partition(Table::is_meant);
+        let trains = |table: &&Table| table.role == Some(Role::Train);
+        if meant.is_empty() && others.iter().filter(trains).count() == 1 {
+            let mut of_splits: Vec<Table> = others
+                .into_iter()
+                .filter(|table| table.role.is_some_and(|role| role != Role::Unclear))
+                .collect();
+            // Of a training table alone, one image in five is held out.
+            let apart = of_splits.len() > 1;
+            for table in &mut of_splits {
+                let split = table.role.filter(|_| apart);
+                table.rows.iter_mut().for_each(|row| row.split = split);
+            }
+            return Ok(of_splits);
+        }
+        if meant.is_empty() {
+            meant = others;
+        }
+        match &meant[..] {
+            [first, second, ..] => Err(DataError::TwoTables {
+                path: first.path.clone(),
+                other: second.path.clone(),
+            }),
+            _ => Ok(meant),
+        }
+    }
 }
 
 /// Held-out images that lie flat in `folder`, with a list of their classes: ImageNet's, or

@@ -153,14 +153,7 @@ impl DataSet {
         labels: Option<&str>,
         truth: Option<Truth>,
     ) -> Result<Collection, DataError> {
-        let usual = || self.usual_folder().unwrap_or_default();
-        (self.open)(&Request {
-            split,
-            folder: &folder.map_or_else(usual, Path::to_owned),
-            labels,
-            truth,
-            classes: None,
-        })
+        self.opened(split, folder, labels, truth, None)
     }
 
     /// Opens one split for a network with these labels: the classes of photographs are matched to
@@ -176,13 +169,24 @@ impl DataSet {
         labels: Option<&str>,
         truth: Option<Truth>,
     ) -> Result<Collection, DataError> {
+        self.opened(split, folder, labels, truth, Some(network))
+    }
+
+    fn opened(
+        &self,
+        split: Split,
+        folder: Option<&Path>,
+        labels: Option<&str>,
+        truth: Option<Truth>,
+        classes: Option<&Labels>,
+    ) -> Result<Collection, DataError> {
         let usual = || self.usual_folder().unwrap_or_default();
         (self.open)(&Request {
             split,
             folder: &folder.map_or_else(usual, Path::to_owned),
             labels,
             truth,
-            classes: Some(network),
+            classes,
         })
     }
 }
