@@ -54,8 +54,12 @@ pub struct Collection {
 
 /// The files of a data set of photographs.
 pub trait Files: Send + Sync {
-    /// Where the image of that index lies.
-    fn path(&self, index: usize) -> PathBuf;
+    /// What the image of that index is called: its path below the folder of the data set, or in
+    /// the archive that holds it, with `/` between folders.
+    fn name(&self, index: usize) -> String;
+
+    /// The file of that image; `None` if it lies in an archive.
+    fn path(&self, index: usize) -> Option<PathBuf>;
 
     /// Number of images of each class, before any [limit](Collection::limit).
     fn counts(&self) -> Vec<usize>;

@@ -82,7 +82,7 @@ fn by_size(collection: &Collection) -> BTreeMap<u64, Vec<PathBuf>> {
     let Some(files) = &collection.files else {
         return of_size;
     };
-    for path in (0..collection.samples.len()).map(|index| files.path(index)) {
+    for path in (0..collection.samples.len()).filter_map(|index| files.path(index)) {
         if let Ok(metadata) = path.metadata() {
             of_size.entry(metadata.len()).or_default().push(path);
         }

@@ -127,6 +127,7 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
         truth,
     )?;
     let photographs = Arc::new(Photographs {
+        dir: dir.to_owned(),
         root: place.root.clone(),
         folders,
         order: listing.by_turns(),
@@ -165,8 +166,18 @@ fn without_images(labels: &Labels, listing: &Listing, split: Split) -> Option<St
     ))
 }
 
+/// A path below `dir`, with `/` between folders.
+fn name_below(dir: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(dir).unwrap_or(path);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
+}
+
 /// Images by name, decoded when asked for.
 struct Photographs {
+    /// The folder of the data set.
+    dir: PathBuf,
+    /// What the paths of the split begin with.
     root: PathBuf,
     /// What the names of each class begin with.
     folders: Vec<String>,
@@ -212,8 +223,13 @@ impl Dataset<Sample, DataError> for Photographs {
 }
 
 impl Files for Photographs {
-    fn path(&self, index: usize) -> PathBuf {
-        self.root.join(self.named(index).1)
+    fn name(&self, index: usize) -> String {
+        let path = self.root.join(self.named(index).1);
+        name_below(&self.dir, &path)
+    }
+
+    fn path(&self, index: usize) -> Option<PathBuf> {
+        Some(self.root.join(self.named(index).1))
     }
 
     fn counts(&self) -> Vec<usize> {
