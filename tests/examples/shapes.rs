@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use abn_data::Split;
-use abn_run::datasets::SHAPES;
+use abn_run::datasets::{Request, SHAPES};
 use anyhow::{Context, Result};
 
 fn main() -> Result<()> {
@@ -16,7 +16,7 @@ fn main() -> Result<()> {
     let count = arguments.next().context("no number of images")?.parse()?;
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let shapes = SHAPES.open(Split::HeldOut, None, None, None)?.limit(count);
+    let shapes = SHAPES.open(&Request::of(Split::HeldOut, None))?.limit(count);
     for index in 0..shapes.samples.len() {
         let sample = shapes.samples.get(index)?;
         let class = shapes.labels.name(0, sample.target.classes()[0]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use abn_data::{Collection, Split};
-use abn_run::datasets::fingerprint;
+use abn_run::datasets::{Request, fingerprint};
 use abn_run::recipe::Recipe;
 use anyhow::{Context, Result};
 
@@ -63,7 +63,10 @@ fn open(recipe: &Recipe, data: Option<&Path>) -> Result<Images> {
     let (dataset, labels) = (recipe.dataset, recipe.labels.as_deref());
     let folder = dataset.folder(data, None)?;
     let open = |split| {
-        let opened = dataset.open(split, folder.as_deref(), labels, None);
+        let opened = dataset.open(&Request {
+            labels,
+            ..Request::of(split, folder.as_deref())
+        });
         opened.with_context(|| {
             format!(
                 "the data set {} cannot be opened; name its folder with --dataset {0} --data DIR \

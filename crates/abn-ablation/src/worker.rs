@@ -12,7 +12,7 @@ use std::time::Duration;
 use abn_run::folder::FolderError;
 use abn_run::folder::run_dir::RunDir;
 use abn_run::recipe::{Recipe, RunConfig};
-use abn_run::training_images::TrainingImages;
+use abn_run::training_images::{Damage, TrainingImages};
 use abn_run::warm_start;
 use abn_train::device;
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
@@ -67,8 +67,8 @@ pub(crate) fn main() -> Result<ExitCode> {
 /// Trains the run and writes its record; `false` if it was asked to stop before.
 fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
     let device = device::open(job.device.as_deref())?;
-    let images = TrainingImages::open(&job.recipe, job.data.as_deref(), None)?;
-    let config = images.describe(images.fit_batch(job.recipe.clone(), true)?)?;
+    let images = TrainingImages::open(&job.recipe, job.data.as_deref(), None, Damage::default())?;
+    let config = images.describe(images.fit_batch(job.recipe.clone(), true)?, None)?;
     config.check_parameters(&device)?;
     let Some(run) = open(&job.run, &config, interrupt)? else {
         return Ok(false);
@@ -87,7 +87,7 @@ fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
     let Some(results) = results else {
         return Ok(false);
     };
-    Record::write(&run, &job.recipe, &config, results, &images.test, &device)?;
+    Record::write(&run, &job.recipe, &config, results, &images.test(), &device)?;
     Ok(true)
 }
 

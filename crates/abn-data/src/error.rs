@@ -398,6 +398,19 @@ pub enum DataError {
         /// What happened.
         source: Box<DataError>,
     },
+    /// More unreadable images than may be skipped.
+    #[error(
+        "{found} images cannot be read, and at most {most} may be skipped: something is wrong with \
+         the data set as a whole; the last one"
+    )]
+    TooManyUnreadable {
+        /// How many there are so far.
+        found: usize,
+        /// How many may be skipped.
+        most: usize,
+        /// What is wrong with the last one.
+        source: Box<DataError>,
+    },
     /// A defect in the code that makes samples, caught so that training ends with a message.
     #[error(
         "making batch {batch} failed unexpectedly: {message}; this is a defect of the data set's \
@@ -412,6 +425,36 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Whether it is about the file of one image, so that the data set would do without it.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Sample { source, .. } => source.is_damage(),
+            Self::Missing { .. }
+            | Self::Read { .. }
+            | Self::Empty { .. }
+            | Self::TooLarge { .. }
+            | Self::BrokenLink { .. }
+            | Self::MaskSize { .. }
+            | Self::NotAnImage { .. }
+            | Self::Truncated { .. }
+            | Self::Decode { .. }
+            | Self::Pixels { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The error with everything behind it, in one line.
+    pub(crate) fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     /// The same error with the sample's index in front.
     pub(crate) fn at(self, index: usize) -> Self {
         Self::Sample {

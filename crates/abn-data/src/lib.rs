@@ -31,6 +31,7 @@
 //!     seed: 0,
 //!     shuffled: true,
 //!     masks: false,
+//!     skips: Default::default(),
 //! };
 //! assert_eq!(loader.batches(), 4);
 //! for batch in loader.epoch(0, 0) {
@@ -52,6 +53,7 @@ mod normalization;
 mod random;
 mod sample;
 mod shapes;
+mod skips;
 mod svhn;
 mod target;
 mod transform;
@@ -72,6 +74,7 @@ pub use normalization::Normalization;
 pub use random::splitmix64;
 pub use sample::{Collection, Files, ImageDataset, Sample, Split};
 pub use shapes::Shapes;
+pub use skips::Skips;
 pub use svhn::svhn;
 pub use target::Target;
 pub use transform::{Channels, Placement, Step, Transform, Window};

@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use burn_dataset::Dataset;
 use image::GrayImage;
 
-use crate::{DataError, ImageDataset, Sample, Target, Transform, random};
+use crate::{DataError, ImageDataset, Sample, Skips, Target, Transform, random};
 
 /// Batches a worker may be ahead of the consumer, besides the one that it is making.
 const QUEUE: usize = 2;
@@ -37,6 +37,8 @@ pub struct Loader {
     /// Whether batches carry the objects' masks. Only evaluation looks at them, so training leaves
     /// this off.
     pub masks: bool,
+    /// The images that no batch has. A batch of nothing but them is empty.
+    pub skips: Arc<Skips>,
 }
 
 /// Images that enter a network together.
@@ -158,28 +160,31 @@ impl Plan {
         let indices = self.order.iter().skip(number * size).take(size);
         let mut batch = Batch::with_capacity(size.min(self.order.len()));
         for &index in indices {
-            batch.push(
-                index,
-                self.sample(index).map_err(|error| error.at(index))?,
-                &self.loader,
-            )?;
+            if let Some(sample) = self.sample(index).map_err(|error| error.at(index))? {
+                batch.push(index, sample, &self.loader)?;
+            }
         }
         Ok(batch)
     }
 
-    fn sample(&self, index: usize) -> Result<Sample, DataError> {
+    /// The sample of that index as a network sees it; `None` if it is skipped.
+    fn sample(&self, index: usize) -> Result<Option<Sample>, DataError> {
         let Loader {
             dataset,
             transform,
             seed,
             masks,
+            skips,
             ..
         } = &self.loader;
-        let mut sample = dataset.get(index)?;
+        let Some(mut sample) = skips.read(index, || dataset.get(index))? else {
+            return Ok(None);
+        };
         if !masks {
             sample.mask = None;
         }
-        transform.sample(sample, &mut random::augmentation(*seed, self.epoch, index))
+        let mut rng = random::augmentation(*seed, self.epoch, index);
+        transform.sample(sample, &mut rng).map(Some)
     }
 }
 
@@ -201,7 +206,7 @@ impl Batch {
         self.targets.len()
     }
 
-    /// Whether there is no image; no loader yields such a batch.
+    /// Whether there is no image: all that belong here are skipped.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
@@ -295,7 +300,7 @@ fn message_of(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::{BTreeMap, BTreeSet, HashSet};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use image::{Rgb, RgbImage};
@@ -320,6 +325,7 @@ mod tests {
             seed: 11,
             shuffled: true,
             masks: true,
+            skips: Arc::default(),
         }
     }
 
@@ -369,6 +375,7 @@ mod tests {
                 seed: 0,
                 shuffled: false,
                 masks: false,
+                skips: Arc::default(),
             },
         )
     }
@@ -522,6 +529,73 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Images of one pixel that is their index, of which some cannot be read.
+    struct Damaged(BTreeSet<usize>);
+
+    impl Dataset<Sample, DataError> for Damaged {
+        fn get(&self, index: usize) -> Result<Sample, DataError> {
+            if self.0.contains(&index) {
+                return Err(DataError::Truncated {
+                    path: format!("{index}.jpg").into(),
+                    size: index,
+                });
+            }
+            Ok(Sample {
+                image: RgbImage::from_pixel(1, 1, Rgb([index as u8; 3])),
+                target: Target::class(0),
+                mask: None,
+            })
+        }
+
+        fn len(&self) -> usize {
+            40
+        }
+    }
+
+    #[test]
+    fn skipped_images_leave_the_others_where_they_are() {
+        let loader = |damaged: &[usize], skips: Skips| Loader {
+            dataset: Arc::new(Damaged(damaged.iter().copied().collect())),
+            transform: trapped(0).1.transform,
+            batch_size: 4,
+            seed: 5,
+            shuffled: true,
+            skips: Arc::new(skips),
+            ..trapped(0).1
+        };
+        let whole: Vec<Vec<usize>> = collect(loader(&[], Skips::default()).epoch(1, 0))
+            .into_iter()
+            .map(|batch| batch.indices)
+            .collect();
+        // A whole batch, and one image of another.
+        let damaged = [&whole[3][..], &whole[6][1..2]].concat();
+        let expected: Vec<Vec<usize>> = whole
+            .iter()
+            .map(|batch| {
+                let read = batch.iter().filter(|index| !damaged.contains(index));
+                read.copied().collect()
+            })
+            .collect();
+        for workers in [0, 1, 2, 8] {
+            let found = Loader {
+                workers,
+                ..loader(&damaged, Skips::up_to(5, BTreeMap::new()))
+            };
+            let batches = collect(found.epoch(1, 0));
+            let indices: Vec<_> = batches.iter().map(|batch| batch.indices.clone()).collect();
+            assert_eq!(indices, expected, "{workers} workers");
+            assert!(batches[3].is_empty());
+            // Known from the beginning, with the files there or not.
+            for damaged in [&damaged[..], &[]] {
+                let known = loader(damaged, Skips::known(found.skips.all()));
+                assert_eq!(collect(known.epoch(1, 0)), batches);
+            }
+        }
+        let few = loader(&damaged, Skips::up_to(4, BTreeMap::new()));
+        let failed = few.epoch(1, 0).filter(Result::is_err).count();
+        assert_eq!(failed, 1, "the fifth is one too many");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What every data set yields: an image, what is right for it and, where it is known, where the
 //! object lies.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -61,7 +62,8 @@ pub trait Files: Send + Sync {
     /// The file of that image; `None` if it lies in an archive.
     fn path(&self, index: usize) -> Option<PathBuf>;
 
-    /// Number of images of each class, before any [limit](Collection::limit).
+    /// Number of images of each class, before any [limit](Collection::limit) and with those that
+    /// are [left out](Collection::without).
     fn counts(&self) -> Vec<usize>;
 }
 
@@ -76,6 +78,59 @@ impl Collection {
             samples: Arc::new(PartialDataset::new(self.samples, 0, count)),
             ..self
         }
+    }
+
+    /// The samples but those of these indices.
+    #[must_use]
+    pub fn without(self, indices: &BTreeSet<usize>) -> Self {
+        if indices.is_empty() {
+            return self;
+        }
+        let places: Vec<usize> = (0..self.samples.len())
+            .filter(|index| !indices.contains(index))
+            .collect();
+        let files = self.files.map(|of| -> Arc<dyn Files> {
+            let places = places.clone();
+            Arc::new(Chosen { of, places })
+        });
+        let of = self.samples;
+        Self {
+            samples: Arc::new(Chosen { of, places }),
+            files,
+            ..self
+        }
+    }
+}
+
+/// Some of others.
+struct Chosen<T: ?Sized> {
+    of: Arc<T>,
+    /// The index of each among the others.
+    places: Vec<usize>,
+}
+
+/// Burn's selection of a data set knows no errors but Burn's.
+impl Dataset<Sample, DataError> for Chosen<dyn Dataset<Sample, DataError>> {
+    fn get(&self, index: usize) -> Result<Sample, DataError> {
+        self.of.get(self.places[index])
+    }
+
+    fn len(&self) -> usize {
+        self.places.len()
+    }
+}
+
+impl Files for Chosen<dyn Files> {
+    fn name(&self, index: usize) -> String {
+        self.of.name(self.places[index])
+    }
+
+    fn path(&self, index: usize) -> Option<PathBuf> {
+        self.of.path(self.places[index])
+    }
+
+    fn counts(&self) -> Vec<usize> {
+        self.of.counts()
     }
 }
 
@@ -92,5 +147,16 @@ mod tests {
         assert_eq!(part.samples.get(1).unwrap(), whole.samples.get(1).unwrap());
         assert_eq!(part.limit(9).samples.len(), 2);
         assert_eq!(whole.limit(0).samples.len(), 0);
+    }
+
+    #[test]
+    fn the_others_move_up() {
+        let whole = Shapes::new(3, Split::HeldOut, 5).collection();
+        let part = whole.clone().without(&BTreeSet::from([0, 3]));
+        let expected = [1, 2, 4].map(|index| whole.samples.get(index).unwrap());
+        assert_eq!(part.samples.len(), 3);
+        for (index, sample) in expected.into_iter().enumerate() {
+            assert_eq!(part.samples.get(index).unwrap(), sample);
+        }
     }
 }

@@ -110,6 +110,7 @@ mod tests {
             seed: 0,
             truth: None,
             classes: None,
+            once: None,
         })
         .unwrap()
     }

@@ -13,14 +13,14 @@
 //! use abn_core::state::state_of;
 //! use abn_data::Split;
 //! use abn_explain::score::{ClassChoice, Examiner, Plan, Scores, table};
-//! use abn_run::datasets::SHAPES;
+//! use abn_run::datasets::{Request, SHAPES};
 //! use abn_run::images::plain_loader;
 //! use abn_run::recipe::{Recipe, RunConfig};
 //! use abn_run::session::Session;
 //! use burn::tensor::Device;
 //!
 //! let device = Device::flex();
-//! let images = SHAPES.open(Split::HeldOut, None, None, None)?.limit(4);
+//! let images = SHAPES.open(&Request::of(Split::HeldOut, None))?.limit(4);
 //! let config = RunConfig::new(Recipe::of(&SHAPES, None), images.labels.clone())?;
 //! let weights = state_of(&config.model.init_seeded(0, &device));
 //! let run = Session::of(config, weights, String::new(), device)?;

@@ -1,8 +1,9 @@
 //! The figures a reader wants first: accuracy, how well the map finds the object, time.
 
 use abn_run::measure::records::{
-    EpochRecord, EpochTiming, GroupFigures, Pointing, Results, Summary,
+    EpochRecord, EpochTiming, GroupFigures, LeftOut, Pointing, Results, Summary,
 };
+use abn_run::unreadable::UNREADABLE;
 use maud::{Markup, html};
 
 use crate::figures::{bar, capitalised, figure};
@@ -31,6 +32,9 @@ pub(crate) fn headline(
                 @if let Some((summary, epoch)) = &best { (accuracy(summary, epoch)) }
                 @if !timing.is_empty() { (time(timing)) }
             }
+            @if let Some(left_out) = results.and_then(|results| results.left_out) {
+                (unreadable(left_out))
+            }
             @if let Some((summary, _)) = &best { (labels(summary)) }
             @if let Some(pointing) = results.and_then(|results| results.pointing) {
                 (pointing_game(&pointing))
@@ -48,6 +52,16 @@ fn unfinished(last: Option<&EpochRecord>) -> Markup {
                 }
                 None => "This run has not finished an epoch yet.",
             }
+        }
+    }
+}
+
+/// What the figures are without.
+fn unreadable(LeftOut { train, test }: LeftOut) -> Markup {
+    html! {
+        p.notice {
+            (train) " training and " (test) " test images could not be read and are in none of "
+            "these figures. The run's " code { (UNREADABLE) } " names them."
         }
     }
 }

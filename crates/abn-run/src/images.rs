@@ -1,12 +1,14 @@
 //! The images of a run: a split of its data set, and how a network that is not trained sees it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use abn_data::{Collection, DataError, Loader, Split, Truth};
+use abn_data::{Collection, DataError, Loader, Skips, Split, Truth};
 
 use crate::RunError;
-use crate::datasets::fingerprint;
+use crate::datasets::{Request, fingerprint_but};
 use crate::recipe::RunConfig;
+use crate::unreadable::{UnreadableImages, places_of};
 
 /// Images a batch where nothing is trained; the published test batch of CIFAR.
 const EVAL_BATCH: usize = 100;
@@ -32,57 +34,104 @@ pub struct Choice<'a> {
     pub data: Option<&'a Path>,
     /// Whether photographs are asked for masks or for boxes.
     pub truth: Option<Truth>,
+    /// The images that the run could not read.
+    pub unreadable: Option<&'a UnreadableImages>,
 }
 
-/// Images of the run's data set, or of another one with its classes.
+/// Images of the run's data set, or of another one with its classes. Those that the run was trained
+/// without are left out of its own.
 ///
 /// # Errors
 /// The data set is missing, damaged, empty, or has classes that the run lacks.
 pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, RunError> {
     let dataset = config.recipe.dataset;
     let folder = dataset.folder(choice.data, config.data.as_deref())?;
-    let open = |split| {
-        let (network, labels) = (&config.labels, config.recipe.labels.as_deref());
-        let opened = dataset.open_for(network, split, folder.as_deref(), labels, choice.truth);
+    let names = choice.unreadable.map(UnreadableImages::names);
+    let open = |split, once| {
+        let opened = dataset.open(&Request {
+            labels: config.recipe.labels.as_deref(),
+            truth: choice.truth,
+            classes: Some(&config.labels),
+            once,
+            ..Request::of(split, folder.as_deref())
+        });
         opened.map_err(RunError::DataSet)
     };
+    let once = names.as_ref();
+    let moved = dataset.photographs && folder != config.data;
+    let own = match moved.then(|| open(Split::HeldOut, once)) {
+        Some(Ok(held_out)) => is_own(config, &held_out, choice.unreadable)?,
+        Some(Err(_)) => false,
+        None => true,
+    };
+    let once = once.filter(|_| own);
     let split = choice.split.unwrap_or(Split::HeldOut);
     if split == Split::All && !dataset.photographs {
         return Err(RunError::OnlySplits(dataset.name));
     }
-    let other = dataset.photographs && choice.split.is_none() && folder != config.data;
-    let collection = match other.then(|| open(Split::All)) {
-        Some(Ok(all)) => unless_own(config, all, open(Split::HeldOut))?,
-        Some(Err(RunError::DataSet(DataError::SplitApart { .. }))) | None => open(split)?,
+    let other = moved && !own && choice.split.is_none();
+    let collection = match other.then(|| open(Split::All, None)) {
+        Some(Ok(all)) => with_note_of_all(all),
+        Some(Err(RunError::DataSet(DataError::SplitApart { .. }))) | None => open(split, once)?,
         Some(Err(error)) => return Err(error),
     };
     if collection.samples.is_empty() {
         return Err(RunError::NoImages(dataset.name));
     }
     check_labels(config, &collection)?;
-    Ok(collection)
+    Ok(match choice.unreadable.filter(|_| own) {
+        Some(unreadable) => without(collection, unreadable),
+        None => collection,
+    })
 }
 
-/// All images of a folder without splits, or those held out if it is the run's own data set, moved:
-/// the rest of it was learned.
-fn unless_own(
+/// Whether held-out images are those of the run, whose folder was moved: the others of it were
+/// learned.
+///
+/// # Errors
+/// There are as many as in the run, and one of them cannot be read.
+fn is_own(
     config: &RunConfig,
-    all: Collection,
-    held_out: Result<Collection, RunError>,
-) -> Result<Collection, RunError> {
-    if let Ok(held_out) = held_out {
-        let known = config.images.as_deref().unwrap_or_default();
-        if known.ends_with(&format!("test: {}", fingerprint(&held_out)?)) {
-            return Ok(held_out);
-        }
+    held_out: &Collection,
+    unreadable: Option<&UnreadableImages>,
+) -> Result<bool, RunError> {
+    let (known, names) = match unreadable {
+        Some(unreadable) => (Some(unreadable.others()), unreadable.names()),
+        None => (config.images.as_deref(), BTreeSet::new()),
+    };
+    let Some((_, known)) = known.and_then(|known| known.split_once("test: ")) else {
+        return Ok(false);
+    };
+    if !known.starts_with(&format!("{} images,", held_out.samples.len())) {
+        return Ok(false);
     }
-    let count = all.samples.len();
+    let unread = places_of(&names, held_out).into_values().collect();
+    Ok(fingerprint_but(held_out, &unread, &Skips::default())? == known)
+}
+
+/// The images but those that the run was trained without.
+fn without(collection: Collection, unreadable: &UnreadableImages) -> Collection {
+    let left_out: BTreeSet<usize> = unreadable.left_out(&collection).into_keys().collect();
+    if left_out.is_empty() {
+        return collection;
+    }
     let note = format!(
+        "{} images are left out, as in the run: it could not read them",
+        left_out.len()
+    );
+    let mut collection = collection.without(&left_out);
+    collection.notes.push(note);
+    collection
+}
+
+/// All images of a folder that nobody has split, and that is not the run's own.
+fn with_note_of_all(mut all: Collection) -> Collection {
+    let count = all.samples.len();
+    all.notes.push(format!(
         "all {count} images are taken: this is not the data set of the run as it was then; images \
          that it has learned would flatter the figures"
-    );
-    let notes = all.notes.iter().cloned().chain([note]).collect();
-    Ok(Collection { notes, ..all })
+    ));
+    all
 }
 
 fn check_labels(config: &RunConfig, collection: &Collection) -> Result<(), RunError> {
@@ -114,5 +163,6 @@ pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize)
         seed: config.recipe.seed,
         shuffled: false,
         masks: collection.masked,
+        skips: Default::default(),
     }
 }

@@ -17,14 +17,14 @@
 //! use std::path::Path;
 //!
 //! use abn_core::state::state_of;
-//! use abn_run::datasets::SHAPES;
+//! use abn_run::datasets::{Request, SHAPES};
 //! use abn_run::recipe::{Recipe, RunConfig};
 //! use abn_run::session::Session;
 //! use abn_run::view::View;
 //! use burn::tensor::Device;
 //!
 //! let device = Device::flex();
-//! let images = SHAPES.open(abn_data::Split::HeldOut, None, None, None)?;
+//! let images = SHAPES.open(&Request::of(abn_data::Split::HeldOut, None))?;
 //! let config = RunConfig::new(Recipe::of(&SHAPES, None), images.labels)?;
 //!
 //! // The weights of a checkpoint would come from `abn_run::weights::from_safetensors`.
@@ -49,6 +49,7 @@ pub mod measure;
 pub mod recipe;
 pub mod session;
 pub mod training_images;
+pub mod unreadable;
 pub mod view;
 #[cfg(feature = "files")]
 pub mod warm_start;

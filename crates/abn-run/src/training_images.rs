@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use abn_data::{Collection, Loader, Split, twins};
 
 use crate::RunError;
-use crate::datasets::fingerprint;
+use crate::datasets::Request;
 use crate::images::plain_loader;
 use crate::recipe::{Recipe, RunConfig};
+use crate::measure::records::LeftOut;
+use crate::unreadable::{OnCorrupt, UNREADABLE, Unreadable, UnreadableImages};
 
 /// Where the images of a training come from.
 #[derive(Clone)]
@@ -16,14 +18,26 @@ pub struct Loaders {
     pub train: Loader,
     /// In order, as they are.
     pub test: Loader,
+    /// The images that they leave out.
+    pub unreadable: Option<Unreadable>,
+}
+
+/// What is to become of images that cannot be read.
+#[derive(Debug, Clone, Default)]
+pub struct Damage {
+    /// Those that come up.
+    pub policy: OnCorrupt,
+    /// Those that the run knows.
+    pub known: Option<UnreadableImages>,
 }
 
 /// Both splits of the data set of a run that is to be trained.
 pub struct TrainingImages {
     folder: Option<PathBuf>,
     train: Collection,
-    /// The images that no training sees.
-    pub test: Collection,
+    test: Collection,
+    /// The images that are left out.
+    pub unreadable: Unreadable,
 }
 
 impl TrainingImages {
@@ -35,12 +49,18 @@ impl TrainingImages {
         recipe: &Recipe,
         given: Option<&Path>,
         existing: Option<&RunConfig>,
+        damage: Damage,
     ) -> Result<Self, RunError> {
         let last = existing.and_then(|config| config.data.as_deref());
-        let (dataset, labels) = (recipe.dataset, recipe.labels.as_deref());
+        let dataset = recipe.dataset;
         let folder = dataset.folder(given, last)?;
+        let once = damage.known.as_ref().map(UnreadableImages::names);
         let open = |split| {
-            let opened = dataset.open(split, folder.as_deref(), labels, None);
+            let opened = dataset.open(&Request {
+                labels: recipe.labels.as_deref(),
+                once: once.as_ref(),
+                ..Request::of(split, folder.as_deref())
+            });
             opened.map_err(RunError::DataSet)
         };
         let (mut train, test) = (open(Split::Train)?, open(Split::HeldOut)?);
@@ -50,11 +70,30 @@ impl TrainingImages {
         if train.samples.is_empty() || test.samples.is_empty() {
             return Err(RunError::NoImages(dataset.name));
         }
+        let Damage { policy, known } = damage;
+        let unreadable = Unreadable::new(known, policy, &train, &test);
+        if unreadable.of_training().len() == train.samples.len()
+            || unreadable.of_test().len() == test.samples.len()
+        {
+            return Err(RunError::NoImages(dataset.name));
+        }
         Ok(Self {
+            unreadable,
             folder,
             train,
             test,
         })
+    }
+
+    /// The images that no training sees, as far as they can be read.
+    pub fn test(&self) -> Collection {
+        let skipped = self.unreadable.of_test().all().into_keys().collect();
+        self.test.clone().without(&skipped)
+    }
+
+    /// Training and test images, with those that cannot be read.
+    pub fn splits(&self) -> [&Collection; 2] {
+        [&self.train, &self.test]
     }
 
     /// What the images are, a line each: how many of which classes, what is left out, and whether
@@ -71,6 +110,12 @@ impl TrainingImages {
             }
         }
         lines.extend(learned_and_measured(&self.test, &self.train));
+        if let Some(LeftOut { train, test }) = self.unreadable.count() {
+            lines.push(format!(
+                "{train} training and {test} test images are left out, they cannot be read: see \
+                 {UNREADABLE} in the run"
+            ));
+        }
         lines
     }
 
@@ -90,16 +135,17 @@ impl TrainingImages {
         })
     }
 
-    /// The whole configuration of a run on these images.
+    /// The whole configuration of a run on these images, which may exist.
     ///
     /// # Errors
     /// An image cannot be read, or there is no architecture of the recipe's name.
-    pub fn describe(&self, recipe: Recipe) -> Result<RunConfig, RunError> {
-        let images = format!(
-            "train: {}; test: {}",
-            fingerprint(&self.train)?,
-            fingerprint(&self.test)?
-        );
+    pub fn describe(
+        &self,
+        recipe: Recipe,
+        existing: Option<&RunConfig>,
+    ) -> Result<RunConfig, RunError> {
+        let before = existing.and_then(|config| config.images.as_deref());
+        let images = self.unreadable.fingerprint(before)?;
         let config = RunConfig::new(recipe, self.train.labels.clone())?;
         Ok(RunConfig {
             images: Some(images),
@@ -120,11 +166,14 @@ impl TrainingImages {
                 seed: recipe.seed,
                 shuffled: true,
                 masks: false,
+                skips: self.unreadable.of_training().clone(),
             },
             test: Loader {
                 masks: false,
+                skips: self.unreadable.of_test().clone(),
                 ..plain_loader(config, &self.test, workers)
             },
+            unreadable: Some(self.unreadable.clone()),
         }
     }
 }

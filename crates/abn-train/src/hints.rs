@@ -3,6 +3,7 @@
 
 use std::error::Error;
 
+use abn_data::DataError;
 use abn_explain::AnalysisError;
 use abn_run::RunError;
 use abn_run::datasets::PlaceError;
@@ -57,6 +58,10 @@ fn of_run(error: &RunError) -> Option<String> {
         RunError::DataSet(_) => {
             Some("--data or ABN_DATASETS says where the data set lies".to_owned())
         }
+        RunError::Data(DataError::Sample { source, .. }) if source.is_damage() => Some(
+            "--on-corrupt skip leaves out what cannot be read; `abn data check DIR` names all of it"
+                .to_owned(),
+        ),
         RunError::OtherCount { .. } | RunError::OtherClass { .. } => {
             Some("--data names the data set that the run was trained on".to_owned())
         }

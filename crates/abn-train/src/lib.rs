@@ -23,6 +23,7 @@ pub mod hints;
 pub mod interrupt;
 pub mod terminal;
 pub mod train;
+mod unreadable;
 
 use std::process::ExitCode;
 

@@ -320,7 +320,11 @@ fn train_on_failing(path: &Path, epochs: usize, from: usize) -> anyhow::Result<E
     };
     let run = RunDir::open_for_writing(path, &config).unwrap();
     let (device, every) = (Device::flex(), Duration::MAX);
-    let loaders = Loaders { train, test };
+    let loaders = Loaders {
+        train,
+        test,
+        unreadable: None,
+    };
     let mut trainer = Trainer::new(
         Classification::of(&config),
         &config.recipe,

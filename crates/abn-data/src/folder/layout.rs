@@ -1,6 +1,6 @@
 //! How a folder of photographs is laid out: where the class folders of each split lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
@@ -76,11 +76,15 @@ impl Place {
 }
 
 impl Layout {
-    /// The layout of `dir`, and what is to be said of it.
+    /// The layout of `dir`, which `once` had those images, and what is to be said of it.
     ///
     /// # Errors
     /// There is no such folder, or what lies in it is not understood.
-    pub(super) fn find(dir: &Path, notes: &mut Vec<String>) -> Result<Self, DataError> {
+    pub(super) fn find(
+        dir: &Path,
+        once: &BTreeSet<String>,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, DataError> {
         if !dir.is_dir() {
             return Err(missing(
                 dir,
@@ -88,16 +92,16 @@ impl Layout {
                 "check the path",
             ));
         }
-        if let Some(layout) = table::published(dir)? {
+        if let Some(layout) = table::published(dir, once)? {
             return Ok(layout);
         }
         let tables = table::Tables::in_folder(dir)?;
-        let folders = || find_in(dir, IMAGE_LEVELS, &mut vec![]);
+        let folders = || find_in(dir, once, IMAGE_LEVELS, &mut vec![]);
         if tables.are_meant() || !tables.is_empty() && folders().is_err() {
-            return tables.layout(dir, notes);
+            return tables.layout(dir, once, notes);
         }
         notes.extend(tables.not_used());
-        find_in(dir, IMAGE_LEVELS, notes)
+        find_in(dir, once, IMAGE_LEVELS, notes)
     }
 
     /// Where the images of a split lie, and what is to be said of that.
@@ -279,19 +283,24 @@ impl<'a> Sorted<'a> {
     }
 }
 
-fn find_in(dir: &Path, levels: usize, notes: &mut Vec<String>) -> Result<Layout, DataError> {
+fn find_in(
+    dir: &Path,
+    once: &BTreeSet<String>,
+    levels: usize,
+    notes: &mut Vec<String>,
+) -> Result<Layout, DataError> {
     let found = entries(dir, &mut LeftOut::default())?;
     let sorted = Sorted::of(&found.folders);
     if sorted.are_splits(dir)? {
         not_used(&sorted.unasked(), notes);
-        return splits(dir, &sorted, notes);
+        return splits(dir, once, &sorted, notes);
     }
     let images = sorted.others.iter().find(|name| holds_images(name));
     if let Some(images) = images.filter(|_| levels > 0) {
         let inner = dir.join(images);
         if has_folders(&inner)? {
             not_used(&sorted.unasked(), notes);
-            return find_in(&inner, levels - 1, notes);
+            return find_in(&inner, once, levels - 1, notes);
         }
     }
     let loose = found.images.len();
@@ -312,7 +321,12 @@ fn not_used(folders: &[&str], notes: &mut Vec<String>) {
 }
 
 /// The class folders of each split.
-fn splits(dir: &Path, sorted: &Sorted, notes: &mut Vec<String>) -> Result<Layout, DataError> {
+fn splits(
+    dir: &Path,
+    once: &BTreeSet<String>,
+    sorted: &Sorted,
+    notes: &mut Vec<String>,
+) -> Result<Layout, DataError> {
     let folder = |names: &[&str]| names.first().map(|name| dir.join(name));
     let train = folder(&sorted.train)
         .map(|folder| class_place(&folder, IMAGE_LEVELS))
@@ -321,7 +335,7 @@ fn splits(dir: &Path, sorted: &Sorted, notes: &mut Vec<String>) -> Result<Layout
     // ImageNet's and Tiny-ImageNet's held-out images lie flat, with a list of their classes.
     let held_out = |folder: PathBuf| match class_place(&folder, IMAGE_LEVELS) {
         Err(error @ (DataError::NoLabels { .. } | DataError::NoClasses { .. })) => {
-            table::flat_split(dir, &folder, &classes)?.ok_or(error)
+            table::flat_split(dir, &folder, &classes, once)?.ok_or(error)
         }
         place => place,
     };

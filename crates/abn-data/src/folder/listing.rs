@@ -1,5 +1,6 @@
 //! Which images there are: names read from folders and kept in little memory.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::entries::entries;
@@ -74,12 +75,24 @@ impl Listing {
 pub(super) fn images_in(folder: &Path, left_out: &mut LeftOut) -> Result<Vec<String>, DataError> {
     let mut images = vec![];
     collect(folder, "", MOST_LEVELS, &mut images, left_out)?;
-    let place = |name: &String| {
-        let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
-        (folder.to_owned(), file.to_owned())
-    };
     images.sort_by_cached_key(place);
     Ok(images)
+}
+
+/// Puts further images to their places, each once.
+pub(super) fn add<'a>(images: &mut Vec<String>, names: impl Iterator<Item = &'a str>) {
+    let new: BTreeSet<&str> = names.collect();
+    if !new.is_empty() {
+        images.retain(|image| !new.contains(image.as_str()));
+        images.extend(new.into_iter().map(str::to_owned));
+        images.sort_by_cached_key(place);
+    }
+}
+
+/// Folder and file: what the images of a class are in the order of.
+fn place(name: &String) -> (String, String) {
+    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+    (folder.to_owned(), file.to_owned())
 }
 
 fn collect(

@@ -24,6 +24,7 @@ mod layout;
 mod left_out;
 mod listing;
 mod masks;
+mod names;
 mod role;
 mod split;
 mod table;
@@ -31,6 +32,7 @@ mod text;
 mod truth;
 mod words;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,6 +45,7 @@ pub use known::UnknownClasses;
 use layout::Layout;
 use left_out::LeftOut;
 use listing::Listing;
+use names::{name_below, names_in};
 use truth::Objects;
 pub use truth::Truth;
 pub use words::imagenet_classes;
@@ -60,6 +63,9 @@ pub struct ImageFolder<'a> {
     pub truth: Option<Truth>,
     /// The classes of a network, to which the folders are matched by name, if they are known.
     pub classes: Option<&'a Labels>,
+    /// Images that were there, by their [names](Files::name). Whether their files still are or not,
+    /// they keep their places; to read one that is gone is an error.
+    pub once: Option<&'a BTreeSet<String>>,
 }
 
 /// One split of a folder of photographs.
@@ -85,9 +91,12 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
         seed,
         truth,
         classes,
+        once,
     } = *request;
+    let none = BTreeSet::new();
+    let once = once.unwrap_or(&none);
     let mut notes = Vec::new();
-    let layout = Layout::find(dir, &mut notes)?;
+    let layout = Layout::find(dir, once, &mut notes)?;
     let names = layout.classes(dir, split)?;
     let (place, note) = layout.place(dir, split)?;
     notes.extend(note);
@@ -101,6 +110,10 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
     for name in &names {
         let name = name.as_deref().unwrap_or_default();
         let (folder, mut images) = place.images(name, &mut left_out)?;
+        if !folder.is_empty() {
+            let class = name_below(dir, &place.root.join(&folder));
+            listing::add(&mut images, names_in(once, &class));
+        }
         if images.is_empty() && place.classes.contains_key(name) && (whole || split == Split::Train)
         {
             let path = place.root.join(folder);
@@ -164,13 +177,6 @@ fn without_images(labels: &Labels, listing: &Listing, split: Split) -> Option<St
     Some(format!(
         "{without} of {all} classes have no images here: {named}{more}"
     ))
-}
-
-/// A path below `dir`, with `/` between folders.
-fn name_below(dir: &Path, path: &Path) -> String {
-    let below = path.strip_prefix(dir).unwrap_or(path);
-    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-    parts.join("/")
 }
 
 /// Images by name, decoded when asked for.
@@ -239,5 +245,7 @@ impl Files for Photographs {
 
 #[cfg(test)]
 mod layout_tests;
+#[cfg(test)]
+mod once_tests;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@
 //! annotations/trainval.txt, test.txt         Oxford-IIIT pets
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -18,6 +18,7 @@ use csv::{ReaderBuilder, Trim};
 
 use super::entries::is_image_name;
 use super::layout::{Images, Layout, Place};
+use super::names::{name_below, names_in};
 use super::role::{Role, role_of};
 use super::text::read_text;
 use crate::DataError;
@@ -70,10 +71,13 @@ struct Row {
 ///
 /// # Errors
 /// A list cannot be read, or does not fit the others or the images.
-pub(super) fn published(dir: &Path) -> Result<Option<Layout>, DataError> {
-    match birds(dir)? {
+pub(super) fn published(
+    dir: &Path,
+    once: &BTreeSet<String>,
+) -> Result<Option<Layout>, DataError> {
+    match birds(dir, once)? {
         Some(layout) => Ok(Some(layout)),
-        None => pets(dir),
+        None => pets(dir, once),
     }
 }
 
@@ -140,11 +144,16 @@ impl Tables {
     ///
     /// # Errors
     /// A table names no image or an impossible one, or several tell different things.
-    pub(super) fn layout(self, dir: &Path, notes: &mut Vec<String>) -> Result<Layout, DataError> {
+    pub(super) fn layout(
+        self,
+        dir: &Path,
+        once: &BTreeSet<String>,
+        notes: &mut Vec<String>,
+    ) -> Result<Layout, DataError> {
         let chosen = self.chosen()?;
         let told: Vec<String> = chosen.iter().map(Table::name).collect();
         notes.push(format!("labels are those of {}", told.join(", ")));
-        let mut places = Places::new(dir, &chosen[0].path);
+        let mut places = Places::new(dir, &chosen[0].path, once);
         for table in &chosen {
             places.add(&table.path, &table.rows)?;
         }
@@ -191,6 +200,7 @@ pub(super) fn flat_split(
     dir: &Path,
     folder: &Path,
     classes: &[String],
+    once: &BTreeSet<String>,
 ) -> Result<Option<Place>, DataError> {
     let inner = Some(folder.join("images")).filter(|inner| inner.is_dir());
     let root = inner.unwrap_or_else(|| folder.to_owned());
@@ -216,7 +226,10 @@ pub(super) fn flat_split(
         .filter(|path| is_image_name(path))
         .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
         .collect();
+    let gone = names_in(once, &name_below(dir, &root)).map(str::to_owned);
+    images.extend(gone);
     images.sort_unstable();
+    images.dedup();
     let mut of_class: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let stems: HashMap<&str, &String> = images
         .iter()
@@ -356,15 +369,18 @@ fn first_line(text: &str) -> &str {
 }
 
 /// Collects the images of tables by split and class.
-struct Places {
+struct Places<'a> {
+    /// Images that were there.
+    once: &'a BTreeSet<String>,
     root: PathBuf,
     table: PathBuf,
     of: BTreeMap<Option<Role>, BTreeMap<String, Vec<String>>>,
 }
 
-impl Places {
-    fn new(dir: &Path, table: &Path) -> Self {
+impl<'a> Places<'a> {
+    fn new(dir: &Path, table: &Path, once: &'a BTreeSet<String>) -> Self {
         Self {
+            once,
             root: dir.to_owned(),
             table: table.to_owned(),
             of: BTreeMap::new(),
@@ -410,7 +426,7 @@ impl Places {
                 (folder, ending) => format!("{folder}/{}.{ending}", row.image),
             })
         });
-        candidates.find(|name| self.root.join(name).is_file())
+        candidates.find(|name| self.root.join(name).is_file() || self.once.contains(name))
     }
 
     /// Puts the folder of images that all paths begin with into the root: masks lie beside it.
@@ -462,7 +478,7 @@ impl Places {
 }
 
 /// CUB-200-2011 as published.
-fn birds(dir: &Path) -> Result<Option<Layout>, DataError> {
+fn birds(dir: &Path, once: &BTreeSet<String>) -> Result<Option<Layout>, DataError> {
     let names = [
         "images.txt",
         "image_class_labels.txt",
@@ -502,19 +518,19 @@ fn birds(dir: &Path) -> Result<Option<Layout>, DataError> {
             }),
         });
     }
-    let mut places = Places::new(dir, &table);
+    let mut places = Places::new(dir, &table, once);
     places.add(&table, &rows)?;
     places.layout(&mut vec![]).map(Some)
 }
 
 /// The Oxford-IIIT pets as published.
-fn pets(dir: &Path) -> Result<Option<Layout>, DataError> {
+fn pets(dir: &Path, once: &BTreeSet<String>) -> Result<Option<Layout>, DataError> {
     let lists = [("trainval.txt", Role::Train), ("test.txt", Role::Test)];
     let path = |name: &str| dir.join("annotations").join(name);
     if !lists.iter().all(|(name, _)| path(name).is_file()) || !dir.join("images").is_dir() {
         return Ok(None);
     }
-    let mut places = Places::new(dir, &path(lists[0].0));
+    let mut places = Places::new(dir, &path(lists[0].0), once);
     for (name, role) in lists {
         let mut rows = Vec::new();
         for (image, _) in pairs(&path(name))? {

@@ -51,6 +51,7 @@ pub(super) fn open(dir: &Path, split: Split, seed: u64) -> Result<Collection, Da
         seed,
         truth: None,
         classes: None,
+        once: None,
     })
 }
 
@@ -91,7 +92,7 @@ fn held_out_folders_are_taken_as_they_are() {
 }
 
 /// Two classes of 10 and 4 images below `prefix`.
-fn whole(prefix: &str) -> TempDir {
+pub(super) fn whole(prefix: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for index in 0..10 {
         write(

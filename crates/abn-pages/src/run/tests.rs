@@ -72,11 +72,22 @@ fn finished() -> Report {
             best: summary(1.0, 0.75),
             last: summary(1.5, 0.625),
             pointing: Some(pointing),
+            left_out: None,
         }),
         gallery: vec![shot("egret", true), shot("slug", false)],
         settings: vec![("seed".to_owned(), "1".to_owned())],
         ..Report::default()
     }
+}
+
+#[test]
+fn images_that_could_not_be_read_are_told() {
+    let notice = "3 training and 1 test images could not be read";
+    let mut report = finished();
+    assert!(!render(&report).contains("could not be read"));
+    let results = report.results.as_mut().unwrap();
+    results.left_out = Some(LeftOut { train: 3, test: 1 });
+    assert!(render(&report).contains(notice));
 }
 
 #[test]

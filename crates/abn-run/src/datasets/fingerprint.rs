@@ -1,6 +1,8 @@
 //! Short digests of data sets: other data in the same place are told without reading everything.
 
-use abn_data::{Collection, DataError, Sample};
+use std::collections::BTreeSet;
+
+use abn_data::{Collection, DataError, Skips};
 
 use crate::digest::sha256;
 
@@ -12,10 +14,31 @@ const LOOKED_AT: usize = 64;
 /// # Errors
 /// A sample cannot be read.
 pub fn fingerprint(collection: &Collection) -> Result<String, DataError> {
-    let digest = digest(collection, |sample, bytes| {
+    fingerprint_but(collection, &BTreeSet::new(), &Skips::default())
+}
+
+/// The same without the content of some images, and of those that are skipped.
+///
+/// # Errors
+/// A sample cannot be read and is not to be skipped.
+pub fn fingerprint_but(
+    collection: &Collection,
+    unread: &BTreeSet<usize>,
+    skips: &Skips,
+) -> Result<String, DataError> {
+    let read = |index| match unread.contains(&index) {
+        true => Ok(None),
+        false => skips.read(index, || collection.samples.get(index)),
+    };
+    let digest = digest(collection.samples.len(), |index, bytes| {
+        let Some(sample) = read(index)? else {
+            bytes.extend(b"not read");
+            return Ok(());
+        };
         let classes = sample.target.classes().iter();
         bytes.extend(classes.flat_map(|class| class.to_le_bytes()));
         bytes.extend(sample.image.as_raw());
+        Ok(())
     })?;
     Ok(format!("{} images, {digest}", collection.samples.len()))
 }
@@ -25,27 +48,28 @@ pub fn fingerprint(collection: &Collection) -> Result<String, DataError> {
 /// # Errors
 /// A sample cannot be read.
 pub fn fingerprint_of_objects(collection: &Collection) -> Result<Option<String>, DataError> {
-    let bytes_of = |sample: &Sample, bytes: &mut Vec<u8>| match &sample.mask {
-        Some(mask) => bytes.extend(mask.as_raw()),
-        None => bytes.push(1),
+    let bytes_of = |index, bytes: &mut Vec<u8>| {
+        match collection.samples.get(index)?.mask {
+            Some(mask) => bytes.extend(mask.as_raw()),
+            None => bytes.push(1),
+        }
+        Ok(())
     };
     collection
         .masked
-        .then(|| digest(collection, bytes_of))
+        .then(|| digest(collection.samples.len(), bytes_of))
         .transpose()
 }
 
-/// 16 hexadecimal digits for what `bytes_of` appends for each of a few dozen samples.
+/// 16 hexadecimal digits for what `append` adds for each of a few dozen of `count` samples.
 fn digest(
-    collection: &Collection,
-    bytes_of: impl Fn(&Sample, &mut Vec<u8>),
+    count: usize,
+    append: impl Fn(usize, &mut Vec<u8>) -> Result<(), DataError>,
 ) -> Result<String, DataError> {
-    let count = collection.samples.len();
     let mut bytes = count.to_le_bytes().to_vec();
     let looked_at = LOOKED_AT.min(count);
     for place in 0..looked_at {
-        let sample = collection.samples.get(place * count / looked_at)?;
-        bytes_of(&sample, &mut bytes);
+        append(place * count / looked_at, &mut bytes)?;
     }
     Ok(sha256(&bytes)[..16].to_owned())
 }

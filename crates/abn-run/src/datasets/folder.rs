@@ -36,5 +36,6 @@ pub(super) fn open(request: &Request) -> Result<Collection, DataError> {
         seed: SPLIT_SEED,
         truth: request.truth,
         classes: request.classes,
+        once: request.once,
     })
 }

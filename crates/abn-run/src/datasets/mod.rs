@@ -9,6 +9,7 @@ mod imagenet;
 mod shapes;
 mod svhn;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ use abn_data::{Collection, DataError, Labels, Split, Truth};
 
 pub use self::cifar10::CIFAR10;
 pub use self::cifar100::CIFAR100;
-pub use self::fingerprint::{fingerprint, fingerprint_of_objects};
+pub use self::fingerprint::{fingerprint, fingerprint_but, fingerprint_of_objects};
 pub use self::folder::FOLDER;
 pub use self::imagenet::IMAGENET;
 pub use self::shapes::SHAPES;
@@ -79,6 +80,23 @@ pub struct Request<'a> {
     pub truth: Option<Truth>,
     /// The classes of a network, to which those of photographs are matched by name.
     pub classes: Option<&'a Labels>,
+    /// Names of photographs that were there and keep their places, whether they still are or not.
+    pub once: Option<&'a BTreeSet<String>>,
+}
+
+impl<'a> Request<'a> {
+    /// A split of what lies in a folder that [`folder`](DataSet::folder) gave, with its usual
+    /// labels, and where the objects lie if that is known.
+    pub fn of(split: Split, folder: Option<&'a Path>) -> Self {
+        Self {
+            split,
+            folder: folder.unwrap_or(Path::new("")),
+            labels: None,
+            truth: None,
+            classes: None,
+            once: None,
+        }
+    }
 }
 
 impl DataSet {
@@ -140,54 +158,13 @@ impl DataSet {
         }
     }
 
-    /// Opens one split in a folder that [`folder`](Self::folder) gave, with where the objects lie
-    /// if that is known. `labels` chooses among [its labels](Self::labels), `truth` asks
-    /// photographs for masks or for boxes.
+    /// Opens one split.
     ///
     /// # Errors
-    /// The folder or a file in it is missing or damaged.
-    pub fn open(
-        &self,
-        split: Split,
-        folder: Option<&Path>,
-        labels: Option<&str>,
-        truth: Option<Truth>,
-    ) -> Result<Collection, DataError> {
-        self.opened(split, folder, labels, truth, None)
-    }
-
-    /// Opens one split for a network with these labels: the classes of photographs are matched to
-    /// them by name, and some may have no images.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), or the network lacks a class.
-    pub fn open_for(
-        &self,
-        network: &Labels,
-        split: Split,
-        folder: Option<&Path>,
-        labels: Option<&str>,
-        truth: Option<Truth>,
-    ) -> Result<Collection, DataError> {
-        self.opened(split, folder, labels, truth, Some(network))
-    }
-
-    fn opened(
-        &self,
-        split: Split,
-        folder: Option<&Path>,
-        labels: Option<&str>,
-        truth: Option<Truth>,
-        classes: Option<&Labels>,
-    ) -> Result<Collection, DataError> {
-        let usual = || self.usual_folder().unwrap_or_default();
-        (self.open)(&Request {
-            split,
-            folder: &folder.map_or_else(usual, Path::to_owned),
-            labels,
-            truth,
-            classes,
-        })
+    /// The folder or a file in it is missing or damaged, or a network that is asked for lacks a
+    /// class.
+    pub fn open(&self, request: &Request) -> Result<Collection, DataError> {
+        (self.open)(request)
     }
 }
 

@@ -149,7 +149,9 @@ impl Task for Classification {
                 .iter()
                 .flat_map(|attention| &attention.maps);
             maps.clone().for_each(|map| health.add(map));
-            probes.extend(maps.take(PROBES - probes.len()).cloned());
+            let indexed = maps.zip(&batch.indices);
+            let first = indexed.filter(|(_, index)| **index < PROBES);
+            probes.extend(first.map(|(map, _)| map.clone()));
             complete = go_on(totals.images());
             Ok::<bool, RunError>(complete)
         })?;

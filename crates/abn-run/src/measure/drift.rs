@@ -14,8 +14,11 @@ pub const PROBES: usize = 32;
 const NAME: &str = "maps";
 
 /// Mean absolute difference of the maps of the same images, over the pairs that are finite and of
-/// one size; `None` if there is no such pair.
+/// one size; `None` if there is no such pair, or if one of the images could not be read this time.
 pub fn drift(before: &[AttentionMap], after: &[AttentionMap]) -> Option<f64> {
+    if before.len() != after.len() {
+        return None;
+    }
     let (mut sum, mut pairs) = (0.0, 0);
     for (one, other) in before.iter().zip(after) {
         let comparable =

@@ -26,6 +26,9 @@ pub fn for_each_batch<E: From<RunError>>(
 ) -> Result<(), E> {
     for batch in loader.epoch(0, 0) {
         let batch = batch.map_err(RunError::from)?;
+        if batch.is_empty() {
+            continue;
+        }
         let output = classifier.forward(images_of(&batch, device));
         let output = HostOutput::read(output, true).map_err(RunError::from)?;
         if !visit(&batch, output)? {

@@ -181,6 +181,18 @@ pub struct Results {
     /// Pointing game of the best checkpoint, where masks and an attention branch exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointing: Option<Pointing>,
+    /// Images that could not be read and are in none of these figures; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
+}
+
+/// Number of images that a run does without, because they cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Images to learn from.
+    pub train: usize,
+    /// Images to measure on.
+    pub test: usize,
 }
 
 /// How long an epoch took, as written to `timing.jsonl`. A resumed epoch counts only its last part.

@@ -15,6 +15,7 @@ use abn_run::datasets::{self, DataSet};
 use abn_run::folder::checkpoint::CheckpointChoice;
 use abn_run::recipe::augmentation::Augment;
 use abn_run::recipe::schedule::Schedule;
+use abn_run::unreadable::{MOST_LEFT_OUT, OnCorrupt};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -99,6 +100,43 @@ pub struct SplitArgs {
     /// Threads that load images
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = workers)]
     pub workers: usize,
+    /// Images that cannot be read
+    #[command(flatten)]
+    pub damage: DamageArgs,
+}
+
+/// What becomes of images that cannot be read.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct DamageArgs {
+    /// What an image does that cannot be read: stop everything, or be skipped and counted
+    /// [default: stop]
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub on_corrupt: Option<OnCorruptName>,
+    /// Largest share of a split that --on-corrupt skip may skip [default: 0.05]
+    #[arg(long, value_name = "SHARE", value_parser = fraction)]
+    pub max_corrupt: Option<f64>,
+}
+
+/// What an image does that cannot be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnCorruptName {
+    /// End, after naming all such images
+    #[default]
+    Stop,
+    /// Go on without it
+    Skip,
+}
+
+impl DamageArgs {
+    /// What was asked for.
+    pub fn policy(self) -> OnCorrupt {
+        match self.on_corrupt.unwrap_or_default() {
+            OnCorruptName::Stop => OnCorrupt::Stop,
+            OnCorruptName::Skip => OnCorrupt::Skip {
+                most: self.max_corrupt.unwrap_or(MOST_LEFT_OUT),
+            },
+        }
+    }
 }
 
 /// Details of a network beyond its name.
@@ -200,6 +238,9 @@ pub struct TrainArgs {
     /// Threads that load images; changes no result [default: 2]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<usize>,
+    /// Images that cannot be read
+    #[command(flatten)]
+    pub damage: DamageArgs,
     /// Seconds between checkpoints within an epoch; one is always written at its end [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub save_every: Option<f64>,

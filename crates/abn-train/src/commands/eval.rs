@@ -25,10 +25,9 @@ struct Evaluation {
 /// The run or its data set is missing or damaged.
 pub fn run(args: EvalArgs) -> Result<()> {
     let session = open(&args.run, &args.network)?;
-    let mut collection = images(&session.config, &args.images, None)?;
-    if let (Some(Split::Train), Some(limit)) = (args.images.asked(), session.config.recipe.limit) {
-        collection = collection.limit(limit);
-    }
+    let learned = args.images.asked() == Some(Split::Train);
+    let limit = session.config.recipe.limit.filter(|_| learned);
+    let collection = images((&args.run, &session.config), &args.images, None, limit)?;
     let loader = plain_loader(&session.config, &collection, args.images.workers);
     let progress = terminal::counter("evaluating", collection.samples.len());
     let mut go_on = |images| {

@@ -4,7 +4,7 @@ use abn_core::pytorch::{check, from_pytorch};
 use abn_core::state::{self, State};
 use abn_data::{Labels, Split};
 use abn_run::RunError;
-use abn_run::datasets::{CIFAR10, CIFAR100, IMAGENET};
+use abn_run::datasets::{CIFAR10, CIFAR100, IMAGENET, Request};
 use abn_run::folder::checkpoint::Checkpoints;
 use abn_run::folder::run_dir::{RunDir, checkpoints_of};
 use abn_run::recipe::architectures::with_block;
@@ -172,10 +172,10 @@ fn labels(recipe: &Recipe, count: Option<usize>) -> Result<Labels> {
 
 fn labels_at_hand(recipe: &Recipe) -> Result<Labels, RunError> {
     let folder = recipe.dataset.folder(None, None)?;
-    let chosen = recipe.labels.as_deref();
-    let opened = recipe
-        .dataset
-        .open(Split::HeldOut, folder.as_deref(), chosen, None);
+    let opened = recipe.dataset.open(&Request {
+        labels: recipe.labels.as_deref(),
+        ..Request::of(Split::HeldOut, folder.as_deref())
+    });
     Ok(opened.map_err(RunError::DataSet)?.labels)
 }
 

@@ -21,11 +21,13 @@ use abn_run::images::{Choice, open_images};
 use abn_run::measure::records::Figures;
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
+use abn_run::unreadable::{OnCorrupt, UnreadableImages};
 use anyhow::Result;
 
 use crate::cli::{NetworkArgs, SplitArgs};
 use crate::device;
 use crate::terminal;
+use crate::unreadable;
 
 /// The run at that path with the weights and on the device asked for.
 fn open(run: &Path, network: &NetworkArgs) -> Result<Session> {
@@ -33,18 +35,34 @@ fn open(run: &Path, network: &NetworkArgs) -> Result<Session> {
     Ok(Session::open(run, network.checkpoint, device)?)
 }
 
-/// The images that are asked for; says what is to be known of them.
-fn images(config: &RunConfig, args: &SplitArgs, truth: Option<Truth>) -> Result<Collection> {
+/// The first `limit` images that are asked for, without those that the run in that folder is
+/// without; says what is to be known of them. Those that cannot be read are named or left out
+/// before anything is measured.
+fn images(
+    (run, config): (&Path, &RunConfig),
+    args: &SplitArgs,
+    truth: Option<Truth>,
+    limit: Option<usize>,
+) -> Result<Collection> {
+    let unreadable = UnreadableImages::of_run(run)?;
     let images = open_images(
         config,
         Choice {
             split: args.asked(),
             data: args.data.as_deref(),
             truth,
+            unreadable: unreadable.as_ref(),
         },
     )?;
     images.notes.iter().for_each(|note| terminal::note(note));
-    Ok(images)
+    let images = match limit {
+        Some(limit) => images.limit(limit),
+        None => images,
+    };
+    match args.damage.policy() {
+        OnCorrupt::Stop => Ok(images),
+        OnCorrupt::Skip { most } => unreadable::without(images, most, args.workers),
+    }
 }
 
 /// All figures in a line.

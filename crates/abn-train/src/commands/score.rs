@@ -82,7 +82,8 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
         truth.is_none() || has_choice,
         "--truth is for photographs with masks or boxes beside them: leave it out"
     );
-    Ok(super::images(&session.config, &args.images, truth)?.limit(args.limit))
+    let run = (args.run.as_path(), &session.config);
+    super::images(run, &args.images, truth, Some(args.limit))
 }
 
 fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {

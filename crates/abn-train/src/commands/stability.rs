@@ -53,7 +53,8 @@ pub fn run(args: StabilityArgs) -> Result<()> {
     let device = device::open(args.network.device.as_deref())?;
     let configs = open_configs(&args.runs)?;
     let query = query(&args, &configs)?;
-    let images = super::images(&configs[0], &args.images, None)?.limit(args.limit);
+    let first = (args.runs[0].as_path(), &configs[0]);
+    let images = super::images(first, &args.images, None, Some(args.limit))?;
     let group = group_of(&images.labels, query.group.as_deref())?;
     let classes = &images.labels.groups()[group].classes;
     if let Some(out) = &args.out {

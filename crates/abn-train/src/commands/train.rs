@@ -6,8 +6,9 @@ use std::time::Duration;
 use abn_run::folder::run_dir::{REPORT, RunDir};
 use abn_run::measure::records::Results;
 use abn_run::recipe::RunConfig;
-use abn_run::training_images::TrainingImages;
-use abn_run::warm_start;
+use abn_run::training_images::{Damage, TrainingImages};
+use abn_run::unreadable::UnreadableImages;
+use abn_run::{RunError, warm_start};
 use anyhow::Result;
 
 use super::{figures, percent};
@@ -18,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::terminal;
 use crate::train::trainer::Ending;
 use crate::train::{TrainOptions, train};
+use crate::unreadable;
 
 /// Runs the command.
 ///
@@ -28,22 +30,27 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     let (path, existing) = find_run(&args)?;
     let recipe = recipe_from_args(&args, existing.as_ref())?;
     recipe.check()?;
-    let images = TrainingImages::open(&recipe, args.data.as_deref(), existing.as_ref())?;
+    let damage = Damage {
+        policy: args.damage.policy(),
+        known: UnreadableImages::of_run(&path)?,
+    };
+    let images = TrainingImages::open(&recipe, args.data.as_deref(), existing.as_ref(), damage)?;
     let recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
     let init = warm_start::init_of(args.init.as_deref(), existing.as_ref())?;
-    let config = RunConfig {
-        init,
-        ..images.describe(recipe)?
-    };
-    config.check_parameters(&device)?;
-    let start = warm_start::start(&config, &path, &device)?;
-    let run = RunDir::open_for_writing(&path, &config)?;
-    let interrupt = Interrupt::listen()?;
     let usual = TrainOptions::default();
     let options = TrainOptions {
         workers: args.workers.unwrap_or(usual.workers),
         save_every: args.save_every.map_or(usual.save_every, save_every),
     };
+    let named = |error: RunError| unreadable::with_all(error.into(), &images, None, options.workers);
+    let config = RunConfig {
+        init,
+        ..images.describe(recipe, existing.as_ref()).map_err(named)?
+    };
+    config.check_parameters(&device)?;
+    let start = warm_start::start(&config, &path, &device)?;
+    let run = RunDir::open_for_writing(&path, &config)?;
+    let interrupt = Interrupt::listen()?;
     let results = train(&config, &run, &images, start, device, &interrupt, options)?;
     let Some(results) = results else {
         terminal::note(&format!(

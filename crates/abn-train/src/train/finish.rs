@@ -11,6 +11,7 @@ use abn_run::measure::pointing::beside_untrained;
 use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
+use abn_run::training_images::TrainingImages;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 
@@ -28,9 +29,10 @@ const WORKERS: usize = 2;
 pub fn conclude(
     config: &RunConfig,
     run: &RunDir,
-    test: &Collection,
+    images: &TrainingImages,
     device: Device,
 ) -> Result<Results> {
+    let test = &images.test();
     let session = Session::open(run.path(), CheckpointChoice::Best, device)?;
     let progress = Checkpoints::open(run.checkpoints())?.progress();
     let last = progress
@@ -49,6 +51,7 @@ pub fn conclude(
         best: best.test.clone(),
         last: last.test.clone(),
         pointing: beside_untrained(&session, &plain_loader(config, test, WORKERS))?,
+        left_out: images.unreadable.count(),
     };
     run.write_json(RESULTS, &results)?;
     let page = report(&session, run, test, &progress.history, &results)?;

@@ -23,6 +23,7 @@ use crate::interrupt::Interrupt;
 use crate::terminal;
 use crate::train::finish::conclude;
 use crate::train::trainer::{Ending, Trainer};
+use crate::unreadable;
 
 /// Most parts that a line about the weights to start from names.
 const SHOWN: usize = 12;
@@ -79,12 +80,14 @@ pub fn train(
         .summary()
         .iter()
         .for_each(|line| terminal::note(line));
-    if trainer.train()? == Ending::Interrupted {
+    let trained = trainer.train();
+    let named = |error| unreadable::with_all(error, images, Some(run), options.workers);
+    if trained.map_err(named)? == Ending::Interrupted {
         return Ok(None);
     }
     drop(trainer);
     interrupt.end_at_once();
-    conclude(config, run, &images.test, device).map(Some)
+    conclude(config, run, images, device).map(Some)
 }
 
 /// Derived numbers, before the work begins.

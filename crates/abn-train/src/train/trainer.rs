@@ -187,7 +187,9 @@ impl<'a, T: Task> Trainer<'a, T> {
                 Ok(batch) => batch,
                 Err(error) => return Err(self.saved_before(error.into())),
             };
-            self.step(&batch, rate)?;
+            if !batch.is_empty() {
+                self.step(&batch, rate)?;
+            }
             self.progress.batch += 1;
             let so_far = self.task.summary(&self.progress.totals);
             let speed = (so_far.images - resumed_at) as f64 / started.elapsed().as_secs_f64();
@@ -330,6 +332,9 @@ impl<'a, T: Task> Trainer<'a, T> {
         if !model.values().chain(velocities.values()).all(finite) {
             return self.diverged("a weight");
         }
+        if let Some(unreadable) = &self.loaders.unreadable {
+            unreadable.record(self.run, &Default::default())?;
+        }
         self.checkpoints.save(&model, &velocities, maps, progress)?;
         self.last_save = Instant::now();
         Ok(())
@@ -368,6 +373,8 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
     let images = batch
         .saturating_mul(recipe.batch_size)
         .min(train.dataset.len());
+    // Which of the images so far are left out is not worth the sum.
+    let images = images.saturating_sub(train.skips.len())..=images;
     let possible = *epoch <= recipe.epochs
         && history.len() == *epoch
         && history
@@ -376,7 +383,7 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
             .all(|(record, number)| record.epoch == number)
         && *batch <= train.batches()
         && (*epoch < recipe.epochs || *batch == 0)
-        && totals.images() == images;
+        && images.contains(&totals.images());
     ensure!(
         possible,
         "its position is impossible; it is damaged: restore it or train into another --out"
