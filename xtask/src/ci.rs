@@ -131,7 +131,7 @@ fn packaged(root: &Path) -> Result<()> {
     let packages = BELOW_THE_PROGRAM.map(|name| format!("-p {name}")).join(" ");
     cargo(
         root,
-        &format!("package {packages} -p abn-train --no-verify --allow-dirty"),
+        &format!("package {packages} -p abn-fetch -p abn-train --no-verify --allow-dirty"),
         &[],
     )
 }

@@ -1,5 +1,7 @@
 use abn_core::explain::AttentionMap;
-use abn_run::measure::records::{Figures, GroupFigures, Hits, MapHealth, Pointing, Summary};
+use abn_run::measure::records::{
+    Figures, GroupFigures, Hits, LeftOut, MapHealth, Pointing, Summary,
+};
 use image::{GrayImage, Luma, RgbImage};
 
 use super::*;
