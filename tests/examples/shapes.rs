@@ -16,7 +16,9 @@ fn main() -> Result<()> {
     let count = arguments.next().context("no number of images")?.parse()?;
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let shapes = SHAPES.open(&Request::of(Split::HeldOut, None))?.limit(count);
+    let shapes = SHAPES
+        .open(&Request::of(Split::HeldOut, None))?
+        .limit(count);
     for index in 0..shapes.samples.len() {
         let sample = shapes.samples.get(index)?;
         let class = shapes.labels.name(0, sample.target.classes()[0]);

@@ -6,10 +6,12 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::case::Case;
+use crate::data;
 use crate::machine;
 use crate::report::Format;
 
-/// Measures how many images a second the networks learn from and answer, alone or beside PyTorch.
+/// Measures how many images a second the networks learn from and answer, and how many are read,
+/// alone or beside PyTorch.
 #[derive(Debug, Parser)]
 #[command(
     name = "abn-bench",
@@ -18,7 +20,8 @@ use crate::report::Format;
         cargo xtask bench train --quick --only resnet20          a first look, half a minute\n  \
         cargo xtask bench train --peer                           every network, by turns with PyTorch's\n  \
         cargo xtask bench infer --peer --python env/bin/python   with a PyTorch that is there\n  \
-        cargo xtask bench growth --markdown                      by batch, threads and size of the images\n\n\
+        cargo xtask bench growth --markdown                      by batch, threads and size of the images\n  \
+        cargo xtask bench data --peer                            images read, by turns with torchvision and DALI\n\n\
         The table goes to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 \
         wrong usage."
 )]
@@ -38,9 +41,14 @@ pub(crate) enum Command {
     /// Explanation: the attention map of a forward pass beside CAM, Grad-CAM and gradients, which
     /// cost more
     Explain(Options),
+    /// Images read, augmented and put into batches
+    Data(data::Options),
     /// One network in a process of its own
     #[command(hide = true)]
     Worker(Case),
+    /// One reader of images in a process of its own
+    #[command(hide = true)]
+    DataWorker(data::Case),
     /// The most that the machine can do
     #[command(hide = true)]
     Peak,
@@ -140,7 +148,7 @@ fn parse_threads(text: &str) -> Result<usize, String> {
     threads.ok_or_else(|| format!("this machine runs 1 to {most}"))
 }
 
-fn parse_seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<f64, String> {
     let seconds = text
         .parse()
         .ok()

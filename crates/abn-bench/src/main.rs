@@ -10,6 +10,7 @@
 mod case;
 mod check;
 mod cli;
+mod data;
 mod growth;
 mod machine;
 mod measure;
@@ -36,7 +37,9 @@ fn main() -> ExitCode {
             options.refuse_peer();
             bench(case::explanations(options.threads()), &options)
         }
+        Command::Data(options) => data::bench(&options).map(|table| println!("{table}")),
         Command::Worker(case) => worker::run(&case),
+        Command::DataWorker(case) => data::work(&case),
         Command::Peak => peak::run(),
     };
     match done {

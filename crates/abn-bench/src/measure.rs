@@ -69,7 +69,7 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
 }
 
 /// This call, such that it can be pasted into a shell.
-fn command() -> String {
+pub(crate) fn command() -> String {
     let words = ["cargo", "xtask", "bench"].map(str::to_owned);
     shell_words::join(words.into_iter().chain(std::env::args().skip(1)))
 }

@@ -58,11 +58,7 @@ pub(crate) struct Repetition {
 impl Engine {
     fn command(&self, task: &str, threads: usize) -> Result<Command> {
         let mut command = match self {
-            // On Linux this very program, even if it is compiled anew meanwhile.
-            Self::Ours if cfg!(target_os = "linux") => Command::new("/proc/self/exe"),
-            Self::Ours => {
-                Command::new(std::env::current_exe().context("cannot find this program")?)
-            }
+            Self::Ours => this_program()?,
             Self::Peer { python, .. } => {
                 let mut command = Command::new(python);
                 command.arg(crate::python::folder().join("peer.py"));
@@ -106,6 +102,15 @@ impl fmt::Display for Engine {
     }
 }
 
+/// This very program, on Linux even if it is compiled anew meanwhile.
+pub(crate) fn this_program() -> Result<Command> {
+    Ok(if cfg!(target_os = "linux") {
+        Command::new("/proc/self/exe")
+    } else {
+        Command::new(std::env::current_exe().context("cannot find this program")?)
+    })
+}
+
 /// A process with the network of a case.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -126,15 +131,13 @@ impl Worker {
     }
 
     pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &str) -> Result<T> {
-        // A process that has ended says why on stderr, and has no answer.
-        let _ = writeln!(self.process.input, "{request}");
-        self.process.answer()
+        self.process.ask(request)
     }
 }
 
 /// A process that ends with its value.
 #[derive(Debug)]
-struct Process {
+pub(crate) struct Process {
     name: String,
     child: Child,
     input: ChildStdin,
@@ -142,7 +145,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(command: &mut Command, name: String) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command, name: String) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -158,7 +161,13 @@ impl Process {
         })
     }
 
-    fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &str) -> Result<T> {
+        // A process that has ended says why on stderr, and has no answer.
+        let _ = writeln!(self.input, "{request}");
+        self.answer()
+    }
+
+    pub(crate) fn answer<T: DeserializeOwned>(&mut self) -> Result<T> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         ensure!(
@@ -176,4 +185,28 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Hands every line on stdin to `request`, as its first word and the rest.
+///
+/// # Errors
+/// That of the first request which has one.
+pub(crate) fn each_line(mut request: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let (name, argument) = line.split_once(' ').unwrap_or((&line, ""));
+        request(name, argument)?;
+    }
+    Ok(())
+}
+
+/// Writes a line of JSON to stdout.
+///
+/// # Errors
+/// Stdout is closed.
+pub(crate) fn answer(value: &impl Serialize) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
 }

@@ -16,10 +16,25 @@ pub(crate) fn folder() -> PathBuf {
 /// # Errors
 /// There is no `python3`, or a package cannot be installed.
 pub(crate) fn environment() -> Result<PathBuf> {
-    let requirements = folder().join("requirements.txt");
+    made("peer", "requirements.txt")
+}
+
+/// The Python of the environment under target/data-peer, likewise.
+///
+/// # Errors
+/// As [`environment`].
+pub(crate) fn data_environment() -> Result<PathBuf> {
+    made("data-peer", "data_requirements.txt")
+}
+
+/// The Python of an environment under target with what a list requires.
+fn made(name: &str, list: &str) -> Result<PathBuf> {
+    let requirements = folder().join(list);
     let wanted = std::fs::read_to_string(&requirements)
-        .context("cannot read the peer's requirements.txt")?;
-    let environment = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peer");
+        .with_context(|| format!("cannot read the peer's {list}"))?;
+    let environment = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target")
+        .join(name);
     let python = environment.join(if cfg!(windows) {
         "Scripts/python.exe"
     } else {
@@ -30,7 +45,7 @@ pub(crate) fn environment() -> Result<PathBuf> {
     if std::fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return Ok(python);
     }
-    eprintln!("installing PyTorch under target/peer, once: some minutes and gigabytes");
+    eprintln!("installing PyTorch under target/{name}, once: some minutes and gigabytes");
     let advice = "--peer needs a Python; install python3 with its venv module, or give --python";
     run(Command::new("python3")
         .args(["-m", "venv", "--clear"])
@@ -44,7 +59,8 @@ pub(crate) fn environment() -> Result<PathBuf> {
         "--requirement",
     ];
     run(Command::new(&python).args(pip).arg(&requirements))?;
-    std::fs::write(&installed, wanted).context("cannot write under target/peer")?;
+    std::fs::write(&installed, wanted)
+        .with_context(|| format!("cannot write under target/{name}"))?;
     Ok(python)
 }
 

@@ -9,7 +9,6 @@
 //! | `memory` | | peak resident memory in bytes, or `null` |
 //! | `check FILE` | leaves weights and images in the file, then [`Predictions`] to them | [`Predictions`] |
 
-use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -22,12 +21,11 @@ use abn_run::weights::to_safetensors;
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
-use serde::Serialize;
 
 use crate::case::{Case, Mode};
 use crate::check::{Predictions, STEPS};
 use crate::machine;
-use crate::process::{Ready, Repetition};
+use crate::process::{Ready, Repetition, answer, each_line};
 
 /// Seed of weights and images; the time does not depend on it.
 const SEED: u64 = 0;
@@ -57,27 +55,16 @@ pub(crate) fn run(case: &Case) -> Result<()> {
         parameters,
     })?;
     let mut steps = 1;
-    for line in std::io::stdin().lock().lines() {
-        let line = line?;
-        match line.split_once(' ').unwrap_or((&line, "")) {
-            ("warm", seconds) => {
-                steps = workload.warm_up(seconds.parse().context("`warm` without its seconds")?);
-                answer(&())?;
-            }
-            ("go", _) => answer(&workload.repetition(steps))?,
-            ("memory", _) => answer(&machine::peak_memory())?,
-            ("check", file) => answer(&workload.check(Path::new(file))?)?,
-            _ => bail!("`{line}` is no request"),
+    each_line(|request, argument| match request {
+        "warm" => {
+            steps = workload.warm_up(argument.parse().context("`warm` without its seconds")?);
+            answer(&())
         }
-    }
-    Ok(())
-}
-
-fn answer(value: &impl Serialize) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
+        "go" => answer(&workload.repetition(steps)),
+        "memory" => answer(&machine::peak_memory()),
+        "check" => answer(&workload.check(Path::new(argument))?),
+        _ => bail!("`{request}` is no request"),
+    })
 }
 
 /// A network at work on one batch of random images.

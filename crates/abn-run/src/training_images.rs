@@ -7,8 +7,8 @@ use abn_data::{Collection, Loader, Split, twins};
 use crate::RunError;
 use crate::datasets::Request;
 use crate::images::plain_loader;
-use crate::recipe::{Recipe, RunConfig};
 use crate::measure::records::LeftOut;
+use crate::recipe::{Recipe, RunConfig};
 use crate::unreadable::{OnCorrupt, UNREADABLE, Unreadable, UnreadableImages};
 
 /// Where the images of a training come from.

@@ -96,9 +96,15 @@ impl UnreadableImages {
     pub fn left_out(&self, collection: &Collection) -> BTreeMap<usize, String> {
         let mut places = places_of(&self.names(), collection);
         let files = collection.files.as_ref();
-        let gone = |index| files.and_then(|files| files.path(index)).is_some_and(|path| !path.exists());
+        let gone = |index| {
+            files
+                .and_then(|files| files.path(index))
+                .is_some_and(|path| !path.exists())
+        };
         let left_out = |image: &&UnreadableImage| {
-            places.get(&image.name).is_some_and(|index| image.left_out || gone(*index))
+            places
+                .get(&image.name)
+                .is_some_and(|index| image.left_out || gone(*index))
         };
         let images: Vec<&UnreadableImage> = self.images.iter().filter(left_out).collect();
         images
@@ -151,7 +157,10 @@ impl Unreadable {
         test: &Collection,
     ) -> Self {
         let part = |images: &Collection| {
-            let left_out = known.as_ref().map(|known| known.left_out(images)).unwrap_or_default();
+            let left_out = known
+                .as_ref()
+                .map(|known| known.left_out(images))
+                .unwrap_or_default();
             let skips = match policy {
                 OnCorrupt::Stop => Skips::known(left_out),
                 OnCorrupt::Skip { most } => {
@@ -205,7 +214,9 @@ impl Unreadable {
             let Some(files) = &part.images.files else {
                 continue;
             };
-            let found = named.iter().map(|(index, reason)| (*index, reason.clone(), false));
+            let found = named
+                .iter()
+                .map(|(index, reason)| (*index, reason.clone(), false));
             let skipped = part.skips.all().into_iter();
             let skipped = skipped.map(|(index, reason)| (index, reason, true));
             for (index, reason, left_out) in found.chain(skipped) {
@@ -254,7 +265,11 @@ impl Unreadable {
             let marked = places_of(names, &part.images).into_values().collect();
             fingerprint_but(&part.images, &marked, &part.skips)
         };
-        Ok(format!("train: {}; test: {}", of(&self.train)?, of(&self.test)?))
+        Ok(format!(
+            "train: {}; test: {}",
+            of(&self.train)?,
+            of(&self.test)?
+        ))
     }
 
     /// Writes the list into the folder of the run, if it is not there as it is: what is left out,

@@ -64,6 +64,7 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Models(args) => commands::models::run(args)?,
         Command::Import(args) => commands::import::run(args)?,
         Command::Export(args) => commands::export::run(args)?,
+        Command::Data(args) => return commands::data::run(args),
         Command::Completions(args) => commands::manual::complete(args)?,
         Command::Man(args) => commands::manual::write(args)?,
     }

@@ -48,6 +48,16 @@ pub fn counter(what: &'static str, total: usize) -> ProgressBar {
     bar
 }
 
+/// A bar that counts bytes, on a terminal.
+#[cfg(feature = "fetch")]
+pub fn bytes() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, draw_target());
+    bar.set_style(style(
+        "{prefix:>12} {bar:24.cyan/dim} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
+    ));
+    bar
+}
+
 fn draw_target() -> ProgressDrawTarget {
     if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

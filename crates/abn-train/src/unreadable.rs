@@ -48,7 +48,9 @@ pub fn with_all(
     workers: usize,
 ) -> anyhow::Error {
     let is_damage = |error: &DataError| error.is_damage();
-    let about_an_image = error.chain().any(|cause| cause.downcast_ref().is_some_and(is_damage));
+    let about_an_image = error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(is_damage));
     if !about_an_image {
         return error;
     }
@@ -94,12 +96,21 @@ fn search(
 }
 
 /// The images of a collection that cannot be read, by index, with the reason.
-fn all_of(what: &'static str, images: &Collection, workers: usize) -> Result<BTreeMap<usize, String>> {
+fn all_of(
+    what: &'static str,
+    images: &Collection,
+    workers: usize,
+) -> Result<BTreeMap<usize, String>> {
     let progress = terminal::counter(what, images.samples.len());
-    let found = abn_data::unreadable(images, workers, &|done, _| progress.set_position(done as u64))?;
+    let found = abn_data::unreadable(images, workers, &|done, _| {
+        progress.set_position(done as u64)
+    })?;
     progress.finish_and_clear();
     let in_full = |error: DataError| format!("{:#}", anyhow::Error::from(error));
-    Ok(found.into_iter().map(|(index, error)| (index, in_full(error))).collect())
+    Ok(found
+        .into_iter()
+        .map(|(index, error)| (index, in_full(error)))
+        .collect())
 }
 
 /// What is wrong with each image.

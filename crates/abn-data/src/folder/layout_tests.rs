@@ -308,6 +308,7 @@ fn open_for(dir: &Path, known: &[&str]) -> Result<Collection, DataError> {
         split: Split::All,
         seed: 0,
         truth: None,
+        once: None,
         classes: Some(&known),
     })
 }

@@ -15,7 +15,7 @@ pub(super) fn name_below(dir: &Path, path: &Path) -> String {
 pub(super) fn names_in<'a>(
     names: &'a BTreeSet<String>,
     folder: &str,
-) -> impl Iterator<Item = &'a str> {
+) -> impl Iterator<Item = &'a str> + use<'a> {
     let begin = format!("{folder}/");
     let from = (Bound::Included(begin.clone()), Bound::Unbounded);
     names

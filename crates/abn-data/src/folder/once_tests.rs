@@ -19,14 +19,19 @@ fn names(dir: &TempDir, split: Split, once: &BTreeSet<String>) -> Result<Vec<Str
         once: Some(once),
     })?;
     let files = collection.files.unwrap();
-    Ok((0..collection.samples.len()).map(|index| files.name(index)).collect())
+    Ok((0..collection.samples.len())
+        .map(|index| files.name(index))
+        .collect())
 }
 
 /// Removes every third image: with their names, all others keep their places in each split.
 #[track_caller]
 fn keeps_places(dir: &TempDir, splits: &[Split]) {
     let none = BTreeSet::new();
-    let before: Vec<_> = splits.iter().map(|split| names(dir, *split, &none).unwrap()).collect();
+    let before: Vec<_> = splits
+        .iter()
+        .map(|split| names(dir, *split, &none).unwrap())
+        .collect();
     let gone: BTreeSet<String> = before.iter().flatten().step_by(3).cloned().collect();
     assert!(gone.len() > 1);
     for name in &gone {
@@ -111,7 +116,9 @@ fn an_image_that_is_gone_cannot_be_read() {
     let collection = image_folder(&request).unwrap();
     assert_eq!(collection.samples.len(), 15);
     let files = collection.files.unwrap();
-    let index = (0..15).find(|index| files.name(*index) == "train/9.png").unwrap();
+    let index = (0..15)
+        .find(|index| files.name(*index) == "train/9.png")
+        .unwrap();
     let error = collection.samples.get(index).unwrap_err();
     assert!(error.is_damage(), "{error}");
 }

@@ -71,10 +71,7 @@ struct Row {
 ///
 /// # Errors
 /// A list cannot be read, or does not fit the others or the images.
-pub(super) fn published(
-    dir: &Path,
-    once: &BTreeSet<String>,
-) -> Result<Option<Layout>, DataError> {
+pub(super) fn published(dir: &Path, once: &BTreeSet<String>) -> Result<Option<Layout>, DataError> {
     match birds(dir, once)? {
         Some(layout) => Ok(Some(layout)),
         None => pets(dir, once),
@@ -226,8 +223,8 @@ pub(super) fn flat_split(
         .filter(|path| is_image_name(path))
         .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
         .collect();
-    let gone = names_in(once, &name_below(dir, &root)).map(str::to_owned);
-    images.extend(gone);
+    let below = name_below(dir, &root);
+    images.extend(names_in(once, &below).map(str::to_owned));
     images.sort_unstable();
     images.dedup();
     let mut of_class: BTreeMap<String, Vec<String>> = BTreeMap::new();

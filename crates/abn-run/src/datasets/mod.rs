@@ -205,8 +205,8 @@ pub enum PlaceError {
     Unusable(#[source] std::io::Error),
 }
 
-/// `ABN_DATASETS`, or `datasets` in the current folder.
-fn folder_of_all() -> PathBuf {
+/// Where data sets lie: `ABN_DATASETS`, or `datasets` in the current folder.
+pub fn folder_of_all() -> PathBuf {
     let named = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty());
     named.map_or_else(|| PathBuf::from("datasets"), PathBuf::from)
 }

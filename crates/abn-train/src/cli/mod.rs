@@ -1,5 +1,6 @@
 //! The command line as typed. What it means is decided by the commands.
 
+pub mod data;
 mod defaults;
 mod values;
 
@@ -19,6 +20,7 @@ use abn_run::unreadable::{MOST_LEFT_OUT, OnCorrupt};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use self::data::DataArgs;
 use self::values::{
     assignment, count, deviations, factor, fraction, images, means, positive, seconds, side, steps,
     workers,
@@ -66,6 +68,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Write the weights of a run for PyTorch
     Export(ExportArgs),
+    /// Fetch, check and pack data sets
+    Data(DataArgs),
     /// Print what completes these commands in a shell
     Completions(CompletionsArgs),
     /// Write the manual pages of all commands

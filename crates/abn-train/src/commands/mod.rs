@@ -1,5 +1,6 @@
 //! The commands, one a file: from arguments as typed to results on stdout.
 
+pub mod data;
 pub mod eval;
 pub mod explain;
 pub mod export;

@@ -42,7 +42,8 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
         workers: args.workers.unwrap_or(usual.workers),
         save_every: args.save_every.map_or(usual.save_every, save_every),
     };
-    let named = |error: RunError| unreadable::with_all(error.into(), &images, None, options.workers);
+    let named =
+        |error: RunError| unreadable::with_all(error.into(), &images, None, options.workers);
     let config = RunConfig {
         init,
         ..images.describe(recipe, existing.as_ref()).map_err(named)?
