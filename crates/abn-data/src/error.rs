@@ -411,6 +411,25 @@ pub enum DataError {
         /// What is wrong with the last one.
         source: Box<DataError>,
     },
+    /// A defect in the code that reads an image, caught so that the other images are read.
+    #[error(
+        "reading image {index} failed unexpectedly: {message}; this is a defect of the code that \
+         reads it: report it"
+    )]
+    Defect {
+        /// The image's index in the data set.
+        index: usize,
+        /// The panic's message.
+        message: String,
+    },
+    /// A pass over a data set that its caller ended.
+    #[error("stopped after {done} of {all} images; start it again to see all")]
+    Stopped {
+        /// Images that were read.
+        done: usize,
+        /// Images that there are.
+        all: usize,
+    },
     /// A defect in the code that makes samples, caught so that training ends with a message.
     #[error(
         "making batch {batch} failed unexpectedly: {message}; this is a defect of the data set's \

@@ -203,7 +203,7 @@ impl Unreadable {
 
     /// All that are known, with training and test images by index that were found to be unreadable
     /// and are not left out.
-    fn with_named(&self, named: [&BTreeMap<usize, String>; 2]) -> Vec<UnreadableImage> {
+    fn with_named(&self, named: &[BTreeMap<usize, String>; 2]) -> Vec<UnreadableImage> {
         let mut images: BTreeMap<String, UnreadableImage> = self
             .known
             .iter()

@@ -1,6 +1,7 @@
 //! Images that cannot be read: all of them are named at once, or left out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use abn_data::{Collection, DataError};
 use abn_run::folder::run_dir::RunDir;
@@ -102,8 +103,9 @@ fn all_of(
     workers: usize,
 ) -> Result<BTreeMap<usize, String>> {
     let progress = terminal::counter(what, images.samples.len());
-    let found = abn_data::unreadable(images, workers, &|done, _| {
-        progress.set_position(done as u64)
+    let found = abn_data::unreadable(images, workers, &mut |done, _| {
+        progress.set_position(done as u64);
+        ControlFlow::Continue(())
     })?;
     progress.finish_and_clear();
     let in_full = |error: DataError| format!("{:#}", anyhow::Error::from(error));

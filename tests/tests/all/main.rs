@@ -28,4 +28,5 @@ mod resume;
 mod score;
 mod stability;
 mod sweep;
+mod unreadable;
 mod zoo;
