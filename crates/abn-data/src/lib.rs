@@ -51,6 +51,7 @@ mod loader;
 mod mat;
 mod normalization;
 mod ordered;
+mod pack;
 mod random;
 mod sample;
 mod shapes;
