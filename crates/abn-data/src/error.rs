@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::UnknownClasses;
+use crate::{PackError, UnknownClasses};
 
 /// Why a data set, an image or a batch could not be read.
 ///
@@ -163,6 +163,9 @@ pub enum DataError {
     /// Classes that a network does not know.
     #[error(transparent)]
     UnknownClasses(#[from] UnknownClasses),
+    /// A pack that cannot be read or made.
+    #[error(transparent)]
+    Pack(#[from] PackError),
     /// Folders that are called like splits and are not understood.
     #[error(
         "{} holds folders that are called like parts of a data set, and {reason}: {}; expected \
@@ -449,6 +452,7 @@ impl DataError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Sample { source, .. } => source.is_damage(),
+            Self::Pack(error) => error.is_damage(),
             Self::Missing { .. }
             | Self::Read { .. }
             | Self::Empty { .. }

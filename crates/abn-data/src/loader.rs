@@ -1,23 +1,17 @@
 //! Ordered parallel loading: batches whose content depends on (seed, epoch, index) alone.
 //!
-//! Worker w of W makes batches w, w + W, ... into a short queue of its own and the consumer visits
-//! the queues in turn. So batches arrive in order, memory is bounded by the queues, and no number
-//! of workers, no restart in the middle of an epoch and no timing changes what they hold.
+//! Batches are made by threads and arrive in order, see `ordered.rs`. No number of workers, no
+//! restart in the middle of an epoch and no timing changes what they hold.
 
 use std::any::Any;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread::{self, JoinHandle};
 
 use burn_dataset::Dataset;
 use image::GrayImage;
 
+use crate::ordered::Ordered;
 use crate::{DataError, ImageDataset, Sample, Skips, Target, Transform, random};
-
-/// Batches a worker may be ahead of the consumer, besides the one that it is making.
-const QUEUE: usize = 2;
 
 /// How a data set becomes batches.
 #[derive(Clone)]
@@ -71,26 +65,14 @@ impl Loader {
     /// Each item is an error of its own: the batches after it are as if it had not happened.
     #[must_use]
     pub fn epoch(&self, epoch: usize, first_batch: usize) -> Batches {
-        let plan = Arc::new(Plan {
+        let plan = Plan {
             order: self.order(epoch),
             loader: self.clone(),
             epoch,
-        });
-        let last = self.batches();
-        let workers = self.workers.min(last.saturating_sub(first_batch));
-        // Should the system refuse a thread, the calling thread makes the same batches, only
-        // slower.
-        let workers = (0..workers)
-            .map(|worker| Worker::start(Arc::clone(&plan), first_batch + worker, workers))
-            .collect::<io::Result<Vec<_>>>()
-            .unwrap_or_default();
-        Batches {
-            plan,
-            workers,
-            first: first_batch,
-            next: first_batch,
-            last,
-        }
+        };
+        let numbers = first_batch.min(self.batches())..self.batches();
+        let make = move |number| plan.make(number);
+        Batches(Ordered::new(numbers, self.workers, make))
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
@@ -104,33 +86,17 @@ impl Loader {
 }
 
 /// The batches of one epoch, in order. Dropping it ends its threads.
-pub struct Batches {
-    plan: Arc<Plan>,
-    workers: Vec<Worker>,
-    first: usize,
-    next: usize,
-    last: usize,
-}
+pub struct Batches(Ordered<Result<Batch, DataError>>);
 
 impl Iterator for Batches {
     type Item = Result<Batch, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next >= self.last {
-            return None;
-        }
-        let number = self.next;
-        self.next += 1;
-        if self.workers.is_empty() {
-            return Some(self.plan.make(number));
-        }
-        let worker = &self.workers[(number - self.first) % self.workers.len()];
-        Some(worker.receive(number))
+        self.0.next()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.last.saturating_sub(self.next);
-        (left, Some(left))
+        self.0.size_hint()
     }
 }
 
@@ -243,55 +209,7 @@ impl Batch {
     }
 }
 
-/// A thread with its queue. Both fields are taken when it is dropped.
-struct Worker {
-    queue: Option<Receiver<Result<Batch, DataError>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Worker {
-    /// Makes batches `first`, `first + stride`, ... until the epoch or the consumer ends.
-    fn start(plan: Arc<Plan>, first: usize, stride: usize) -> io::Result<Self> {
-        let (sender, queue) = sync_channel(QUEUE);
-        let thread = thread::Builder::new()
-            .name("abn-data".into())
-            .spawn(move || {
-                let batches = (first..plan.loader.batches()).step_by(stride);
-                for number in batches {
-                    if sender.send(plan.make(number)).is_err() {
-                        return; // the consumer has left
-                    }
-                }
-            })?;
-        Ok(Self {
-            queue: Some(queue),
-            thread: Some(thread),
-        })
-    }
-
-    fn receive(&self, number: usize) -> Result<Batch, DataError> {
-        let ended = || DataError::Panic {
-            batch: number,
-            message: "its thread has ended".into(),
-        };
-        self.queue
-            .as_ref()
-            .and_then(|queue| queue.recv().ok())
-            .ok_or_else(ended)?
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // Without its queue, the thread's next `send` fails and it ends; at most one batch is
-        // waited for.
-        drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
+/// What a panic says.
 pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned())
@@ -306,6 +224,7 @@ mod tests {
     use image::{Rgb, RgbImage};
 
     use super::*;
+    use crate::ordered::QUEUE;
     use crate::{Normalization, Shapes, Split, Step};
 
     fn augmented() -> Transform {

@@ -16,7 +16,7 @@ const COLUMNS: [&str; 5] = ["image", "x0", "y0", "x1", "y1"];
 
 /// The boxes of every image of a table, by the name that it gives the image.
 #[derive(Debug, Clone)]
-pub(super) struct Boxes {
+pub(crate) struct Boxes {
     of_image: HashMap<String, Vec<Xyxy>>,
 }
 
@@ -102,6 +102,12 @@ impl Boxes {
     /// Whether the table has a box of the image that may be named in these ways.
     pub(super) fn names(&self, names: [String; 2]) -> bool {
         names.iter().any(|name| self.of_image.contains_key(name))
+    }
+
+    /// The boxes of the image that may be named in these ways.
+    pub(super) fn in_words(&self, names: [String; 2]) -> String {
+        let boxes = names.iter().find_map(|name| self.of_image.get(name));
+        format!("{boxes:?}")
     }
 
     /// The boxes of the image as a mask; `None` if the table names none, or none with a pixel in

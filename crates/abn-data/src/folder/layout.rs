@@ -19,7 +19,7 @@ const IMAGE_LEVELS: usize = 2;
 
 /// Where the images of each class lie.
 #[derive(Debug)]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     /// Splits apart. At least one is there.
     Apart {
         /// To learn from.
@@ -35,19 +35,27 @@ pub(super) enum Layout {
 
 /// The images of a split, by class.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// What the paths of its images begin with.
-    pub(super) root: PathBuf,
-    pub(super) classes: BTreeMap<String, Images>,
+    pub(crate) root: PathBuf,
+    pub(crate) classes: BTreeMap<String, Images>,
 }
 
 /// The images of a class in a split.
 #[derive(Debug, Clone)]
-pub(super) enum Images {
+pub(crate) enum Images {
     /// Those in that folder below the root.
     In(String),
     /// Those of these paths below the root.
     Named(Vec<String>),
+    /// Those that were in that folder when it was listed, see [`Contents`](super::contents).
+    Listed {
+        folder: String,
+        names: Vec<String>,
+        /// Number of the first among all that were listed.
+        first: usize,
+        left_out: LeftOut,
+    },
 }
 
 impl Place {
@@ -67,6 +75,15 @@ impl Place {
                 Ok((folder.clone(), images))
             }
             Some(Images::Named(names)) => Ok((String::new(), names.clone())),
+            Some(Images::Listed {
+                folder,
+                names,
+                left_out: then,
+                ..
+            }) => {
+                left_out.extend(then);
+                Ok((folder.clone(), names.clone()))
+            }
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// Endings of pictures of kinds that are not read.
 const PICTURES: [&str; 24] = [
     "apng", "arw", "avif", "cr2", "cr3", "dcm", "dng", "exr", "hdr", "heic", "heif", "ico", "j2k",
@@ -13,12 +15,16 @@ const PICTURES: [&str; 24] = [
 const LISTED: usize = 4;
 
 /// What is left out of a split.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct LeftOut {
-    pictures: BTreeMap<String, usize>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pictures: BTreeMap<String, u32>,
     /// Where they lie.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     folders: BTreeSet<PathBuf>,
-    others: BTreeMap<String, usize>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    others: BTreeMap<String, u32>,
 }
 
 impl LeftOut {
@@ -36,6 +42,32 @@ impl LeftOut {
         }
     }
 
+    /// Adds what is left out elsewhere.
+    pub(super) fn extend(&mut self, other: &Self) {
+        let both = [
+            (&mut self.pictures, &other.pictures),
+            (&mut self.others, &other.others),
+        ];
+        for (counts, more) in both {
+            for (kind, count) in more {
+                let sum = counts.entry(kind.clone()).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        self.folders.extend(other.folders.iter().cloned());
+    }
+
+    /// The same with folders named from `dir` on.
+    pub(super) fn below(mut self, dir: &Path) -> Self {
+        let below = |path: PathBuf| path.strip_prefix(dir).map(Path::to_owned).unwrap_or(path);
+        self.folders = self.folders.into_iter().map(below).collect();
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// A line for each kind of what is left out.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -46,14 +78,14 @@ impl LeftOut {
             };
             notes.push(format!(
                 "{} pictures in {folders} are left out, their kind is not read: {}; convert them",
-                self.pictures.values().sum::<usize>(),
+                total(&self.pictures),
                 counted(&self.pictures)
             ));
         }
         if !self.others.is_empty() {
             notes.push(format!(
                 "{} files that are no images are left out: {}",
-                self.others.values().sum::<usize>(),
+                total(&self.others),
                 counted(&self.others)
             ));
         }
@@ -61,9 +93,13 @@ impl LeftOut {
     }
 }
 
+fn total(kinds: &BTreeMap<String, u32>) -> u64 {
+    kinds.values().map(|count| u64::from(*count)).sum()
+}
+
 /// `3 .txt, 1 .xml`, the most frequent first.
-fn counted(kinds: &BTreeMap<String, usize>) -> String {
-    let mut kinds: Vec<(&String, &usize)> = kinds.iter().collect();
+fn counted(kinds: &BTreeMap<String, u32>) -> String {
+    let mut kinds: Vec<(&String, &u32)> = kinds.iter().collect();
     kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let more = kinds.len().saturating_sub(LISTED);
     let mut shown: Vec<String> = kinds

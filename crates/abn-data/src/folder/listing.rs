@@ -12,7 +12,7 @@ const MOST_LEVELS: usize = 8;
 
 /// Names of images by class: one text and where each name ends in it.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub(crate) struct Listing {
     names: String,
     /// End of each name in `names`.
     ends: Vec<usize>,
@@ -22,7 +22,7 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Appends a class with its images.
-    pub(super) fn push(&mut self, images: Vec<String>) {
+    pub(crate) fn push(&mut self, images: Vec<String>) {
         for image in images {
             self.names.push_str(&image);
             self.ends.push(self.names.len());
@@ -31,28 +31,32 @@ impl Listing {
     }
 
     /// Name of the image at that place, below its class folder.
-    pub(super) fn name(&self, place: usize) -> &str {
+    pub(crate) fn name(&self, place: usize) -> &str {
         let start = if place == 0 { 0 } else { self.ends[place - 1] };
         &self.names[start..self.ends[place]]
     }
 
     /// Class of the image at that place.
-    pub(super) fn class_of(&self, place: usize) -> usize {
+    pub(crate) fn class_of(&self, place: usize) -> usize {
         self.classes.partition_point(|end| *end <= place)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
     /// Number of images of each class.
-    pub(super) fn counts(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = usize> {
         let starts = std::iter::once(0).chain(self.classes.iter().copied());
         starts.zip(&self.classes).map(|(start, end)| end - start)
     }
 
     /// All places: the first of every class, the second of every class, and so on.
-    pub(super) fn by_turns(&self) -> Vec<u32> {
+    pub(crate) fn by_turns(&self) -> Vec<u32> {
         let starts = std::iter::once(0).chain(self.classes.iter().copied());
         let turn_of =
             |(start, end): (usize, &usize)| (start..*end).map(move |place| (place - start, place));

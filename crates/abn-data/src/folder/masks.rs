@@ -1,5 +1,6 @@
 //! Where the objects lie: one mask an image, in folders that mirror those of the images.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
@@ -19,7 +20,7 @@ enum Values {
 
 /// A folder of masks.
 #[derive(Debug, Clone)]
-pub(super) struct Masks {
+pub(crate) struct Masks {
     root: PathBuf,
     values: Values,
 }
@@ -43,6 +44,13 @@ impl Masks {
     /// Where the mask of an image would lie, below the folder of masks.
     pub(super) fn path_of(&self, image: &Path) -> PathBuf {
         self.root.join(image).with_extension("png")
+    }
+
+    /// The bytes of the mask of an image and what they mean; if there is no such file, none.
+    pub(super) fn file_of(&self, image: &Path) -> Vec<u8> {
+        let mut bytes = fs::read(self.path_of(image)).unwrap_or_default();
+        bytes.push(self.values as u8);
+        bytes
     }
 
     /// The mask of the image of that name and size, if there is one. A mask that was drawn on the

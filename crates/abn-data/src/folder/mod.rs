@@ -18,18 +18,19 @@
 //! it is asked for, in the loader's threads. ImageNet's 1.3 million names take some 50 MB.
 
 mod boxes;
+pub(crate) mod contents;
 mod entries;
 mod known;
-mod layout;
+pub(crate) mod layout;
 mod left_out;
-mod listing;
+pub(crate) mod listing;
 mod masks;
 mod names;
 mod role;
 mod split;
 mod table;
 mod text;
-mod truth;
+pub(crate) mod truth;
 mod words;
 
 use std::collections::BTreeSet;
@@ -42,7 +43,7 @@ use crate::decode::upright;
 use crate::{Collection, DataError, Files, Labels, Sample, Split, Target};
 pub use entries::is_image_name;
 pub use known::UnknownClasses;
-use layout::Layout;
+use layout::{Layout, Place};
 use left_out::LeftOut;
 use listing::Listing;
 use names::{name_below, names_in};
@@ -85,22 +86,59 @@ pub struct ImageFolder<'a> {
 /// classes that the training images lack, the folders are not understood or cannot be read, or
 /// there are no such masks or boxes as asked for.
 pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
+    let ImageFolder { dir, truth, .. } = *request;
+    let mut notes = Vec::new();
+    let layout = Layout::find(dir, request.once.unwrap_or(&BTreeSet::new()), &mut notes)?;
+    let arranged = arranged(request, &layout, &words::given(dir)?)?;
+    notes.extend(arranged.notes);
+    let root = &arranged.place.root;
+    let objects = Objects::find(dir, root.strip_prefix(dir).unwrap_or(root), truth)?;
+    let images = arranged.images;
+    let photographs = Arc::new(Photographs { images, objects });
+    notes.extend(photographs.objects_that_fit_nothing());
+    Ok(Collection {
+        masked: photographs.objects.known(),
+        samples: photographs.clone(),
+        labels: arranged.labels,
+        notes,
+        files: Some(photographs),
+    })
+}
+
+/// One split of photographs in its order, whatever they are read from.
+pub(crate) struct Arranged<'a> {
+    pub(crate) labels: Labels,
+    pub(crate) notes: Vec<String>,
+    pub(crate) place: &'a Place,
+    /// Class of the place for each of the labels, where there is one.
+    pub(crate) classes: Vec<Option<String>>,
+    pub(crate) images: Images,
+}
+
+/// What is asked for of the images of a layout, whose classes have these words.
+///
+/// # Errors
+/// As [`image_folder`], but for what concerns files and objects.
+pub(crate) fn arranged<'a>(
+    request: &ImageFolder,
+    layout: &'a Layout,
+    words: &str,
+) -> Result<Arranged<'a>, DataError> {
     let ImageFolder {
         dir,
         split,
         seed,
-        truth,
         classes,
         once,
+        ..
     } = *request;
     let none = BTreeSet::new();
     let once = once.unwrap_or(&none);
     let mut notes = Vec::new();
-    let layout = Layout::find(dir, once, &mut notes)?;
     let names = layout.classes(dir, split)?;
     let (place, note) = layout.place(dir, split)?;
     notes.extend(note);
-    let labels = Labels::one(words::class_words(dir, &names)?);
+    let labels = Labels::one(words::class_words(words, &names));
     let (labels, names) = match classes {
         Some(known) => known::matched(dir, known, &labels, names)?,
         None => (labels, names.into_iter().map(Some).collect()),
@@ -134,26 +172,18 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
     }
     notes.extend(left_out.notes());
     notes.extend(without_images(&labels, &listing, split));
-    let objects = Objects::find(
-        dir,
-        place.root.strip_prefix(dir).unwrap_or(&place.root),
-        truth,
-    )?;
-    let photographs = Arc::new(Photographs {
-        dir: dir.to_owned(),
-        root: place.root.clone(),
-        folders,
-        order: listing.by_turns(),
-        listing,
-        objects,
-    });
-    notes.extend(photographs.objects_that_fit_nothing());
-    Ok(Collection {
-        masked: photographs.objects.known(),
-        samples: photographs.clone(),
+    Ok(Arranged {
         labels,
         notes,
-        files: Some(photographs),
+        place,
+        classes: names,
+        images: Images {
+            dir: dir.to_owned(),
+            root: place.root.clone(),
+            folders,
+            order: listing.by_turns(),
+            listing,
+        },
     })
 }
 
@@ -179,8 +209,8 @@ fn without_images(labels: &Labels, listing: &Listing, split: Split) -> Option<St
     ))
 }
 
-/// Images by name, decoded when asked for.
-struct Photographs {
+/// The images of a split by name.
+pub(crate) struct Images {
     /// The folder of the data set.
     dir: PathBuf,
     /// What the paths of the split begin with.
@@ -190,31 +220,65 @@ struct Photographs {
     listing: Listing,
     /// Place in the listing of each sample.
     order: Vec<u32>,
-    objects: Objects,
 }
 
-impl Photographs {
+impl Images {
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// Class of a sample, and its path below the root.
     fn named(&self, index: usize) -> (usize, PathBuf) {
         let place = self.order[index] as usize;
-        let class = self.listing.class_of(place);
+        let class = self.class(index);
         (
             class,
             Path::new(&self.folders[class]).join(self.listing.name(place)),
         )
     }
 
+    pub(crate) fn class(&self, index: usize) -> usize {
+        self.listing.class_of(self.order[index] as usize)
+    }
+
+    /// The names of the images of all classes below their folders, and place of each sample.
+    pub(crate) fn listed(&self) -> (&Listing, &[u32]) {
+        (&self.listing, &self.order)
+    }
+
+    fn path(&self, index: usize) -> PathBuf {
+        self.root.join(self.named(index).1)
+    }
+
+    /// The path of an image below the folder of the data set.
+    pub(crate) fn name(&self, index: usize) -> String {
+        name_below(&self.dir, &self.path(index))
+    }
+
+    /// Number of images of each class.
+    pub(crate) fn counts(&self) -> Vec<usize> {
+        self.listing.counts().collect()
+    }
+}
+
+/// Images in files, decoded when asked for.
+struct Photographs {
+    images: Images,
+    objects: Objects,
+}
+
+impl Photographs {
     /// Where the objects lie is said of no image: then its words are of others.
     fn objects_that_fit_nothing(&self) -> Option<String> {
-        let names = (0..self.order.len()).map(|index| self.named(index).1);
+        let names = (0..self.images.len()).map(|index| self.images.named(index).1);
         self.objects.fits_nothing(names)
     }
 }
 
 impl Dataset<Sample, DataError> for Photographs {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
-        let (class, name) = self.named(index);
-        let (image, orientation) = upright(&self.root.join(&name))?;
+        let (class, name) = self.images.named(index);
+        let (image, orientation) = upright(&self.images.root.join(&name))?;
         let mask = self.objects.of(&name, image.dimensions(), orientation)?;
         Ok(Sample {
             image,
@@ -224,22 +288,21 @@ impl Dataset<Sample, DataError> for Photographs {
     }
 
     fn len(&self) -> usize {
-        self.order.len()
+        self.images.len()
     }
 }
 
 impl Files for Photographs {
     fn name(&self, index: usize) -> String {
-        let path = self.root.join(self.named(index).1);
-        name_below(&self.dir, &path)
+        self.images.name(index)
     }
 
     fn path(&self, index: usize) -> Option<PathBuf> {
-        Some(self.root.join(self.named(index).1))
+        Some(self.images.path(index))
     }
 
     fn counts(&self) -> Vec<usize> {
-        self.listing.counts().collect()
+        self.images.counts()
     }
 }
 

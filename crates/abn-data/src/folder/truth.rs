@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use image::GrayImage;
 use image::metadata::Orientation;
+use serde::{Deserialize, Serialize};
 
 use super::boxes::{Boxes, name_in_table};
 use super::masks::Masks;
 use crate::DataError;
 
 /// What says where the objects lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Truth {
     /// A folder of masks, `masks/` or `trimaps/`.
     Masks,
@@ -20,7 +22,7 @@ pub enum Truth {
 
 /// The objects of one split.
 #[derive(Debug)]
-pub(super) enum Objects {
+pub(crate) enum Objects {
     /// Not known.
     Unknown,
     Masks(Masks),
@@ -36,7 +38,7 @@ impl Objects {
     ///
     /// # Errors
     /// There is no such thing in `dir`, or it cannot be read.
-    pub(super) fn find(dir: &Path, within: &Path, asked: Option<Truth>) -> Result<Self, DataError> {
+    pub(crate) fn find(dir: &Path, within: &Path, asked: Option<Truth>) -> Result<Self, DataError> {
         let masks = match asked {
             Some(Truth::Boxes) => None,
             _ => Masks::find(dir, within),
@@ -55,8 +57,26 @@ impl Objects {
     }
 
     /// Whether any object is known.
-    pub(super) fn known(&self) -> bool {
+    pub(crate) fn known(&self) -> bool {
         !matches!(self, Self::Unknown)
+    }
+
+    /// Which they are.
+    pub(crate) fn truth(&self) -> Option<Truth> {
+        match self {
+            Self::Unknown => None,
+            Self::Masks(_) => Some(Truth::Masks),
+            Self::Boxes(..) => Some(Truth::Boxes),
+        }
+    }
+
+    /// Bytes that change when what is known of that image's object does.
+    pub(crate) fn state_of(&self, image: &Path) -> Vec<u8> {
+        match self {
+            Self::Unknown => Vec::new(),
+            Self::Masks(masks) => masks.file_of(image),
+            Self::Boxes(boxes, within) => boxes.in_words(names_of(image, within)).into_bytes(),
+        }
     }
 
     /// What to say if there are masks or boxes, and none of them is of any of these images.
@@ -91,7 +111,7 @@ impl Objects {
     ///
     /// # Errors
     /// A mask cannot be read or has another size.
-    pub(super) fn of(
+    pub(crate) fn of(
         &self,
         image: &Path,
         size: (u32, u32),

@@ -1,6 +1,6 @@
 //! What classes are called: words for folders that are named by number.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::text::read_text;
@@ -25,17 +25,26 @@ pub fn imagenet_classes() -> Vec<String> {
     named(&folders, &SYNSETS.lines().filter_map(entry).collect())
 }
 
-/// A name for every class folder: from a file in `dir`, from WordNet, or the folder's own. Each is
+/// A name for every class folder: from what is [given], from WordNet, or the folder's own. Each is
 /// different.
-pub(super) fn class_words(dir: &Path, folders: &[String]) -> Result<Vec<String>, DataError> {
-    let text = given_words(dir)?;
+pub(super) fn class_words(given: &str, folders: &[String]) -> Vec<String> {
     let mut words: HashMap<&str, &str> = SYNSETS.lines().filter_map(entry).collect();
-    words.extend(text.lines().filter_map(entry));
-    Ok(named(folders, &words))
+    words.extend(given.lines().filter_map(entry));
+    named(folders, &words)
+}
+
+/// Those lines of what is given that are about one of these classes.
+pub(super) fn lines_about(given: &str, classes: &BTreeSet<&str>) -> String {
+    let about = |line: &&str| entry(line).is_some_and(|(folder, _)| classes.contains(folder));
+    let lines: Vec<&str> = given.lines().filter(about).collect();
+    lines.join("\n")
 }
 
 /// The content of the file that names the classes; empty if there is none.
-fn given_words(dir: &Path) -> Result<String, DataError> {
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn given(dir: &Path) -> Result<String, DataError> {
     for name in FILES {
         match read_text(
             &dir.join(name),
@@ -165,7 +174,7 @@ mod tests {
     fn a_file_beside_the_folders_comes_before_wordnet() {
         let dir = tempfile::tempdir().unwrap();
         let folders = ["n01440764", "n02012849", "n03126707", "my_cat", "z"].map(String::from);
-        let words = || class_words(dir.path(), &folders).unwrap();
+        let words = || class_words(&given(dir.path()).unwrap(), &folders);
         assert_eq!(
             words(),
             [

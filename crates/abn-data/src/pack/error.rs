@@ -1,0 +1,167 @@
+//! What can be wrong with a pack, or with making one.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::Truth;
+
+/// Why a pack cannot be read or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// A file of another kind.
+    #[error(
+        "{} is not a pack: expected a file that was made by packing a folder of images",
+        path.display()
+    )]
+    NotAPack {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A pack that is not complete.
+    #[error(
+        "{} is an unfinished pack; pack the same folder again to have it completed",
+        path.display()
+    )]
+    Unfinished {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A pack of a later program.
+    #[error(
+        "{} is a pack of version {found}: expected at most {known}; read it with a newer program, \
+         or pack the folder again",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The latest that is known.
+        known: u32,
+    },
+    /// A file that ends early or late.
+    #[error(
+        "{} has {size} bytes: expected {expected}, as its header says; copy or pack it again",
+        path.display()
+    )]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+        /// What it should be.
+        expected: u64,
+    },
+    /// An index that cannot be right.
+    #[error("the index of {} is damaged: {reason}; copy or pack it again", path.display())]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// An image whose bytes are not those that were packed.
+    #[error("{name} in {} is damaged: {reason}; copy or pack it again", path.display())]
+    Entry {
+        /// The pack.
+        path: PathBuf,
+        /// The image.
+        name: String,
+        /// What was found.
+        reason: String,
+    },
+    /// An image that is not in the pack as it could not be read when the pack was made.
+    #[error(
+        "{name} in {} could not be read when it was packed: {reason}; mend its file and pack the \
+         folder again, or leave it out",
+        path.display()
+    )]
+    Unreadable {
+        /// The pack.
+        path: PathBuf,
+        /// The image.
+        name: String,
+        /// Why it could not be read.
+        reason: String,
+    },
+    /// An image that the pack does not have.
+    #[error("{name} is not in {}; pack the folder that has it", path.display())]
+    Absent {
+        /// The pack.
+        path: PathBuf,
+        /// The image.
+        name: String,
+    },
+    /// Masks are asked for and boxes are packed, or the other way round.
+    #[error(
+        "{} holds {}: expected {}; pack the folder again with these, or measure without them",
+        path.display(), in_words(*found), in_words(Some(*asked))
+    )]
+    Truth {
+        /// The pack.
+        path: PathBuf,
+        /// What it has.
+        found: Option<Truth>,
+        /// What is asked for.
+        asked: Truth,
+    },
+    /// There is a file already where the pack would be.
+    #[error("{} exists; remove it, or choose another name for the pack", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two programs that make the same pack.
+    #[error("{} is being written by another program; wait until that has ended", path.display())]
+    Busy {
+        /// The unfinished pack.
+        path: PathBuf,
+    },
+    /// The operating system refused to write.
+    #[error(
+        "cannot write {}; check that its folder exists and is writable and that the disk has \
+         space: the same command goes on from what is complete",
+        path.display()
+    )]
+    Write {
+        /// The unfinished pack.
+        path: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// Somebody asked to stop.
+    #[error(
+        "stopped after {done} of {all} images; {} keeps them, and the same command goes on from \
+         there",
+        path.display()
+    )]
+    Stopped {
+        /// The unfinished pack.
+        path: PathBuf,
+        /// Images that are packed.
+        done: usize,
+        /// Images in all.
+        all: usize,
+    },
+}
+
+impl PackError {
+    /// Whether it is about one image, so that the data set would do without it.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Entry { .. } | Self::Unreadable { .. } | Self::Absent { .. }
+        )
+    }
+}
+
+fn in_words(truth: Option<Truth>) -> &'static str {
+    match truth {
+        None => "neither masks nor boxes",
+        Some(Truth::Masks) => "masks",
+        Some(Truth::Boxes) => "boxes",
+    }
+}

@@ -1,0 +1,253 @@
+//! Opening a pack: its header and index, of which nothing is believed that does not fit the rest.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::PackError;
+use super::positioned::Positioned;
+use super::record::{
+    HEADER, Header, Kind, MAGIC, RECORD, Record, Sha, UNFINISHED, VERSION, array_at, padded,
+};
+use crate::DataError;
+use crate::decode::open_bounded;
+use crate::folder::contents::{Contents, is_below};
+use crate::folder::listing::Listing;
+
+/// Read from the file at a time.
+const BUFFER: usize = 64 << 10;
+
+/// A pack that is open.
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) path: PathBuf,
+    pub(super) file: Positioned,
+    pub(super) header: Header,
+    /// Where the parts of each entry lie.
+    pub(super) spots: Vec<Spot>,
+    pub(super) contents: Contents,
+    pub(super) listing: Listing,
+}
+
+/// Where the image and mask of an entry lie, and how they are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) offset: u64,
+    pub(super) kind: Kind,
+    pub(super) image: u32,
+    pub(super) mask: u32,
+    pub(super) size: (u32, u32),
+    pub(super) crcs: [u32; 2],
+}
+
+impl Spot {
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            offset: record.offset,
+            kind: record.kind,
+            image: record.image,
+            mask: record.mask,
+            size: (record.width, record.height),
+            crcs: record.crcs,
+        }
+    }
+
+    /// Where its mask begins.
+    pub(super) fn mask_offset(&self) -> u64 {
+        self.offset + padded(self.image.into())
+    }
+}
+
+/// Why an index is refused.
+enum Fault {
+    Content(String),
+    Read(io::Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(reason: &str) -> Self {
+        Self::Content(reason.to_owned())
+    }
+}
+
+impl Index {
+    /// The pack at `path`.
+    ///
+    /// # Errors
+    /// It is missing, no pack, unfinished, of a later version, cut off, or its index is damaged.
+    pub(super) fn open(path: &Path) -> Result<Self, DataError> {
+        let (file, size) = open_bounded(path, u64::MAX, "a pack")?;
+        let header = header(path, &file, size)?;
+        let parsed = parsed(&file, &header);
+        let (spots, contents, listing) = parsed.map_err(|fault| match fault {
+            Fault::Read(source) => DataError::Read {
+                path: path.into(),
+                source,
+            },
+            Fault::Content(reason) => PackError::Index {
+                path: path.into(),
+                reason,
+            }
+            .into(),
+        })?;
+        Ok(Self {
+            path: path.into(),
+            file: Positioned::new(file),
+            header,
+            spots,
+            contents,
+            listing,
+        })
+    }
+
+    /// Name of the image of that number.
+    pub(super) fn name(&self, number: usize, classes: &[(usize, usize)]) -> String {
+        let class = classes[self.listing.class_of(number)];
+        self.contents.name_of(class, self.listing.name(number))
+    }
+
+    /// Where the record of that number lies in the index.
+    pub(super) fn record_place(&self, number: usize) -> u64 {
+        self.header.index + (number * RECORD) as u64
+    }
+}
+
+/// The header of a file that is as long as that says.
+fn header(path: &Path, file: &File, size: u64) -> Result<Header, DataError> {
+    let path = PathBuf::from(path);
+    let mut bytes = Vec::with_capacity(HEADER);
+    let read = file.take(HEADER as u64).read_to_end(&mut bytes);
+    read.map_err(|source| DataError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    if bytes.starts_with(&UNFINISHED) {
+        return Err(PackError::Unfinished { path }.into());
+    }
+    let bytes: &[u8; HEADER] = match bytes.first_chunk() {
+        Some(bytes) if bytes.starts_with(&MAGIC) => bytes,
+        _ => return Err(PackError::NotAPack { path }.into()),
+    };
+    let found = u32::from_le_bytes(array_at(bytes, 8));
+    if found != VERSION {
+        let known = VERSION;
+        return Err(PackError::Version { path, found, known }.into());
+    }
+    let header = Header::of(bytes);
+    let records = header.entries.checked_mul(RECORD as u64);
+    let expected = [records, Some(header.names), Some(header.contents)]
+        .into_iter()
+        .try_fold(header.index, |sum, part| sum.checked_add(part?));
+    match expected {
+        Some(expected) if expected == size => Ok(header),
+        expected => {
+            let expected = expected.unwrap_or(u64::MAX);
+            Err(PackError::Size {
+                path,
+                size,
+                expected,
+            }
+            .into())
+        }
+    }
+}
+
+fn parsed(mut file: &File, header: &Header) -> Result<(Vec<Spot>, Contents, Listing), Fault> {
+    file.seek(SeekFrom::Start(header.index))?;
+    if digest(&mut file, header)? != header.digest {
+        return Err("its SHA-256 is another".into());
+    }
+    file.seek(SeekFrom::Start(header.index))?;
+    let mut input = BufReader::with_capacity(BUFFER, file);
+    let (spots, lengths) = records(&mut input, header)?;
+    // Both are parts of a file that is as long as their sum.
+    let mut names = vec![0; header.names as usize];
+    input.read_exact(&mut names)?;
+    let mut contents = vec![0; header.contents as usize];
+    input.read_exact(&mut contents)?;
+    let contents: Contents = serde_json::from_slice(&contents)
+        .map_err(|error| Fault::Content(format!("its list of classes is not read: {error}")))?;
+    if contents.checked()? != header.entries {
+        return Err("its classes have another number of images".into());
+    }
+    let names = String::from_utf8(names).map_err(|_| "its names are not valid Unicode")?;
+    let listing = listing(&contents, &names, &lengths)?;
+    Ok((spots, contents, listing))
+}
+
+/// The SHA-256 of what follows, up to the end of the file, and the header.
+fn digest(input: &mut impl Read, header: &Header) -> io::Result<Sha> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match input.read(&mut buffer)? {
+            0 => break,
+            read => digest.update(&buffer[..read]),
+        }
+    }
+    digest.update(header.checked());
+    Ok(digest.finalize().into())
+}
+
+/// Where the entries lie, and the lengths of their names.
+fn records(input: &mut impl Read, header: &Header) -> Result<(Vec<Spot>, Vec<u32>), Fault> {
+    let count = u32::try_from(header.entries).map_err(|_| "it has too many entries")? as usize;
+    let mut spots = Vec::with_capacity(count);
+    let mut lengths = Vec::with_capacity(count);
+    let mut place = HEADER as u64;
+    for number in 0..count {
+        let wrong = |what| Fault::Content(format!("record {number} {what}"));
+        let mut bytes = [0; RECORD];
+        input.read_exact(&mut bytes)?;
+        let record = Record::of(&bytes).ok_or_else(|| wrong("is none"))?;
+        if !record.is_sound(header.stored) {
+            return Err(wrong("contradicts itself"));
+        }
+        if record.offset != place + RECORD as u64 {
+            return Err(wrong("has another place than behind the one before it"));
+        }
+        // Below the index as long as that is checked, and far from overflowing.
+        place = record.offset + record.length();
+        if place > header.index {
+            return Err(wrong("reaches into the index"));
+        }
+        spots.push(Spot::of(&record));
+        lengths.push(record.name);
+    }
+    if place != header.index {
+        return Err("the entries end before it begins".into());
+    }
+    Ok((spots, lengths))
+}
+
+/// The names by class.
+fn listing(contents: &Contents, names: &str, lengths: &[u32]) -> Result<Listing, Fault> {
+    let mut listing = Listing::default();
+    let (mut at, mut lengths) = (0, lengths.iter());
+    for class in contents.parts.iter().flat_map(|part| &part.classes) {
+        let mut images = Vec::new();
+        for length in lengths.by_ref().take(class.images) {
+            let end = at + *length as usize;
+            let name = names.get(at..end).filter(|name| !name.is_empty());
+            let name = name.ok_or("the lengths of its names are wrong")?;
+            if !is_below(name) {
+                return Err("it names an image outside of its folder".into());
+            }
+            images.push(name.to_owned());
+            at = end;
+        }
+        listing.push(images);
+    }
+    match at == names.len() {
+        true => Ok(listing),
+        false => Err("the lengths of its names are wrong".into()),
+    }
+}

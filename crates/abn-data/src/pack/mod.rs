@@ -1,0 +1,42 @@
+//! Packs: a whole data set of photographs in one file, from which training reads fast and exactly.
+//!
+//! ```text
+//! header     128 bytes: what it is, where the index lies, fingerprint, SHA-256 of header and index
+//! entries    an image each: record of 120 bytes, image, mask, padded to multiples of 8
+//! index      all records once more, the names of the images, the parts and classes as JSON
+//! ```
+//!
+//! Numbers are little-endian. An image is the bytes of its file, or with a shorter side of fixed
+//! size, rows of 8-bit red, green and blue, which are read without decoding. A mask is a greyscale
+//! PNG.
+//!
+//! A pack is opened by the same request as the folder that it was made of and gives the same
+//! images in the same order with the same labels: the list of names that is in it is arranged by
+//! the code that arranges folders.
+//!
+//! Three checks guard the content. Whoever reads an image has its CRC-32 compared, which costs
+//! a few per cent of what is done with it and finds every flipped bit. [`verify`] compares the
+//! SHA-256 of every entry. Opening compares that of the index, and believes no number in it that
+//! does not fit the others and the file's size.
+//!
+//! A pack grows under the name `FILE.partial` and is renamed when it is complete. Every entry there
+//! follows a record of its own, so that an interrupted packing goes on behind the last entry that
+//! is whole and whose source is as it was.
+
+mod entry;
+mod error;
+mod index;
+mod positioned;
+mod read;
+mod record;
+mod resume;
+mod verify;
+mod write;
+
+pub use error::PackError;
+pub use read::{is_pack, packed};
+pub use verify::{Verified, verify};
+pub use write::{PackOptions, Packed, Stored, pack};
+
+#[cfg(test)]
+mod tests;
