@@ -409,9 +409,49 @@ pub enum DataError {
         /// The panic's message.
         message: String,
     },
+    /// A defect in the code that reads an image, caught so that the other images are read.
+    #[error(
+        "reading image {index} failed unexpectedly: {message}; this is a defect of the code that \
+         reads it: report it"
+    )]
+    Defect {
+        /// The image's index in the data set.
+        index: usize,
+        /// The panic's message.
+        message: String,
+    },
+    /// A pass over a data set that its caller ended.
+    #[error("stopped after {done} of {all} images; start it again to see all")]
+    Stopped {
+        /// Images that were read.
+        done: usize,
+        /// Images that there are.
+        all: usize,
+    },
 }
 
 impl DataError {
+    /// Whether an error of [`Dataset::get`](crate::Dataset::get) is about the file of that one
+    /// image, or of its mask: then the images beside it may well be read. Everything else, such as
+    /// a transform that fits no image, would come again with the next one.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Sample { source, .. } => source.is_damage(),
+            Self::Missing { .. }
+            | Self::BrokenLink { .. }
+            | Self::Read { .. }
+            | Self::Empty { .. }
+            | Self::TooLarge { .. }
+            | Self::NotAnImage { .. }
+            | Self::Truncated { .. }
+            | Self::Decode { .. }
+            | Self::Pixels { .. }
+            | Self::MaskSize { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The same error with the sample's index in front.
     pub(crate) fn at(self, index: usize) -> Self {
         Self::Sample {
@@ -461,6 +501,26 @@ mod tests {
             record: 3073,
         };
         assert!(takes(error).starts_with("a.bin has 6150 bytes: expected a multiple of 3073"));
+    }
+
+    #[test]
+    fn damage_is_told_from_other_errors_also_within_a_sample() {
+        let path = || PathBuf::from("1.jpg");
+        let truncated = DataError::Truncated {
+            path: path(),
+            size: 9,
+        };
+        let table = DataError::Table {
+            path: path(),
+            line: 2,
+            reason: "no number".into(),
+        };
+        let panic = DataError::Panic {
+            batch: 0,
+            message: "x".into(),
+        };
+        assert!(truncated.is_damage() && truncated.at(3).is_damage());
+        assert!(!panic.is_damage() && !table.is_damage() && !table.at(3).at(1).is_damage());
     }
 
     #[test]

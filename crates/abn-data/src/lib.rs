@@ -40,6 +40,7 @@
 //! # Ok::<(), abn_data::DataError>(())
 //! ```
 
+mod check;
 mod cifar;
 mod decode;
 mod error;
@@ -59,6 +60,7 @@ mod twins;
 
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
+pub use check::{Watch, unreadable};
 pub use cifar::{Cifar100Labels, cifar10, cifar100};
 pub use decode::{image_of, read_image};
 pub use error::DataError;

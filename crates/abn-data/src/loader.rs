@@ -287,7 +287,8 @@ impl Drop for Worker {
     }
 }
 
-fn message_of(panic: &(dyn Any + Send)) -> String {
+/// What a caught panic said.
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".into())
