@@ -43,7 +43,20 @@ pub fn read_image(path: &Path) -> Result<RgbImage, DataError> {
 
 /// The same, and how it had to be turned.
 pub(crate) fn upright(path: &Path) -> Result<(RgbImage, Orientation), DataError> {
-    let (image, orientation) = oriented(read_bounded(path, MAX_FILE, IMAGE)?, path)?;
+    upright_of(image_bytes(path)?, path)
+}
+
+/// The bytes of an image file.
+pub(crate) fn image_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    read_bounded(path, MAX_FILE, IMAGE)
+}
+
+/// The image in the bytes of a file of that name, and how it had to be turned.
+pub(crate) fn upright_of(
+    bytes: Vec<u8>,
+    name: &Path,
+) -> Result<(RgbImage, Orientation), DataError> {
+    let (image, orientation) = oriented(bytes, name)?;
     Ok((flatten(image), orientation))
 }
 
@@ -70,7 +83,7 @@ pub(crate) fn read_gray(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>,
 
 /// The image in a file, upright.
 pub(crate) fn open(path: &Path) -> Result<DynamicImage, DataError> {
-    of_bytes(read_bounded(path, MAX_FILE, IMAGE)?, path)
+    of_bytes(image_bytes(path)?, path)
 }
 
 /// The image in the bytes of a file of that name, upright.

@@ -461,6 +461,21 @@ impl DataError {
     }
 }
 
+/// An error and what caused it, in a line.
+pub(crate) fn with_causes(error: &DataError) -> String {
+    let mut told = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        // Some repeat their own cause.
+        if !told.contains(&words) {
+            told.push_str(&format!(" ({words})"));
+        }
+        cause = inner.source();
+    }
+    told
+}
+
 /// What lies in a folder without classes.
 fn described(images: usize, beside: &[String]) -> String {
     match (images, beside) {

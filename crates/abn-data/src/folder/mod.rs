@@ -26,6 +26,7 @@ mod listing;
 mod masks;
 mod role;
 mod split;
+mod survey;
 mod table;
 mod text;
 mod truth;
@@ -43,6 +44,7 @@ pub use known::UnknownClasses;
 use layout::Layout;
 use left_out::LeftOut;
 use listing::Listing;
+pub(crate) use survey::Survey;
 use truth::Objects;
 pub use truth::Truth;
 pub use words::imagenet_classes;
@@ -80,29 +82,70 @@ pub struct ImageFolder<'a> {
 /// there are no such masks or boxes as asked for.
 pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
     let ImageFolder {
-        dir,
-        split,
-        seed,
-        truth,
-        classes,
+        dir, split, truth, ..
     } = *request;
     let mut notes = Vec::new();
     let layout = Layout::find(dir, &mut notes)?;
-    let names = layout.classes(dir, split)?;
     let (place, note) = layout.place(dir, split)?;
     notes.extend(note);
+    let Opened {
+        mut photographs,
+        labels,
+        left_out,
+    } = opened(request, &layout, Empty::Refused)?;
+    notes.extend(left_out.notes());
+    notes.extend(without_images(&labels, &photographs.listing, split));
+    photographs.objects = Objects::find(dir, place.within(dir), truth)?;
+    notes.extend(photographs.objects_that_fit_nothing());
+    let photographs = Arc::new(photographs);
+    Ok(Collection {
+        masked: photographs.objects.known(),
+        samples: photographs.clone(),
+        labels,
+        notes,
+        files: Some(photographs),
+    })
+}
+
+/// A split of which it is not yet asked where the objects lie.
+struct Opened {
+    photographs: Photographs,
+    labels: Labels,
+    left_out: LeftOut,
+}
+
+/// What becomes of classes without images, and of a split without any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Empty {
+    /// They are refused, of images to learn from and where all must have some to be split.
+    Refused,
+    /// They have no images.
+    Taken,
+}
+
+/// The photographs of a split of that layout.
+fn opened(request: &ImageFolder, layout: &Layout, empty: Empty) -> Result<Opened, DataError> {
+    let ImageFolder {
+        dir,
+        split,
+        seed,
+        classes,
+        ..
+    } = *request;
+    let names = layout.classes(dir, split)?;
+    let (place, _) = layout.place(dir, split)?;
     let labels = Labels::one(words::class_words(dir, &names)?);
     let (labels, names) = match classes {
         Some(known) => known::matched(dir, known, &labels, names)?,
         None => (labels, names.into_iter().map(Some).collect()),
     };
     let whole = matches!(layout, Layout::Whole(_)) && split != Split::All;
+    let needed = empty == Empty::Refused && (whole || split == Split::Train);
     let (mut listing, mut left_out, mut folders) = (Listing::default(), LeftOut::default(), vec![]);
     for name in &names {
         let name = name.as_deref().unwrap_or_default();
         let (folder, mut images) = place.images(name, &mut left_out)?;
-        if images.is_empty() && place.classes.contains_key(name) && (whole || split == Split::Train)
-        {
+        if images.is_empty() && place.classes.contains_key(name) && needed {
             let path = place.root.join(folder);
             return Err(DataError::EmptyClass { path });
         }
@@ -115,32 +158,22 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
         listing.push(images);
         folders.push(folder);
     }
-    if listing.is_empty() {
+    if listing.is_empty() && empty == Empty::Refused {
         let path = place.root.clone();
         return Err(DataError::EmptyClass { path });
     }
-    notes.extend(left_out.notes());
-    notes.extend(without_images(&labels, &listing, split));
-    let objects = Objects::find(
-        dir,
-        place.root.strip_prefix(dir).unwrap_or(&place.root),
-        truth,
-    )?;
-    let photographs = Arc::new(Photographs {
+    let photographs = Photographs {
         dir: dir.to_owned(),
         root: place.root.clone(),
         folders,
         order: listing.by_turns(),
         listing,
-        objects,
-    });
-    notes.extend(photographs.objects_that_fit_nothing());
-    Ok(Collection {
-        masked: photographs.objects.known(),
-        samples: photographs.clone(),
+        objects: Objects::Unknown,
+    };
+    Ok(Opened {
+        photographs,
         labels,
-        notes,
-        files: Some(photographs),
+        left_out,
     })
 }
 
