@@ -43,11 +43,11 @@ pub fn read_image(path: &Path) -> Result<RgbImage, DataError> {
 
 /// The same, and how it had to be turned.
 pub(crate) fn upright(path: &Path) -> Result<(RgbImage, Orientation), DataError> {
-    upright_of(file_of(path)?, path)
+    upright_of(image_bytes(path)?, path)
 }
 
-/// The bytes of the file of an image.
-pub(crate) fn file_of(path: &Path) -> Result<Vec<u8>, DataError> {
+/// The bytes of an image file.
+pub(crate) fn image_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
     read_bounded(path, MAX_FILE, IMAGE)
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn read_gray(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>,
 
 /// The image in a file, upright.
 pub(crate) fn open(path: &Path) -> Result<DynamicImage, DataError> {
-    of_bytes(file_of(path)?, path)
+    of_bytes(image_bytes(path)?, path)
 }
 
 /// The image in the bytes of a file of that name, upright.

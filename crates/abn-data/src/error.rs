@@ -414,6 +414,17 @@ pub enum DataError {
         /// What is wrong with the last one.
         source: Box<DataError>,
     },
+    /// A defect in the code that makes samples, caught so that training ends with a message.
+    #[error(
+        "making batch {batch} failed unexpectedly: {message}; this is a defect of the data set's \
+         code: report it"
+    )]
+    Panic {
+        /// Number of the batch in the epoch.
+        batch: usize,
+        /// The panic's message.
+        message: String,
+    },
     /// A defect in the code that reads an image, caught so that the other images are read.
     #[error(
         "reading image {index} failed unexpectedly: {message}; this is a defect of the code that \
@@ -433,47 +444,38 @@ pub enum DataError {
         /// Images that there are.
         all: usize,
     },
-    /// A defect in the code that makes samples, caught so that training ends with a message.
-    #[error(
-        "making batch {batch} failed unexpectedly: {message}; this is a defect of the data set's \
-         code: report it"
-    )]
-    Panic {
-        /// Number of the batch in the epoch.
-        batch: usize,
-        /// The panic's message.
-        message: String,
-    },
 }
 
 impl DataError {
-    /// Whether it is about the file of one image, so that the data set would do without it.
+    /// Whether an error of [`Dataset::get`](crate::Dataset::get) is about the file of that one
+    /// image, or of its mask: then the images beside it may well be read. Everything else, such as
+    /// a transform that fits no image, would come again with the next one.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Sample { source, .. } => source.is_damage(),
             Self::Pack(error) => error.is_damage(),
             Self::Missing { .. }
+            | Self::BrokenLink { .. }
             | Self::Read { .. }
             | Self::Empty { .. }
             | Self::TooLarge { .. }
-            | Self::BrokenLink { .. }
-            | Self::MaskSize { .. }
             | Self::NotAnImage { .. }
             | Self::Truncated { .. }
             | Self::Decode { .. }
-            | Self::Pixels { .. } => true,
+            | Self::Pixels { .. }
+            | Self::MaskSize { .. } => true,
             _ => false,
         }
     }
 
-    /// The error with everything behind it, in one line.
+    /// The error and what caused it, in a line.
     pub(crate) fn in_full(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
+        while let Some(inner) = cause {
+            text.push_str(&format!(" ({inner})"));
+            cause = inner.source();
         }
         text
     }
@@ -527,6 +529,26 @@ mod tests {
             record: 3073,
         };
         assert!(takes(error).starts_with("a.bin has 6150 bytes: expected a multiple of 3073"));
+    }
+
+    #[test]
+    fn damage_is_told_from_other_errors_also_within_a_sample() {
+        let path = || PathBuf::from("1.jpg");
+        let truncated = DataError::Truncated {
+            path: path(),
+            size: 9,
+        };
+        let table = DataError::Table {
+            path: path(),
+            line: 2,
+            reason: "no number".into(),
+        };
+        let panic = DataError::Panic {
+            batch: 0,
+            message: "x".into(),
+        };
+        assert!(truncated.is_damage() && truncated.at(3).is_damage());
+        assert!(!panic.is_damage() && !table.is_damage() && !table.at(3).at(1).is_damage());
     }
 
     #[test]

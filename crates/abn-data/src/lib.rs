@@ -64,7 +64,10 @@ mod twins;
 
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
-pub use check::{Watch, unreadable};
+pub use check::{
+    ClassCount, Finding, LabelReport, Odd, Place, Report, Same, SameWhat, Sizes, SplitReport,
+    Watch, Without, check_collections, check_folder, unreadable,
+};
 pub use cifar::{Cifar100Labels, cifar10, cifar100};
 pub use decode::{image_of, read_image};
 pub use error::DataError;

@@ -209,7 +209,7 @@ impl Batch {
     }
 }
 
-/// What a panic says.
+/// What a caught panic said.
 pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned())

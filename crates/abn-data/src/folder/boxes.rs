@@ -2,7 +2,7 @@
 //! and y1.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 use image::{GrayImage, Luma};
@@ -17,6 +17,8 @@ const COLUMNS: [&str; 5] = ["image", "x0", "y0", "x1", "y1"];
 /// The boxes of every image of a table, by the name that it gives the image.
 #[derive(Debug, Clone)]
 pub(crate) struct Boxes {
+    /// The table.
+    path: PathBuf,
     of_image: HashMap<String, Vec<Xyxy>>,
 }
 
@@ -29,6 +31,17 @@ impl Xyxy {
         let Self([x0, y0, x1, y1]) = self;
         let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
         x0 <= x && x < x1 && y0 <= y && y < y1
+    }
+
+    /// Whether it holds any pixel of an image of that size.
+    fn reaches(self, (width, height): (u32, u32)) -> bool {
+        let Self([x0, y0, x1, y1]) = self;
+        let reaches = |start: f32, end: f32, length: u32| {
+            // The first pixel whose centre lies behind the start.
+            let first = (f64::from(start) - 0.5).ceil().max(0.0);
+            first < f64::from(length) && first + 0.5 < f64::from(end)
+        };
+        reaches(x0, x1, width) && reaches(y0, y1, height)
     }
 }
 
@@ -96,7 +109,29 @@ impl Boxes {
                 .or_default()
                 .push(corners);
         }
-        Ok(Self { of_image })
+        Ok(Self {
+            path: path.into(),
+            of_image,
+        })
+    }
+
+    /// The table.
+    pub(super) fn table(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names that the table gives to images, in no certain order, with how many boxes each has.
+    pub(super) fn images(&self) -> impl Iterator<Item = (&str, usize)> {
+        let images = self.of_image.iter();
+        images.map(|(name, boxes)| (name.as_str(), boxes.len()))
+    }
+
+    /// How many boxes the image has that may be named in these ways, and how many of them hold no
+    /// pixel of it; `None` if the table does not name it.
+    pub(super) fn outside(&self, names: [&str; 2], size: (u32, u32)) -> Option<(usize, usize)> {
+        let boxes = names.into_iter().find_map(|name| self.of_image.get(name))?;
+        let outside = boxes.iter().filter(|corners| !corners.reaches(size));
+        Some((boxes.len(), outside.count()))
     }
 
     /// Whether the table has a box of the image that may be named in these ways.
@@ -194,6 +229,26 @@ mod tests {
             None,
             "a box without a pixel"
         );
+    }
+
+    #[test]
+    fn a_box_reaches_an_image_if_a_mask_of_it_has_a_pixel() {
+        let edges = [
+            -1.5, -0.5, -0.4, 0.0, 0.5, 0.6, 1.5, 1.6, 2.4, 2.5, 3.5, 1e30,
+        ];
+        let size = (3, 2);
+        let mut reaching = 0;
+        for (x0, x1) in edges.iter().flat_map(|x0| edges.map(|x1| (*x0, x1))) {
+            for (y0, y1) in edges.iter().flat_map(|y0| edges.map(|y1| (*y0, y1))) {
+                let corners = Xyxy([x0, y0, x1, y1]);
+                let pixels = (0..3).flat_map(|x| (0..2).map(move |y| (x, y)));
+                let expected = pixels.into_iter().any(|(x, y)| corners.holds(x, y));
+                assert_eq!(corners.reaches(size), expected, "{corners:?}");
+                reaching += usize::from(expected);
+            }
+        }
+        // 35 + 10 + 6 pairs of edges have a column's centre between them, 35 + 10 a row's.
+        assert_eq!(reaching, 51 * 45);
     }
 
     #[test]

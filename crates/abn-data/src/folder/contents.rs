@@ -10,7 +10,7 @@ use super::layout::{Images, Layout, Place};
 use super::left_out::LeftOut;
 use super::listing::Listing;
 use super::names::name_below;
-use super::{Arranged, ImageFolder, arranged, words};
+use super::{Arranged, Empty, ImageFolder, arranged, words};
 use crate::{DataError, Split};
 
 /// Everything but the names of the images, which lie in a [`Listing`] with a class for each of
@@ -173,7 +173,7 @@ impl Contents {
         request: &ImageFolder,
         layout: &'a Layout,
     ) -> Result<Arranged<'a>, DataError> {
-        let mut arranged = arranged(request, layout, &self.words)?;
+        let mut arranged = arranged(request, layout, &self.words, Empty::Refused)?;
         arranged.notes.splice(0..0, self.notes.iter().cloned());
         Ok(arranged)
     }

@@ -87,6 +87,11 @@ impl Place {
         }
     }
 
+    /// The path from the folder of the data set to the class folders.
+    pub(super) fn within(&self, dir: &Path) -> &Path {
+        self.root.strip_prefix(dir).unwrap_or(&self.root)
+    }
+
     fn names(&self) -> Vec<String> {
         self.classes.keys().cloned().collect()
     }
@@ -167,6 +172,26 @@ impl Layout {
                 "the held-out images beside train/",
                 "add it",
             )),
+        }
+    }
+
+    /// The splits that lie apart from each other, or all images together.
+    pub(super) fn splits(&self) -> Vec<Split> {
+        match self {
+            Self::Whole(_) => vec![Split::All],
+            Self::Apart {
+                train,
+                validation,
+                test,
+            } => {
+                let splits = [
+                    (Split::Train, train),
+                    (Split::HeldOut, validation),
+                    (Split::Test, test),
+                ];
+                let there = splits.into_iter().filter(|(_, place)| place.is_some());
+                there.map(|(split, _)| split).collect()
+            }
         }
     }
 

@@ -29,11 +29,7 @@ impl Masks {
     /// `masks/` or `trimaps/` in `dir`. In a set that is held out by hand they have `train/` and
     /// `val/`, too, the last part of the path `within` to the class folders.
     pub(super) fn find(dir: &Path, within: &Path) -> Option<Self> {
-        let kinds = [("masks", Values::Mask), ("trimaps", Values::Trimap)];
-        let (name, values) = kinds
-            .into_iter()
-            .find(|(name, _)| dir.join(name).is_dir())?;
-        let root = dir.join(name);
+        let (root, values) = folder(dir)?;
         let apart = Some(root.join(within)).filter(|apart| apart.is_dir());
         Some(Self {
             root: apart.unwrap_or(root),
@@ -91,4 +87,17 @@ impl Masks {
             .collect();
         Ok(GrayImage::from_raw(size.0, size.1, mask))
     }
+}
+
+/// The folder of all masks in `dir`.
+pub(super) fn folder_in(dir: &Path) -> Option<PathBuf> {
+    folder(dir).map(|(folder, _)| folder)
+}
+
+fn folder(dir: &Path) -> Option<(PathBuf, Values)> {
+    let kinds = [("masks", Values::Mask), ("trimaps", Values::Trimap)];
+    kinds
+        .into_iter()
+        .map(|(name, values)| (dir.join(name), values))
+        .find(|(folder, _)| folder.is_dir())
 }

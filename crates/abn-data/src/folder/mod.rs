@@ -28,6 +28,7 @@ mod masks;
 mod names;
 mod role;
 mod split;
+mod survey;
 mod table;
 mod text;
 pub(crate) mod truth;
@@ -47,6 +48,7 @@ use layout::{Layout, Place};
 use left_out::LeftOut;
 use listing::Listing;
 use names::{name_below, names_in};
+pub(crate) use survey::Survey;
 use truth::Objects;
 pub use truth::Truth;
 pub use words::imagenet_classes;
@@ -89,10 +91,10 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
     let ImageFolder { dir, truth, .. } = *request;
     let mut notes = Vec::new();
     let layout = Layout::find(dir, request.once.unwrap_or(&BTreeSet::new()), &mut notes)?;
-    let arranged = arranged(request, &layout, &words::given(dir)?)?;
+    let arranged = arranged(request, &layout, &words::given(dir)?, Empty::Refused)?;
+    notes.extend(arranged.left_out.notes());
     notes.extend(arranged.notes);
-    let root = &arranged.place.root;
-    let objects = Objects::find(dir, root.strip_prefix(dir).unwrap_or(root), truth)?;
+    let objects = Objects::find(dir, arranged.place.within(dir), truth)?;
     let images = arranged.images;
     let photographs = Arc::new(Photographs { images, objects });
     notes.extend(photographs.objects_that_fit_nothing());
@@ -109,10 +111,20 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
 pub(crate) struct Arranged<'a> {
     pub(crate) labels: Labels,
     pub(crate) notes: Vec<String>,
+    pub(crate) left_out: LeftOut,
     pub(crate) place: &'a Place,
     /// Class of the place for each of the labels, where there is one.
     pub(crate) classes: Vec<Option<String>>,
     pub(crate) images: Images,
+}
+
+/// What becomes of classes without images, and of a split without any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Empty {
+    /// They are refused, of images to learn from and where all must have some to be split.
+    Refused,
+    /// They have no images.
+    Taken,
 }
 
 /// What is asked for of the images of a layout, whose classes have these words.
@@ -123,6 +135,7 @@ pub(crate) fn arranged<'a>(
     request: &ImageFolder,
     layout: &'a Layout,
     words: &str,
+    empty: Empty,
 ) -> Result<Arranged<'a>, DataError> {
     let ImageFolder {
         dir,
@@ -144,6 +157,7 @@ pub(crate) fn arranged<'a>(
         None => (labels, names.into_iter().map(Some).collect()),
     };
     let whole = matches!(layout, Layout::Whole(_)) && split != Split::All;
+    let needed = empty == Empty::Refused && (whole || split == Split::Train);
     let (mut listing, mut left_out, mut folders) = (Listing::default(), LeftOut::default(), vec![]);
     for name in &names {
         let name = name.as_deref().unwrap_or_default();
@@ -152,8 +166,7 @@ pub(crate) fn arranged<'a>(
             let class = name_below(dir, &place.root.join(&folder));
             listing::add(&mut images, names_in(once, &class));
         }
-        if images.is_empty() && place.classes.contains_key(name) && (whole || split == Split::Train)
-        {
+        if images.is_empty() && place.classes.contains_key(name) && needed {
             let path = place.root.join(folder);
             return Err(DataError::EmptyClass { path });
         }
@@ -166,15 +179,15 @@ pub(crate) fn arranged<'a>(
         listing.push(images);
         folders.push(folder);
     }
-    if listing.is_empty() {
+    if listing.is_empty() && empty == Empty::Refused {
         let path = place.root.clone();
         return Err(DataError::EmptyClass { path });
     }
-    notes.extend(left_out.notes());
     notes.extend(without_images(&labels, &listing, split));
     Ok(Arranged {
         labels,
         notes,
+        left_out,
         place,
         classes: names,
         images: Images {

@@ -129,7 +129,7 @@ impl Objects {
 }
 
 /// What a table may call an image: by its path from the table's folder, or from that of the classes.
-fn names_of(image: &Path, within: &Path) -> [String; 2] {
+pub(super) fn names_of(image: &Path, within: &Path) -> [String; 2] {
     [name_in_table(&within.join(image)), name_in_table(image)]
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Stored;
 use super::record::{Kind, MOST_REASON, Record, Sha, padded, sha256};
-use crate::decode::{file_of, upright_of};
+use crate::decode::{image_bytes, upright_of};
 use crate::folder::contents::{Class, Contents, Part};
 use crate::folder::listing::Listing;
 use crate::folder::truth::Objects;
@@ -121,7 +121,7 @@ impl Source {
     }
 
     fn read(&self, number: usize) -> (Result<Vec<u8>, DataError>, State) {
-        let file = file_of(&self.path(number));
+        let file = image_bytes(&self.path(number));
         let (part, path) = self.named(number);
         let objects = &self.objects[part];
         let state = State {

@@ -50,7 +50,8 @@ pub fn packed(request: &ImageFolder) -> Result<Collection, DataError> {
     let arranged = index.contents.arranged(request, &layout)?;
     let spot = |number: Option<usize>| number.map(|number| index.spots[number]);
     let spots: Vec<_> = arranged.numbers().into_iter().map(spot).collect();
-    let mut notes = arranged.notes;
+    let mut notes = arranged.left_out.notes();
+    notes.extend(arranged.notes);
     let masked = truth.is_some();
     let fits = |spot: &Option<Spot>| spot.is_some_and(|spot| spot.mask > 0);
     if masked && !spots.iter().any(fits) {
