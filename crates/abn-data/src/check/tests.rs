@@ -219,7 +219,10 @@ fn one_picture_in_several_places_is_found() {
         ("b/2.png", 3),
     ]);
     let report = check(dir.path());
-    let found = lines(&report, "remark: 1 picture is in its class several times: once");
+    let found = lines(
+        &report,
+        "remark: 1 picture is in its class several times: once",
+    );
     assert_eq!(found, ["a/1.png = a/2.png, the same file"]);
     assert!(report.is_sound());
 }
