@@ -474,7 +474,11 @@ impl DataError {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(inner) = cause {
-            text.push_str(&format!(" ({inner})"));
+            let words = inner.to_string();
+            // Some repeat their own cause.
+            if !text.contains(&words) {
+                text.push_str(&format!(" ({words})"));
+            }
             cause = inner.source();
         }
         text

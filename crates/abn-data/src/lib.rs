@@ -6,6 +6,7 @@
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
 //!   run's record.
 //! - A [`Loader`] makes [`Batch`]es in parallel.
+//! - [`check_folder`] and [`check_collections`] look at every image before anybody trains.
 //! - [`read_image`] reads one file from outside, [`GrayMap`] one that is meant as a map.
 //!
 //! One decision shapes the crate: **order and augmentation are pure functions of (seed, epoch,

@@ -1,6 +1,7 @@
 //! The images that are read: copies of a small folder, and packs of them.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use abn_data::{PackOptions, Stored, is_image_name, pack};

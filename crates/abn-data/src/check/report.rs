@@ -64,6 +64,7 @@ pub struct Sizes {
 /// or by their split and number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Finding {
     /// A file that ends early, or is empty.
     Truncated {

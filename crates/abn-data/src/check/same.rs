@@ -1,7 +1,5 @@
 //! One picture in several places.
 
-use std::collections::HashMap;
-
 use super::look::Digest;
 use super::records::Records;
 use super::report::{Finding, Same, SameWhat};
@@ -15,18 +13,16 @@ pub(super) struct SamePictures {
 /// Images of which every pixel is the same, which those of the same file are. An image that cannot
 /// be read is the same as none.
 pub(super) fn same(records: &Records) -> SamePictures {
-    let mut of_pixels: HashMap<Digest, Vec<usize>> = HashMap::new();
-    let mut first: HashMap<Digest, usize> = HashMap::with_capacity(records.len());
-    for (number, picture) in records.pictures() {
-        // Most pictures are alone, and a list of each would take more memory than all the rest.
-        if let Some(first) = first.get(&picture.pixels) {
-            let twins = of_pixels.entry(picture.pixels);
-            twins.or_insert_with(|| vec![*first]).push(number);
-        } else {
-            first.insert(picture.pixels, number);
-        }
-    }
-    let mut groups: Vec<Vec<usize>> = of_pixels.into_values().collect();
+    let pictures = records.pictures();
+    let mut by_pixels: Vec<(Digest, usize)> = pictures
+        .map(|(number, picture)| (picture.pixels, number))
+        .collect();
+    by_pixels.sort_unstable();
+    let mut groups: Vec<Vec<usize>> = by_pixels
+        .chunk_by(|(one, _), (other, _)| one == other)
+        .filter(|group| group.len() > 1)
+        .map(|group| group.iter().map(|(_, number)| *number).collect())
+        .collect();
     groups.sort_unstable();
     let (mut in_splits, mut in_classes, mut remarks) = (vec![], vec![], vec![]);
     for group in groups {

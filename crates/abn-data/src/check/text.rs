@@ -7,6 +7,8 @@ use super::report::{
     ClassCount, Finding, LabelReport, Odd, Report, Same, SameWhat, SplitReport, Without,
 };
 use super::sizes::{FAR, LONGEST, SHORTEST};
+use super::split_name;
+use crate::Split;
 
 /// Findings of a kind that are shown where nobody says how many.
 const SHOWN: usize = 8;
@@ -193,15 +195,22 @@ fn heading(kind: &[Finding], is_wrong: bool) -> String {
             count("image has boxes that hold", "images have boxes that hold")
         ),
         Finding::Annotations { .. } => "masks or boxes are not understood".into(),
-        Finding::SameInClass(_) => format!(
-            "{}: one may be learned from and another one be held out, where a seed splits",
-            count(
+        Finding::SameInClass(same) => {
+            let pictures = count(
                 "picture is in its class several times",
-                "pictures are in their class several times"
-            )
-        ),
+                "pictures are in their class several times",
+            );
+            match same.images[0].split == split_name(Split::All) {
+                true => format!(
+                    "{pictures}: once the set is split, one may be learned from and another \
+                     measured on"
+                ),
+                false => format!("{pictures}: each time counts"),
+            }
+        }
         Finding::LoneImage { .. } => format!(
-            "{}: it can be measured on; training is refused, as none can be held out",
+            "{}: the set can be measured on, but not learned from, as nothing of them can be held \
+             out",
             count("class has one image", "classes have one image each")
         ),
         Finding::Imbalance { .. } => {

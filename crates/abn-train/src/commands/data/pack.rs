@@ -1,14 +1,86 @@
 //! `abn data pack`: photographs in one file.
 
-use anyhow::Result;
+use std::ops::ControlFlow;
+use std::path::Path;
 
+use abn_data::{DataError, PackError, PackOptions, Stored, pack};
+use anyhow::Result;
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use super::threads;
 use crate::cli::data::PackArgs;
+use crate::interrupt::Interrupt;
+use crate::terminal;
 use crate::train::trainer::Ending;
+
+/// A pack as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a Path,
+    images: usize,
+    bytes: u64,
+    /// SHA-256 of the names, classes, splits and files that were packed.
+    source: &'a str,
+    left_out: Vec<LeftOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct LeftOut<'a> {
+    image: &'a str,
+    reason: &'a str,
+}
 
 /// Runs the command.
 ///
 /// # Errors
-/// The folder cannot be read, or the file not be written.
-pub fn run(_args: &PackArgs) -> Result<Ending> {
-    todo!()
+/// The folder or an image cannot be read, or the file not be written.
+pub fn run(args: &PackArgs) -> Result<Ending> {
+    let interrupt = Interrupt::listen()?;
+    let progress = terminal::counter("packing", 0);
+    let mut watch = |done, all| {
+        progress.set_length(all as u64);
+        progress.set_position(done as u64);
+        match interrupt.requested() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    };
+    let options = PackOptions {
+        stored: args.size.map_or(Stored::AsTheyAre, Stored::Shorter),
+        leave_out: args.skip_corrupt,
+        workers: threads(args.workers),
+        truth: None,
+    };
+    let packed = pack(&args.dir, &args.out, &options, &mut watch);
+    progress.finish_and_clear();
+    if let Err(DataError::Pack(stopped @ PackError::Stopped { .. })) = &packed {
+        terminal::note(&stopped.to_string());
+        return Ok(Ending::Interrupted);
+    }
+    let packed = packed?;
+    for (image, reason) in &packed.unreadable {
+        terminal::note(&format!("left out: {image}: {reason}"));
+    }
+    if args.json {
+        let left_out = packed.unreadable.iter();
+        terminal::json(&Line {
+            file: &args.out,
+            images: packed.images,
+            bytes: packed.bytes,
+            source: &packed.fingerprint,
+            left_out: left_out
+                .map(|(image, reason)| LeftOut { image, reason })
+                .collect(),
+        })?;
+    } else {
+        terminal::result(&format!(
+            "{}: {} images, {} of them cannot be read, {}",
+            args.out.display(),
+            packed.images,
+            packed.unreadable.len(),
+            HumanBytes(packed.bytes)
+        ))?;
+    }
+    Ok(Ending::Finished)
 }
