@@ -93,6 +93,7 @@ fn ten_thousand_images_explained_by_every_method_hold_no_more_than_one_thousand(
         seed: 0,
         shuffled: false,
         masks: false,
+        skips: Default::default(),
     };
     let (mut images, mut early, mut latest) = (0, 0, 0);
     for batch in loader.epoch(0, 0) {

@@ -18,6 +18,7 @@ mod peak;
 mod process;
 mod python;
 mod report;
+mod table;
 mod worker;
 
 use std::process::ExitCode;

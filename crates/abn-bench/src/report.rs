@@ -1,11 +1,11 @@
 //! The results, as text, Markdown or JSON.
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
 
 use crate::case::{Attention, Case, Mode};
 use crate::process::Layout;
+use crate::table::Table;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -351,7 +351,7 @@ impl Report {
 }
 
 /// Three digits, or all before the point.
-fn rate(images_per_second: f64) -> String {
+pub(crate) fn rate(images_per_second: f64) -> String {
     let digits = match images_per_second {
         ..10.0 => 2,
         ..100.0 => 1,
@@ -360,46 +360,8 @@ fn rate(images_per_second: f64) -> String {
     format!("{images_per_second:.digits$}")
 }
 
-fn memory(bytes: Option<u64>) -> String {
+pub(crate) fn memory(bytes: Option<u64>) -> String {
     bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{} MiB", bytes >> 20))
-}
-
-/// Columns at the left of a table that are not numbers.
-const NAMES: usize = 2;
-
-/// Cells below a head.
-struct Table {
-    head: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// The table in columns: the network and its attention to the left, numbers to the right.
-    fn text(&self) -> String {
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(&self.head).add_rows(&self.rows);
-        for (place, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
-            if place >= NAMES {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        table.trim_fmt()
-    }
-
-    /// The same alignment.
-    fn markdown(&self) -> String {
-        let line = |cells: &Vec<String>| format!("| {} |", cells.join(" | "));
-        let numbers = self.head.len() - NAMES;
-        let rule = format!("|{}{}", "---|".repeat(NAMES), "---:|".repeat(numbers));
-        let rows = self.rows.iter().map(line);
-        [line(&self.head), rule]
-            .into_iter()
-            .chain(rows)
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::measure::records::LeftOut;
 /// Name of the list in the folder of a run.
 pub const UNREADABLE: &str = "unreadable.json";
 /// Version of its layout.
+#[cfg(feature = "files")]
 const VERSION: u32 = 1;
 /// The share of a split that may be left out, unless said otherwise.
 pub const MOST_LEFT_OUT: f64 = 0.05;
@@ -201,6 +202,52 @@ impl Unreadable {
         (count.train + count.test > 0).then_some(count)
     }
 
+    /// What the configuration says of the images: `before`, if these are the same without those of
+    /// the list.
+    pub(crate) fn fingerprint(&self, before: Option<&str>) -> Result<String, DataError> {
+        let Some(known) = &self.known else {
+            return self.fingerprint_but(&BTreeSet::new());
+        };
+        let others = self.fingerprint_but(&known.names())?;
+        Ok(match before {
+            Some(before) if others == known.others => before.to_owned(),
+            _ => others,
+        })
+    }
+
+    fn fingerprint_but(&self, names: &BTreeSet<String>) -> Result<String, DataError> {
+        let of = |part: &Part| {
+            let marked = places_of(names, &part.images).into_values().collect();
+            fingerprint_but(&part.images, &marked, &part.skips)
+        };
+        Ok(format!(
+            "train: {}; test: {}",
+            of(&self.train)?,
+            of(&self.test)?
+        ))
+    }
+}
+
+#[cfg(feature = "files")]
+impl Unreadable {
+    /// Writes the list into the folder of the run, if it is not there as it is: what is left out,
+    /// and training and test images by index that were found to be unreadable.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn record(
+        &self,
+        run: &crate::folder::run_dir::RunDir,
+        named: &[BTreeMap<usize, String>; 2],
+    ) -> Result<(), crate::RunError> {
+        let images = self.with_named(named);
+        let last = UnreadableImages::of_run(run.path())?;
+        if last.map(|list| list.images).unwrap_or_default() != images {
+            run.write_json(UNREADABLE, &self.list(images)?)?;
+        }
+        Ok(())
+    }
+
     /// All that are known, with training and test images by index that were found to be unreadable
     /// and are not left out.
     fn with_named(&self, named: &[BTreeMap<usize, String>; 2]) -> Vec<UnreadableImage> {
@@ -245,49 +292,5 @@ impl Unreadable {
             others: self.fingerprint_but(&names)?,
             images,
         })
-    }
-
-    /// What the configuration says of the images: `before`, if these are the same without those of
-    /// the list.
-    pub(crate) fn fingerprint(&self, before: Option<&str>) -> Result<String, DataError> {
-        let Some(known) = &self.known else {
-            return self.fingerprint_but(&BTreeSet::new());
-        };
-        let others = self.fingerprint_but(&known.names())?;
-        Ok(match before {
-            Some(before) if others == known.others => before.to_owned(),
-            _ => others,
-        })
-    }
-
-    fn fingerprint_but(&self, names: &BTreeSet<String>) -> Result<String, DataError> {
-        let of = |part: &Part| {
-            let marked = places_of(names, &part.images).into_values().collect();
-            fingerprint_but(&part.images, &marked, &part.skips)
-        };
-        Ok(format!(
-            "train: {}; test: {}",
-            of(&self.train)?,
-            of(&self.test)?
-        ))
-    }
-
-    /// Writes the list into the folder of the run, if it is not there as it is: what is left out,
-    /// and training and test images by index that were found to be unreadable.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    #[cfg(feature = "files")]
-    pub fn record(
-        &self,
-        run: &crate::folder::run_dir::RunDir,
-        named: &[BTreeMap<usize, String>; 2],
-    ) -> Result<(), crate::RunError> {
-        let images = self.with_named(named);
-        let last = UnreadableImages::of_run(run.path())?;
-        if last.map(|list| list.images).unwrap_or_default() != images {
-            run.write_json(UNREADABLE, &self.list(images)?)?;
-        }
-        Ok(())
     }
 }

@@ -18,7 +18,7 @@ const NAMED: usize = 8;
 ///
 /// # Errors
 /// More than that share of them cannot be read.
-pub fn without(images: Collection, most: f64, workers: usize) -> Result<Collection> {
+pub(crate) fn without(images: Collection, most: f64, workers: usize) -> Result<Collection> {
     let unreadable = all_of("checking", &images, workers)?;
     if unreadable.is_empty() {
         return Ok(images);
@@ -42,7 +42,7 @@ pub fn without(images: Collection, most: f64, workers: usize) -> Result<Collecti
 
 /// What ended a training, with all that is like it: if an image could not be read, all such images
 /// of its data set are looked for, and listed in the run if there is one.
-pub fn with_all(
+pub(crate) fn with_all(
     error: anyhow::Error,
     images: &TrainingImages,
     run: Option<&RunDir>,

@@ -59,13 +59,15 @@ impl Images {
         ] {
             let options = PackOptions {
                 stored,
-                ..PackOptions::default()
+                truth: None,
+                leave_out: false,
+                workers: crate::machine::threads(),
             };
             pack(
                 &images.of(Reader::Folder),
                 &images.of(reader),
                 &options,
-                &mut (),
+                &mut |_, _| ControlFlow::Continue(()),
             )?;
         }
         Ok(images)

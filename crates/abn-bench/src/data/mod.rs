@@ -19,6 +19,7 @@ use crate::cli::parse_seconds;
 use crate::machine;
 use crate::process::{Process, Repetition};
 use crate::python;
+use crate::report::Speed;
 
 /// Images that both sides must see alike.
 const CHECKED: usize = 64;
@@ -134,10 +135,7 @@ pub(crate) struct Case {
 struct Row {
     #[serde(flatten)]
     case: Case,
-    /// Images a second of each repetition.
-    rates: Vec<f64>,
-    /// Peak resident memory in bytes.
-    memory: Option<u64>,
+    speed: Speed,
 }
 
 /// The first line of a process: names and versions.
@@ -225,7 +223,11 @@ impl Worker {
                 command.arg(python::folder().join("data_peer.py"));
                 command
             }
-            None => crate::process::this_program("data-worker")?,
+            None => {
+                let mut command = crate::process::this_program()?;
+                command.arg("data-worker");
+                command
+            }
         };
         command
             .args([
@@ -305,8 +307,7 @@ fn by_turns(mut workers: Vec<Worker>, options: &Options) -> Result<Vec<Row>> {
             let memory = worker.process.ask("memory")?;
             Ok(Row {
                 case: worker.case,
-                rates,
-                memory,
+                speed: Speed::new(rates, memory),
             })
         })
         .collect()

@@ -1,13 +1,12 @@
 //! The measurements as a table.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
-use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
 use super::{Reader, Row, View};
+use crate::report::{Speed, memory, rate};
+use crate::table::Table;
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -24,70 +23,31 @@ pub(super) struct Report {
     pub(super) rows: Vec<Row>,
 }
 
-impl Row {
-    fn median(&self) -> f64 {
-        let mut rates = self.rates.clone();
-        rates.sort_by(f64::total_cmp);
-        let middle = rates.len() / 2;
-        match rates.len() % 2 {
-            0 => f64::midpoint(rates[middle - 1], rates[middle]),
-            _ => rates[middle],
-        }
-    }
-}
-
 impl Report {
     /// The table, with what is needed to repeat it.
     pub(super) fn table(&self, markdown: bool) -> String {
-        let mut table = Table::new();
-        table.load_preset(if markdown { ASCII_MARKDOWN } else { NOTHING });
-        let header = [
-            "view",
+        let head = [
+            "images",
+            "read by",
             "threads",
-            "reader",
             "images/s",
             "range",
             "of torchvision",
             "of DALI",
             "memory",
         ];
-        table.set_header(header);
-        for row in &self.rows {
-            let share = |readers: &[Reader]| match self.best_of(row, readers) {
-                Some(other) => format!("{:.2}", row.median() / other),
-                None => String::new(),
-            };
-            let (low, high) = row
-                .rates
-                .iter()
-                .fold((f64::INFINITY, 0.0_f64), |(low, high), rate| {
-                    (low.min(*rate), high.max(*rate))
-                });
-            table.add_row([
-                match row.case.view {
-                    View::Train => "train".to_owned(),
-                    View::Eval => "eval".to_owned(),
-                },
-                row.case.threads.to_string(),
-                row.case.reader.to_string(),
-                format!("{:.0}", row.median()),
-                format!("{low:.0}-{high:.0}"),
-                share(&[Reader::TorchvisionPillow, Reader::TorchvisionTensors]),
-                share(&[Reader::Dali]),
-                row.memory
-                    .map_or_else(String::new, |bytes| format!("{} MB", bytes / 1_000_000)),
-            ]);
-        }
-        for column in [1, 3, 4, 5, 6, 7] {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        let mut text = format!("{table}\n\n");
-        let _ = write!(
-            text,
-            "{}; {}; {}. {}. Medians of {} repetitions of {} s, by turns; shares are of the faster \
-             of torchvision's two. `{}`",
+        let table = Table {
+            head: head.map(str::to_owned).to_vec(),
+            rows: self.rows.iter().map(|row| self.cells(row)).collect(),
+        };
+        let table = if markdown {
+            table.markdown()
+        } else {
+            table.text()
+        };
+        let mut text = format!(
+            "{table}\n\n{}; {}; {}. {}. Medians of {} repetitions of {} s, by turns; shares are of \
+             the faster of torchvision's two. `{}`",
             self.date,
             self.processor,
             self.images,
@@ -97,12 +57,37 @@ impl Report {
             self.command
         );
         for (reader, difference) in &self.differences {
-            let _ = write!(
-                text,
+            text.push_str(&format!(
                 "\n{reader}: values differ by {difference:.4} in the mean"
-            );
+            ));
         }
         text
+    }
+
+    fn cells(&self, row: &Row) -> Vec<String> {
+        let Speed {
+            images_per_second,
+            lowest,
+            highest,
+            peak_memory,
+        } = &row.speed;
+        let share = |readers: &[Reader]| match self.best_of(row, readers) {
+            Some(other) => format!("{:.2}", images_per_second / other),
+            None => String::new(),
+        };
+        vec![
+            match row.case.view {
+                View::Train => "train".to_owned(),
+                View::Eval => "eval".to_owned(),
+            },
+            row.case.reader.to_string(),
+            row.case.threads.to_string(),
+            rate(*images_per_second),
+            format!("{}-{}", rate(*lowest), rate(*highest)),
+            share(&[Reader::TorchvisionPillow, Reader::TorchvisionTensors]),
+            share(&[Reader::Dali]),
+            memory(*peak_memory),
+        ]
     }
 
     /// The most that one of these readers reached with the same view and threads.
@@ -111,10 +96,7 @@ impl Report {
             (other.case.view, other.case.threads) == (row.case.view, row.case.threads)
                 && readers.contains(&other.case.reader)
         };
-        self.rows
-            .iter()
-            .filter(same)
-            .map(Row::median)
-            .reduce(f64::max)
+        let rows = self.rows.iter().filter(same);
+        rows.map(|row| row.speed.images_per_second).reduce(f64::max)
     }
 }

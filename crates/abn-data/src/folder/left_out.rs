@@ -69,7 +69,7 @@ impl LeftOut {
     }
 
     /// A line for each kind of what is left out.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if !self.pictures.is_empty() {
             let folders = match self.folders.len() {

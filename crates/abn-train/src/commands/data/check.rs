@@ -17,7 +17,7 @@ use crate::train::trainer::Ending;
 ///
 /// # Errors
 /// The data set cannot be opened, or something is wrong with it.
-pub fn run(args: &CheckArgs) -> Result<Ending> {
+pub(super) fn run(args: &CheckArgs) -> Result<Ending> {
     let interrupt = Interrupt::listen()?;
     let progress = terminal::counter("checking", 0);
     let mut watch = |done, all| {

@@ -33,7 +33,7 @@ struct Line<'a> {
 /// # Errors
 /// There is no such set, it cannot be downloaded or is not what was published, or the folder
 /// cannot be written.
-pub fn run(args: &FetchArgs) -> Result<Ending> {
+pub(super) fn run(args: &FetchArgs) -> Result<Ending> {
     if args.names.is_empty() {
         list(args.json)?;
         return Ok(Ending::Finished);

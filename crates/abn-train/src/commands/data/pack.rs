@@ -35,7 +35,7 @@ struct LeftOut<'a> {
 ///
 /// # Errors
 /// The folder or an image cannot be read, or the file not be written.
-pub fn run(args: &PackArgs) -> Result<Ending> {
+pub(super) fn run(args: &PackArgs) -> Result<Ending> {
     let interrupt = Interrupt::listen()?;
     let progress = terminal::counter("packing", 0);
     let mut watch = |done, all| {
