@@ -3,6 +3,8 @@
 //! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`],
 //!   [`svhn()`], [`image_folder`]. Its samples implement Burn's `Dataset`, so Burn's own transforms
 //!   apply.
+//! - [`pack()`] puts all of a folder of photographs into one file, which [`packed`] opens like the
+//!   folder and [`verify`] compares with its checksums.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
 //!   run's record.
 //! - A [`Loader`] makes [`Batch`]es in parallel.
@@ -54,6 +56,7 @@ mod mat;
 mod normalization;
 mod ordered;
 mod pack;
+mod pixels;
 mod random;
 mod sample;
 mod shapes;
@@ -80,6 +83,7 @@ pub use labels::{Group, Labels};
 pub use loader::{Batch, Batches, Loader};
 pub use normalization::Normalization;
 pub use pack::{PackError, PackOptions, Packed, Stored, Verified, is_pack, pack, packed, verify};
+pub use pixels::Pixels;
 pub use random::splitmix64;
 pub use sample::{Collection, Files, ImageDataset, Sample, Split};
 pub use shapes::Shapes;

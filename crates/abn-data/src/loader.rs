@@ -10,7 +10,8 @@ use std::sync::Arc;
 use burn_dataset::Dataset;
 use image::GrayImage;
 
-use crate::ordered::Ordered;
+use crate::ordered::{Ordered, QUEUE};
+use crate::pixels::{Pixels, Shelf};
 use crate::{DataError, ImageDataset, Sample, Skips, Target, Transform, random};
 
 /// How a data set becomes batches.
@@ -39,7 +40,7 @@ pub struct Loader {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Normalised pixels, row-major. `[B, 3, H, W]`
-    pub pixels: Vec<f32>,
+    pub pixels: Pixels,
     /// What is right for each image. `[B]`
     pub targets: Vec<Target>,
     /// Index of each image in the data set. `[B]`
@@ -65,10 +66,13 @@ impl Loader {
     /// Each item is an error of its own: the batches after it are as if it had not happened.
     #[must_use]
     pub fn epoch(&self, epoch: usize, first_batch: usize) -> Batches {
+        // Those that are made or wait, and one or two with the consumer.
+        let batches = self.workers * (QUEUE + 1) + 2;
         let plan = Plan {
             order: self.order(epoch),
             loader: self.clone(),
             epoch,
+            shelf: Arc::new(Shelf::new(batches)),
         };
         let numbers = first_batch.min(self.batches())..self.batches();
         let make = move |number| plan.make(number);
@@ -107,6 +111,8 @@ struct Plan {
     loader: Loader,
     order: Vec<usize>,
     epoch: usize,
+    /// Memory of batches that are done with.
+    shelf: Arc<Shelf>,
 }
 
 impl Plan {
@@ -125,11 +131,14 @@ impl Plan {
         let size = self.loader.batch_size.max(1);
         let indices = self.order.iter().skip(number * size).take(size);
         let mut batch = Batch::with_capacity(size.min(self.order.len()));
+        let mut pixels = self.shelf.take();
         for &index in indices {
             if let Some(sample) = self.sample(index).map_err(|error| error.at(index))? {
-                batch.push(index, sample, &self.loader)?;
+                batch.push(index, sample, &self.loader, &mut pixels)?;
             }
         }
+        pixels.truncate(3 * batch.len() * batch.width * batch.height);
+        batch.pixels = Pixels::of(pixels, &self.shelf);
         Ok(batch)
     }
 
@@ -157,7 +166,7 @@ impl Plan {
 impl Batch {
     fn with_capacity(size: usize) -> Self {
         Self {
-            pixels: Vec::new(),
+            pixels: Vec::new().into(),
             targets: Vec::with_capacity(size),
             indices: Vec::with_capacity(size),
             masks: Vec::new(),
@@ -178,7 +187,14 @@ impl Batch {
         self.targets.is_empty()
     }
 
-    fn push(&mut self, index: usize, sample: Sample, loader: &Loader) -> Result<(), DataError> {
+    /// Adds an image, whose pixels go behind those of the others; what was there before is lost.
+    fn push(
+        &mut self,
+        index: usize,
+        sample: Sample,
+        loader: &Loader,
+        pixels: &mut Vec<f32>,
+    ) -> Result<(), DataError> {
         let (width, height) = sample.image.dimensions();
         if self.is_empty() {
             (self.width, self.height) = (width as usize, height as usize);
@@ -191,15 +207,15 @@ impl Batch {
                 found: (width, height),
             });
         }
-        let start = self.pixels.len();
-        // Grows with the images: the first one's size, which a damaged file may claim, is not
-        // multiplied.
-        self.pixels
-            .resize(start + 3 * self.width * self.height, 0.0);
-        loader
-            .transform
-            .normalization
-            .write(&sample.image, &mut self.pixels[start..]);
+        let values = 3 * self.width * self.height;
+        let start = values * self.len();
+        if pixels.len() < start + values {
+            // Grows with the images: the first one's size, which a damaged file may claim, is not
+            // multiplied.
+            pixels.resize(start + values, 0.0);
+        }
+        let normalization = &loader.transform.normalization;
+        normalization.write(&sample.image, &mut pixels[start..][..values]);
         self.targets.push(sample.target);
         self.indices.push(index);
         if loader.masks {
@@ -224,7 +240,6 @@ mod tests {
     use image::{Rgb, RgbImage};
 
     use super::*;
-    use crate::ordered::QUEUE;
     use crate::{Normalization, Shapes, Split, Step};
 
     fn augmented() -> Transform {
@@ -417,7 +432,7 @@ mod tests {
             (2, 2, [0, 1].map(Target::class).to_vec())
         );
         let expected: Vec<f32> = [[0.0; 12], [1.0 / 255.0; 12]].concat();
-        assert_eq!(batch.pixels, expected);
+        assert_eq!(batch.pixels[..], expected);
     }
 
     #[test]
@@ -515,6 +530,20 @@ mod tests {
         let few = loader(&damaged, Skips::up_to(4, BTreeMap::new()));
         let failed = few.epoch(1, 0).filter(Result::is_err).count();
         assert_eq!(failed, 1, "the fifth is one too many");
+    }
+
+    #[test]
+    fn batches_that_are_kept_stay_as_they_are() {
+        // Whoever keeps all, and who gives each back before the next, sees the same values.
+        let kept = collect(loader(2).epoch(4, 0));
+        for (batch, kept) in loader(0).epoch(4, 0).zip(&kept) {
+            assert_eq!(batch.unwrap(), *kept);
+        }
+        let mut places = HashSet::new();
+        for batch in loader(0).epoch(4, 0) {
+            places.insert(batch.unwrap().pixels.as_ptr());
+        }
+        assert_eq!(places.len(), 1, "one batch's memory serves all");
     }
 
     #[test]

@@ -41,13 +41,24 @@ impl Normalization {
     pub fn write(&self, image: &RgbImage, planes: &mut [f32]) {
         let plane = image.as_raw().len() / 3;
         assert_eq!(planes.len(), 3 * plane, "one value a channel and pixel");
-        for (channel, values) in planes.chunks_exact_mut(plane.max(1)).enumerate() {
-            let (mean, std) = (self.mean[channel], self.std[channel]);
-            let bytes = image.as_raw().iter().skip(channel).step_by(3);
-            for (value, byte) in values.iter_mut().zip(bytes) {
-                *value = (f32::from(*byte) / 255.0 - mean) / std;
-            }
+        // There are 256 bytes a channel: each is computed once, and all else is looked up.
+        let [reds, greens, blues] = self.values();
+        let (red, rest) = planes.split_at_mut(plane);
+        let (green, blue) = rest.split_at_mut(plane);
+        let (pixels, _) = image.as_raw().as_chunks();
+        for (((&[r, g, b], red), green), blue) in pixels.iter().zip(red).zip(green).zip(blue) {
+            *red = reds[usize::from(r)];
+            *green = greens[usize::from(g)];
+            *blue = blues[usize::from(b)];
         }
+    }
+
+    /// What becomes of each byte in each channel.
+    fn values(&self) -> [[f32; 256]; 3] {
+        std::array::from_fn(|channel| {
+            let (mean, std) = (self.mean[channel], self.std[channel]);
+            std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std)
+        })
     }
 
     /// The image's red, green and blue plane. `[3, H, W]`

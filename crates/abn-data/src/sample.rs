@@ -62,6 +62,11 @@ pub trait Files: Send + Sync {
     /// The file of that image; `None` if it lies in an archive.
     fn path(&self, index: usize) -> Option<PathBuf>;
 
+    /// The SHA-256 of the file of that image, if an archive knows it.
+    fn sha256(&self, _index: usize) -> Option<[u8; 32]> {
+        None
+    }
+
     /// Number of images of each class, before any [limit](Collection::limit) and with those that
     /// are [left out](Collection::without).
     fn counts(&self) -> Vec<usize>;
@@ -127,6 +132,10 @@ impl Files for Chosen<dyn Files> {
 
     fn path(&self, index: usize) -> Option<PathBuf> {
         self.of.path(self.places[index])
+    }
+
+    fn sha256(&self, index: usize) -> Option<[u8; 32]> {
+        self.of.sha256(self.places[index])
     }
 
     fn counts(&self) -> Vec<usize> {

@@ -43,6 +43,12 @@ pub fn twins(here: &Collection, there: &Collection) -> Twins {
     if here.samples.len() + there.samples.len() > MOST_FILES {
         return some(false);
     }
+    match (sums(here), sums(there)) {
+        (None, None) => {}
+        (Some(ours), Some(theirs)) => return by_sum(here, &ours, there, &theirs),
+        // A folder and a pack: the files of the one are not there to be compared.
+        _ => return some(false),
+    }
     let (here, there) = (by_size(here), by_size(there));
     let both: Vec<u64> = here
         .keys()
@@ -74,6 +80,40 @@ pub fn twins(here: &Collection, there: &Collection) -> Twins {
         }
     }
     twins
+}
+
+/// The SHA-256 of every file of a collection, if it lies in an archive that knows them.
+fn sums(collection: &Collection) -> Option<Vec<[u8; 32]>> {
+    let files = collection.files.as_ref()?;
+    let sum = |index| files.sha256(index);
+    (0..collection.samples.len()).map(sum).collect()
+}
+
+/// The files whose SHA-256 is in both collections.
+fn by_sum(here: &Collection, ours: &[[u8; 32]], there: &Collection, theirs: &[[u8; 32]]) -> Twins {
+    let name = |of: &Collection, index| -> PathBuf {
+        let name = of.files.as_ref().map(|files| files.name(index));
+        name.unwrap_or_default().into()
+    };
+    let known: HashMap<_, usize> = theirs
+        .iter()
+        .enumerate()
+        .map(|(index, sum)| (sum, index))
+        .collect();
+    let twins: Vec<[usize; 2]> = ours
+        .iter()
+        .enumerate()
+        // Zeros stand for a file that nobody could read.
+        .filter(|(_, sum)| **sum != [0; 32])
+        .filter_map(|(index, sum)| Some([index, *known.get(sum)?]))
+        .collect();
+    Twins {
+        count: twins.len(),
+        first: twins
+            .first()
+            .map(|[one, other]| [name(here, *one), name(there, *other)]),
+        all: true,
+    }
 }
 
 /// The files of a collection by their size in bytes, sizes and files in order.

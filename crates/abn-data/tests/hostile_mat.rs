@@ -1,11 +1,10 @@
 //! Damaged and hostile MATLAB files, most of them made from good ones by chance: each is read or
 //! refused with one cause, without a panic, in bounded memory and time.
 //!
-//! A binary of its own, because its allocator counts. Another run: `ABN_HOSTILE_SEED=7
-//! ABN_HOSTILE_CASES=1000000 cargo test -p abn-data --test hostile_mat`; one case of it again:
-//! `ABN_HOSTILE_FIRST=1234 ABN_HOSTILE_CASES=1`.
+//! A binary of its own, because its allocator counts. Other runs of it: see `hostile/mod.rs`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on should panic; counts are its result.
 
+mod hostile;
 #[path = "../src/mat/written.rs"]
 #[allow(dead_code)] // The unit tests need more of it.
 mod written;
@@ -13,50 +12,20 @@ mod written;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::ops::Range;
-use std::panic::{UnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use abn_data::{Split, svhn};
-use cap::Cap;
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
-use peak_alloc::PeakAlloc;
-use rand::{Rng, RngExt, SeedableRng};
-use rand_pcg::Pcg64;
+use hostile::{LONGEST, Mutation, alone, generator, setting, watched};
+use rand::RngExt;
 use written::{OF_UINT8, UINT8, array, compressed, file};
-
-/// Counts what is allocated; more than this at once ends the process, before the machine suffers.
-#[global_allocator]
-static MEMORY: Cap<PeakAlloc> = Cap::new(PeakAlloc, 1 << 30);
 
 /// What reading may take beyond what is in the file: buffers and the decoder.
 const CONSTANT: usize = 1 << 20;
-const LONGEST: Duration = Duration::from_secs(5);
-
-/// Allocations of other tests would be counted too.
-static ALONE: Mutex<()> = Mutex::new(());
-
-fn alone() -> MutexGuard<'static, ()> {
-    ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| value.parse().unwrap())
-}
-
-/// Runs a function: its result or panic, and how far memory rose above where it was.
-fn watched<T>(function: impl FnOnce() -> T + UnwindSafe) -> (std::thread::Result<T>, usize) {
-    PeakAlloc.reset_peak_usage();
-    let before = PeakAlloc.current_usage();
-    let result = catch_unwind(function);
-    (result, PeakAlloc.peak_usage().saturating_sub(before))
-}
 
 /// How a test file of these bytes is taken: the number of its images or the cause why it was
 /// refused, with how far memory rose.
@@ -95,123 +64,6 @@ fn judge(folder: &Path, bytes: &[u8]) -> (Result<usize, String>, usize) {
         }
     };
     (taken, rise)
-}
-
-/// Ways to change bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Mutation {
-    Truncate,
-    FlipBits,
-    /// Bytes by values at which programs go wrong.
-    Overwrite,
-    Insert,
-    Duplicate,
-    SwapBlocks,
-    Splice,
-    /// A word before the numbers, where types, sizes and dimensions are.
-    Words,
-}
-
-impl Mutation {
-    const ALL: [Self; 8] = [
-        Self::Truncate,
-        Self::FlipBits,
-        Self::Overwrite,
-        Self::Insert,
-        Self::Duplicate,
-        Self::SwapBlocks,
-        Self::Splice,
-        Self::Words,
-    ];
-
-    fn apply(self, bytes: &mut Vec<u8>, other: &[u8], rng: &mut impl Rng) {
-        if bytes.is_empty() {
-            return;
-        }
-        match self {
-            Self::Truncate => bytes.truncate(at(bytes, rng)),
-            Self::FlipBits => {
-                let at = at(bytes, rng);
-                bytes[at] ^= 1 << rng.random_range(0..8_u32);
-            }
-            Self::Overwrite => {
-                let at = at(bytes, rng);
-                overwrite(bytes, at, rng);
-            }
-            Self::Insert => {
-                let at = at(bytes, rng);
-                let value = interesting(rng);
-                bytes.splice(at..at, value);
-            }
-            Self::Duplicate => {
-                let block = block(bytes, rng);
-                let copies = bytes[block.clone()].repeat([1, 2, 20][rng.random_range(0..3)]);
-                bytes.splice(block.end..block.end, copies);
-            }
-            Self::SwapBlocks => {
-                let (one, two) = (block(bytes, rng), block(bytes, rng));
-                for (a, b) in one.zip(two) {
-                    bytes.swap(a, b);
-                }
-            }
-            Self::Splice => {
-                let (from, to) = (at(other, rng), at(bytes, rng));
-                bytes.truncate(to);
-                bytes.extend_from_slice(&other[from..]);
-            }
-            Self::Words => {
-                let at = 4 * rng.random_range(0..20_usize);
-                if rng.random() {
-                    // A small number, as types and dimensions are.
-                    if let Some(byte) = bytes.get_mut(at + [0, 0, 2, 3][rng.random_range(0..4)]) {
-                        *byte = rng.random_range(0..40);
-                    }
-                } else {
-                    overwrite(bytes, at, rng);
-                }
-            }
-        }
-    }
-}
-
-/// Any place in them; half of the time one near the start, where all but the numbers is.
-fn at(bytes: &[u8], rng: &mut impl Rng) -> usize {
-    let end = if rng.random() { 200 } else { bytes.len() };
-    rng.random_range(0..end.min(bytes.len()).max(1))
-}
-
-fn block(bytes: &[u8], rng: &mut impl Rng) -> Range<usize> {
-    let start = at(bytes, rng);
-    start..(start + rng.random_range(1..100_usize)).min(bytes.len())
-}
-
-fn interesting(rng: &mut impl Rng) -> Vec<u8> {
-    const NUMBERS: [u64; 12] = [
-        0,
-        1,
-        0x7f,
-        0xff,
-        0xffff,
-        0x7fff_ffff,
-        0x8000_0000,
-        0xffff_ffff,
-        0x0004_0001,
-        1 << 40,
-        0x7ff8 << 48, // no number, as a double
-        u64::MAX,
-    ];
-    let number = if rng.random() {
-        NUMBERS[rng.random_range(0..NUMBERS.len())]
-    } else {
-        rng.random()
-    };
-    number.to_le_bytes()[..[1, 2, 4, 8][rng.random_range(0..4)]].to_vec()
-}
-
-fn overwrite(bytes: &mut [u8], at: usize, rng: &mut impl Rng) {
-    for (byte, value) in bytes.iter_mut().skip(at).zip(interesting(rng)) {
-        *byte = value;
-    }
 }
 
 /// A good file: its header, and its variables out of their zlib streams.
@@ -263,7 +115,7 @@ struct Case {
 
 /// The file of that number: the same for the same seed, whatever was made before.
 fn case(seeds: &[Seed], seed: u64, number: u64) -> Case {
-    let mut rng = Pcg64::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut rng = generator(seed, number);
     let mutation = Mutation::ALL[rng.random_range(0..Mutation::ALL.len())];
     let start = &seeds[rng.random_range(0..seeds.len())];
     let other = &seeds[rng.random_range(0..seeds.len())];

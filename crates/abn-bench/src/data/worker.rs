@@ -115,7 +115,7 @@ fn first(images: &Collection, loader: &Loader, count: usize) -> Result<Vec<f32>>
     };
     for (_, index) in order.into_iter().take(count) {
         let batch = in_order.epoch(0, index).next().context("an image")??;
-        values.extend(batch.pixels);
+        values.extend_from_slice(&batch.pixels);
     }
     Ok(values)
 }

@@ -11,7 +11,7 @@ use super::left_out::LeftOut;
 use super::listing::Listing;
 use super::names::name_below;
 use super::{Arranged, Empty, ImageFolder, arranged, words};
-use crate::{DataError, Split};
+use crate::{DataError, PackError, Split};
 
 /// Everything but the names of the images, which lie in a [`Listing`] with a class for each of
 /// those here.
@@ -94,6 +94,7 @@ impl Contents {
             parts,
         };
         contents.opens(dir, &listing)?;
+        contents.shows(&listing)?;
         Ok((contents, listing))
     }
 
@@ -115,6 +116,9 @@ impl Contents {
             .all(|path| is_below(path))
         {
             return Err("it names a folder outside of itself");
+        }
+        if classes().any(|class| !is_plain(&class.name)) {
+            return Err("the name of a class has control characters");
         }
         let sorted = |part: &Part| part.classes.is_sorted_by(|a, b| a.name < b.name);
         if !self.parts.iter().all(sorted) {
@@ -176,6 +180,19 @@ impl Contents {
         let mut arranged = arranged(request, layout, &self.words, Empty::Refused)?;
         arranged.notes.splice(0..0, self.notes.iter().cloned());
         Ok(arranged)
+    }
+
+    /// Refuses names that [`checked`](Self::checked) would refuse.
+    fn shows(&self, listing: &Listing) -> Result<(), DataError> {
+        let classes = self.parts.iter().flat_map(|part| &part.classes);
+        let texts = classes.flat_map(|class| [class.name.as_str(), &class.folder]);
+        let roots = self.parts.iter().map(|part| part.root.as_str());
+        let names = (0..listing.len()).map(|place| listing.name(place));
+        let mut all = texts.chain(roots).chain(names);
+        all.find(|name| !is_plain(name)).map_or(Ok(()), |name| {
+            let name = name.to_owned();
+            Err(PackError::Name { name }.into())
+        })
     }
 
     /// Part and class of each class, through all parts.
@@ -248,10 +265,15 @@ impl Arranged<'_> {
     }
 }
 
-/// Whether a path leads nowhere but down.
+/// Whether a path leads nowhere but down, and may be shown.
 pub(crate) fn is_below(path: &str) -> bool {
     let down = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
-    Path::new(path).components().all(down) && !path.contains('\0')
+    Path::new(path).components().all(down) && is_plain(path)
+}
+
+/// Whether a name has no character that steers a terminal.
+fn is_plain(name: &str) -> bool {
+    !name.contains(char::is_control)
 }
 
 fn places(layout: &Layout) -> Vec<(Kind, &Place)> {

@@ -79,7 +79,7 @@ impl Listing {
 pub(super) fn images_in(folder: &Path, left_out: &mut LeftOut) -> Result<Vec<String>, DataError> {
     let mut images = vec![];
     collect(folder, "", MOST_LEVELS, &mut images, left_out)?;
-    images.sort_by_cached_key(place);
+    images.sort_by_cached_key(|name| place(name));
     Ok(images)
 }
 
@@ -89,12 +89,12 @@ pub(super) fn add<'a>(images: &mut Vec<String>, names: impl Iterator<Item = &'a 
     if !new.is_empty() {
         images.retain(|image| !new.contains(image.as_str()));
         images.extend(new.into_iter().map(str::to_owned));
-        images.sort_by_cached_key(place);
+        images.sort_by_cached_key(|name| place(name));
     }
 }
 
 /// Folder and file: what the images of a class are in the order of.
-fn place(name: &String) -> (String, String) {
+fn place(name: &str) -> (String, String) {
     let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
     (folder.to_owned(), file.to_owned())
 }

@@ -135,7 +135,7 @@ impl Source {
     }
 
     /// The entry of an image; if it cannot be read, the reason and what it would be made from.
-    pub(super) fn entry(&self, number: usize) -> Result<Entry, (DataError, State)> {
+    pub(super) fn entry(&self, number: usize) -> Result<Entry, Box<(DataError, State)>> {
         let (file, state) = self.read(number);
         let content = file.and_then(|file| {
             // Decoders meet files that nobody thought of.
@@ -150,7 +150,7 @@ impl Source {
         });
         match content {
             Ok(content) => Ok(content.entry(state, self.listing.name(number))),
-            Err(error) => Err((error, state)),
+            Err(error) => Err(Box::new((error, state))),
         }
     }
 

@@ -107,6 +107,12 @@ pub enum PackError {
         /// What is asked for.
         asked: Truth,
     },
+    /// A name that would steer whoever's terminal shows it.
+    #[error("the name {name:?} has control characters, which packs do not hold; rename it")]
+    Name {
+        /// The class, folder or image.
+        name: String,
+    },
     /// There is a file already where the pack would be.
     #[error("{} exists; remove it, or choose another name for the pack", path.display())]
     Exists {
@@ -156,6 +162,19 @@ impl PackError {
             Self::Entry { .. } | Self::Unreadable { .. } | Self::Absent { .. }
         )
     }
+}
+
+/// A text from outside as it may be shown: of bounded length, without what would steer a terminal.
+pub(super) fn printable(text: &str) -> String {
+    const MOST: usize = 4096;
+    let shown = |letter: char| {
+        if letter.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            letter
+        }
+    };
+    text.chars().take(MOST).map(shown).collect()
 }
 
 fn in_words(truth: Option<Truth>) -> &'static str {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::PackError;
+use super::error::printable;
 use super::positioned::Positioned;
 use super::record::{
     HEADER, Header, Kind, MAGIC, RECORD, Record, Sha, UNFINISHED, VERSION, array_at, padded,
@@ -174,7 +175,8 @@ fn parsed(mut file: &File, header: &Header) -> Result<(Vec<Spot>, Contents, List
     let mut contents = vec![0; header.contents as usize];
     input.read_exact(&mut contents)?;
     let contents: Contents = serde_json::from_slice(&contents)
-        .map_err(|error| Fault::Content(format!("its list of classes is not read: {error}")))?;
+        .map_err(|error| format!("its list of classes is not read: {error}"))
+        .map_err(|reason| Fault::Content(printable(&reason)))?;
     if contents.checked()? != header.entries {
         return Err("its classes have another number of images".into());
     }

@@ -9,9 +9,11 @@ use burn_dataset::Dataset;
 use image::{DynamicImage, GrayImage, RgbImage};
 
 use super::PackError;
+use super::error::printable;
 use super::index::{Index, Spot};
 use super::positioned::Positioned;
-use super::record::{Kind, MAGIC, UNFINISHED};
+use super::record::{Kind, MAGIC, RECORD, UNFINISHED};
+use super::resume::record_at;
 use crate::decode::{image_of, of_bytes};
 use crate::folder::Images;
 use crate::{Collection, DataError, Files, ImageFolder, Sample, Target};
@@ -167,12 +169,13 @@ impl Files for Entries {
         None
     }
 
+    fn sha256(&self, index: usize) -> Option<[u8; 32]> {
+        let spot = self.spots[index]?;
+        let record = record_at(&self.file, spot.offset - RECORD as u64);
+        Some(record.map(|record| record.source).unwrap_or_default())
+    }
+
     fn counts(&self) -> Vec<usize> {
         self.images.counts()
     }
-}
-
-/// A text from outside without what would steer a terminal.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
 }

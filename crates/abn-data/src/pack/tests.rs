@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     Batch, Collection, DataError, ImageFolder, Labels, Loader, Normalization, Skips, Split, Step,
-    Transform, Truth, image_folder,
+    Transform, Truth, image_folder, twins,
 };
 
 /// A picture that its number tells from the others.
@@ -486,6 +486,28 @@ fn masks_are_those_that_were_packed() {
 }
 
 #[test]
+fn the_same_file_in_two_parts_is_found() {
+    let dir = apart();
+    fs::copy(
+        dir.path().join("train/emu/e.png"),
+        dir.path().join("val/dog/z.png"),
+    )
+    .unwrap();
+    let (_folder, path, _) = pack_of(dir.path(), &options(Stored::Shorter(16)));
+    let open = |split| packed(&request(&path, split)).unwrap();
+    let found = twins(&open(Split::HeldOut), &open(Split::Train));
+    let names = ["val/dog/z.png", "train/emu/e.png"].map(PathBuf::from);
+    assert_eq!(
+        (found.count, found.first, found.all),
+        (1, Some(names), true)
+    );
+    let found = twins(&open(Split::Test), &open(Split::Train));
+    assert_eq!((found.count, found.all), (0, true));
+    let folder = image_folder(&request(dir.path(), Split::Train)).unwrap();
+    assert!(!twins(&open(Split::HeldOut), &folder).all);
+}
+
+#[test]
 fn what_stands_in_the_way_is_kept() {
     let dir = table();
     let folder = tempfile::tempdir().unwrap();
@@ -544,6 +566,16 @@ fn files_that_are_no_packs_are_refused_by_what_they_are() {
         };
         fails(open(&path), words);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn names_that_steer_terminals_are_refused() {
+    let dir = whole();
+    picture(&dir.path().join("images/zebra/a\x1b[2J.png"), 1, (4, 4));
+    let out = dir.path().join("set");
+    let made = pack(dir.path(), &out, &options(Stored::AsTheyAre), &mut go);
+    fails(made, r#""a\u{1b}[2J.png" has control characters"#);
 }
 
 /// What the test after this one does in a process that may only write little.

@@ -98,9 +98,10 @@ pub fn pack(
         if watch(number, all).is_break() {
             return Err(stopped(number).into());
         }
-        let entry = match made {
+        let entry = match made.map_err(|failed| *failed) {
+            Ok(entry) => entry,
             Err((error, state)) if options.leave_out => source.unreadable(number, &error, state),
-            made => made.map_err(|(error, _)| error)?,
+            Err((error, _)) => return Err(error),
         };
         partial.append(entry)?;
     }

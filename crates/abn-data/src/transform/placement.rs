@@ -1,7 +1,7 @@
 //! What a step decided for one image: which window of it is seen, at what size, mirrored or not.
 //! The decision is made once and then applied to pixels, mask and boxes alike.
 
-use image::{ImageBuffer, imageops};
+use image::ImageBuffer;
 
 use super::interpolation::{Channels, resized};
 use crate::DataError;
@@ -64,12 +64,11 @@ impl Placement {
         image: ImageBuffer<P, Vec<u8>>,
     ) -> Result<ImageBuffer<P, Vec<u8>>, DataError> {
         let (width, height) = self.size;
-        let seen = resized(self.seen(image), (width.into(), height.into()))?;
-        Ok(if self.flipped {
-            imageops::flip_horizontal(&seen)
-        } else {
-            seen
-        })
+        let mut seen = resized(self.seen(image), (width.into(), height.into()))?;
+        if self.flipped {
+            mirror(&mut seen);
+        }
+        Ok(seen)
     }
 
     /// The part of the image that lies in the window, on black.
@@ -84,7 +83,27 @@ impl Placement {
             return image;
         }
         let mut seen = ImageBuffer::new(width, height);
-        imageops::replace(&mut seen, &image, -x, -y);
+        let inside = |from: i64, length: u32, side: u32| {
+            let end = from.saturating_add(length.into()).min(side.into());
+            from.clamp(0, end.max(0))..end.max(0)
+        };
+        let columns = inside(x, width, image.width());
+        let rows = inside(y, height, image.height());
+        if columns.is_empty() {
+            return seen;
+        }
+        let channels = usize::from(P::CHANNEL_COUNT);
+        let length = channels * (columns.end - columns.start) as usize;
+        let (source, target): (&[u8], &mut [u8]) = (&image, &mut seen);
+        // Copied row by row: pixel by pixel, this is a good part of what an augmentation costs.
+        for row in rows {
+            let place = |column: i64, row: i64, width: u32| {
+                channels * (row as usize * width as usize + column as usize)
+            };
+            let from = place(columns.start, row, image.width());
+            let to = place(columns.start - x, row - y, width);
+            target[to..][..length].copy_from_slice(&source[from..][..length]);
+        }
         seen
     }
 
@@ -110,9 +129,20 @@ impl Placement {
     }
 }
 
+/// Mirrors left and right.
+fn mirror<P: Channels>(image: &mut ImageBuffer<P, Vec<u8>>) {
+    let channels = usize::from(P::CHANNEL_COUNT);
+    let row = channels * image.width() as usize;
+    for row in image.chunks_exact_mut(row.max(1)) {
+        // The bytes of each pixel are brought back into their order.
+        row.reverse();
+        row.chunks_exact_mut(channels).for_each(<[u8]>::reverse);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use image::{GrayImage, Luma};
+    use image::{GrayImage, Luma, Rgb, RgbImage, imageops};
 
     use super::*;
 
@@ -126,6 +156,45 @@ mod tests {
                 0
             }])
         })
+    }
+
+    #[test]
+    fn windows_and_mirrors_are_those_of_the_image_library() {
+        let image = RgbImage::from_fn(7, 5, |x, y| Rgb([x as u8, y as u8, (x * y) as u8]));
+        let mut seen = 0;
+        for (x, y) in (-9..9).flat_map(|x| (-7..7).map(move |y| (x, y))) {
+            for (width, height) in [(1, 1), (4, 3), (7, 5), (16, 12)] {
+                let window = Window {
+                    x,
+                    y,
+                    width,
+                    height,
+                };
+                let mut expected = RgbImage::new(width, height);
+                imageops::replace(&mut expected, &image, -x, -y);
+                let straight = Placement::of(window);
+                let flipped = Placement {
+                    flipped: true,
+                    ..straight
+                };
+                assert_eq!(flipped.pixels(image.clone()).unwrap(), {
+                    imageops::flip_horizontal(&expected)
+                });
+                assert_eq!(straight.pixels(image.clone()).unwrap(), expected);
+                seen += usize::from(expected.pixels().any(|pixel| pixel.0 != [0; 3]));
+            }
+        }
+        assert!(seen > 300, "{seen}");
+        let far = Window {
+            x: i64::MAX,
+            y: i64::MIN + 1,
+            width: 2,
+            height: 2,
+        };
+        assert_eq!(
+            Placement::of(far).pixels(image).unwrap(),
+            RgbImage::new(2, 2)
+        );
     }
 
     #[test]

@@ -190,7 +190,7 @@ mod tests {
 
     fn batch(targets: Vec<Target>) -> Batch {
         Batch {
-            pixels: Vec::new(),
+            pixels: Vec::new().into(),
             indices: (0..targets.len()).collect(),
             targets,
             masks: Vec::new(),

@@ -10,7 +10,7 @@ use crate::RunError;
 /// The images of a batch as a tensor, `[B, 3, H, W]`.
 pub fn images_of(batch: &Batch, device: &Device) -> Tensor<4> {
     let shape = [batch.len(), 3, batch.height, batch.width];
-    Tensor::from_data(TensorData::new(batch.pixels.clone(), shape), device)
+    Tensor::from_data(TensorData::new(batch.pixels.to_vec(), shape), device)
 }
 
 /// Passes the batches through a classifier and hands each to `visit`, with its pixels, until that
