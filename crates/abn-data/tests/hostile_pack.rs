@@ -399,7 +399,7 @@ fn mutated_packs_are_read_or_refused() {
             "it counts more",
             "its names are not",
             "lengths of its names",
-            "outside of",
+            "outside o",
             "contradicts itself",
             "has another place",
             "the entries end",
