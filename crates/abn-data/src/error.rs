@@ -431,6 +431,14 @@ fn described(images: usize, beside: &[String]) -> String {
     }
 }
 
+/// What came from outside, short and without control characters, for a message.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 120;
+    let start: String = text.chars().take(MOST).collect();
+    let more = if start.len() < text.len() { "..." } else { "" };
+    format!("{}{more}", start.escape_debug())
+}
+
 /// The first names of a list, and how many more there are.
 pub(crate) fn listed(names: &[String]) -> String {
     const SHOWN: usize = 8;

@@ -21,6 +21,7 @@ use super::layout::{Images, Layout, Place};
 use super::role::{Role, role_of};
 use super::text::read_text;
 use crate::DataError;
+use crate::error::shown;
 
 /// ImageNet's 1.3 million images have a list of 60 MB.
 const MAX_FILE: u64 = 256 << 20;
@@ -242,13 +243,13 @@ pub(super) fn flat_split(
             }
             None => (images.get(number), first),
         };
-        let image = image.ok_or_else(|| wrong(format!("there is no image {first}")))?;
+        let image = image.ok_or_else(|| wrong(format!("there is no image {}", shown(first))))?;
         let by_number = class
             .parse()
             .ok()
             .and_then(|number: usize| classes.get(number));
         let known = classes.iter().find(|known| *known == class).or(by_number);
-        let class = known.ok_or_else(|| wrong(format!("there is no class {class}")))?;
+        let class = known.ok_or_else(|| wrong(format!("there is no class {}", shown(class))))?;
         of_class
             .entry(class.clone())
             .or_default()
@@ -334,12 +335,16 @@ fn labelled(path: &Path) -> Result<Option<Vec<Row>>, DataError> {
         if image.is_empty() || class.is_empty() {
             return Err(wrong(line, "the image or its label is missing".to_owned()));
         }
+        if image.contains(char::is_control) || class.contains(char::is_control) {
+            let reason = "the image or its label has control characters";
+            return Err(wrong(line, reason.to_owned()));
+        }
         let split = match split.map(field) {
             None => None,
             Some(name) => Some(
                 role_of(&name)
                     .filter(|role| *role != Role::Unclear)
-                    .ok_or_else(|| wrong(line, format!("there is no split `{name}`")))?,
+                    .ok_or_else(|| wrong(line, format!("there is no split `{}`", shown(&name))))?,
             ),
         };
         rows.push(Row {
@@ -381,12 +386,12 @@ impl Places {
             };
             let normal = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
             if !Path::new(&row.image).components().all(normal) {
-                let reason = format!("{} lies outside the folder of the table", row.image);
+                let reason = format!("{} lies outside the folder of the table", shown(&row.image));
                 return Err(wrong(reason));
             }
             let image = self
                 .find(row)
-                .ok_or_else(|| wrong(format!("there is no image {}", row.image)))?;
+                .ok_or_else(|| wrong(format!("there is no image {}", shown(&row.image))))?;
             let classes = self.of.entry(row.split).or_default();
             classes.entry(row.class.clone()).or_default().push(image);
         }
