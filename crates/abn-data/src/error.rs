@@ -85,6 +85,14 @@ pub enum DataError {
         /// What was found and what was expected.
         reason: String,
     },
+    /// An archive of images that is not understood, or that does what no archive of images should.
+    #[error("{}: {reason}", path.display())]
+    Archive {
+        /// The archive, or the folder of archives.
+        path: PathBuf,
+        /// What was found, what was expected and what to do.
+        reason: String,
+    },
     /// A label that names no class.
     #[error(
         "{}: record {record} has label {label}: expected 0 to {}; the file is damaged or of \

@@ -1,8 +1,8 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
 //! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`],
-//!   [`svhn()`], [`image_folder`]. Its samples implement Burn's `Dataset`, so Burn's own transforms
-//!   apply.
+//!   [`svhn()`], [`image_folder`], and with the feature `tar` `tar_shards`. Its samples implement
+//!   Burn's `Dataset`, so Burn's own transforms apply.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
 //!   run's record.
 //! - A [`Loader`] makes [`Batch`]es in parallel.
@@ -40,6 +40,8 @@
 //! # Ok::<(), abn_data::DataError>(())
 //! ```
 
+#[cfg(feature = "tar")]
+mod archive;
 mod cifar;
 mod decode;
 mod error;
@@ -52,6 +54,8 @@ mod normalization;
 mod random;
 mod sample;
 mod shapes;
+#[cfg(feature = "tar")]
+mod shards;
 mod svhn;
 mod target;
 mod transform;
@@ -72,6 +76,8 @@ pub use normalization::Normalization;
 pub use random::splitmix64;
 pub use sample::{Collection, Files, ImageDataset, Sample, Split};
 pub use shapes::Shapes;
+#[cfg(feature = "tar")]
+pub use shards::{holds_shards, tar_shards};
 pub use svhn::svhn;
 pub use target::Target;
 pub use transform::{Channels, Placement, Step, Transform, Window};

@@ -19,17 +19,17 @@
 
 mod boxes;
 mod entries;
-mod known;
+pub(crate) mod known;
 mod layout;
 mod left_out;
 mod listing;
-mod masks;
-mod role;
-mod split;
+pub(crate) mod masks;
+pub(crate) mod role;
+pub(crate) mod split;
 mod table;
-mod text;
+pub(crate) mod text;
 mod truth;
-mod words;
+pub(crate) mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -167,7 +167,7 @@ fn without_images(labels: &Labels, listing: &Listing, split: Split) -> Option<St
 }
 
 /// A path below `dir`, with `/` between folders.
-fn name_below(dir: &Path, path: &Path) -> String {
+pub(crate) fn name_below(dir: &Path, path: &Path) -> String {
     let below = path.strip_prefix(dir).unwrap_or(path);
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")

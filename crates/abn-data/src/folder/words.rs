@@ -27,7 +27,7 @@ pub fn imagenet_classes() -> Vec<String> {
 
 /// A name for every class folder: from a file in `dir`, from WordNet, or the folder's own. Each is
 /// different.
-pub(super) fn class_words(dir: &Path, folders: &[String]) -> Result<Vec<String>, DataError> {
+pub(crate) fn class_words(dir: &Path, folders: &[String]) -> Result<Vec<String>, DataError> {
     let text = given_words(dir)?;
     let mut words: HashMap<&str, &str> = SYNSETS.lines().filter_map(entry).collect();
     words.extend(text.lines().filter_map(entry));
