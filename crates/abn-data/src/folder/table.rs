@@ -360,6 +360,20 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
+/// A path below the folder of the table in its shortest form; `None` if it leads out of it. Without
+/// its beginning, `images//x` would be a path from the root of the file system on.
+fn plain(path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    Some(parts.join("/"))
+}
+
 /// Collects the images of tables by split and class.
 struct Places {
     root: PathBuf,
@@ -384,13 +398,12 @@ impl Places {
                 line: number as u64 + 2,
                 reason,
             };
-            let normal = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
-            if !Path::new(&row.image).components().all(normal) {
-                let reason = format!("{} lies outside the folder of the table", shown(&row.image));
-                return Err(wrong(reason));
-            }
+            let path = plain(&row.image).ok_or_else(|| {
+                let image = shown(&row.image);
+                wrong(format!("{image} lies outside the folder of the table"))
+            })?;
             let image = self
-                .find(row)
+                .find(&path, row.split)
                 .ok_or_else(|| wrong(format!("there is no image {}", shown(&row.image))))?;
             let classes = self.of.entry(row.split).or_default();
             classes.entry(row.class.clone()).or_default().push(image);
@@ -399,8 +412,8 @@ impl Places {
     }
 
     /// The path of an image below the root.
-    fn find(&self, row: &Row) -> Option<String> {
-        let split = match row.split {
+    fn find(&self, image: &str, split: Option<Role>) -> Option<String> {
+        let split = match split {
             Some(Role::Train) | None => "train",
             Some(Role::Validation) => "val",
             _ => "test",
@@ -409,10 +422,10 @@ impl Places {
         let endings = std::iter::once("").chain(ENDINGS);
         let mut candidates = folders.flat_map(|folder| {
             endings.clone().map(move |ending| match (folder, ending) {
-                ("", "") => row.image.clone(),
-                ("", ending) => format!("{}.{ending}", row.image),
-                (folder, "") => format!("{folder}/{}", row.image),
-                (folder, ending) => format!("{folder}/{}.{ending}", row.image),
+                ("", "") => image.to_owned(),
+                ("", ending) => format!("{image}.{ending}"),
+                (folder, "") => format!("{folder}/{image}"),
+                (folder, ending) => format!("{folder}/{image}.{ending}"),
             })
         });
         candidates.find(|name| self.root.join(name).is_file())
