@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use super::{Label, MOST_CLASSES, refused, shown};
+use super::{Label, MOST_CLASSES, beside, refused, shown};
 use crate::folder::{UnknownClasses, known, words};
 use crate::{DataError, Labels};
 
@@ -67,7 +67,7 @@ impl Classes {
 
     fn named(dir: &Path, names: Vec<String>, known: Option<&Labels>) -> Result<Self, DataError> {
         at_least_two(dir, names.len())?;
-        let labels = Labels::one(words::class_words(dir, &names)?);
+        let labels = Labels::one(words::class_words(beside(dir), &names)?);
         let Some(known) = known else {
             return Ok(Self {
                 labels,
@@ -102,7 +102,7 @@ impl Classes {
             }
             None => {
                 at_least_two(dir, count)?;
-                let words = words::class_words(dir, &numbers)?;
+                let words = words::class_words(beside(dir), &numbers)?;
                 let word = |(word, number): (String, &String)| match &word == number {
                     true => format!("class {number}"),
                     false => word,
@@ -137,7 +137,8 @@ fn at_least_two(dir: &Path, count: usize) -> Result<(), DataError> {
     if count >= 2 {
         return Ok(());
     }
-    let reason = format!("it has {count} classes: expected two or more; check its labels");
+    let found = if count == 0 { "no class" } else { "one class" };
+    let reason = format!("it has {found}: expected two or more; check its labels");
     Err(refused(dir, reason))
 }
 
@@ -262,8 +263,8 @@ mod tests {
         let mixed = [numbers(&[1]), texts(&["cat"])].concat();
         for (labels, words) in [
             (mixed, "others are names, such as \"cat\""),
-            (texts(&["cat", "cat"]), "it has 1 classes"),
-            (numbers(&[0]), "it has 1 classes"),
+            (texts(&["cat", "cat"]), "it has one class"),
+            (numbers(&[0]), "it has one class"),
         ] {
             let error = of(&labels, None, None).unwrap_err();
             assert!(error.contains(words), "{error}");

@@ -44,6 +44,14 @@ pub(crate) fn refused(path: &Path, reason: impl Into<String>) -> DataError {
     }
 }
 
+/// The folder of the archives, or the one that an archive lies in.
+pub(crate) fn beside(dir: &Path) -> &Path {
+    match dir.parent() {
+        Some(folder) if dir.is_file() => folder,
+        _ => dir,
+    }
+}
+
 /// Refuses a kind of truth that archives of that sort do not have.
 pub(crate) fn without(dir: &Path, asked: Option<Truth>, has: &[Truth]) -> Result<(), DataError> {
     let expected = match asked {

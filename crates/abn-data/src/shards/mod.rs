@@ -18,6 +18,10 @@
 //! known place, and shards mean nothing for the order. Where the classes have no list, the shards
 //! to learn from are looked through for the held-out images too, so that both have the same
 //! classes. Nothing is written.
+//!
+//! A member costs some 5 microseconds where the system has its header in memory (40,000 members in
+//! 0.15 to 0.24 s with two threads), so that ImageNet's 2.6 million take a quarter of a minute; from
+//! a disk, a read of 4 kB an image. No index is kept, for a data set is not written to.
 
 mod label;
 mod member;
@@ -37,7 +41,9 @@ use image::GrayImage;
 use image::metadata::Orientation;
 
 use self::scan::{Shard, Span, scan};
-use crate::archive::{Archives, Classes, Kind, Names, given_names, holds, refused, turns, without};
+use crate::archive::{
+    Archives, Classes, Kind, Names, beside, given_names, holds, refused, turns, without,
+};
 use crate::decode::{gray, of_bytes, open_bounded, upright_of};
 use crate::folder::masks::{fitted, mask_of};
 use crate::folder::name_below;
@@ -84,12 +90,7 @@ pub fn tar_shards(request: &ImageFolder) -> Result<Collection, DataError> {
     let archives = Archives::find(dir, TAR)?;
     let chosen = archives.of(dir, split)?;
     let shards = scan_all(chosen.files)?;
-    let beside = if dir.is_file() {
-        dir.parent().unwrap_or(dir)
-    } else {
-        dir
-    };
-    let given = match given_names(beside)? {
+    let given = match given_names(beside(dir))? {
         None => chosen.files[0].parent().map_or(Ok(None), given_names)?,
         given => given,
     };
@@ -103,7 +104,7 @@ pub fn tar_shards(request: &ImageFolder) -> Result<Collection, DataError> {
     };
     let said = learned.as_ref().unwrap_or(&shards).iter();
     let said = said.flat_map(|shard| shard.samples.iter().map(|sample| &sample.label));
-    let classes = Classes::of(beside, said, given, known)?;
+    let classes = Classes::of(dir, said, given, known)?;
     drop(learned);
     let split_by = chosen.whole.then_some((split, seed));
     let left_out = shards.iter().map(|shard| shard.left_out).sum::<usize>();
@@ -214,11 +215,7 @@ impl Shards {
             order: vec![],
             counts: vec![],
         };
-        let above = if dir.is_file() {
-            dir.parent().unwrap_or(dir)
-        } else {
-            dir
-        };
+        let above = beside(dir);
         for ((number, path), shard) in (0..).zip(paths).zip(shards) {
             for (place, sample) in shard.samples.iter().enumerate() {
                 let class = classes.class(&sample.label).map_err(|wrong| {

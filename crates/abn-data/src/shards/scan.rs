@@ -63,7 +63,7 @@ pub(super) fn scan(path: &Path) -> Result<Shard, DataError> {
         size,
         ..Scan::default()
     };
-    match scan.archive(Window::new(file)) {
+    match scan.archive(Window::new(file, size)) {
         Ok(()) => {}
         Err(Fault::Unreadable(source)) => {
             let path = path.into();

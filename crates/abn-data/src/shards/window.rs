@@ -10,6 +10,7 @@ const KEPT: usize = 4096;
 /// A file that is read through a small window.
 pub(super) struct Window<F = File> {
     file: F,
+    size: u64,
     /// Where the next byte is read.
     at: u64,
     /// Where the file itself stands.
@@ -21,10 +22,11 @@ pub(super) struct Window<F = File> {
 }
 
 impl<F: Read + Seek> Window<F> {
-    /// A file that stands at its start.
-    pub(super) fn new(file: F) -> Self {
+    /// A file of that size that stands at its start.
+    pub(super) fn new(file: F, size: u64) -> Self {
         Self {
             file,
+            size,
             at: 0,
             stands: 0,
             kept: Vec::with_capacity(KEPT),
@@ -34,11 +36,15 @@ impl<F: Read + Seek> Window<F> {
     }
 
     fn fill(&mut self) -> io::Result<()> {
+        self.kept.clear();
+        self.kept_from = self.at;
+        // A system refuses to go far behind the end, in words of its own.
+        if self.at >= self.size {
+            return Ok(());
+        }
         if self.stands != self.at {
             self.stands = self.file.seek(SeekFrom::Start(self.at))?;
         }
-        self.kept.clear();
-        self.kept_from = self.at;
         let read = self
             .file
             .by_ref()
@@ -96,7 +102,7 @@ mod tests {
         let bytes: Vec<u8> = (0..20_000_u32)
             .map(|at| (at * 7 + at / 251) as u8)
             .collect();
-        let mut window = Window::new(Cursor::new(&bytes));
+        let mut window = Window::new(Cursor::new(&bytes), 20_000);
         for (at, length) in [
             (0, 512),
             (512, 100),
