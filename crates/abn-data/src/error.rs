@@ -93,6 +93,19 @@ pub enum DataError {
         /// What was found, what was expected and what to do.
         reason: String,
     },
+    /// A temporary file that cannot be written or read.
+    #[cfg(feature = "parquet")]
+    #[error(
+        "cannot keep images in a temporary file in {}; make room there, or name another folder by \
+         TMPDIR",
+        dir.display()
+    )]
+    Cache {
+        /// Its folder.
+        dir: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
     /// A label that names no class.
     #[error(
         "{}: record {record} has label {label}: expected 0 to {}; the file is damaged or of \

@@ -1,8 +1,9 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
 //! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`],
-//!   [`svhn()`], [`image_folder`], and with the feature `tar` `tar_shards`. Its samples implement
-//!   Burn's `Dataset`, so Burn's own transforms apply.
+//!   [`svhn()`], [`image_folder`], with the feature `tar` `tar_shards`, and with the feature
+//!   `parquet` the function of that name. Its samples implement Burn's `Dataset`, so Burn's own
+//!   transforms apply.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
 //!   run's record.
 //! - A [`Loader`] makes [`Batch`]es in parallel.
@@ -40,7 +41,7 @@
 //! # Ok::<(), abn_data::DataError>(())
 //! ```
 
-#[cfg(feature = "tar")]
+#[cfg(any(feature = "tar", feature = "parquet"))]
 mod archive;
 mod cifar;
 mod decode;
@@ -51,6 +52,8 @@ mod labels;
 mod loader;
 mod mat;
 mod normalization;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod random;
 mod sample;
 mod shapes;
@@ -61,6 +64,8 @@ mod target;
 mod transform;
 mod twins;
 
+#[cfg(feature = "parquet")]
+pub use self::parquet::{holds_parquet, parquet};
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
 pub use cifar::{Cifar100Labels, cifar10, cifar100};
