@@ -374,7 +374,7 @@ mod tests {
         let archives = Archives::find(&file, TAR).unwrap();
         assert_eq!(
             archives.of(&file, Split::HeldOut).unwrap().files,
-            [file.clone()]
+            std::slice::from_ref(&file)
         );
     }
 

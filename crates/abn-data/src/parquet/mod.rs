@@ -144,7 +144,7 @@ pub fn parquet(request: &ImageFolder) -> Result<Collection, DataError> {
         samples: rows.clone(),
         labels: classes.labels,
         masked: false,
-        notes: chosen.note.into_iter().collect(),
+        notes: archives.note().into_iter().chain(chosen.note).collect(),
         files: Some(rows),
     })
 }

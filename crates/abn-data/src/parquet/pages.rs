@@ -91,7 +91,7 @@ pub(super) fn check(
 impl Header {
     fn check(&self, packed: u64, compressed: bool) -> Result<(), String> {
         let largest = match compressed {
-            true => (MOST_RATIO * packed).max(SMALL).min(LARGEST),
+            true => (MOST_RATIO * packed).clamp(SMALL, LARGEST),
             false => packed.min(LARGEST),
         };
         let unpacked = u64::try_from(self.unpacked).unwrap_or(u64::MAX);

@@ -299,11 +299,12 @@ fn footer(mut file: &File, size: u64, path: &Path) -> Result<Vec<u8>, DataError>
     };
     let bytes = read(file, start, length).map_err(unreadable)?;
     file.rewind().map_err(unreadable)?;
-    let mut columns = 0;
-    let walked = walk(&bytes, &mut |path, item| {
-        if let ([2], Item::List(count)) = (path, item) {
-            columns = count;
-        }
+    // Room is made for as many columns within a column as it is said to have.
+    let (mut columns, mut within) = (0, 0);
+    let walked = walk(&bytes, &mut |path, item| match (path, item) {
+        ([2], Item::List(count)) => columns = count,
+        ([2, 5], Item::Number(count)) => within = within.max(count),
+        _ => {}
     });
     if walked.is_none() {
         return Err(damaged(path, "its footer cannot be read"));
@@ -311,6 +312,9 @@ fn footer(mut file: &File, size: u64, path: &Path) -> Result<Vec<u8>, DataError>
     if columns > MOST_COLUMNS {
         let reason = format!("it has {columns} columns: expected at most {MOST_COLUMNS}");
         return Err(damaged(path, &reason));
+    }
+    if within > columns as i64 {
+        return Err(damaged(path, "it is said to have more columns than it has"));
     }
     Ok(bytes)
 }

@@ -113,7 +113,9 @@ impl Walk<'_> {
 mod tests {
     use super::*;
 
-    fn items(bytes: &[u8]) -> Option<(usize, Vec<(Vec<i16>, Item)>)> {
+    type Items = Vec<(Vec<i16>, Item)>;
+
+    fn items(bytes: &[u8]) -> Option<(usize, Items)> {
         let mut items = vec![];
         let length = walk(bytes, &mut |path, item| items.push((path.to_vec(), item)))?;
         Some((length, items))
