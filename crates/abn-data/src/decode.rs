@@ -13,7 +13,7 @@ use image::{Rgb, RgbImage};
 use crate::DataError;
 
 /// Photographs have a few megabytes; nothing near this is one.
-const MAX_FILE: u64 = 256 << 20;
+pub(crate) const MAX_FILE: u64 = 256 << 20;
 /// What such a file is.
 const IMAGE: &str = "an image";
 /// The formats that are read.
@@ -70,15 +70,23 @@ pub fn image_of(bytes: Vec<u8>, name: &Path) -> Result<RgbImage, DataError> {
 
 /// The values of a greyscale image as they are in the file; of colours, a grey that is 0 for black
 /// alone.
-pub(crate) fn read_gray(path: &Path) -> Result<ImageBuffer<Luma<u16>, Vec<u16>>, DataError> {
-    open(path).map(|image| match image {
+pub(crate) fn read_gray(path: &Path) -> Result<Gray, DataError> {
+    open(path).map(gray)
+}
+
+/// Greyscale values.
+pub(crate) type Gray = ImageBuffer<Luma<u16>, Vec<u16>>;
+
+/// The same of an image.
+pub(crate) fn gray(image: DynamicImage) -> Gray {
+    match image {
         DynamicImage::ImageLuma8(image) => {
             ImageBuffer::from_fn(image.width(), image.height(), |x, y| {
                 Luma([image.get_pixel(x, y)[0].into()])
             })
         }
         image => image.into_luma16(),
-    })
+    }
 }
 
 /// The image in a file, upright.

@@ -85,6 +85,27 @@ pub enum DataError {
         /// What was found and what was expected.
         reason: String,
     },
+    /// An archive of images that is not understood, or that does what no archive of images should.
+    #[error("{}: {reason}", path.display())]
+    Archive {
+        /// The archive, or the folder of archives.
+        path: PathBuf,
+        /// What was found, what was expected and what to do.
+        reason: String,
+    },
+    /// A temporary file that cannot be written or read.
+    #[cfg(feature = "parquet")]
+    #[error(
+        "cannot keep images in a temporary file in {}; make room there, or name another folder by \
+         TMPDIR",
+        dir.display()
+    )]
+    Cache {
+        /// Its folder.
+        dir: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
     /// A label that names no class.
     #[error(
         "{}: record {record} has label {label}: expected 0 to {}; the file is damaged or of \
@@ -257,6 +278,24 @@ pub enum DataError {
     #[error("{} holds splits: name one of them, or its folder", path.display())]
     SplitApart {
         /// The folder.
+        path: PathBuf,
+    },
+    /// An archive whose reader is not part of this build.
+    #[error("{} can be read by a build with the feature {feature}, which this one lacks", path.display())]
+    NotBuilt {
+        /// The archive.
+        path: PathBuf,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// A file where photographs were expected.
+    #[error(
+        "{} is no file of photographs: expected a folder of them, or a pack as `abn data pack` \
+         writes it",
+        path.display()
+    )]
+    NoPhotographs {
+        /// The file.
         path: PathBuf,
     },
     /// A link to nothing.
@@ -501,6 +540,14 @@ fn described(images: usize, beside: &[String]) -> String {
         (0, beside) => format!("the folders {} ", listed(beside)),
         (images, beside) => format!("{images} images, the folders {} ", listed(beside)),
     }
+}
+
+/// What came from outside, short and without control characters, for a message.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 120;
+    let start: String = text.chars().take(MOST).collect();
+    let more = if start.len() < text.len() { "..." } else { "" };
+    format!("{}{more}", start.escape_debug())
 }
 
 /// The first names of a list, and how many more there are.

@@ -1,8 +1,9 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
 //! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`],
-//!   [`svhn()`], [`image_folder`]. Its samples implement Burn's `Dataset`, so Burn's own transforms
-//!   apply.
+//!   [`svhn()`], [`image_folder`], with the feature `tar` `tar_shards`, and with the feature
+//!   `parquet` the function of that name. Its samples implement Burn's `Dataset`, so Burn's own
+//!   transforms apply.
 //! - [`pack()`] puts all of a folder of photographs into one file, which [`packed`] opens like the
 //!   folder and [`verify`] compares with its checksums.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
@@ -44,6 +45,8 @@
 //! # Ok::<(), abn_data::DataError>(())
 //! ```
 
+#[cfg(any(feature = "tar", feature = "parquet"))]
+mod archive;
 mod check;
 mod cifar;
 mod decode;
@@ -56,16 +59,23 @@ mod mat;
 mod normalization;
 mod ordered;
 mod pack;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod photographs;
 mod pixels;
 mod random;
 mod sample;
 mod shapes;
+#[cfg(feature = "tar")]
+mod shards;
 mod skips;
 mod svhn;
 mod target;
 mod transform;
 mod twins;
 
+#[cfg(feature = "parquet")]
+pub use self::parquet::{holds_parquet, parquet};
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
 pub use check::{
@@ -83,10 +93,13 @@ pub use labels::{Group, Labels};
 pub use loader::{Batch, Batches, Loader};
 pub use normalization::Normalization;
 pub use pack::{PackError, PackOptions, Packed, Stored, Verified, is_pack, pack, packed, verify};
+pub use photographs::photographs;
 pub use pixels::Pixels;
 pub use random::splitmix64;
 pub use sample::{Collection, Files, ImageDataset, Sample, Split};
 pub use shapes::Shapes;
+#[cfg(feature = "tar")]
+pub use shards::{holds_shards, tar_shards};
 pub use skips::Skips;
 pub use svhn::svhn;
 pub use target::Target;

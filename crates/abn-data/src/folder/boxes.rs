@@ -9,6 +9,7 @@ use image::{GrayImage, Luma};
 
 use super::text::read_text;
 use crate::DataError;
+use crate::error::shown;
 
 /// ImageNet's 1.3 million images have boxes in 100 MB.
 const MAX_FILE: u64 = 256 << 20;
@@ -93,7 +94,7 @@ impl Boxes {
                 1,
                 format!(
                     "its columns are {}",
-                    header.iter().collect::<Vec<_>>().join(", ")
+                    shown(&header.iter().collect::<Vec<_>>().join(", "))
                 ),
             ));
         }
@@ -179,7 +180,10 @@ fn xyxy(fields: &[&str; 5]) -> Option<Xyxy> {
 }
 
 fn in_words(row: &StringRecord) -> String {
-    format!("it says {}", row.iter().collect::<Vec<_>>().join(", "))
+    format!(
+        "it says {}",
+        shown(&row.iter().collect::<Vec<_>>().join(", "))
+    )
 }
 
 /// The name of a file as tables write it, with slashes.

@@ -33,7 +33,7 @@ pub struct UnknownClasses {
 ///
 /// # Errors
 /// The network lacks a class of the folder, or has several labels.
-pub(super) fn matched(
+pub(crate) fn matched(
     dir: &Path,
     known: &Labels,
     found: &Labels,

@@ -439,6 +439,26 @@ fn labels_are_read_from_tables() {
 }
 
 #[test]
+fn a_doubled_slash_does_not_lead_to_the_root_of_the_file_system() {
+    let files = [
+        "images/a.jpg",
+        "images/b.jpg",
+        "images/c.jpg",
+        "images/d.jpg",
+    ];
+    let rows = "images//a.jpg,x\n./images/b.jpg,x\nimages/./c.jpg,y\nimages/d.jpg/,y\n";
+    let dir = tabled(&files, &[("labels.csv", &format!("image,label\n{rows}"))]);
+    let paths = [Split::Train, Split::HeldOut].map(|split| told(&dir, split));
+    let mut found = paths.concat();
+    found.sort();
+    let expected = [("a", "x"), ("b", "x"), ("c", "y"), ("d", "y")];
+    assert_eq!(
+        found,
+        expected.map(|(name, class)| pair(&format!("images/{name}.jpg"), class))
+    );
+}
+
+#[test]
 fn published_sets_are_read_as_they_lie() {
     let birds = tabled(
         &[

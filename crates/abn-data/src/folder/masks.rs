@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage};
+use image::{DynamicImage, GrayImage, Luma};
 
 use crate::DataError;
-use crate::decode::read_gray;
+use crate::decode::{Gray, read_gray};
 
 /// What the values of a mask file mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +49,7 @@ impl Masks {
         bytes
     }
 
-    /// The mask of the image of that name and size, if there is one. A mask that was drawn on the
-    /// picture as it is stored is turned upright with it.
+    /// The mask of the image of that name and size, if there is one.
     pub(super) fn read(
         &self,
         image: &Path,
@@ -58,34 +57,15 @@ impl Masks {
         orientation: Orientation,
     ) -> Result<Option<GrayImage>, DataError> {
         let path = self.path_of(image);
-        let mut values = match read_gray(&path) {
+        let values = match read_gray(&path) {
             Err(DataError::Missing { .. }) => return Ok(None),
-            read => read?,
+            read => fitted(read?, size, orientation, path)?,
         };
-        if values.dimensions() != size {
-            let found = values.dimensions();
-            let mut mask = DynamicImage::ImageLuma16(values);
-            mask.apply_orientation(orientation);
-            values = mask.into_luma16();
-            if values.dimensions() != size {
-                return Err(DataError::MaskSize {
-                    path,
-                    found,
-                    expected: size,
-                    turned: orientation != Orientation::NoTransforms,
-                });
-            }
-        }
         let covered = |value: u16| match self.values {
             Values::Mask => value > 0,
             Values::Trimap => value == 1,
         };
-        let mask = values
-            .into_raw()
-            .into_iter()
-            .map(|value| if covered(value) { 255 } else { 0 })
-            .collect();
-        Ok(GrayImage::from_raw(size.0, size.1, mask))
+        Ok(Some(mask_of(values, covered)))
     }
 }
 
@@ -100,4 +80,44 @@ fn folder(dir: &Path) -> Option<(PathBuf, Values)> {
         .into_iter()
         .map(|(name, values)| (dir.join(name), values))
         .find(|(folder, _)| folder.is_dir())
+}
+
+/// The values of a mask in the size of its image, which had to be turned upright by that
+/// orientation. A mask that was drawn on the picture as it is stored is turned with it.
+///
+/// # Errors
+/// It has another size.
+pub(crate) fn fitted(
+    values: Gray,
+    size: (u32, u32),
+    orientation: Orientation,
+    path: PathBuf,
+) -> Result<Gray, DataError> {
+    if values.dimensions() == size {
+        return Ok(values);
+    }
+    let found = values.dimensions();
+    let mut mask = DynamicImage::ImageLuma16(values);
+    mask.apply_orientation(orientation);
+    let values = mask.into_luma16();
+    if values.dimensions() == size {
+        return Ok(values);
+    }
+    Err(DataError::MaskSize {
+        path,
+        found,
+        expected: size,
+        turned: orientation != Orientation::NoTransforms,
+    })
+}
+
+/// 255 where a value is on the object.
+pub(crate) fn mask_of(values: Gray, covered: impl Fn(u16) -> bool) -> GrayImage {
+    GrayImage::from_fn(values.width(), values.height(), |x, y| {
+        Luma([if covered(values.get_pixel(x, y)[0]) {
+            255
+        } else {
+            0
+        }])
+    })
 }

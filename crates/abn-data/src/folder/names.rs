@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::path::Path;
 
 /// The name of what lies at that path below `dir`.
-pub(super) fn name_below(dir: &Path, path: &Path) -> String {
+pub(crate) fn name_below(dir: &Path, path: &Path) -> String {
     let below = path.strip_prefix(dir).unwrap_or(path);
     let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")

@@ -3,7 +3,7 @@
 
 /// What the images of a folder are for, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// To learn from.
     Train,
     /// To choose the epoch by.
@@ -105,7 +105,7 @@ const ANNOTATIONS: [&str; 24] = [
 ///
 /// Numbers and words such as `set` or `images` do not count: `Train`, `train_images`, `val2017` and
 /// `test-set` are splits, `bullet_train` is none.
-pub(super) fn role_of(name: &str) -> Option<Role> {
+pub(crate) fn role_of(name: &str) -> Option<Role> {
     let name = name.to_lowercase();
     let words: Vec<&str> = name
         .split(|letter: char| !letter.is_alphabetic())

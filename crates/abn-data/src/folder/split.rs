@@ -10,7 +10,7 @@ const ONE_IN: usize = 5;
 /// Each image has a rank of its own, made of the seed and its name; the first fifth is held out. So
 /// neither the folder's path nor the order of the file system matters, and an image more or less
 /// moves few others.
-pub(super) fn part(
+pub(crate) fn part(
     images: Vec<String>,
     class: &str,
     split: Split,

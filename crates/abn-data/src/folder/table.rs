@@ -22,6 +22,7 @@ use super::names::{name_below, names_in};
 use super::role::{Role, role_of};
 use super::text::read_text;
 use crate::DataError;
+use crate::error::shown;
 
 /// ImageNet's 1.3 million images have a list of 60 MB.
 const MAX_FILE: u64 = 256 << 20;
@@ -252,13 +253,13 @@ pub(super) fn flat_split(
             }
             None => (images.get(number), first),
         };
-        let image = image.ok_or_else(|| wrong(format!("there is no image {first}")))?;
+        let image = image.ok_or_else(|| wrong(format!("there is no image {}", shown(first))))?;
         let by_number = class
             .parse()
             .ok()
             .and_then(|number: usize| classes.get(number));
         let known = classes.iter().find(|known| *known == class).or(by_number);
-        let class = known.ok_or_else(|| wrong(format!("there is no class {class}")))?;
+        let class = known.ok_or_else(|| wrong(format!("there is no class {}", shown(class))))?;
         of_class
             .entry(class.clone())
             .or_default()
@@ -344,12 +345,16 @@ fn labelled(path: &Path) -> Result<Option<Vec<Row>>, DataError> {
         if image.is_empty() || class.is_empty() {
             return Err(wrong(line, "the image or its label is missing".to_owned()));
         }
+        if image.contains(char::is_control) || class.contains(char::is_control) {
+            let reason = "the image or its label has control characters";
+            return Err(wrong(line, reason.to_owned()));
+        }
         let split = match split.map(field) {
             None => None,
             Some(name) => Some(
                 role_of(&name)
                     .filter(|role| *role != Role::Unclear)
-                    .ok_or_else(|| wrong(line, format!("there is no split `{name}`")))?,
+                    .ok_or_else(|| wrong(line, format!("there is no split `{}`", shown(&name))))?,
             ),
         };
         rows.push(Row {
@@ -363,6 +368,20 @@ fn labelled(path: &Path) -> Result<Option<Vec<Row>>, DataError> {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
+}
+
+/// A path below the folder of the table in its shortest form; `None` if it leads out of it. Without
+/// its beginning, `images//x` would be a path from the root of the file system on.
+fn plain(path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_str()?),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    Some(parts.join("/"))
 }
 
 /// Collects the images of tables by split and class.
@@ -392,14 +411,13 @@ impl<'a> Places<'a> {
                 line: number as u64 + 2,
                 reason,
             };
-            let normal = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
-            if !Path::new(&row.image).components().all(normal) {
-                let reason = format!("{} lies outside the folder of the table", row.image);
-                return Err(wrong(reason));
-            }
+            let path = plain(&row.image).ok_or_else(|| {
+                let image = shown(&row.image);
+                wrong(format!("{image} lies outside the folder of the table"))
+            })?;
             let image = self
-                .find(row)
-                .ok_or_else(|| wrong(format!("there is no image {}", row.image)))?;
+                .find(&path, row.split)
+                .ok_or_else(|| wrong(format!("there is no image {}", shown(&row.image))))?;
             let classes = self.of.entry(row.split).or_default();
             classes.entry(row.class.clone()).or_default().push(image);
         }
@@ -407,8 +425,8 @@ impl<'a> Places<'a> {
     }
 
     /// The path of an image below the root.
-    fn find(&self, row: &Row) -> Option<String> {
-        let split = match row.split {
+    fn find(&self, image: &str, split: Option<Role>) -> Option<String> {
+        let split = match split {
             Some(Role::Train) | None => "train",
             Some(Role::Validation) => "val",
             _ => "test",
@@ -417,10 +435,10 @@ impl<'a> Places<'a> {
         let endings = std::iter::once("").chain(ENDINGS);
         let mut candidates = folders.flat_map(|folder| {
             endings.clone().map(move |ending| match (folder, ending) {
-                ("", "") => row.image.clone(),
-                ("", ending) => format!("{}.{ending}", row.image),
-                (folder, "") => format!("{folder}/{}", row.image),
-                (folder, ending) => format!("{folder}/{}.{ending}", row.image),
+                ("", "") => image.to_owned(),
+                ("", ending) => format!("{image}.{ending}"),
+                (folder, "") => format!("{folder}/{image}"),
+                (folder, ending) => format!("{folder}/{image}.{ending}"),
             })
         });
         candidates.find(|name| self.root.join(name).is_file() || self.once.contains(name))

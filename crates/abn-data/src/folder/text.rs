@@ -9,7 +9,7 @@ use crate::decode::read_bounded;
 ///
 /// # Errors
 /// It is missing, empty, too large or cannot be read.
-pub(super) fn read_text(
+pub(crate) fn read_text(
     path: &Path,
     limit: u64,
     expected: &'static str,

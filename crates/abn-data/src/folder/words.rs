@@ -27,7 +27,7 @@ pub fn imagenet_classes() -> Vec<String> {
 
 /// A name for every class folder: from what is [given], from WordNet, or the folder's own. Each is
 /// different.
-pub(super) fn class_words(given: &str, folders: &[String]) -> Vec<String> {
+pub(crate) fn class_words(given: &str, folders: &[String]) -> Vec<String> {
     let mut words: HashMap<&str, &str> = SYNSETS.lines().filter_map(entry).collect();
     words.extend(given.lines().filter_map(entry));
     named(folders, &words)
@@ -44,7 +44,7 @@ pub(super) fn lines_about(given: &str, classes: &BTreeSet<&str>) -> String {
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn given(dir: &Path) -> Result<String, DataError> {
+pub(crate) fn given(dir: &Path) -> Result<String, DataError> {
     for name in FILES {
         match read_text(
             &dir.join(name),

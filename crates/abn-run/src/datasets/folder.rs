@@ -1,6 +1,6 @@
 //! One's own photographs.
 
-use abn_data::{Collection, DataError, ImageFolder, image_folder, is_pack, packed};
+use abn_data::{Collection, DataError, ImageFolder, photographs};
 
 use super::{DataSet, Place, Request};
 use crate::recipe::defaults::{Defaults, Falls};
@@ -30,16 +30,12 @@ pub static FOLDER: DataSet = DataSet {
 };
 
 pub(super) fn open(request: &Request) -> Result<Collection, DataError> {
-    let images = ImageFolder {
+    photographs(&ImageFolder {
         dir: request.folder,
         split: request.split,
         seed: SPLIT_SEED,
         truth: request.truth,
         classes: request.classes,
         once: request.once,
-    };
-    match is_pack(request.folder) {
-        true => packed(&images),
-        false => image_folder(&images),
-    }
+    })
 }
