@@ -59,10 +59,13 @@ pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, Run
     };
     let once = names.as_ref();
     let moved = dataset.photographs && folder != config.data;
-    let own = match moved.then(|| open(Split::HeldOut, once)) {
-        Some(Ok(held_out)) => is_own(config, &held_out, choice.unreadable)?,
-        Some(Err(_)) => false,
-        None => true,
+    let (own, note) = match moved.then(|| open(Split::HeldOut, once)) {
+        Some(Ok(held_out)) => match is_own(config, &held_out, choice.unreadable) {
+            Ok(own) => (own, None),
+            Err(error) => (true, choice.split.is_none().then(|| unclear(&error))),
+        },
+        Some(Err(_)) => (false, None),
+        None => (true, None),
     };
     let once = once.filter(|_| own);
     let split = choice.split.unwrap_or(Split::HeldOut);
@@ -70,7 +73,7 @@ pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, Run
         return Err(RunError::OnlySplits(dataset.name));
     }
     let other = moved && !own && choice.split.is_none();
-    let collection = match other.then(|| open(Split::All, None)) {
+    let mut collection = match other.then(|| open(Split::All, None)) {
         Some(Ok(all)) => with_note_of_all(all),
         Some(Err(RunError::DataSet(DataError::SplitApart { .. }))) | None => open(split, once)?,
         Some(Err(error)) => return Err(error),
@@ -79,6 +82,7 @@ pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, Run
         return Err(RunError::NoImages(dataset.name));
     }
     check_labels(config, &collection)?;
+    collection.notes.extend(note);
     Ok(match choice.unreadable.filter(|_| own) {
         Some(unreadable) => without(collection, unreadable),
         None => collection,
@@ -94,7 +98,7 @@ fn is_own(
     config: &RunConfig,
     held_out: &Collection,
     unreadable: Option<&UnreadableImages>,
-) -> Result<bool, RunError> {
+) -> Result<bool, DataError> {
     let (known, names) = match unreadable {
         Some(unreadable) => (Some(unreadable.others()), unreadable.names()),
         None => (config.images.as_deref(), BTreeSet::new()),
@@ -107,6 +111,14 @@ fn is_own(
     }
     let unread = places_of(&names, held_out).into_values().collect();
     Ok(fingerprint_but(held_out, &unread, &Skips::default())? == known)
+}
+
+/// What to say where that cannot be told: then what may have been learned is not measured.
+fn unclear(error: &DataError) -> String {
+    format!(
+        "whether this is the data set of the run cannot be told, for an image cannot be read: the \
+         held-out images alone are taken, and all if that split is asked for ({error})"
+    )
 }
 
 /// The images but those that the run was trained without.

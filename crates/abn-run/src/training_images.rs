@@ -7,9 +7,8 @@ use abn_data::{Collection, Loader, Split, twins};
 use crate::RunError;
 use crate::datasets::Request;
 use crate::images::plain_loader;
-use crate::measure::records::LeftOut;
 use crate::recipe::{Recipe, RunConfig};
-use crate::unreadable::{OnCorrupt, UNREADABLE, Unreadable, UnreadableImages};
+use crate::unreadable::{OnCorrupt, Unreadable, UnreadableImages};
 
 /// Where the images of a training come from.
 #[derive(Clone)]
@@ -110,12 +109,7 @@ impl TrainingImages {
             }
         }
         lines.extend(learned_and_measured(&self.test, &self.train));
-        if let Some(LeftOut { train, test }) = self.unreadable.count() {
-            lines.push(format!(
-                "{train} training and {test} test images are left out, they cannot be read: see \
-                 {UNREADABLE} in the run"
-            ));
-        }
+        lines.extend(self.unreadable.note());
         lines
     }
 

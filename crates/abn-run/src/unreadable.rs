@@ -202,6 +202,16 @@ impl Unreadable {
         (count.train + count.test > 0).then_some(count)
     }
 
+    /// How many images are left out, in a line; `None` if there are none.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let LeftOut { train, test } = self.count()?;
+        Some(format!(
+            "{train} training and {test} test images cannot be read and are left out; {UNREADABLE} \
+             in the run names them"
+        ))
+    }
+
     /// What the configuration says of the images: `before`, if these are the same without those of
     /// the list.
     pub(crate) fn fingerprint(&self, before: Option<&str>) -> Result<String, DataError> {

@@ -30,11 +30,13 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<Option<String>> {
     let folder = || cause.downcast_ref().map(of_folder);
     let place = || cause.downcast_ref().map(of_place);
     let recipe = || cause.downcast_ref().map(of_recipe);
+    let data = || cause.downcast_ref().map(of_data);
     analysis
         .or_else(run)
         .or_else(folder)
         .or_else(place)
         .or_else(recipe)
+        .or_else(data)
 }
 
 fn of_analysis(error: &AnalysisError) -> Option<String> {
@@ -58,10 +60,7 @@ fn of_run(error: &RunError) -> Option<String> {
         RunError::DataSet(_) => {
             Some("--data or ABN_DATASETS says where the data set lies".to_owned())
         }
-        RunError::Data(DataError::Sample { source, .. }) if source.is_damage() => Some(
-            "--on-corrupt skip leaves out what cannot be read; `abn data check DIR` names all of it"
-                .to_owned(),
-        ),
+        RunError::Data(error) => of_data(error),
         RunError::OtherCount { .. } | RunError::OtherClass { .. } => {
             Some("--data names the data set that the run was trained on".to_owned())
         }
@@ -70,6 +69,21 @@ fn of_run(error: &RunError) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// Of images of data sets alone: those that were typed are no part of one.
+fn of_data(error: &DataError) -> Option<String> {
+    let hint = match error {
+        DataError::Sample { source, .. } if source.is_damage() => {
+            "--on-corrupt skip leaves out what cannot be read; `abn data check DIR` names all of it"
+        }
+        DataError::Sample { source, .. } => return of_data(source),
+        DataError::TooManyUnreadable { .. } => {
+            "`abn data check DIR` names all of them; --max-corrupt allows more"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn of_start(error: &WarmStartError) -> Option<String> {

@@ -1,9 +1,11 @@
 //! Images that cannot be read: all of them are named at once, or left out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::ops::ControlFlow;
 
 use abn_data::{Collection, DataError};
+use abn_run::RunError;
 use abn_run::folder::run_dir::RunDir;
 use abn_run::training_images::TrainingImages;
 use abn_run::unreadable::UNREADABLE;
@@ -48,11 +50,7 @@ pub(crate) fn with_all(
     run: Option<&RunDir>,
     workers: usize,
 ) -> anyhow::Error {
-    let is_damage = |error: &DataError| error.is_damage();
-    let about_an_image = error
-        .chain()
-        .any(|cause| cause.downcast_ref().is_some_and(is_damage));
-    if !about_an_image {
+    if !error.chain().any(is_damage) {
         return error;
     }
     terminal::note(&format!("{error:#}"));
@@ -61,6 +59,17 @@ pub(crate) fn with_all(
         Ok(None) => error,
         Err(other) => other.context(error),
     }
+}
+
+/// Whether that is what became of one image.
+fn is_damage(cause: &(dyn Error + 'static)) -> bool {
+    let of_run = cause.downcast_ref().and_then(|error| match error {
+        RunError::Data(error) => Some(error),
+        _ => None,
+    });
+    of_run
+        .or(cause.downcast_ref())
+        .is_some_and(DataError::is_damage)
 }
 
 fn search(
@@ -89,9 +98,10 @@ fn search(
         None => String::new(),
     };
     Ok(Some(anyhow!(
-        "{} images cannot be read{listed}: {}. Repair or remove them, or leave them out with \
-         --on-corrupt skip: then the same command goes on",
-        names.len(),
+        "{} cannot be read{listed}:{}\n\
+         Repair or remove them, or leave them out with --on-corrupt skip: then the same command \
+         goes on",
+        counted(names.len()),
         shown(&names)
     )))
 }
@@ -123,6 +133,13 @@ fn named(images: &Collection, unreadable: &BTreeMap<usize, String>) -> Vec<Strin
         None => format!("image {index}: {reason}"),
     };
     unreadable.iter().map(line).collect()
+}
+
+fn counted(images: usize) -> String {
+    match images {
+        1 => "1 image".to_owned(),
+        images => format!("{images} images"),
+    }
 }
 
 /// The first of many, one a line.

@@ -13,12 +13,12 @@ const TRAIN: &str = "train --dataset folder --data photos --arch resnet8 --size 
                      --batch-size 4 --save-every 0 --out run";
 /// Two training images: red ones, for every other image is looked at before the first step, and
 /// those are blue.
-const DAMAGED: [&str; 2] = ["photos/red/07.png", "photos/red/31.png"];
+const DAMAGED: [&str; 2] = ["photos/red/03.png", "photos/red/05.png"];
 
-/// Two classes of 80 images, some of which end too early.
-fn photos(folder: &Path, damaged: &[&str]) {
-    class(&folder.join("photos/blue"), [20, 20, 210], 80);
-    class(&folder.join("photos/red"), [210, 20, 20], 80);
+/// Two classes of so many images, some of which end too early.
+fn photos(folder: &Path, count: u32, damaged: &[&str]) {
+    class(&folder.join("photos/blue"), [20, 20, 210], count);
+    class(&folder.join("photos/red"), [210, 20, 20], count);
     for name in damaged {
         let path = folder.join(name);
         let bytes = fs::read(&path).unwrap();
@@ -51,29 +51,29 @@ fn learned(run: &Path) -> (Vec<u8>, Value, Value) {
 fn all_unreadable_images_are_named_at_once_and_removing_them_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    photos(path, &DAMAGED);
+    photos(path, 80, &DAMAGED);
     let said = fails(
         path,
         TRAIN,
         1,
         &[
             "2 images cannot be read",
-            "07.png",
-            "31.png",
+            "03.png",
+            "05.png",
             "--on-corrupt skip",
         ],
     );
     assert!(said.err.contains("unreadable.json"), "{}", said.err);
     let named = [
-        ("red/07.png".to_owned(), false),
-        ("red/31.png".to_owned(), false),
+        ("red/03.png".to_owned(), false),
+        ("red/05.png".to_owned(), false),
     ];
     assert_eq!(list(&path.join("run")), named);
 
     // The advice: remove them, and the same command gets to its end.
     let copy = path.join("skipping");
     fs::create_dir(&copy).unwrap();
-    photos(&copy, &DAMAGED);
+    photos(&copy, 80, &DAMAGED);
     for name in DAMAGED {
         fs::remove_file(path.join(name)).unwrap();
     }
@@ -99,7 +99,7 @@ fn all_unreadable_images_are_named_at_once_and_removing_them_loses_nothing() {
     );
     assert_eq!(learned(&copy.join("run")), (metrics, digest, results));
     // And again, when they have been repaired: it is done, as it was.
-    photos(&copy, &[]);
+    photos(&copy, 80, &[]);
     let again = succeeds(&copy, TRAIN);
     assert!(
         again.err.contains("all its epochs are done"),
@@ -118,6 +118,7 @@ fn a_run_that_skipped_images_goes_on_without_their_files() {
         .collect();
     photos(
         path,
+        80,
         &damaged.iter().map(String::as_str).collect::<Vec<_>>(),
     );
     let said = fails(
@@ -161,7 +162,11 @@ fn too_many_unreadable_images_end_it_all_the_same() {
         .step_by(4)
         .map(|index| format!("photos/blue/{index:02}.png"))
         .collect();
-    photos(path, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    photos(
+        path,
+        80,
+        &names.iter().map(String::as_str).collect::<Vec<_>>(),
+    );
     let train = format!("{TRAIN} --on-corrupt skip");
     fails(
         path,
@@ -182,22 +187,22 @@ fn too_many_unreadable_images_end_it_all_the_same() {
 fn what_is_measured_leaves_them_out_if_asked_to() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    photos(path, &[]);
+    photos(path, 80, &[]);
     succeeds(path, TRAIN);
     let new = path.join("new");
     fs::create_dir(&new).unwrap();
-    photos(&new, &DAMAGED);
+    photos(&new, 90, &DAMAGED);
     let eval = "eval run --data new/photos";
     fails(
         path,
         eval,
         1,
-        &["07.png", "--on-corrupt skip", "abn data check"],
+        &["03.png", "--on-corrupt skip", "abn data check"],
     );
     let said = succeeds(path, &format!("{eval} --on-corrupt skip --json"));
-    assert_eq!(parse(&said.out)["images"], 158);
+    assert_eq!(parse(&said.out)["images"], 178);
     assert!(
-        said.err.contains("2 of 160 images cannot be read"),
+        said.err.contains("2 of 180 images cannot be read"),
         "{}",
         said.err
     );
@@ -205,10 +210,10 @@ fn what_is_measured_leaves_them_out_if_asked_to() {
         path,
         &format!("{eval} --on-corrupt skip --max-corrupt 0.01"),
         1,
-        &["2 of 160 images cannot be read", "--max-corrupt"],
+        &["2 of 180 images cannot be read", "--max-corrupt"],
     );
     let score =
         "score run --data new/photos --split all --steps 2 --on-corrupt skip --out o --json";
     let scores = parse(&succeeds(path, score).out);
-    assert_eq!(scores["scores"]["images"], 158);
+    assert_eq!(scores["scores"]["images"], 178);
 }

@@ -112,8 +112,7 @@ pub struct SplitArgs {
 /// What becomes of images that cannot be read.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct DamageArgs {
-    /// What an image does that cannot be read: stop everything, or be skipped and counted
-    /// [default: stop]
+    /// What to do about images that cannot be read [default: stop]
     #[arg(long, value_name = "WHAT", value_enum)]
     pub on_corrupt: Option<OnCorruptName>,
     /// Largest share of a split that --on-corrupt skip may skip [default: 0.05]
@@ -121,13 +120,13 @@ pub struct DamageArgs {
     pub max_corrupt: Option<f64>,
 }
 
-/// What an image does that cannot be read.
+/// What to do about images that cannot be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum OnCorruptName {
-    /// End, after naming all such images
+    /// End, and name all of them
     #[default]
     Stop,
-    /// Go on without it
+    /// Go on without them, and count them
     Skip,
 }
 

@@ -81,6 +81,9 @@ pub fn train(
         .iter()
         .for_each(|line| terminal::note(line));
     let trained = trainer.train();
+    if let Some(note) = images.unreadable.note() {
+        terminal::note(&note);
+    }
     let named = |error| unreadable::with_all(error, images, Some(run), options.workers);
     if trained.map_err(named)? == Ending::Interrupted {
         return Ok(None);
