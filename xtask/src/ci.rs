@@ -38,6 +38,7 @@ pub(crate) fn run() -> Result<()> {
         "doc --workspace --no-deps",
         &[("RUSTDOCFLAGS", "--deny warnings")],
     )?;
+    with_parquet(&root)?;
     sanitized(&root)?;
     for_browsers(&root)?;
     packaged(&root)?;
@@ -72,6 +73,22 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("ci: all checks passed");
     Ok(())
+}
+
+/// The readers that no other build has: Parquet's features would compile Burn another time for the
+/// program.
+fn with_parquet(root: &Path) -> Result<()> {
+    let features = "--features tar,parquet";
+    cargo(
+        root,
+        &format!("clippy -p abn-data --all-targets {features} -- --deny warnings"),
+        &[],
+    )?;
+    cargo(
+        root,
+        &format!("test -p abn-data {features} --lib --test hostile_parquet"),
+        &[],
+    )
 }
 
 fn has_browser() -> bool {

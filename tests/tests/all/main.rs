@@ -8,6 +8,7 @@ mod checkpoints;
 mod cifar;
 mod commands;
 mod counts;
+mod data_commands;
 mod data_sets;
 mod documents;
 mod exchange;

@@ -23,9 +23,9 @@ use crate::report::Speed;
 
 /// Images that both sides must see alike.
 const CHECKED: usize = 64;
-/// Mean difference of normalised values up to which they do: decoders and resizers round
-/// differently by a step or two of 255.
-const ALIKE: f32 = 0.02;
+/// Mean difference of normalised values up to which they do. A step of 255 is 0.017: decoders and
+/// resizers round differently by about one, and DALI cuts half a pixel beside where the others do.
+const ALIKE: f32 = 0.06;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -2,10 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use abn_data::{Collection, DataError, Report, Split, Watch, check_collections, check_folder};
+use abn_data::{
+    Collection, DataError, Report, Split, Verified, Watch, check_collections, check_folder,
+    is_pack, verify,
+};
 use abn_run::RunError;
 use abn_run::datasets::{Place, Request};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use super::threads;
 use crate::cli::data::CheckArgs;
@@ -41,6 +44,16 @@ pub(super) fn run(args: &CheckArgs) -> Result<Ending> {
         terminal::json(&report)?;
     } else {
         terminal::result(report.to_string().trim_end())?;
+    }
+    if is_pack(&args.dir) {
+        let Verified { damaged, .. } = verify(&args.dir, threads(args.workers))?;
+        ensure!(
+            damaged.is_empty(),
+            "not as they were packed in `{}`: {} of the images, the first is {}",
+            args.dir.display(),
+            damaged.len(),
+            damaged[0]
+        );
     }
     match report.wrong.len() {
         0 => Ok(Ending::Finished),

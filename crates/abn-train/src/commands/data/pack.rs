@@ -74,11 +74,14 @@ pub(super) fn run(args: &PackArgs) -> Result<Ending> {
                 .collect(),
         })?;
     } else {
+        let left_out = match packed.unreadable.len() {
+            0 => String::new(),
+            count => format!(", {count} of them left out"),
+        };
         terminal::result(&format!(
-            "{}: {} images, {} of them cannot be read, {}",
+            "{}: {} images{left_out}, {}",
             args.out.display(),
             packed.images,
-            packed.unreadable.len(),
             HumanBytes(packed.bytes)
         ))?;
     }
