@@ -559,3 +559,21 @@ fn published_sets_are_read_as_they_lie() {
     );
     refused(dir.path(), Split::HeldOut, &["1 labels for 2 images"]);
 }
+
+/// What torchvision 0.29.2 has for `ImageFolder(DIR).classes` of folders of these names, which it
+/// sorts by code points.
+#[test]
+fn classes_have_the_numbers_of_torchvision() {
+    let expected = [
+        "-d", "0", "1", "10", "2", "B", "N02", "Zebra", "_x", "a", "a.b", "b c", "n02", "zebra",
+        "~", "Ä", "ß", "é", "日本",
+    ];
+    let files: Vec<String> = expected
+        .iter()
+        .rev()
+        .flat_map(|class| [format!("{class}/0.png"), format!("{class}/1.png")])
+        .collect();
+    let dir = names(&files.iter().map(String::as_str).collect::<Vec<_>>());
+    let found = open(dir.path(), Split::All, 0).unwrap();
+    assert_eq!(classes(&found), expected);
+}
