@@ -27,9 +27,10 @@ pub fn photographs(request: &ImageFolder) -> Result<Collection, DataError> {
     }
     image_folder(request).map_err(|error| match error {
         // Folders of archives look like folders of nothing.
-        DataError::NoClasses { .. } | DataError::NoLabels { .. } | DataError::EmptyClass { .. } => {
-            archive_in(request.dir).unwrap_or(error)
-        }
+        DataError::Missing { .. }
+        | DataError::NoClasses { .. }
+        | DataError::NoLabels { .. }
+        | DataError::EmptyClass { .. } => archive_in(request.dir).unwrap_or(error),
         error => error,
     })
 }

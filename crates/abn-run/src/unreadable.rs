@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 #[cfg(feature = "files")]
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
 use abn_data::{Collection, DataError, Skips};
@@ -78,6 +78,13 @@ impl UnreadableImages {
             source,
         };
         let list: Self = serde_json::from_str(&text).map_err(damaged)?;
+        // A name from outside must not lead to files elsewhere.
+        let down = |part: Component| matches!(part, Component::Normal(_));
+        let leads_out = |image: &&UnreadableImage| !Path::new(&image.name).components().all(down);
+        if let Some(image) = list.images.iter().find(leads_out) {
+            let text = format!("{:?} leads out of the data set", image.name);
+            return Err(damaged(serde::de::Error::custom(text)));
+        }
         if list.version == VERSION {
             return Ok(Some(list));
         }
@@ -302,5 +309,26 @@ impl Unreadable {
             others: self.fingerprint_but(&names)?,
             images,
         })
+    }
+}
+
+#[cfg(all(test, feature = "files"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_leads_elsewhere_is_refused() {
+        let run = tempfile::tempdir().unwrap();
+        let read = |name: &str| {
+            let list = serde_json::json!({"version": 1, "others": "", "images": [
+                {"name": name, "reason": "", "left_out": true}
+            ]});
+            std::fs::write(run.path().join(UNREADABLE), list.to_string()).unwrap();
+            UnreadableImages::of_run(run.path())
+        };
+        assert_eq!(read("red/1.png").unwrap().unwrap().images.len(), 1);
+        for name in ["red/../../1.png", "/red/1.png"] {
+            assert!(read(name).is_err(), "{name}");
+        }
     }
 }

@@ -136,7 +136,10 @@ impl Layout {
         split: Split,
     ) -> Result<(&Place, Option<String>), DataError> {
         let (train, validation, test) = match self {
-            Self::Whole(place) => return Ok((place, None)),
+            Self::Whole(place) => {
+                let note = "there are no test images apart: these are the held-out ones";
+                return Ok((place, (split == Split::Test).then(|| note.to_owned())));
+            }
             Self::Apart {
                 train,
                 validation,

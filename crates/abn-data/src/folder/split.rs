@@ -24,7 +24,8 @@ pub(crate) fn part(
     let mut ranks: Vec<_> = images.iter().map(rank).collect();
     ranks.sort_unstable();
     let first_kept = ranks.swap_remove(held_out);
-    let wanted = |name: &String| (rank(name) < first_kept) == (split == Split::HeldOut);
+    // There are no test images apart: what is held out has to do.
+    let wanted = |name: &String| (rank(name) < first_kept) == (split != Split::Train);
     Some(images.into_iter().filter(wanted).collect())
 }
 
@@ -73,6 +74,12 @@ mod tests {
             .filter(|name| !held_out(100, 1).contains(name))
             .count();
         assert!(moved <= 1, "{moved}");
+    }
+
+    #[test]
+    fn test_images_are_those_held_out() {
+        let test = part(names(50), "cat", Split::Test, 7).unwrap();
+        assert_eq!(test, held_out(50, 7));
     }
 
     #[test]
