@@ -116,6 +116,31 @@ fn a_smaller_pack_trains_and_a_damaged_image_ends_the_packing() {
 }
 
 #[test]
+fn a_pack_is_checked_with_its_test_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for (split, green) in [("train", 20), ("val", 40), ("test", 60)] {
+        class(
+            &path.join("photos").join(split).join("blue"),
+            [20, green, 210],
+            4,
+        );
+        class(
+            &path.join("photos").join(split).join("red"),
+            [210, green, 20],
+            4,
+        );
+    }
+    succeeds(path, "data pack photos --out photos.abnpack");
+    for data in ["photos", "photos.abnpack"] {
+        let said = succeeds(path, &format!("data check {data}"));
+        for words in ["24 images", "train: 8", "held-out: 8", "test: 8"] {
+            assert!(said.out.contains(words), "no `{words}` in {}", said.out);
+        }
+    }
+}
+
+#[test]
 fn tar_shards_are_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

@@ -102,6 +102,10 @@ fn another_folder_is_measured_whole() {
     );
     // The run's own folder, and a copy of it, are held out as before.
     assert_eq!(images("eval run").0, 6);
+    // Without test images apart, those held out and never those learned.
+    let (count, said) = images("eval run --split test");
+    assert_eq!(count, 6);
+    assert!(said.contains("there are no test images apart"), "{said}");
     assert_eq!(images("eval run --data photos").0, 6);
     copied(&path.join("photos"), &path.join("copy"));
     assert_eq!(images("eval run --data copy").0, 6);

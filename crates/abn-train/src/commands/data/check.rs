@@ -1,7 +1,5 @@
 //! `abn data check`: every image of a data set is read, and what is wrong named.
 
-use std::ops::ControlFlow;
-
 use abn_data::{
     Collection, DataError, Report, Split, Verified, Watch, check_collections, check_folder,
     is_pack, verify,
@@ -10,7 +8,7 @@ use abn_run::RunError;
 use abn_run::datasets::{Place, Request};
 use anyhow::{Result, bail, ensure};
 
-use super::threads;
+use super::{shown, threads};
 use crate::cli::data::CheckArgs;
 use crate::interrupt::Interrupt;
 use crate::terminal;
@@ -23,14 +21,7 @@ use crate::train::trainer::Ending;
 pub(super) fn run(args: &CheckArgs) -> Result<Ending> {
     let interrupt = Interrupt::listen()?;
     let progress = terminal::counter("checking", 0);
-    let mut watch = |done, all| {
-        progress.set_length(all as u64);
-        progress.set_position(done as u64);
-        match interrupt.requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    };
+    let mut watch = |done, all| shown(&progress, &interrupt, done, all);
     let report = check(args, &mut watch);
     progress.finish_and_clear();
     let report = match report {
@@ -70,16 +61,24 @@ fn check(args: &CheckArgs, watch: &mut Watch) -> Result<Report, RunError> {
     if dataset.photographs && args.dir.is_dir() {
         return Ok(check_folder(&args.dir, workers, watch)?);
     }
-    let open = |split| dataset.open(&Request::of(split, Some(&args.dir)));
-    let train = open(Split::Train).map_err(RunError::DataSet)?;
-    let mut splits = vec![(Split::Train, train)];
-    splits.push((
-        Split::HeldOut,
-        open(Split::HeldOut).map_err(RunError::DataSet)?,
-    ));
-    let splits: Vec<(Split, &Collection)> = splits
-        .iter()
-        .map(|(split, images)| (*split, images))
-        .collect();
+    let open = |split| {
+        let opened = dataset.open(&Request::of(split, Some(&args.dir)));
+        opened.map_err(RunError::DataSet)
+    };
+    let (train, held_out, test) = (
+        open(Split::Train)?,
+        open(Split::HeldOut)?,
+        open(Split::Test)?,
+    );
+    let mut splits = vec![(Split::Train, &train), (Split::HeldOut, &held_out)];
+    if are_apart(&test, &held_out) {
+        splits.push((Split::Test, &test));
+    }
     Ok(check_collections(&splits, workers, watch)?)
+}
+
+/// Whether test images are others than those held out, which stand in for them where there are none.
+fn are_apart(test: &Collection, held_out: &Collection) -> bool {
+    let first = |images: &Collection| images.files.as_ref().map(|files| files.name(0));
+    test.samples.len() != held_out.samples.len() || first(test) != first(held_out)
 }

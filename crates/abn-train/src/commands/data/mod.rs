@@ -5,11 +5,14 @@ mod check;
 mod fetch;
 mod pack;
 
+use std::ops::ControlFlow;
 use std::thread::available_parallelism;
 
 use anyhow::Result;
+use indicatif::ProgressBar;
 
 use crate::cli::data::{DataArgs, DataCommand};
+use crate::interrupt::Interrupt;
 use crate::train::trainer::Ending;
 
 /// Runs the command.
@@ -33,4 +36,19 @@ pub fn run(args: DataArgs) -> Result<Ending> {
 /// So many threads as were asked for, or one a core.
 fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+}
+
+/// Shows how far a pass over images is, until the user asks to stop.
+fn shown(
+    progress: &ProgressBar,
+    interrupt: &Interrupt,
+    done: usize,
+    all: usize,
+) -> ControlFlow<()> {
+    progress.set_length(all as u64);
+    progress.set_position(done as u64);
+    match interrupt.requested() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
 }

@@ -1,6 +1,5 @@
 //! `abn data pack`: photographs in one file.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use abn_data::{DataError, PackError, PackOptions, Stored, pack};
@@ -8,7 +7,7 @@ use anyhow::Result;
 use indicatif::HumanBytes;
 use serde::Serialize;
 
-use super::threads;
+use super::{shown, threads};
 use crate::cli::data::PackArgs;
 use crate::interrupt::Interrupt;
 use crate::terminal;
@@ -38,14 +37,7 @@ struct LeftOut<'a> {
 pub(super) fn run(args: &PackArgs) -> Result<Ending> {
     let interrupt = Interrupt::listen()?;
     let progress = terminal::counter("packing", 0);
-    let mut watch = |done, all| {
-        progress.set_length(all as u64);
-        progress.set_position(done as u64);
-        match interrupt.requested() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    };
+    let mut watch = |done, all| shown(&progress, &interrupt, done, all);
     let options = PackOptions {
         stored: args.size.map_or(Stored::AsTheyAre, Stored::Shorter),
         leave_out: args.skip_corrupt,
