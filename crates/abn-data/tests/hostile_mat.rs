@@ -20,7 +20,8 @@ use abn_data::{Split, svhn};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
-use hostile::{LONGEST, Mutation, alone, generator, setting, watched};
+use hostile::mutation::Mutation;
+use hostile::{LONGEST, alone, generator, setting, watched};
 use rand::RngExt;
 use written::{OF_UINT8, UINT8, array, compressed, file};
 
@@ -41,7 +42,7 @@ fn judge(folder: &Path, bytes: &[u8]) -> (Result<usize, String>, usize) {
         "it took {:?}",
         started.elapsed()
     );
-    let taken = match read.unwrap_or_else(|_| panic!("it panicked")) {
+    let taken = match read {
         Ok(collection) => {
             let samples = collection.samples;
             for index in 0..samples.len() {

@@ -16,7 +16,8 @@ use std::time::Instant;
 use abn_data::{
     DataError, ImageFolder, PackOptions, Split, Stored, image_folder, is_pack, pack, packed, verify,
 };
-use hostile::{LONGEST, Mutation, alone, generator, setting, watched};
+use hostile::mutation::Mutation;
+use hostile::{LONGEST, alone, generator, setting, watched};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use rand::{Rng, RngExt};
 use sha2::{Digest, Sha256};
@@ -230,7 +231,7 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
     for split in [Split::All, Split::Train, Split::HeldOut, Split::Test] {
         let (opened, rise) = watched(|| packed(&request(&path, split)));
         taken.opening = taken.opening.max(rise);
-        let collection = match opened.unwrap_or_else(|_| panic!("it panicked")) {
+        let collection = match opened {
             Ok(collection) => collection,
             Err(error) => {
                 taken.causes.push(refused(error));
@@ -244,9 +245,9 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
             let name = files.name(index);
             assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".."));
             let samples = collection.samples.clone();
-            let (read, rise) = watched(std::panic::AssertUnwindSafe(|| samples.get(index)));
+            let (read, rise) = watched(|| samples.get(index));
             taken.reading = taken.reading.max(rise);
-            match read.unwrap_or_else(|_| panic!("reading panicked")) {
+            match read {
                 Ok(sample) => {
                     assert!(sample.target.classes()[0] < collection.labels.count());
                     let mask = sample.mask.map(|mask| mask.dimensions());
@@ -262,7 +263,7 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
     }
     let (verified, rise) = watched(|| verify(&path, 0));
     taken.opening = taken.opening.max(rise);
-    if let Err(error) = verified.unwrap_or_else(|_| panic!("verifying panicked")) {
+    if let Err(error) = verified {
         taken.causes.push(refused(error));
     }
     assert!(

@@ -6,14 +6,15 @@
 //! case of it again: `ABN_HOSTILE_FIRST=1234 ABN_HOSTILE_CASES=1`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on should panic; counts are its result.
 
-mod driven;
+mod hostile;
 
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
 use abn_data::{Collection, ImageFolder, Split, parquet};
-use driven::{alone, change, drive, interesting, is_fit_to_print, overwrite, watched};
+use hostile::driven::{change, drive, interesting, is_fit_to_print, overwrite};
+use hostile::{alone, watched};
 use rand::{Rng, RngExt};
 
 /// What opening may take beyond the size of the file: a buffer of images, and a dictionary in a page

@@ -7,13 +7,14 @@
 //! `ABN_HOSTILE_FIRST=1234 ABN_HOSTILE_CASES=1`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on should panic; counts are its result.
 
-mod driven;
+mod hostile;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use abn_data::{Collection, ImageFolder, Split, Truth, image_folder};
-use driven::{alone, change, drive, is_fit_to_print, watched};
+use hostile::driven::{change, drive, is_fit_to_print};
+use hostile::{alone, watched};
 use image::{Rgb, RgbImage};
 use rand::{Rng, RngExt};
 use rand_pcg::Pcg64;

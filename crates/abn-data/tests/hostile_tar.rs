@@ -6,13 +6,14 @@
 //! it again: `ABN_HOSTILE_FIRST=1234 ABN_HOSTILE_CASES=1`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // A test that cannot go on should panic; counts are its result.
 
-mod driven;
+mod hostile;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use abn_data::{Collection, ImageFolder, Split, tar_shards};
-use driven::{alone, change, drive, interesting, is_fit_to_print, overwrite, watched};
+use hostile::driven::{change, drive, interesting, is_fit_to_print, overwrite};
+use hostile::{alone, watched};
 use rand::{Rng, RngExt};
 
 /// What opening may take beyond the size of the file, and how much more per byte of it: an index

@@ -26,7 +26,7 @@ impl Interrupt {
             if asked.0.swap(true, Ordering::SeqCst) {
                 std::process::exit(EXIT_CODE.into());
             }
-            terminal::note("\nsaving after this step; press Ctrl-C again to stop at once");
+            terminal::note("\nstopping after this step; press Ctrl-C again to stop at once");
         })
         .context("cannot listen for Ctrl-C")?;
         Ok(interrupt)

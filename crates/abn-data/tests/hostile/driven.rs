@@ -1,50 +1,14 @@
-//! What the tests of hostile files share: an allocator that counts, ways to change bytes, and the
-//! loop that drives them.
-
-#![allow(dead_code)] // Not every binary needs all of it.
+//! Cases that a test makes and judges itself, driven by number.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use cap::Cap;
-use peak_alloc::PeakAlloc;
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{Rng, RngExt};
 use rand_pcg::Pcg64;
 
-/// Counts what is allocated; more than this at once ends the process, before the machine suffers.
-#[global_allocator]
-static MEMORY: Cap<PeakAlloc> = Cap::new(PeakAlloc, 1 << 30);
-
-const LONGEST: Duration = Duration::from_secs(5);
-
-/// Allocations of other tests would be counted too.
-static ALONE: Mutex<()> = Mutex::new(());
-
-pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    ALONE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| value.parse().unwrap())
-}
-
-/// The result of a function, and how far memory rose above where it was.
-pub(crate) fn watched<T>(function: impl FnOnce() -> T) -> (T, usize) {
-    PeakAlloc.reset_peak_usage();
-    let before = PeakAlloc.current_usage();
-    let result = function();
-    (result, PeakAlloc.peak_usage().saturating_sub(before))
-}
-
-/// Generator of the case of that number: the same for the same seed, whatever was made before.
-pub(crate) fn generator(seed: u64, number: u64) -> Pcg64 {
-    Pcg64::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-}
+use super::{LONGEST, generator, setting};
 
 /// How the cases were taken.
 #[derive(Debug, Default)]
