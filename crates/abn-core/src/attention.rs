@@ -12,10 +12,9 @@
 //! has a batch norm after the stage, after the class convolution and before the sigmoid that the
 //! paper does not draw.
 
-use abn_kernels::ops::{After, global_average};
+use abn_kernels::ops::{After, global_average, log1p, sigmoid};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use crate::backbone::{NetworkConfig, Stage, StageConfig};
@@ -222,7 +221,7 @@ impl AttentionBranch {
         let logits = global_average(self.logits.forward(classes.clone()));
         let map = match &self.map {
             Some(map) => sigmoid(map.forward(classes)),
-            None => classes.log1p().sum_dim(1),
+            None => log1p(classes).sum_dim(1),
         };
         AttentionOutput { logits, map }
     }

@@ -1,6 +1,6 @@
 //! The training objective: L = L_perception + w L_attention (ABN section 3.3, equation 3).
 
-use burn::nn::loss::CrossEntropyLossConfig;
+use abn_kernels::ops::cross_entropy;
 use burn::tensor::{Int, Tensor};
 
 use crate::classifier::Output;
@@ -17,10 +17,10 @@ pub fn loss(
     outputs: &Outputs,
     attention_weight: f64,
 ) -> Tensor<1> {
-    let perception = cross_entropy(&output.logits, &classes, outputs);
+    let perception = mean_cross_entropy(&output.logits, &classes, outputs);
     match &output.attention {
         Some(branch) => {
-            let attention = cross_entropy(&branch.logits, &classes, outputs);
+            let attention = mean_cross_entropy(&branch.logits, &classes, outputs);
             perception + attention.mul_scalar(attention_weight)
         }
         None => perception,
@@ -28,12 +28,15 @@ pub fn loss(
 }
 
 /// Mean over images and groups, `[1]`.
-fn cross_entropy(logits: &Tensor<2>, classes: &Tensor<2, Int>, outputs: &Outputs) -> Tensor<1> {
-    let cross_entropy = CrossEntropyLossConfig::new().init(&classes.device());
+fn mean_cross_entropy(
+    logits: &Tensor<2>,
+    classes: &Tensor<2, Int>,
+    outputs: &Outputs,
+) -> Tensor<1> {
     let groups = outputs.groups().len();
     let of_group = |group: usize, logits: Tensor<2>| {
         let classes = classes.clone().narrow(1, group, 1).squeeze_dim(1);
-        cross_entropy.forward(logits, classes)
+        cross_entropy(logits, classes)
     };
     if groups == 1 {
         return of_group(0, logits.clone());

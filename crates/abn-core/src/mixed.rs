@@ -10,14 +10,15 @@
 
 use std::fmt;
 
-use abn_kernels::ops::{Mechanism, attend, excite, global_average, global_maximum};
+use abn_kernels::ops::{Mechanism, attend, excite, global_average, global_maximum, sigmoid};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 use crate::conv::{Conv2d, ConvShape};
+use crate::linear::apply;
 use crate::norm::BatchNorm;
 
 /// The largest side of a convolution that makes a map; the papers use 1, 3 and 7.
@@ -291,7 +292,7 @@ impl ChannelAttention {
     /// `[B, C, H, W]` to `[B, C, 1, 1]`.
     pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
         let [batch, channels, ..] = features.dims();
-        let mlp = |pooled: Tensor<2>| self.fc2.forward(relu(self.fc1.forward(pooled)));
+        let mlp = |pooled: Tensor<2>| apply(&self.fc2, relu(apply(&self.fc1, pooled)));
         let gate = match self.pools {
             Pools::Average => mlp(global_average(features)),
             Pools::Maximum => mlp(global_maximum(features)),

@@ -9,9 +9,9 @@
 
 use std::ops::Range;
 
+use abn_kernels::ops::softmax;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 
 /// Numbers of classes, group by group. Stored as a number where there is one group, as a list where
 /// there are several.
@@ -80,9 +80,9 @@ impl Outputs {
     /// `[B, K]` to the same.
     pub fn softmax(&self, logits: Tensor<2>) -> Tensor<2> {
         if self.0.len() == 1 {
-            return softmax(logits, 1);
+            return softmax(logits);
         }
-        let of_group = |span: Range<usize>| softmax(span_of(&logits, span), 1);
+        let of_group = |span: Range<usize>| softmax(span_of(&logits, span));
         Tensor::cat(self.spans().map(of_group).collect(), 1)
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! The kernels are functions over slices with the channels of a position side by side ("channels
 //! last"); the instruction set, AVX-512, AVX2 or what the compiler's target has, is chosen at run
-//! time. rayon shares the work among threads, and the result is the same bits for any number of
-//! them.
+//! time, or by the environment variable `ABN_INSTRUCTIONS`. rayon shares the work among threads.
+//!
+//! Results are the same bits for every instruction set and any number of threads: every sum has one
+//! order, and no function is left to the system's libraries. Only a machine without fused
+//! multiply-add differs ([`InstructionSet::is_fused`]).
 //!
 //! With the feature `burn`, [`ops`] has them as operations on Burn's tensors, with gradients. They
 //! run on the CPU backend (feature `flex`) in single precision; on every other backend the same
@@ -24,10 +27,12 @@
 //! assert_eq!(weight.grad(&gradients).unwrap().dims(), [16, 3, 3, 3]);
 //! ```
 
+pub mod activation;
 mod buffer;
 pub mod conv;
 pub mod gate;
 pub mod layout;
+pub mod linear;
 pub mod norm;
 #[cfg(feature = "burn")]
 pub mod ops;
@@ -36,4 +41,4 @@ mod simd;
 mod sweep;
 
 pub use buffer::Buffers;
-pub use simd::InstructionSet;
+pub use simd::{InstructionSet, InstructionsError};

@@ -1,7 +1,12 @@
 //! Devices by name, among the backends that were compiled in.
 
+#[cfg(feature = "flex")]
+use abn_kernels::InstructionSet;
 use anyhow::{Result, bail};
 use burn::tensor::Device;
+
+#[cfg(feature = "flex")]
+use crate::terminal;
 
 /// The compiled backends, the preferred first.
 const COMPILED: &[&str] = &[
@@ -44,7 +49,10 @@ pub fn open(name: Option<&str>) -> Result<Device> {
     };
     match name {
         #[cfg(feature = "flex")]
-        "flex" | "cpu" => Ok(Device::flex()),
+        "flex" | "cpu" => {
+            check_instructions()?;
+            Ok(Device::flex())
+        }
         #[cfg(feature = "cuda")]
         "cuda" => Ok(Device::cuda(0)),
         #[cfg(feature = "cuda")]
@@ -65,4 +73,19 @@ pub fn open(name: Option<&str>) -> Result<Device> {
             other.split(':').next().unwrap_or(other)
         ),
     }
+}
+/// Refuses what `ABN_INSTRUCTIONS` asks for in vain, and tells once where results differ from
+/// those of other machines.
+#[cfg(feature = "flex")]
+fn check_instructions() -> Result<()> {
+    static TOLD: std::sync::Once = std::sync::Once::new();
+    if !InstructionSet::chosen()?.is_fused() {
+        TOLD.call_once(|| {
+            terminal::note(
+                "note: this machine has no fused multiply-add: results differ in their last bits \
+                 from those of other machines",
+            );
+        });
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ mod explain;
 mod explanations;
 mod fixtures;
 mod folder;
+mod golden;
 mod gradients;
 mod labels;
 mod mixed_attention;

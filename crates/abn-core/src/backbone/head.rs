@@ -9,6 +9,7 @@ use burn::tensor::module::adaptive_avg_pool2d;
 use burn::tensor::{Device, Tensor};
 
 use super::pool::halve;
+use crate::linear::apply;
 
 /// A head as data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,7 +115,7 @@ impl Head {
     /// G `[B, channels, h, w]` to logits `[B, classes]`; any h and w, for three layers at least 2.
     pub fn forward(&self, refined: Tensor<4>) -> Tensor<2> {
         match self {
-            Self::Pooled(linear) => linear.forward(global_average(refined)),
+            Self::Pooled(linear) => apply(linear, global_average(refined)),
             Self::FullyConnected(layers) => layers.forward(refined),
         }
     }
@@ -145,7 +146,7 @@ impl FullyConnected {
             if index > 0 {
                 values = self.dropout.forward(relu(values));
             }
-            values = layer.forward(values);
+            values = apply(layer, values);
         }
         values
     }

@@ -33,7 +33,7 @@ pub(super) fn centre(height: usize, width: usize) -> AttentionMap {
 fn gaussian(side: usize) -> Vec<f64> {
     let offset = |pixel: usize| (pixel as f64 + 0.5) / side as f64 - 0.5;
     (0..side)
-        .map(|pixel| (-0.5 * (offset(pixel) / SPREAD).powi(2)).exp())
+        .map(|pixel| libm::exp(-0.5 * (offset(pixel) / SPREAD).powi(2)))
         .collect()
 }
 

@@ -46,7 +46,7 @@ fn blurred(images: Tensor<4>) -> Tensor<4> {
 
 fn smoothed(planes: Tensor<4>) -> Tensor<4> {
     let weights: Vec<f32> = (0..=2 * BLUR_RADIUS)
-        .map(|at| (-0.5 * ((at as f32 - BLUR_RADIUS as f32) / BLUR_DEVIATION).powi(2)).exp())
+        .map(|at| libm::expf(-0.5 * ((at as f32 - BLUR_RADIUS as f32) / BLUR_DEVIATION).powi(2)))
         .collect();
     let kernel =
         |shape| Tensor::<4>::from_data(TensorData::new(weights.clone(), shape), &planes.device());

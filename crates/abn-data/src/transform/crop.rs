@@ -84,7 +84,7 @@ fn random_window((width, height): (u32, u32), rng: &mut impl Rng) -> Window {
     let area = f64::from(width) * f64::from(height);
     for _ in 0..TRIES {
         let target = area * rng.random_range(AREA.0..=AREA.1);
-        let aspect = rng.random_range(ASPECT.0.ln()..=ASPECT.1.ln()).exp();
+        let aspect = libm::exp(rng.random_range(libm::log(ASPECT.0)..=libm::log(ASPECT.1)));
         // Saturates; half a pixel goes to the even neighbour, as Python rounds.
         let w = (target * aspect).sqrt().round_ties_even() as u32;
         let h = (target / aspect).sqrt().round_ties_even() as u32;

@@ -55,7 +55,7 @@ pub(crate) struct Gather<'a> {
 
 /// Steps of a tile after which it stores its sums: so many weights of a panel stay in the
 /// second-level cache.
-const BLOCK: usize = 1536;
+const BLOCK: usize = 512;
 
 impl Kernel for Gather<'_> {
     type Output = ();

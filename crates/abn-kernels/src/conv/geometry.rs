@@ -80,14 +80,3 @@ impl Convolution {
         self.channels_out / self.groups
     }
 }
-
-/// Index of a weight, in the order output channel, input channel of the group, row, column.
-pub(crate) fn weight_index(
-    geometry: &Convolution,
-    channel: usize,
-    from: usize,
-    [row, column]: [usize; 2],
-) -> usize {
-    ((channel * geometry.group_in() + from) * geometry.kernel[0] + row) * geometry.kernel[1]
-        + column
-}

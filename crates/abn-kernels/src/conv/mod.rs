@@ -1,5 +1,6 @@
 //! Convolutions over channels-last values: forward pass and the gradients of input and weight.
 
+mod chunks;
 mod forward;
 mod gather;
 mod geometry;
@@ -8,7 +9,6 @@ mod outer;
 mod padded;
 mod panels;
 mod pass;
-mod portions;
 mod taps;
 mod tasks;
 mod weight_gradient;
@@ -17,6 +17,9 @@ mod winograd;
 pub use forward::{Algorithm, forward};
 pub use gather::Finish;
 pub use geometry::Convolution;
-use geometry::weight_index;
 pub use input_gradient::input_gradient;
+pub(crate) use panels::Weights;
+pub(crate) use pass::{Pass, Side};
+pub(crate) use taps::{Tap, Taps};
 pub use weight_gradient::weight_gradient;
+pub(crate) use weight_gradient::{Order, weight_sums};

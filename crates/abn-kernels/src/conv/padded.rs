@@ -19,6 +19,8 @@ pub(crate) struct Frame {
     pub(crate) images: Range<usize>,
     pub(crate) rows: Range<isize>,
     pub(crate) columns: Range<isize>,
+    /// Of the images' channels, those that are read.
+    pub(crate) channels: Range<usize>,
 }
 
 impl Frame {
@@ -53,8 +55,11 @@ impl Frame {
         let image = size[0] * row;
         let inside =
             |range: &Range<isize>, end: usize| range.start >= 0 && range.end <= end as isize;
+        let part = self.channels.clone();
         if column == channels && inside(&self.rows, size[0]) && inside(&self.columns, size[1]) {
-            let first = self.rows.start as usize * row + self.columns.start as usize * channels;
+            let first = self.rows.start as usize * row
+                + self.columns.start as usize * channels
+                + part.start;
             let values = &values[self.images.start * image + first..self.images.end * image];
             return View {
                 values,
@@ -80,14 +85,14 @@ impl Frame {
             let (inner, behind) = rest.split_at_mut(count * column);
             zeros.fill(0.0);
             behind.fill(0.0);
-            if column == channels {
+            if part.len() == channels && column == channels {
                 inner.copy_from_slice(source);
             } else {
                 for (to, from) in inner
                     .chunks_exact_mut(column)
                     .zip(source.chunks_exact(channels))
                 {
-                    to[..channels].copy_from_slice(from);
+                    to[..part.len()].copy_from_slice(&from[part.clone()]);
                 }
             }
         }

@@ -64,6 +64,7 @@ impl Pass {
                 images: images.clone(),
                 rows: top..top + rows(lines.len()) as isize,
                 columns: left..left + frame_width as isize,
+                channels: 0..reads.channels,
             };
             let column = spread(reads.channels);
             with_scratch(frame.len(column), |scratch| {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::buffer::{Buffers, Input, Output};
-use crate::simd::{InstructionSet, Kernel, Simd};
+use crate::simd::{InstructionSet, Kernel, SUMMED, Simd};
 
 /// How a map `m` re-weights features `f`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,15 +147,16 @@ impl Kernel for Walk<'_> {
             // before.
             unsafe {
                 let weight = S::splat(weight);
-                let mut sum = S::splat(0.0);
+                let mut sums = [S::splat(0.0); 2];
                 let mut channel = 0;
                 while channel < channels {
+                    let sum = &mut sums[channel % SUMMED / S::LANES];
                     let count = (channels - channel).min(S::LANES);
                     let at = position * channels + channel;
                     let value = S::load_up_to(input.pointer().add(at), count);
                     if let Some(products) = products {
                         let features = S::load_up_to(products.features.pointer().add(at), count);
-                        sum = S::mul_add(value, features, sum);
+                        *sum = S::mul_add(value, features, *sum);
                     }
                     let weighted = match mechanism {
                         Mechanism::Multiply => S::mul(value, weight),
@@ -165,7 +166,7 @@ impl Kernel for Walk<'_> {
                     channel += S::LANES;
                 }
                 if let Some(products) = products {
-                    products.sums.pointer().add(position).write(S::sum(sum));
+                    products.sums.pointer().add(position).write(S::sum(sums));
                 }
             }
         }

@@ -5,16 +5,20 @@
 //! order in memory: outputs are channels-last views, which the next operation takes as they are and
 //! any other operation of Burn as usual.
 
+mod activation;
 mod conv;
 #[cfg(feature = "flex")]
 mod flex;
 mod gate;
+mod linear;
 mod norm;
 mod pool;
 mod relu;
 
+pub use activation::{cross_entropy, log1p, sigmoid, softmax};
 pub use conv::conv2d;
 pub use gate::{Mechanism, attend, excite};
+pub use linear::linear;
 pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, conv2d_norm};
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};

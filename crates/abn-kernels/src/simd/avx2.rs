@@ -66,6 +66,20 @@ pub(super) unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, 
     }
 }
 
+/// The sum of eight lanes: halves are added until one value is left.
+///
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+pub(super) unsafe fn sum(value: __m256) -> f32 {
+    let sum = _mm_add_ps(
+        _mm256_castps256_ps128(value),
+        _mm256_extractf128_ps::<1>(value),
+    );
+    let sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)))
+}
+
 impl Simd for Avx2 {
     type Vector = __m256;
     const LANES: usize = 8;
@@ -139,13 +153,8 @@ impl Simd for Avx2 {
         transpose(from, from_row, to, to_row)
     }
     #[inline(always)]
-    unsafe fn sum(value: __m256) -> f32 {
-        let sum = _mm_add_ps(
-            _mm256_castps256_ps128(value),
-            _mm256_extractf128_ps::<1>(value),
-        );
-        let sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
-        _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)))
+    unsafe fn sum([first, second]: [__m256; 2]) -> f32 {
+        sum(_mm256_add_ps(first, second))
     }
     #[inline(always)]
     unsafe fn add_to(sums: *mut f64, value: __m256) {

@@ -7,7 +7,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Kernel, Simd, avx2};
 
 /// # Safety
 /// The machine has AVX-512 F, AVX2 and FMA.
@@ -92,8 +92,12 @@ impl Simd for Avx512 {
         super::avx2::transpose(from, from_row, to, to_row)
     }
     #[inline(always)]
-    unsafe fn sum(value: __m512) -> f32 {
-        _mm512_reduce_add_ps(value)
+    unsafe fn sum([value, _]: [__m512; 2]) -> f32 {
+        let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(value));
+        avx2::sum(_mm256_add_ps(
+            _mm512_castps512_ps256(value),
+            _mm256_castpd_ps(high),
+        ))
     }
     #[inline(always)]
     unsafe fn add_to(sums: *mut f64, value: __m512) {

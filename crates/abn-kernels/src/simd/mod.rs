@@ -1,103 +1,23 @@
-//! Vectors of `f32` and the choice of the instruction set at run time.
+//! Vectors of `f32`.
 //!
 //! A kernel is written once, generic over [`Simd`], and compiled once for each instruction set. All
 //! of its code is `#[inline(always)]`, so that it lands in the one function that has the
 //! instructions enabled.
+//!
+//! Every set gives the same bits: products are fused into sums, and where lanes are added up they
+//! are [`SUMMED`] in number, whatever a vector holds.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod instructions;
 mod portable;
 
-use portable::Portable;
+pub use instructions::{InstructionSet, InstructionsError};
 
-/// The instruction sets that the kernels are compiled for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum InstructionSet {
-    /// Eight lanes of whatever the compiler's target has: SSE2 on x86-64, NEON on AArch64.
-    Portable,
-    /// AVX2 with fused multiply-add, on x86-64.
-    Avx2,
-    /// AVX-512 F, on x86-64.
-    Avx512,
-}
-
-impl InstructionSet {
-    /// The best of this machine, found out once.
-    pub fn best() -> Self {
-        static BEST: std::sync::OnceLock<InstructionSet> = std::sync::OnceLock::new();
-        *BEST.get_or_init(|| {
-            *Self::available()
-                .last()
-                .expect("the portable set is always there")
-        })
-    }
-
-    /// All of this machine, the best last.
-    pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512]
-            .into_iter()
-            .filter(|set| set.is_available())
-            .collect()
-    }
-
-    /// Values of a vector.
-    pub(crate) fn lanes(self) -> usize {
-        match self {
-            Self::Portable | Self::Avx2 => 8,
-            Self::Avx512 => 16,
-        }
-    }
-
-    /// Rows of a register tile.
-    pub(crate) fn tile(self) -> usize {
-        match self {
-            Self::Portable => 2,
-            Self::Avx2 => 6,
-            Self::Avx512 => 14,
-        }
-    }
-
-    /// Output channels of a panel of weights: two vectors, or one where that holds all.
-    pub(crate) fn panel(self, channels: usize) -> usize {
-        if channels > self.lanes() {
-            2 * self.lanes()
-        } else {
-            self.lanes()
-        }
-    }
-
-    fn is_available(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        match self {
-            Self::Portable => true,
-            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
-            Self::Avx512 => is_x86_feature_detected!("avx512f") && Self::Avx2.is_available(),
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        matches!(self, Self::Portable)
-    }
-
-    /// Runs a kernel with these instructions.
-    ///
-    /// # Panics
-    /// The machine lacks them.
-    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        assert!(self.is_available(), "this machine has no {self:?}");
-        match self {
-            Self::Portable => kernel.run::<Portable>(),
-            // SAFETY: the machine has the instructions, as asserted above.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { avx2::run(kernel) },
-            // SAFETY: the same.
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { avx512::run(kernel) },
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Avx2 | Self::Avx512 => unreachable!("not available"),
-        }
-    }
-}
+/// Lanes of a sum over neighbouring values: those of the widest vector.
+pub(crate) const SUMMED: usize = 16;
 
 /// Asks for the cache line of an address, which may lie anywhere.
 #[inline(always)]
@@ -142,7 +62,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn add(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn sub(a: Self::Vector, b: Self::Vector) -> Self::Vector;
     unsafe fn mul(a: Self::Vector, b: Self::Vector) -> Self::Vector;
-    /// `a * b + c`.
+    /// `a * b + c` with one rounding, where the machine can.
     unsafe fn mul_add(a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// `max(a, b)` where `b` is a number; `b` where `a` is NaN on some sets.
     unsafe fn max(a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -163,8 +83,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     ) -> Self::Vector;
     /// Transposes 8 rows of 8 values, `from_row` and `to_row` apart.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
-    /// The sum of the lanes.
-    unsafe fn sum(value: Self::Vector) -> f32;
+    /// The sum of [`SUMMED`] lanes, those of as many vectors as hold them: halves are added until
+    /// one value is left.
+    unsafe fn sum(values: [Self::Vector; 2]) -> f32;
     /// Adds the lanes to as many doubles.
     unsafe fn add_to(sums: *mut f64, value: Self::Vector);
 

@@ -87,8 +87,8 @@ fn relative_entropy(map: &AttentionMap) -> f64 {
     let shares = weights()
         .map(|weight| weight / sum)
         .filter(|share| *share > 0.0);
-    let entropy = -shares.map(|share| share * share.ln()).sum::<f64>();
-    entropy / (map.values.len() as f64).ln()
+    let entropy = -shares.map(|share| share * libm::log(share)).sum::<f64>();
+    entropy / libm::log(map.values.len() as f64)
 }
 
 #[cfg(test)]

@@ -84,9 +84,9 @@ pub fn cross_entropy(logits: &[f32], class: usize) -> f64 {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits
         .iter()
-        .map(|logit| f64::from(logit - highest).exp())
+        .map(|logit| libm::exp(f64::from(logit - highest)))
         .sum();
-    sum.ln() - f64::from(logits[class] - highest)
+    libm::log(sum) - f64::from(logits[class] - highest)
 }
 
 /// Classes that are ahead of one: higher, or as high and of a lower number. NaN is behind
@@ -109,7 +109,7 @@ fn softmax(logits: &[f32]) -> impl Iterator<Item = f64> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponentials: Vec<f64> = logits
         .iter()
-        .map(|logit| f64::from(logit - highest).exp())
+        .map(|logit| libm::exp(f64::from(logit - highest)))
         .collect();
     let sum: f64 = exponentials.iter().sum();
     exponentials.into_iter().map(move |value| value / sum)

@@ -31,7 +31,7 @@ impl Schedule {
             ),
             Self::Cosine => {
                 let progress = epoch as f64 / epochs.max(1) as f64;
-                initial * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+                initial * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * progress))
             }
         }
     }

@@ -12,6 +12,7 @@ use super::super::padded::{Frame, View};
 use super::super::panels::Weights;
 use super::super::taps::spread;
 use super::super::tasks::Tasks;
+use super::planes::Planes;
 use super::transform::{of_input, of_kernel, to_output};
 use super::{STEP, VALUES};
 
@@ -77,54 +78,53 @@ pub(crate) fn pass(
             images: images.clone(),
             rows: top..top + rows(tile_rows.len()) as isize,
             columns: left..left + frame_width as isize,
+            channels: 0..shape.channels_in,
         };
         let padded_in = spread(shape.channels_in.next_multiple_of(set.lanes()));
         let together = together(set.tile(), padded_in);
-        let inputs_len = VALUES * together * padded_in;
+        let of_inputs = Planes::of(together, padded_in);
+        let of_products = Planes::of(together, width);
         let frame_len = frame.len(shape.channels_in);
         let aligned = frame_len.next_multiple_of(Line::LEN);
-        with_scratch(
-            inputs_len + VALUES * together * width + aligned,
-            |scratch| {
-                let (transformed, scratch) = scratch.split_at_mut(inputs_len);
-                let (products, scratch) = scratch.split_at_mut(VALUES * together * width);
-                let view = frame.view(
-                    input,
-                    shape.reads,
-                    shape.channels_in,
-                    shape.channels_in,
-                    scratch,
-                );
-                let mut places = Vec::with_capacity(images.len() * tile_rows.len() * tiles[1]);
-                for (index, image) in images.enumerate() {
-                    for (line, row) in tile_rows.clone().enumerate() {
-                        let from = index * view.image + STEP * line * view.row;
-                        places.extend((0..tiles[1]).map(|column| Tile {
-                            input: from + STEP * column * view.column,
-                            image,
-                            row: STEP * row,
-                            column: STEP * column,
-                        }));
-                    }
+        with_scratch(of_inputs.len() + of_products.len() + aligned, |scratch| {
+            let (transformed, scratch) = scratch.split_at_mut(of_inputs.len());
+            let (products, scratch) = scratch.split_at_mut(of_products.len());
+            let view = frame.view(
+                input,
+                shape.reads,
+                shape.channels_in,
+                shape.channels_in,
+                scratch,
+            );
+            let mut places = Vec::with_capacity(images.len() * tile_rows.len() * tiles[1]);
+            for (index, image) in images.enumerate() {
+                for (line, row) in tile_rows.clone().enumerate() {
+                    let from = index * view.image + STEP * line * view.row;
+                    places.extend((0..tiles[1]).map(|column| Tile {
+                        input: from + STEP * column * view.column,
+                        image,
+                        row: STEP * row,
+                        column: STEP * column,
+                    }));
                 }
-                for tiles in places.chunks(together) {
-                    set.run(Block {
-                        shape,
-                        tiles,
-                        view,
-                        transformed,
-                        padded_in,
-                        together,
-                        kernels,
-                        panels: panels.clone(),
-                        width,
-                        products,
-                        finish,
-                        output,
-                    });
-                }
-            },
-        );
+            }
+            for tiles in places.chunks(together) {
+                set.run(Block {
+                    shape,
+                    tiles,
+                    view,
+                    transformed,
+                    of_inputs,
+                    kernels,
+                    panels: panels.clone(),
+                    width,
+                    products,
+                    of_products,
+                    finish,
+                    output,
+                });
+            }
+        });
     });
 }
 
@@ -201,13 +201,13 @@ struct Block<'a> {
     view: View<'a>,
     /// `[value, tile, input channel]`.
     transformed: &'a mut [f32],
-    padded_in: usize,
-    together: usize,
+    of_inputs: Planes,
     kernels: &'a [f32],
     panels: Range<usize>,
     width: usize,
     /// `[value, tile, output channel of the panel]`.
     products: &'a mut [f32],
+    of_products: Planes,
     finish: Finish<'a>,
     output: Output<'a>,
 }
@@ -219,12 +219,9 @@ impl Kernel for Block<'_> {
     fn run<S: Simd>(self) {
         let mut block = self;
         let shape = block.shape;
-        assert!(block.tiles.len() <= block.together);
-        assert_eq!(
-            block.transformed.len(),
-            VALUES * block.together * block.padded_in
-        );
-        assert_eq!(block.products.len(), VALUES * block.together * block.width);
+        assert!(block.of_products.hold(block.tiles.len(), block.width));
+        assert_eq!(block.transformed.len(), block.of_inputs.len());
+        assert_eq!(block.products.len(), block.of_products.len());
         assert_eq!(
             block.output.len(),
             shape.batch * shape.writes[0] * shape.writes[1] * shape.channels_out
@@ -235,8 +232,7 @@ impl Kernel for Block<'_> {
                 &block.view,
                 shape.channels_in,
                 block.tiles,
-                block.together,
-                block.padded_in,
+                block.of_inputs,
                 block.transformed,
             );
             for panel in block.panels.clone() {
@@ -277,16 +273,16 @@ impl Block<'_> {
         let len = VALUES * channels * self.width;
         let kernels = &self.kernels[panel * len..][..len];
         for value in 0..VALUES {
-            let inputs = &self.transformed[value * self.together * self.padded_in..];
-            let products = &mut self.products[value * self.together * self.width..];
+            let inputs = &self.transformed[self.of_inputs.at(value, 0)..];
+            let products = &mut self.products[self.of_products.at(value, 0)..];
             for first in (0..self.tiles.len()).step_by(P) {
                 let count = P.min(self.tiles.len() - first);
-                // SAFETY: tiles below `together` are within the buffers, whose lengths `run` has
+                // SAFETY: tiles that find room are within the buffers, whose lengths `run` has
                 // checked.
                 unsafe {
                     let mut from = [inputs.as_ptr(); P];
                     for (p, from) in from.iter_mut().enumerate() {
-                        *from = from.add((first + p.min(count - 1)) * self.padded_in);
+                        *from = from.add((first + p.min(count - 1)) * self.of_inputs.row);
                     }
                     let mut sums = [[S::splat(0.0); V]; P];
                     let kernel = kernels.as_ptr().add(value * channels * self.width);
@@ -341,7 +337,7 @@ impl Block<'_> {
                 unsafe {
                     let mut products = [[S::splat(0.0); 4]; 4];
                     for value in 0..VALUES {
-                        let at = (value * self.together + index) * self.width + v * S::LANES;
+                        let at = self.of_products.at(value, index) + v * S::LANES;
                         products[value / 4][value % 4] = S::load(self.products.as_ptr().add(at));
                     }
                     let sums = to_output::<S>(products);
@@ -378,17 +374,17 @@ impl Block<'_> {
 /// Transforms 4x4 inputs of every tile to `[value, tile, channel]`, zeros behind the last channel.
 ///
 /// # Safety
-/// The instructions of `S`. `transformed` holds 16 x `together` x `padded` values, with at most
-/// `together` tiles and `padded` the channels rounded up to whole vectors.
+/// The instructions of `S`; `transformed` is as long as its planes.
 #[inline(always)]
 pub(super) unsafe fn transform_tiles<S: Simd>(
     view: &View,
     channels: usize,
     tiles: &[Tile],
-    together: usize,
-    padded: usize,
+    planes: Planes,
     transformed: &mut [f32],
 ) {
+    assert!(planes.hold(tiles.len(), channels.next_multiple_of(S::LANES)));
+    assert_eq!(transformed.len(), planes.len());
     let reach = 3 * view.row + 3 * view.column + channels;
     for (index, &Tile { input: first, .. }) in tiles.iter().enumerate() {
         assert!(first + reach <= view.values.len(), "a tile reads outside");
@@ -410,7 +406,7 @@ pub(super) unsafe fn transform_tiles<S: Simd>(
                 }
                 let inputs = of_input::<S>(inputs);
                 for value in 0..VALUES {
-                    let to = (value * together + index) * padded + at;
+                    let to = planes.at(value, index) + at;
                     S::store(
                         transformed.as_mut_ptr().add(to),
                         inputs[value / 4][value % 4],

@@ -6,6 +6,7 @@
 //! transforms are a few additions of whole vectors of channels.
 
 mod forward;
+mod planes;
 mod transform;
 mod weight_gradient;
 

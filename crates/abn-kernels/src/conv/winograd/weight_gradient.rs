@@ -4,20 +4,26 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::buffer::{Line, with_scratch};
+use crate::buffer::{Line, Output, with_scratch};
 use crate::simd::{InstructionSet, Kernel, Simd};
 
 use super::super::Convolution;
-use super::super::outer::outer;
+use super::super::chunks::{Chunk, Chunks};
+use super::super::outer::{add_to, outer};
 use super::super::padded::{Frame, View};
-use super::super::portions::Portions;
 use super::super::taps::spread;
 use super::forward::{Tile, transform_tiles};
+use super::planes::Planes;
 use super::transform::{of_gradient, to_kernel};
 use super::{STEP, VALUES};
 
 /// Tiles that are summed together, before the sums go to memory.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
+
+/// Input and output channels of a task, at most about: their sums stay in the second-level cache
+/// for all tiles of a portion.
+const CHANNELS: usize = 128;
+const SHARED: usize = 64;
 
 /// As [`super::super::weight_gradient`], for what [`super::serves`].
 pub(crate) fn weight_gradient(
@@ -36,29 +42,38 @@ pub(crate) fn weight_gradient(
     let width = set.panel(channels_out);
     let panels = channels_out.div_ceil(width);
     let sums_len = VALUES * channels_in * width;
-    let cut = Portions::of(batch, panels * sums_len);
-    let portions = cut.count;
+    let tiles = geometry.output().map(|outputs| outputs.div_ceil(STEP));
+    let chunks = Chunks::of(batch, tiles, TOGETHER, VALUES * channels_in * channels_out);
+    let portions = chunks.portions();
     let mut lines = Line::zeroed(portions * panels * sums_len);
-    let sums = &mut Line::values_mut(&mut lines)[..portions * panels * sums_len];
+    let sums = Output::new(Line::values_mut(&mut lines));
+    let blocks = channels_in.div_ceil(CHANNELS);
+    let block = channels_in.div_ceil(blocks).next_multiple_of(8);
     // Which panels share a task, and thereby the transformed inputs, changes no sum.
-    let shared = (portions * panels / (4 * rayon::current_num_threads())).clamp(1, panels);
-    let per_portion = sums.par_chunks_exact_mut(panels * sums_len).enumerate();
-    per_portion.for_each(|(part, sums)| {
-        let images = cut.images(part);
-        sums.par_chunks_mut(shared * sums_len)
-            .enumerate()
-            .for_each(|(index, sums)| {
-                let task = Task {
-                    geometry,
-                    input,
-                    gradient: output_gradient,
-                    images: images.clone(),
-                    first_panel: index * shared,
-                    width,
-                };
-                task.run(set, sums);
-            });
-    });
+    let wanted = 4 * rayon::current_num_threads();
+    let most = (SHARED / width).min(panels);
+    let shared = (portions * blocks * panels / wanted).clamp(1, most);
+    let groups = panels.div_ceil(shared);
+    (0..portions * blocks * groups)
+        .into_par_iter()
+        .for_each(|task| {
+            let part =
+                |index: usize, step: usize, end: usize| index * step..((index + 1) * step).min(end);
+            let (portion, task) = (task / (blocks * groups), task % (blocks * groups));
+            let task = Task {
+                geometry,
+                input,
+                gradient: output_gradient,
+                channels: part(task / groups, block, channels_in),
+                panels: part(task % groups, shared, panels),
+                width,
+                first_sum: portion * panels * sums_len,
+                sums,
+            };
+            for chunk in chunks.of_portion(portion) {
+                task.run(set, tiles, chunk);
+            }
+        });
     let sums = &Line::values(&lines)[..portions * panels * sums_len];
     weight_gradient
         .par_chunks_mut(width * channels_in * 9)
@@ -80,71 +95,76 @@ struct Task<'a> {
     geometry: &'a Convolution,
     input: &'a [f32],
     gradient: &'a [f32],
-    images: Range<usize>,
-    first_panel: usize,
+    /// Input channels.
+    channels: Range<usize>,
+    panels: Range<usize>,
     width: usize,
+    /// Those of the portion start here, `[panel, value, input channel, output channel]`.
+    first_sum: usize,
+    /// Added to; nobody else uses those of these panels and input channels meanwhile.
+    sums: Output<'a>,
 }
 
 impl Task<'_> {
-    /// Adds the images' sums, `[panel, value, input channel, output channel]`.
-    fn run(&self, set: InstructionSet, sums: &mut [f32]) {
+    /// Adds the sums of some tiles.
+    fn run(&self, set: InstructionSet, tiles: [usize; 2], chunk: Chunk) {
         let geometry = self.geometry;
-        let outputs = geometry.output();
-        let tiles = outputs.map(|outputs| outputs.div_ceil(STEP));
-        let padded_in = spread(geometry.channels_in.next_multiple_of(set.lanes()));
-        let inputs_len = VALUES * TOGETHER * padded_in;
-        let gradients_len = VALUES * TOGETHER * self.width;
-        // As many tile rows as give one block.
-        let rows = TOGETHER.div_ceil(tiles[1]).min(tiles[0]);
-        for image in self.images.clone() {
-            for first_row in (0..tiles[0]).step_by(rows) {
-                let tile_rows = first_row..(first_row + rows).min(tiles[0]);
-                let top = (STEP * tile_rows.start) as isize - geometry.padding_before[0] as isize;
-                let left = -(geometry.padding_before[1] as isize);
-                let frame = Frame {
-                    images: image..image + 1,
-                    rows: top..top + (STEP * tile_rows.len() + 2) as isize,
-                    columns: left..left + (STEP * tiles[1] + 2) as isize,
-                };
-                let frame_len = frame.len(geometry.channels_in).next_multiple_of(Line::LEN);
-                with_scratch(inputs_len + gradients_len + frame_len, |scratch| {
-                    let (inputs, scratch) = scratch.split_at_mut(inputs_len);
-                    let (gradients, scratch) = scratch.split_at_mut(gradients_len);
-                    let view = frame.view(
-                        self.input,
-                        geometry.input,
-                        geometry.channels_in,
-                        geometry.channels_in,
-                        scratch,
-                    );
-                    let mut places = Vec::with_capacity(tile_rows.len() * tiles[1]);
-                    for (line, row) in tile_rows.clone().enumerate() {
+        let count = self.channels.len();
+        let padded_in = spread(count.next_multiple_of(set.lanes()));
+        let of_inputs = Planes::of(TOGETHER, padded_in);
+        let of_gradients = Planes::of(TOGETHER, self.width);
+        let top = (STEP * chunk.rows.start) as isize - geometry.padding_before[0] as isize;
+        let left = -(geometry.padding_before[1] as isize);
+        let frame = Frame {
+            images: chunk.images.clone(),
+            rows: top..top + (STEP * chunk.rows.len() + 2) as isize,
+            columns: left..left + (STEP * tiles[1] + 2) as isize,
+            channels: self.channels.clone(),
+        };
+        let frame_len = frame.len(count).next_multiple_of(Line::LEN);
+        with_scratch(
+            of_inputs.len() + of_gradients.len() + frame_len,
+            |scratch| {
+                let (inputs, scratch) = scratch.split_at_mut(of_inputs.len());
+                let (gradients, scratch) = scratch.split_at_mut(of_gradients.len());
+                let view = frame.view(
+                    self.input,
+                    geometry.input,
+                    geometry.channels_in,
+                    count,
+                    scratch,
+                );
+                let mut places =
+                    Vec::with_capacity(chunk.images.len() * chunk.rows.len() * tiles[1]);
+                for (index, image) in chunk.images.enumerate() {
+                    for (line, row) in chunk.rows.clone().enumerate() {
+                        let from = index * view.image + STEP * line * view.row;
                         places.extend((0..tiles[1]).map(|column| Tile {
-                            input: STEP * line * view.row + STEP * column * view.column,
+                            input: from + STEP * column * view.column,
                             image,
                             row: STEP * row,
                             column: STEP * column,
                         }));
                     }
-                    for tiles in places.chunks(TOGETHER) {
-                        set.run(Block {
-                            task: self,
-                            outputs,
-                            tiles,
-                            view,
-                            inputs,
-                            padded_in,
-                            gradients,
-                            sums,
-                        });
-                    }
-                });
-            }
-        }
+                }
+                for tiles in places.chunks(TOGETHER) {
+                    set.run(Block {
+                        task: self,
+                        outputs: geometry.output(),
+                        tiles,
+                        view,
+                        inputs,
+                        of_inputs,
+                        gradients,
+                        of_gradients,
+                    });
+                }
+            },
+        );
     }
 }
 
-/// Some tiles of one image.
+/// Some tiles.
 struct Block<'a> {
     task: &'a Task<'a>,
     outputs: [usize; 2],
@@ -152,10 +172,10 @@ struct Block<'a> {
     view: View<'a>,
     /// `[value, tile, input channel]`.
     inputs: &'a mut [f32],
-    padded_in: usize,
+    of_inputs: Planes,
     /// `[value, tile, output channel of a panel]`.
     gradients: &'a mut [f32],
-    sums: &'a mut [f32],
+    of_gradients: Planes,
 }
 
 impl Kernel for Block<'_> {
@@ -164,27 +184,36 @@ impl Kernel for Block<'_> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let mut block = self;
-        let (channels, width) = (block.task.geometry.channels_in, block.task.width);
-        assert!(block.tiles.len() <= TOGETHER && width % S::LANES == 0);
-        assert_eq!(block.inputs.len(), VALUES * TOGETHER * block.padded_in);
-        assert_eq!(block.gradients.len(), VALUES * TOGETHER * width);
-        assert!(block.sums.len().is_multiple_of(VALUES * channels * width));
+        let Task {
+            geometry,
+            channels,
+            panels,
+            width,
+            first_sum,
+            sums,
+            ..
+        } = block.task;
+        let width = *width;
+        assert!(block.of_gradients.hold(block.tiles.len(), width) && width % S::LANES == 0);
+        assert_eq!(block.inputs.len(), block.of_inputs.len());
+        assert_eq!(block.gradients.len(), block.of_gradients.len());
+        let end = first_sum + panels.end * VALUES * geometry.channels_in * width;
+        assert!(end <= sums.len() && channels.end <= geometry.channels_in);
         // SAFETY: the instructions are there; the lengths are checked here and in the parts.
         unsafe {
             transform_tiles::<S>(
                 &block.view,
-                channels,
+                channels.len(),
                 block.tiles,
-                TOGETHER,
-                block.padded_in,
+                block.of_inputs,
                 block.inputs,
             );
-            for index in 0..block.sums.len() / (VALUES * channels * width) {
-                block.transform_gradients::<S>(block.task.first_panel + index);
+            for panel in panels.clone() {
+                block.transform_gradients::<S>(panel);
                 if width > S::LANES {
-                    block.products::<S, 2>(index)
+                    block.products::<S, 2>(panel)
                 } else {
-                    block.products::<S, 1>(index)
+                    block.products::<S, 1>(panel)
                 }
             }
         }
@@ -245,7 +274,7 @@ impl Block<'_> {
                     }
                     let gradients = of_gradient::<S>(gradients);
                     for value in 0..VALUES {
-                        let to = (value * TOGETHER + index) * width + at;
+                        let to = self.of_gradients.at(value, index) + at;
                         S::store(
                             self.gradients.as_mut_ptr().add(to),
                             gradients[value / 4][value % 4],
@@ -260,9 +289,9 @@ impl Block<'_> {
     /// The instructions of `S`; inputs and gradients are transformed.
     #[inline(always)]
     unsafe fn products<S: Simd, const V: usize>(&mut self, panel: usize) {
-        // SAFETY: passed on; there are at least sixteen input channels.
+        // SAFETY: passed on.
         unsafe {
-            match (S::TILE, self.task.geometry.channels_in) {
+            match (S::TILE, self.task.channels.len()) {
                 (14, channels) if channels % 12 == 0 => self.outer::<S, V, 12>(panel),
                 (14, _) => self.outer::<S, V, 8>(panel),
                 (6, channels) if channels % 6 == 0 => self.outer::<S, V, 6>(panel),
@@ -278,38 +307,37 @@ impl Block<'_> {
     /// As for `products`.
     #[inline(always)]
     unsafe fn outer<S: Simd, const V: usize, const D: usize>(&mut self, panel: usize) {
-        let (channels, width) = (self.task.geometry.channels_in, self.task.width);
+        let (channels, width) = (self.task.channels.len(), self.task.width);
         assert!(channels >= D && width == V * S::LANES);
+        let all = self.task.geometry.channels_in;
         for value in 0..VALUES {
             let mut at = 0;
             while at < channels {
                 // The last tile starts early and adds only what is new.
                 let start = at.min(channels - D);
-                // SAFETY: at most `TOGETHER` tiles and `channels` rows of `width`, as long as the
+                // SAFETY: the tiles that find room and `channels` rows of `width`, as long as the
                 // buffers are.
                 unsafe {
                     let mut sums = [[S::splat(0.0); V]; D];
                     let inputs = self
                         .inputs
                         .as_ptr()
-                        .add(value * TOGETHER * self.padded_in + start);
-                    let gradients = self.gradients.as_ptr().add(value * TOGETHER * width);
+                        .add(self.of_inputs.at(value, 0) + start);
+                    let gradients = self.gradients.as_ptr().add(self.of_gradients.at(value, 0));
                     let count = self.tiles.len();
-                    outer::<S, V, D, true>(
+                    outer::<S, V, D>(
                         &mut sums,
                         inputs,
-                        self.padded_in,
+                        self.of_inputs.row,
                         gradients,
                         width,
-                        0,
                         count,
                     );
                     for (d, sums) in sums.iter().enumerate().skip(at - start) {
-                        let to = ((panel * VALUES + value) * channels + start + d) * width;
-                        for (v, &sum) in sums.iter().enumerate() {
-                            let to = self.sums.as_mut_ptr().add(to + v * S::LANES);
-                            S::store(to, S::add(S::load(to), sum));
-                        }
+                        let row = self.task.channels.start + start + d;
+                        let to = ((panel * VALUES + value) * all + row) * width;
+                        let to = self.task.first_sum + to;
+                        add_to::<S, V>(self.task.sums.pointer().add(to), sums);
                     }
                 }
                 at = start + D;

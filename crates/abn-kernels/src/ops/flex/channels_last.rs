@@ -33,7 +33,7 @@ impl ChannelsLast {
         let [_, channels, height, width] = dims;
         Self::filled(dims, |values| {
             to_channels_last(
-                InstructionSet::best(),
+                InstructionSet::in_use(),
                 channels,
                 height * width,
                 source,

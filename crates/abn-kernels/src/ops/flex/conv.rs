@@ -154,7 +154,7 @@ fn convolve(
         [geometry.batch, geometry.channels_out, height, width],
         |output| {
             forward(
-                InstructionSet::best(),
+                InstructionSet::in_use(),
                 algorithm,
                 geometry,
                 input.values(),
@@ -198,7 +198,7 @@ fn of_input(state: &State, gradient: &ChannelsLast) -> FlexTensor {
     } = state;
     let values = ChannelsLast::filled(input.dims(), |values| {
         input_gradient(
-            InstructionSet::best(),
+            InstructionSet::in_use(),
             geometry,
             slice(weight),
             gradient.values(),
@@ -216,7 +216,7 @@ fn of_weight(state: &State, gradient: &ChannelsLast) -> FlexTensor {
     } = state;
     let mut values = vec![0.0; geometry.weight_len()];
     weight_gradient(
-        InstructionSet::best(),
+        InstructionSet::in_use(),
         geometry,
         input.values(),
         gradient.values(),

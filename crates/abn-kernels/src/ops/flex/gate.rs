@@ -23,7 +23,7 @@ pub(in crate::ops) fn attend(
             "one value of the map for each position"
         );
         let output = ChannelsLast::filled(dims, |output| {
-            let set = InstructionSet::best();
+            let set = InstructionSet::in_use();
             gate::attend(
                 set,
                 dims[1],
@@ -67,7 +67,7 @@ impl Backward<Flex, 2> for Attend {
         } = &ops.state;
         let (of_features, of_map) = gradient.rewritten(|gradient| {
             ChannelsLast::filled(map.dims(), |of_map| {
-                let (set, channels) = (InstructionSet::best(), features.dims()[1]);
+                let (set, channels) = (InstructionSet::in_use(), features.dims()[1]);
                 let (features, map) = (features.values(), map.values());
                 gate::attend_backward(set, channels, *mechanism, features, map, gradient, of_map);
             })
@@ -90,7 +90,7 @@ pub(in crate::ops) fn excite(features: Tensor<4>, weights: Tensor<4>) -> Tensor<
         );
         let output = ChannelsLast::filled(dims, |output| {
             gate::excite(
-                InstructionSet::best(),
+                InstructionSet::in_use(),
                 dims[1],
                 features.values(),
                 weights.values(),
@@ -121,7 +121,7 @@ impl Backward<Flex, 2> for Excite {
             let channels = features.dims()[1];
             let (features, weights) = (features.values(), weights.values());
             gate::excite_backward(
-                InstructionSet::best(),
+                InstructionSet::in_use(),
                 channels,
                 features,
                 weights,

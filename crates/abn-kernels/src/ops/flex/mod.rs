@@ -1,8 +1,10 @@
 //! The operations on tensors of the CPU backend.
 
+pub(super) mod activation;
 mod channels_last;
 pub(super) mod conv;
 pub(super) mod gate;
+pub(super) mod linear;
 pub(super) mod norm;
 pub(super) mod pool;
 pub(super) mod relu;
@@ -93,6 +95,13 @@ fn contiguous(values: Vec<f32>, shape: Shape) -> FlexTensor {
         Layout::contiguous(shape),
         DType::F32,
     )
+}
+
+/// A contiguous matrix that `fill` writes, every value, before anybody reads one.
+fn filled(shape: [usize; 2], fill: impl FnOnce(&mut [f32])) -> FlexTensor {
+    // SAFETY: the kernels of this crate write their whole output.
+    let values = unsafe { crate::buffer::filled(shape.iter().product(), fill) };
+    contiguous(values, Shape::new(shape))
 }
 
 /// The values of a small tensor.

@@ -28,7 +28,7 @@ pub(in crate::ops) fn batch_norm_train(
         vector_of(beta.into_primitive()),
     );
     let channels = input.dims()[1];
-    let set = InstructionSet::best();
+    let set = InstructionSet::in_use();
     let Statistics { mean, variance } = statistics(set, channels, input.values());
     let inverse_std: Vec<f32> = variance
         .iter()
@@ -118,7 +118,7 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
             inverse_std,
             gamma,
         } = &ops.state;
-        let (dims, set) = (input.dims(), InstructionSet::best());
+        let (dims, set) = (input.dims(), InstructionSet::in_use());
         let saved = Saved {
             input: input.values(),
             output: output.as_ref().map(ChannelsLast::values),
@@ -182,7 +182,7 @@ fn normalized(
         residual: residual.map(ChannelsLast::values),
         relu,
     };
-    let (set, channels) = (InstructionSet::best(), input.dims()[1]);
+    let (set, channels) = (InstructionSet::in_use(), input.dims()[1]);
     ChannelsLast::filled(input.dims(), |output| {
         normalize(set, channels, input.values(), affine, output);
     })

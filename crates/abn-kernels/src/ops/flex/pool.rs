@@ -57,7 +57,7 @@ pub(in crate::ops) fn max_pool2d(
         let output = ChannelsLast::filled(output_dims(&windows), |output| {
             let asked = (!indices.is_empty()).then_some(&mut indices[..]);
             pool::maximum(
-                InstructionSet::best(),
+                InstructionSet::in_use(),
                 &windows,
                 input.values(),
                 output,
@@ -80,7 +80,7 @@ impl Backward<Flex, 1> for MaxPool {
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
             let gradient = ChannelsLast::of(gradient);
             let of_input = ChannelsLast::filled(input_dims(windows), |of_input| {
-                let set = InstructionSet::best();
+                let set = InstructionSet::in_use();
                 pool::maximum_backward(set, windows, gradient.values(), indices, of_input);
             });
             of_input.into_tensor()
@@ -99,7 +99,7 @@ pub(in crate::ops) fn avg_pool2d(
     apply(AveragePool, [input], |[input]| {
         let output = ChannelsLast::filled(output_dims(&windows), |output| {
             pool::average(
-                InstructionSet::best(),
+                InstructionSet::in_use(),
                 &windows,
                 count_padding,
                 input.values(),
@@ -122,7 +122,7 @@ impl Backward<Flex, 1> for AveragePool {
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
             let gradient = ChannelsLast::of(gradient);
             let of_input = ChannelsLast::filled(input_dims(&windows), |of_input| {
-                let set = InstructionSet::best();
+                let set = InstructionSet::in_use();
                 pool::average_backward(set, &windows, count_padding, gradient.values(), of_input);
             });
             of_input.into_tensor()
@@ -134,7 +134,7 @@ pub(in crate::ops) fn global_average(input: Tensor<4>) -> Tensor<2> {
     apply(GlobalAverage, [input], |[input]| {
         let dims @ [batch, channels, height, width] = input.dims();
         let means = pool::global_average(
-            InstructionSet::best(),
+            InstructionSet::in_use(),
             channels,
             height * width,
             input.values(),
@@ -166,7 +166,7 @@ pub(in crate::ops) fn global_maximum(input: Tensor<4>) -> Tensor<2> {
     apply(GlobalMaximum, [input], |[input]| {
         let dims @ [batch, channels, height, width] = input.dims();
         let (maxima, indices) = pool::global_maximum(
-            InstructionSet::best(),
+            InstructionSet::in_use(),
             channels,
             height * width,
             input.values(),

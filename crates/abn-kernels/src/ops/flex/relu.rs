@@ -13,7 +13,8 @@ use crate::gate;
 
 pub(in crate::ops) fn relu(features: Tensor<4>) -> Tensor<4> {
     apply(Relu, [features], |[features]| {
-        let (output, ()) = features.rewritten(|values| gate::relu(InstructionSet::best(), values));
+        let (output, ()) =
+            features.rewritten(|values| gate::relu(InstructionSet::in_use(), values));
         (output.clone().into_tensor(), output)
     })
 }
@@ -35,7 +36,7 @@ impl Backward<Flex, 1> for Relu {
 /// The gradient before a ReLU from the one behind it.
 fn gated(gradient: FlexTensor, output: &ChannelsLast) -> FlexTensor {
     let (gradient, ()) = ChannelsLast::of(gradient)
-        .rewritten(|gradient| gate::gate(InstructionSet::best(), gradient, output.values()));
+        .rewritten(|gradient| gate::gate(InstructionSet::in_use(), gradient, output.values()));
     gradient.into_tensor()
 }
 
@@ -43,7 +44,7 @@ pub(in crate::ops) fn add(a: Tensor<4>, b: Tensor<4>, relu: bool) -> Tensor<4> {
     apply(Add, [a, b], |[a, b]| {
         assert_eq!(a.dims(), b.dims(), "a sum of the same shapes");
         let (sum, ()) =
-            a.rewritten(|values| gate::add(InstructionSet::best(), values, b.values(), relu));
+            a.rewritten(|values| gate::add(InstructionSet::in_use(), values, b.values(), relu));
         (sum.clone().into_tensor(), relu.then_some(sum))
     })
 }

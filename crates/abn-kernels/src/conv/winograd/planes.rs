@@ -1,0 +1,41 @@
+//! How transformed tiles lie in memory.
+
+use crate::buffer::Line;
+
+use super::VALUES;
+
+/// Sixteen planes, one for each value of a tile, of some tiles by some channels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Planes {
+    tiles: usize,
+    /// Distance of neighbouring tiles.
+    pub(super) row: usize,
+    /// Distance of neighbouring planes, an odd number of cache lines: the sixteen values of a
+    /// channel, which are written together, so fall into different sets of the cache.
+    pub(super) plane: usize,
+}
+
+impl Planes {
+    pub(super) fn of(tiles: usize, row: usize) -> Self {
+        let lines = (tiles * row).div_ceil(Line::LEN) | 1;
+        Self {
+            tiles,
+            row,
+            plane: lines * Line::LEN,
+        }
+    }
+
+    pub(super) fn len(self) -> usize {
+        VALUES * self.plane
+    }
+
+    /// Whether so many tiles of so many channels find room.
+    pub(super) fn hold(self, tiles: usize, channels: usize) -> bool {
+        tiles <= self.tiles && channels <= self.row
+    }
+
+    /// First channel of a tile.
+    pub(super) fn at(self, value: usize, tile: usize) -> usize {
+        value * self.plane + tile * self.row
+    }
+}
