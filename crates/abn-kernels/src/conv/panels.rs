@@ -51,8 +51,16 @@ impl Panels {
             .enumerate()
             .for_each(|(index, panel)| {
                 let first = index * width;
+                let count = width.min(channels - first);
+                if weights.output == 1 {
+                    for (values, &offset) in panel.chunks_exact_mut(width).zip(offsets) {
+                        let weights = &weights.values[offset + first..][..count];
+                        values[..count].copy_from_slice(weights);
+                    }
+                    return;
+                }
                 for (offsets, panel) in offsets.chunks(BLOCK).zip(panel.chunks_mut(BLOCK * width)) {
-                    for channel in first..channels.min(first + width) {
+                    for channel in first..first + count {
                         let weights = &weights.values[channel * weights.output..];
                         for (values, &offset) in panel.chunks_exact_mut(width).zip(offsets) {
                             values[channel - first] = weights[offset];

@@ -37,15 +37,32 @@ impl Tasks {
             let together = (INPUT / reads(rows).max(1)).max(POSITIONS.div_ceil(rows * width));
             step[0] = together.min(images / wanted).max(1);
         }
-        let mut tasks = Self { total, step };
-        // Too few tasks: give panels, then rows, to different threads.
-        while tasks.count() < wanted && tasks.step[2] > 1 {
-            tasks.step[2] = tasks.step[2].div_ceil(2);
+        Self { total, step }.for_all_threads()
+    }
+
+    /// The same where the weights are larger than the caches: every task has at least so many
+    /// positions for a weight that it reads.
+    pub(crate) fn of_wide(total: [usize; 3], width: usize, least: usize) -> Self {
+        let [images, rows, panels] = total;
+        let lines = least.div_ceil(width).min(rows);
+        let together = least.div_ceil(rows * width).min(images);
+        let step = if lines < rows {
+            [1, lines, panels]
+        } else {
+            [together, rows, panels]
+        };
+        Self { total, step }.for_all_threads()
+    }
+
+    /// Too few tasks: gives panels, then rows, to different threads.
+    fn for_all_threads(mut self) -> Self {
+        let wanted = PER_THREAD * rayon::current_num_threads();
+        for axis in [2, 1, 0] {
+            while self.count() < wanted && self.step[axis] > 1 {
+                self.step[axis] = self.step[axis].div_ceil(2);
+            }
         }
-        while tasks.count() < wanted && tasks.step[1] > 1 {
-            tasks.step[1] = tasks.step[1].div_ceil(2);
-        }
-        tasks
+        self
     }
 
     fn count(&self) -> usize {

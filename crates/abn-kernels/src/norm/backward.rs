@@ -9,14 +9,24 @@ use crate::sweep::{Block, Pass, RUN, Rows, Sums};
 pub struct Saved<'a> {
     /// What was normalised, `[positions, channels]`.
     pub input: &'a [f32],
-    /// What came out behind the ReLU, if there was one.
-    pub output: Option<&'a [f32]>,
+    /// The ReLU behind it, if there was one.
+    pub relu: Option<Relu<'a>>,
     /// The batch's mean, `[channels]`.
     pub mean: &'a [f32],
     /// `1 / sqrt(variance + epsilon)`, `[channels]`.
     pub inverse_std: &'a [f32],
     /// The scale, `[channels]`.
     pub gamma: &'a [f32],
+}
+
+/// How the backward pass knows what a ReLU let through.
+#[derive(Debug, Clone, Copy)]
+pub enum Relu<'a> {
+    /// By what came out of it.
+    Output(&'a [f32]),
+    /// By the normalisation alone, which is computed again: the shift of each channel, where nothing
+    /// was added before the ReLU. The scale is `gamma * inverse_std`.
+    Normalized(&'a [f32]),
 }
 
 /// Gradients of gamma and beta, `[channels]` each. Makes the input's gradient from the output's,
@@ -51,8 +61,12 @@ pub fn backward(
         "gradient of a normalisation"
     );
     assert!(
-        saved.output.is_none_or(|output| output.len() == len),
-        "output of a normalisation"
+        match saved.relu {
+            None => true,
+            Some(Relu::Output(output)) => output.len() == len,
+            Some(Relu::Normalized(shift)) => shift.len() == channels,
+        },
+        "output or shift of a normalisation"
     );
     assert!(
         residual.is_none_or(|residual| residual.len() == len),
@@ -65,10 +79,21 @@ pub fn backward(
     );
     assert_eq!(saved.gamma.len(), channels, "one value for each channel");
 
-    let gated = Gated {
-        gradient,
-        output: saved.output.map(Input::new),
+    let rows = Rows::of(channels);
+    let [factor, shift] = match saved.relu {
+        Some(Relu::Normalized(shift)) => {
+            let pairs = saved.gamma.iter().zip(saved.inverse_std);
+            let factor: Vec<f32> = pairs.map(|(gamma, std)| gamma * std).collect();
+            [rows.repeat(&factor), rows.repeat(shift)]
+        }
+        _ => [rows.repeat(saved.gamma), rows.repeat(saved.gamma)],
     };
+    let gate = match saved.relu {
+        None => Gate::Open,
+        Some(Relu::Output(output)) => Gate::Output(Input::new(output)),
+        Some(Relu::Normalized(_)) => Gate::Affine(&factor, &shift),
+    };
+    let gated = Gated { gradient, gate };
     let [beta, product] = reduce(set, channels, saved, gated, residual);
     let gamma: Vec<f64> = product
         .iter()
@@ -78,7 +103,7 @@ pub fn backward(
     // The first pass has written the gated gradient, if anybody wants it.
     let gated = residual.map_or(gated, |residual| Gated {
         gradient: residual.into(),
-        output: None,
+        gate: Gate::Open,
     });
     propagate(set, channels, saved, gated, [&gamma, &beta], target);
     (
@@ -91,29 +116,79 @@ pub fn backward(
 #[derive(Clone, Copy)]
 struct Gated<'a> {
     gradient: Input<'a>,
-    output: Option<Input<'a>>,
+    gate: Gate<'a>,
+}
+
+/// What lets a gradient through.
+#[derive(Clone, Copy)]
+enum Gate<'a> {
+    Open,
+    /// Where the output is positive.
+    Output(Input<'a>),
+    /// Where the centred input times these plus those is, rounded as the forward pass does.
+    Affine(&'a [f32], &'a [f32]),
 }
 
 impl Gated<'_> {
-    fn check(&self, end: usize) {
-        assert!(end <= self.gradient.len() && self.output.is_none_or(|output| end <= output.len()));
+    fn check(&self, end: usize, width: usize) {
+        assert!(end <= self.gradient.len());
+        match self.gate {
+            Gate::Open => (),
+            Gate::Output(output) => assert!(end <= output.len()),
+            Gate::Affine(factor, shift) => assert!(width <= factor.len().min(shift.len())),
+        }
     }
 
     /// # Safety
     /// The instructions of `S`; the block is checked.
     #[inline(always)]
-    unsafe fn read<S: Simd, const V: usize>(&self, block: Block, row: usize) -> [S::Vector; V] {
+    unsafe fn read<S: Simd, const V: usize>(
+        &self,
+        block: Block,
+        row: usize,
+        centred: [S::Vector; V],
+    ) -> [S::Vector; V] {
         // SAFETY: the contract.
         unsafe {
             let mut gradient = block.read::<S, V>(self.gradient, row);
-            if let Some(output) = self.output {
-                let output = block.read::<S, V>(output, row);
-                for v in 0..V {
-                    gradient[v] = S::keep_where_positive(gradient[v], output[v]);
+            let output = match self.gate {
+                Gate::Open => return gradient,
+                Gate::Output(output) => block.read::<S, V>(output, row),
+                Gate::Affine(factor, shift) => {
+                    let factor = block.constants::<S, V>(factor);
+                    let mut output = block.constants::<S, V>(shift);
+                    for v in 0..V {
+                        output[v] = S::mul_add(centred[v], factor[v], output[v]);
+                    }
+                    output
                 }
+            };
+            for v in 0..V {
+                gradient[v] = S::keep_where_positive(gradient[v], output[v]);
             }
             gradient
         }
+    }
+}
+
+/// The input minus its mean.
+///
+/// # Safety
+/// The instructions of `S`; the block is checked.
+#[inline(always)]
+unsafe fn centred<S: Simd, const V: usize>(
+    block: Block,
+    row: usize,
+    input: Input,
+    mean: [S::Vector; V],
+) -> [S::Vector; V] {
+    // SAFETY: the contract.
+    unsafe {
+        let mut input = block.read::<S, V>(input, row);
+        for v in 0..V {
+            input[v] = S::sub(input[v], mean[v]);
+        }
+        input
     }
 }
 
@@ -163,7 +238,7 @@ impl Pass for Reduce<'_> {
     const ROWS: usize = RUN;
 
     fn check(&self, end: usize, width: usize) {
-        self.gated.check(end);
+        self.gated.check(end, width);
         assert!(end <= self.input.len() && self.target.is_none_or(|target| end <= target.len()));
         assert!(width <= self.mean.len().min(self.sums.width()));
     }
@@ -175,14 +250,14 @@ impl Pass for Reduce<'_> {
             let mean = block.constants::<S, V>(self.mean);
             let (mut sums, mut products) = ([S::splat(0.0); V], [S::splat(0.0); V]);
             for row in 0..block.rows {
-                let gradient = self.gated.read::<S, V>(block, row);
-                let input = block.read::<S, V>(self.input, row);
+                let centred = centred::<S, V>(block, row, self.input, mean);
+                let gradient = self.gated.read::<S, V>(block, row, centred);
                 if let Some(target) = self.target {
                     block.write::<S, V>(target, row, gradient);
                 }
                 for v in 0..V {
                     sums[v] = S::add(sums[v], gradient[v]);
-                    products[v] = S::mul_add(gradient[v], S::sub(input[v], mean[v]), products[v]);
+                    products[v] = S::mul_add(gradient[v], centred[v], products[v]);
                 }
             }
             self.sums.add::<S, V>(0, block, sums);
@@ -237,7 +312,7 @@ impl Pass for Propagate<'_> {
     const ROWS: usize = 1;
 
     fn check(&self, end: usize, width: usize) {
-        self.gated.check(end);
+        self.gated.check(end, width);
         assert!(end <= self.input.len().min(self.target.len()));
         assert!(
             width
@@ -259,11 +334,11 @@ impl Pass for Propagate<'_> {
             let slope = block.constants::<S, V>(self.slope);
             let offset = block.constants::<S, V>(self.offset);
             for row in 0..block.rows {
-                let gradient = self.gated.read::<S, V>(block, row);
-                let input = block.read::<S, V>(self.input, row);
+                let centred = centred::<S, V>(block, row, self.input, mean);
+                let gradient = self.gated.read::<S, V>(block, row, centred);
                 let mut values = gradient;
                 for v in 0..V {
-                    let drop = S::mul_add(S::sub(input[v], mean[v]), slope[v], offset[v]);
+                    let drop = S::mul_add(centred[v], slope[v], offset[v]);
                     values[v] = S::sub(S::mul(gradient[v], factor[v]), drop);
                 }
                 block.write::<S, V>(self.target, row, values);

@@ -12,6 +12,6 @@ mod backward;
 mod normalize;
 mod statistics;
 
-pub use backward::{Saved, backward};
+pub use backward::{Relu, Saved, backward};
 pub use normalize::{Affine, normalize};
 pub use statistics::{Statistics, statistics};

@@ -1,4 +1,4 @@
-use abn_kernels::norm::{Affine, Saved, backward, normalize, statistics};
+use abn_kernels::norm::{Affine, Relu, Saved, backward, normalize, statistics};
 use abn_kernels::{Buffers, InstructionSet};
 
 use crate::{EPSILON, assert_near, double, everywhere, random, shapes};
@@ -281,7 +281,7 @@ fn gradients_are_those_of_the_reference() {
             let expected = reference.gradients(&double(&gradient), relu);
             let saved = Saved {
                 input: &input,
-                output: relu.then_some(&output),
+                relu: relu.then_some(Relu::Output(&output)),
                 mean: &mean,
                 inverse_std: &std,
                 gamma: &gamma,
@@ -337,5 +337,52 @@ fn gradients_are_those_of_the_reference() {
                 },
             );
         }
+    }
+}
+
+/// The backward pass that computes the normalisation again has the bits of the one that reads its
+/// output.
+#[test]
+fn a_relu_is_known_by_its_output_or_by_the_normalisation() {
+    for (channels, positions, context) in shapes() {
+        let len = positions * channels;
+        let [input, gradient] = [30, 31].map(|seed| random(seed, len));
+        let [gamma, beta, mean, std] = [32, 33, 34, 35].map(|seed| random(seed, channels));
+        let factor: Vec<f32> = gamma
+            .iter()
+            .zip(&std)
+            .map(|(gamma, std)| gamma * std)
+            .collect();
+        everywhere(
+            |set| {
+                let affine = Affine {
+                    mean: &mean,
+                    factor: &factor,
+                    shift: &beta,
+                    residual: None,
+                    relu: true,
+                };
+                let mut output = vec![f32::NAN; len];
+                normalize(set, channels, &input, affine, &mut output);
+                let of = |relu: Relu| {
+                    let saved = Saved {
+                        input: &input,
+                        relu: Some(relu),
+                        mean: &mean,
+                        inverse_std: &std,
+                        gamma: &gamma,
+                    };
+                    let mut of_input = gradient.clone();
+                    let values = Buffers::InPlace(&mut of_input);
+                    let sums = backward(set, channels, saved, values, None);
+                    (of_input, sums)
+                };
+                let (of_input, sums) = of(Relu::Output(&output));
+                let again = of(Relu::Normalized(&beta));
+                assert_eq!((&of_input, &sums), (&again.0, &again.1), "{context}");
+                vec![of_input, sums.0, sums.1]
+            },
+            |_| (),
+        );
     }
 }

@@ -30,11 +30,17 @@ pub(crate) struct Winograd {
     pub(crate) channels_out: usize,
 }
 
-/// Tiles that are multiplied together: as many as keep the transformed inputs in the second-level
-/// cache.
+/// Tiles that are multiplied together: enough to be worth reading the kernels of all channels once
+/// more, yet few where the kernels stay in the second-level cache.
 fn together(tile: usize, channels: usize) -> usize {
-    tile * (1024 / (channels * tile)).clamp(2, 4)
+    (channels / 4).clamp(4 * tile, 160).next_multiple_of(tile)
 }
+
+/// Values of all transformed kernels from which they are larger than the second-level cache.
+const WIDE: usize = 1 << 20;
+
+/// Input channels after which sums are stored: the kernels of a panel stay in the first-level cache.
+const DEPTH: usize = 256;
 
 /// Convolves `input` with kernels of 3x3, turned by half a turn where `turned`, into `output`.
 pub(crate) fn pass(
@@ -47,31 +53,38 @@ pub(crate) fn pass(
     output: Output,
 ) {
     let width = set.panel(shape.channels_out);
-    let panel_len = VALUES * shape.channels_in * width;
+    let panel_len = shape.channels_in * width;
     let panels = shape.channels_out.div_ceil(width);
-    let mut lines = Line::zeroed(panels * panel_len);
-    Line::values_mut(&mut lines)[..panels * panel_len]
-        .par_chunks_exact_mut(panel_len)
-        .enumerate()
-        .for_each(|(index, panel)| {
-            let channels = index * width..shape.channels_out.min((index + 1) * width);
-            set.run(Kernels {
-                weights,
-                turned,
-                channels,
-                channels_in: shape.channels_in,
-                width,
-                panel,
-            });
+    let kernels_len = VALUES * panels * panel_len;
+    let mut lines = Line::zeroed(kernels_len);
+    let kernels = Output::new(&mut Line::values_mut(&mut lines)[..kernels_len]);
+    (0..panels).into_par_iter().for_each(|panel| {
+        set.run(Kernels {
+            weights,
+            turned,
+            channels: panel * width..shape.channels_out.min((panel + 1) * width),
+            channels_in: shape.channels_in,
+            width,
+            first: panel * panel_len,
+            plane: panels * panel_len,
+            kernels,
         });
-    let kernels = &Line::values(&lines)[..panels * panel_len];
+    });
+    let kernels = &Line::values(&lines)[..kernels_len];
     let tiles = shape.writes.map(|outputs| outputs.div_ceil(STEP));
     let frame_width = STEP * tiles[1] + 2;
     let rows = |tile_rows: usize| STEP * tile_rows + 2;
-    let tasks = Tasks::of([shape.batch, tiles[0], panels], tiles[1], |tile_rows| {
-        rows(tile_rows) * frame_width * shape.channels_in
-    });
-    tasks.run(|images, tile_rows, panels| {
+    let total = [shape.batch, tiles[0], panels];
+    let padded_in = spread(shape.channels_in.next_multiple_of(set.lanes()));
+    let together = together(set.tile(), shape.channels_in);
+    let tasks = if kernels_len > WIDE {
+        Tasks::of_wide(total, tiles[1], together)
+    } else {
+        Tasks::of(total, tiles[1], |tile_rows| {
+            rows(tile_rows) * frame_width * shape.channels_in
+        })
+    };
+    tasks.run(|images, tile_rows, computed| {
         let top = shape.first_read[0] + (STEP * tile_rows.start) as isize;
         let left = shape.first_read[1];
         let frame = Frame {
@@ -80,13 +93,15 @@ pub(crate) fn pass(
             columns: left..left + frame_width as isize,
             channels: 0..shape.channels_in,
         };
-        let padded_in = spread(shape.channels_in.next_multiple_of(set.lanes()));
-        let together = together(set.tile(), padded_in);
-        let of_inputs = Planes::of(together, padded_in);
-        let of_products = Planes::of(together, width);
-        let frame_len = frame.len(shape.channels_in);
-        let aligned = frame_len.next_multiple_of(Line::LEN);
-        with_scratch(of_inputs.len() + of_products.len() + aligned, |scratch| {
+        // Blocks of about the same size.
+        let count = images.len() * tile_rows.len() * tiles[1];
+        let block = count
+            .div_ceil(count.div_ceil(together))
+            .next_multiple_of(set.tile());
+        let of_inputs = Planes::of(block, padded_in);
+        let of_products = Planes::of(block, computed.len() * width);
+        let frame_len = frame.len(shape.channels_in).next_multiple_of(Line::LEN);
+        with_scratch(of_inputs.len() + of_products.len() + frame_len, |scratch| {
             let (transformed, scratch) = scratch.split_at_mut(of_inputs.len());
             let (products, scratch) = scratch.split_at_mut(of_products.len());
             let view = frame.view(
@@ -96,7 +111,7 @@ pub(crate) fn pass(
                 shape.channels_in,
                 scratch,
             );
-            let mut places = Vec::with_capacity(images.len() * tile_rows.len() * tiles[1]);
+            let mut places = Vec::with_capacity(count);
             for (index, image) in images.enumerate() {
                 for (line, row) in tile_rows.clone().enumerate() {
                     let from = index * view.image + STEP * line * view.row;
@@ -108,7 +123,7 @@ pub(crate) fn pass(
                     }));
                 }
             }
-            for tiles in places.chunks(together) {
+            for tiles in places.chunks(block) {
                 set.run(Block {
                     shape,
                     tiles,
@@ -116,7 +131,7 @@ pub(crate) fn pass(
                     transformed,
                     of_inputs,
                     kernels,
-                    panels: panels.clone(),
+                    panels: computed.clone(),
                     width,
                     products,
                     of_products,
@@ -128,14 +143,20 @@ pub(crate) fn pass(
     });
 }
 
-/// The transformed kernels of one panel: `[value, input channel, output channel]`.
+/// The transformed kernels of one panel, `[input channel, output channel]` in each of sixteen
+/// planes.
 struct Kernels<'a> {
     weights: Weights<'a>,
     turned: bool,
     channels: Range<usize>,
     channels_in: usize,
     width: usize,
-    panel: &'a mut [f32],
+    /// Where the panel starts in the first plane.
+    first: usize,
+    /// Distance of the planes.
+    plane: usize,
+    /// Nobody else uses the values of this panel meanwhile.
+    kernels: Output<'a>,
 }
 
 /// Room for the widest panel.
@@ -152,10 +173,12 @@ impl Kernel for Kernels<'_> {
             channels,
             channels_in,
             width,
-            panel,
+            first,
+            plane,
+            kernels,
         } = self;
         assert!(width <= WIDEST && width % S::LANES == 0);
-        assert_eq!(panel.len(), VALUES * channels_in * width);
+        assert!(first + channels_in * width <= plane && VALUES * plane <= kernels.len());
         let mut values = [[0.0_f32; WIDEST]; 9];
         for from in 0..channels_in {
             for (offset, channel) in channels.clone().enumerate() {
@@ -166,7 +189,7 @@ impl Kernel for Kernels<'_> {
                 }
             }
             for at in (0..width).step_by(S::LANES) {
-                // SAFETY: `at + LANES <= width`, which the row of values and the panel hold.
+                // SAFETY: `at + LANES <= width`, which the row of values and the planes hold.
                 unsafe {
                     let mut kernel = [[S::splat(0.0); 3]; 3];
                     for (value, values) in values.iter().enumerate() {
@@ -174,8 +197,8 @@ impl Kernel for Kernels<'_> {
                     }
                     let kernel = of_kernel::<S>(kernel);
                     for value in 0..VALUES {
-                        let to = (value * channels_in + from) * width + at;
-                        S::store(panel.as_mut_ptr().add(to), kernel[value / 4][value % 4]);
+                        let to = value * plane + first + from * width + at;
+                        S::store(kernels.pointer().add(to), kernel[value / 4][value % 4]);
                     }
                 }
             }
@@ -202,10 +225,11 @@ struct Block<'a> {
     /// `[value, tile, input channel]`.
     transformed: &'a mut [f32],
     of_inputs: Planes,
+    /// `[value, panel, input channel, output channel of the panel]`.
     kernels: &'a [f32],
     panels: Range<usize>,
     width: usize,
-    /// `[value, tile, output channel of the panel]`.
+    /// `[value, tile, output channel of the panels]`.
     products: &'a mut [f32],
     of_products: Planes,
     finish: Finish<'a>,
@@ -219,7 +243,8 @@ impl Kernel for Block<'_> {
     fn run<S: Simd>(self) {
         let mut block = self;
         let shape = block.shape;
-        assert!(block.of_products.hold(block.tiles.len(), block.width));
+        let channels = block.panels.len() * block.width;
+        assert!(block.of_products.hold(block.tiles.len(), channels));
         assert_eq!(block.transformed.len(), block.of_inputs.len());
         assert_eq!(block.products.len(), block.of_products.len());
         assert_eq!(
@@ -235,13 +260,10 @@ impl Kernel for Block<'_> {
                 block.of_inputs,
                 block.transformed,
             );
-            for panel in block.panels.clone() {
-                let channels = block.width.min(shape.channels_out - panel * block.width);
-                if channels > S::LANES {
-                    block.panel::<S, 2>(panel, channels);
-                } else {
-                    block.panel::<S, 1>(panel, channels);
-                }
+            if block.width > S::LANES {
+                block.channels::<S, 2>();
+            } else {
+                block.channels::<S, 1>();
             }
         }
     }
@@ -251,46 +273,64 @@ impl Block<'_> {
     /// # Safety
     /// The instructions of `S`; the tiles are transformed.
     #[inline(always)]
-    unsafe fn panel<S: Simd, const V: usize>(&mut self, panel: usize, channels: usize) {
+    unsafe fn channels<S: Simd, const V: usize>(&mut self) {
         // SAFETY: passed on.
         unsafe {
             match S::TILE {
-                14 => self.products::<S, V, 14>(panel),
-                6 => self.products::<S, V, 6>(panel),
-                _ => self.products::<S, V, 2>(panel),
+                14 => self.products::<S, V, 14>(),
+                6 => self.products::<S, V, 6>(),
+                _ => self.products::<S, V, 2>(),
             }
-            self.outputs::<S, V>(panel, channels);
+            for index in 0..self.panels.len() {
+                self.outputs::<S, V>(index);
+            }
         }
     }
 
     /// The sixteen matrix products.
     ///
     /// # Safety
-    /// The instructions of `S`.
+    /// The instructions of `S`; the tiles are transformed.
     #[inline(always)]
-    unsafe fn products<S: Simd, const V: usize, const P: usize>(&mut self, panel: usize) {
-        let channels = self.shape.channels_in;
-        let len = VALUES * channels * self.width;
-        let kernels = &self.kernels[panel * len..][..len];
+    unsafe fn products<S: Simd, const V: usize, const P: usize>(&mut self) {
+        let (channels, width) = (self.shape.channels_in, V * S::LANES);
+        let panels = self.shape.channels_out.div_ceil(width);
         for value in 0..VALUES {
-            let inputs = &self.transformed[self.of_inputs.at(value, 0)..];
-            let products = &mut self.products[self.of_products.at(value, 0)..];
-            for first in (0..self.tiles.len()).step_by(P) {
-                let count = P.min(self.tiles.len() - first);
-                // SAFETY: tiles that find room are within the buffers, whose lengths `run` has
-                // checked.
-                unsafe {
-                    let mut from = [inputs.as_ptr(); P];
-                    for (p, from) in from.iter_mut().enumerate() {
-                        *from = from.add((first + p.min(count - 1)) * self.of_inputs.row);
-                    }
-                    let mut sums = [[S::splat(0.0); V]; P];
-                    let kernel = kernels.as_ptr().add(value * channels * self.width);
-                    accumulate::<S, V, P>(&mut sums, &from, 0, kernel, self.width, channels);
-                    for (p, sums) in sums.iter().enumerate().take(count) {
-                        for (v, &sum) in sums.iter().enumerate() {
-                            let to = (first + p) * self.width + v * S::LANES;
-                            S::store(products.as_mut_ptr().add(to), sum);
+            for (index, panel) in self.panels.clone().enumerate() {
+                let kernels = &self.kernels[(value * panels + panel) * channels * width..];
+                let kernels = &kernels[..channels * width];
+                for depth in (0..channels).step_by(DEPTH) {
+                    let count = DEPTH.min(channels - depth);
+                    for first in (0..self.tiles.len()).step_by(P) {
+                        let rows = P.min(self.tiles.len() - first);
+                        // SAFETY: tiles that find room are within the buffers, whose lengths `run`
+                        // has checked, and so are the channels of the panels.
+                        unsafe {
+                            let inputs = self.transformed.as_ptr();
+                            let mut from = [inputs; P];
+                            for (p, from) in from.iter_mut().enumerate() {
+                                let tile = first + p.min(rows - 1);
+                                *from = from.add(self.of_inputs.at(value, tile));
+                            }
+                            let products = self.products.as_mut_ptr().add(index * width);
+                            let at = |p: usize, v: usize| {
+                                self.of_products.at(value, first + p) + v * S::LANES
+                            };
+                            let mut sums = [[S::splat(0.0); V]; P];
+                            if depth > 0 {
+                                for (p, sums) in sums.iter_mut().enumerate().take(rows) {
+                                    for (v, sum) in sums.iter_mut().enumerate() {
+                                        *sum = S::load(products.add(at(p, v)));
+                                    }
+                                }
+                            }
+                            let kernel = kernels.as_ptr().add(depth * width);
+                            accumulate::<S, V, P>(&mut sums, &from, depth, kernel, width, count);
+                            for (p, sums) in sums.iter().enumerate().take(rows) {
+                                for (v, &sum) in sums.iter().enumerate() {
+                                    S::store(products.add(at(p, v)), sum);
+                                }
+                            }
                         }
                     }
                 }
@@ -298,15 +338,29 @@ impl Block<'_> {
         }
     }
 
-    /// Transforms the products back, finishes and writes the outputs.
+    /// Transforms the products of a panel back, finishes and writes the outputs.
     ///
     /// # Safety
-    /// The instructions of `S`.
+    /// The instructions of `S`; the products are there.
     #[inline(always)]
-    unsafe fn outputs<S: Simd, const V: usize>(&mut self, panel: usize, channels: usize) {
+    unsafe fn outputs<S: Simd, const V: usize>(&self, index: usize) {
+        let panel = self.panels.start + index;
+        let channels = self.width.min(self.shape.channels_out - panel * self.width);
+        if V == 2 && channels <= S::LANES {
+            // SAFETY: passed on: the second vector has no channels.
+            return unsafe { self.vectors::<S, 1>(index, channels) };
+        }
+        // SAFETY: passed on.
+        unsafe { self.vectors::<S, V>(index, channels) }
+    }
+
+    /// # Safety
+    /// As for `outputs`.
+    #[inline(always)]
+    unsafe fn vectors<S: Simd, const V: usize>(&self, panel: usize, channels: usize) {
+        let first = (self.panels.start + panel) * self.width;
         let [height, width] = self.shape.writes;
         let tail = channels - (V - 1) * S::LANES;
-        let first = panel * self.width;
         let factor = self
             .finish
             .factor
@@ -327,17 +381,15 @@ impl Block<'_> {
             },
         ) in self.tiles.iter().enumerate()
         {
-            assert!(
-                image < self.shape.batch
-                    && panel * self.width + channels <= self.shape.channels_out
-            );
+            assert!(image < self.shape.batch && first + channels <= self.shape.channels_out);
             for v in 0..V {
                 // SAFETY: products are within their buffer; rows and columns are bounded by the
                 // output.
                 unsafe {
                     let mut products = [[S::splat(0.0); 4]; 4];
                     for value in 0..VALUES {
-                        let at = self.of_products.at(value, index) + v * S::LANES;
+                        let at =
+                            self.of_products.at(value, index) + panel * self.width + v * S::LANES;
                         products[value / 4][value % 4] = S::load(self.products.as_ptr().add(at));
                     }
                     let sums = to_output::<S>(products);

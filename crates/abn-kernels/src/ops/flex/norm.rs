@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 
 use super::{ChannelsLast, inner, track, tracked, vector, vector_of};
 use crate::InstructionSet;
-use crate::norm::{Affine, Saved, Statistics, backward, normalize, statistics};
+use crate::norm::{self, Affine, Saved, Statistics, backward, normalize, statistics};
 use crate::ops::{After, Normalized, RunningNorm};
 
 pub(in crate::ops) fn batch_norm_train(
@@ -57,7 +57,10 @@ pub(in crate::ops) fn batch_norm_train(
     );
     let statistics = [mean.clone(), variance].map(|values| constant(vector(values)));
     let state = State {
-        output: after.relu.then(|| output.clone()),
+        relu: after.relu.then(|| match residual {
+            Some(_) => Relu::Output(output.clone()),
+            None => Relu::Normalized(beta),
+        }),
         input,
         mean,
         inverse_std,
@@ -95,11 +98,18 @@ fn inverse_root(variance: f32, epsilon: f64) -> f32 {
 #[derive(Debug, Clone)]
 struct State {
     input: ChannelsLast,
-    /// Behind the ReLU, if there is one.
-    output: Option<ChannelsLast>,
+    /// The ReLU behind it, if there is one.
+    relu: Option<Relu>,
     mean: Vec<f32>,
     inverse_std: Vec<f32>,
     gamma: Vec<f32>,
+}
+
+/// By what the gate of the ReLU is known: see [`norm::Relu`].
+#[derive(Debug, Clone)]
+enum Relu {
+    Output(ChannelsLast),
+    Normalized(Vec<f32>),
 }
 
 /// Parents: input, gamma, beta, then the residual if there is one.
@@ -113,7 +123,7 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
         let gradient = ChannelsLast::of(gradients.consume::<Flex>(&ops.node));
         let State {
             input,
-            output,
+            relu,
             mean,
             inverse_std,
             gamma,
@@ -121,7 +131,10 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
         let (dims, set) = (input.dims(), InstructionSet::in_use());
         let saved = Saved {
             input: input.values(),
-            output: output.as_ref().map(ChannelsLast::values),
+            relu: relu.as_ref().map(|relu| match relu {
+                Relu::Output(output) => norm::Relu::Output(output.values()),
+                Relu::Normalized(shift) => norm::Relu::Normalized(shift),
+            }),
             mean,
             inverse_std,
             gamma,
@@ -133,7 +146,7 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
         let (of_input, (of_gamma, of_beta)) = match residual {
             None => run(gradient, None),
             // Without a ReLU the residual's gradient is that of the output.
-            Some(node) if output.is_none() => {
+            Some(node) if relu.is_none() => {
                 gradients.register::<Flex>(node.id, gradient.clone().into_tensor());
                 run(gradient, None)
             }
