@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 
+use abn_kernels::ops::Descent;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::serde::{Deserialize, Serialize};
@@ -118,16 +119,15 @@ impl Sgd {
         weight: Tensor<1>,
         gradient: Tensor<1>,
     ) -> Tensor<1> {
-        let gradient = match self.config.weight_decay {
-            0.0 => gradient,
-            decay => gradient + weight.clone().mul_scalar(decay),
+        let descent = Descent {
+            rate,
+            momentum: self.config.momentum,
+            weight_decay: self.config.weight_decay,
         };
-        let velocity = match self.velocities.remove(&name) {
-            Some(velocity) => velocity.mul_scalar(self.config.momentum) + gradient,
-            None => gradient,
-        };
-        self.velocities.insert(name, velocity.clone());
-        weight - velocity.mul_scalar(rate)
+        let before = self.velocities.remove(&name);
+        let (weight, velocity) = descent.step(weight, gradient, before);
+        self.velocities.insert(name, velocity);
+        weight
     }
 }
 

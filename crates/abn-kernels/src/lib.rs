@@ -30,6 +30,7 @@
 pub mod activation;
 mod buffer;
 pub mod conv;
+pub mod descent;
 pub mod gate;
 pub mod layout;
 pub mod linear;

@@ -7,6 +7,7 @@
 
 mod activation;
 mod conv;
+mod descent;
 #[cfg(feature = "flex")]
 mod flex;
 mod gate;
@@ -17,6 +18,7 @@ mod relu;
 
 pub use activation::{cross_entropy, log1p, sigmoid, softmax};
 pub use conv::conv2d;
+pub use descent::Descent;
 pub use gate::{Mechanism, attend, excite};
 pub use linear::linear;
 pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, conv2d_norm};

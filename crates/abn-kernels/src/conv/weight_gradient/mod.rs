@@ -220,6 +220,9 @@ struct Join<'a> {
 }
 
 impl Join<'_> {
+    /// Places that are joined at a time.
+    const PLACES: usize = 16;
+
     fn run(&self, gradient: Output) {
         assert_eq!(gradient.len(), self.geometry.weight_len());
         let panels = self.geometry.groups * self.shape.panels;
@@ -235,17 +238,24 @@ impl Join<'_> {
         let first = group * shape.of_group() + panel * shape.places * shape.width;
         let of_portion = geometry.groups * shape.of_group();
         let channels = panel * shape.width..((panel + 1) * shape.width).min(geometry.group_out());
-        for place in 0..shape.places {
-            let (value, from) = (place / geometry.group_in(), place % geometry.group_in());
-            let first = first + place * shape.width;
+        // Some places at a time: what is read and what is written stays in the first-level cache.
+        for start in (0..shape.places).step_by(Self::PLACES) {
+            let count = Self::PLACES.min(shape.places - start);
+            let mut offsets = [0; Self::PLACES];
+            for (place, offset) in (start..start + count).zip(&mut offsets) {
+                let (value, from) = (place / geometry.group_in(), place % geometry.group_in());
+                *offset = from * self.order.input + value;
+            }
             for (index, channel) in channels.clone().enumerate() {
-                let parts =
-                    (0..self.portions).map(|part| self.sums[part * of_portion + first + index]);
                 let channel = group * geometry.group_out() + channel;
-                let at = channel * self.order.output + from * self.order.input + value;
-                assert!(at < gradient.len());
-                // SAFETY: inside, and no other channel, input channel and value has this index.
-                unsafe { gradient.pointer().add(at).write(parts.sum()) };
+                for (place, offset) in offsets.iter().enumerate().take(count) {
+                    let sum = first + (start + place) * shape.width + index;
+                    let parts = (0..self.portions).map(|part| self.sums[part * of_portion + sum]);
+                    let at = channel * self.order.output + offset;
+                    assert!(at < gradient.len());
+                    // SAFETY: inside, and no other channel, input channel and value has this index.
+                    unsafe { gradient.pointer().add(at).write(parts.sum()) };
+                }
             }
         }
     }

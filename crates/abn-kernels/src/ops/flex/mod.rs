@@ -3,6 +3,7 @@
 pub(super) mod activation;
 mod channels_last;
 pub(super) mod conv;
+pub(super) mod descent;
 pub(super) mod gate;
 pub(super) mod linear;
 pub(super) mod norm;
