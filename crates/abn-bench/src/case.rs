@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use abn_core::cost::Cost;
 use abn_core::explain::Method;
 use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 use anyhow::{Result, anyhow};
@@ -152,8 +153,16 @@ impl Case {
             Mode::Train => 3,
             _ => 1,
         };
-        let cost = self.config()?.cost([self.size; 2], &Device::flex());
-        Ok((2 * passes * cost.multiply_adds) as f64)
+        Ok((2 * passes * self.cost()?.multiply_adds) as f64)
+    }
+
+    /// Trainable parameters.
+    pub(crate) fn parameters(&self) -> Result<usize> {
+        Ok(self.cost()?.parameters)
+    }
+
+    fn cost(&self) -> Result<Cost> {
+        Ok(self.config()?.cost([self.size; 2], &Device::flex()))
     }
 
     /// The options that make this case of a worker.

@@ -7,7 +7,7 @@
 //! | `warm SECONDS` | finds out how many steps take that long | `null` |
 //! | `go` | that many steps | [`Repetition`] |
 //! | `memory` | | peak resident memory in bytes, or `null` |
-//! | `check FILE` | leaves weights and images in the file, then [`Predictions`] to them | [`Predictions`] |
+//! | `check FILE` | leaves weights and images in the file | [`Predictions`] for them |
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use std::time::Instant;
 use abn_core::explain::{Layer, explain};
 use abn_core::pytorch::to_pytorch;
 use abn_core::sgd::{Sgd, SgdConfig};
-use abn_core::state::state_of;
+use abn_core::state::{state_of, with_state};
 use abn_core::{Classifier, ClassifierConfig, Output, loss};
 use abn_run::weights::to_safetensors;
 use anyhow::{Context, Result, bail};
@@ -45,14 +45,10 @@ const SGD: SgdConfig = SgdConfig {
 pub(crate) fn run(case: &Case) -> Result<()> {
     let empty = machine::peak_memory();
     let mut workload = Workload::new(case)?;
-    let parameters = case
-        .config()?
-        .cost([case.size; 2], &Device::flex())
-        .parameters;
     answer(&Ready {
         engine: machine::version(),
         empty,
-        parameters,
+        parameters: Some(case.parameters()?),
     })?;
     let mut steps = 1;
     each_line(|request, argument| match request {
@@ -170,18 +166,26 @@ impl Workload {
         }
     }
 
-    /// Leaves the weights, under PyTorch's names, and the images in a file; then looks at the
-    /// images and trains.
+    /// Leaves the weights, under PyTorch's names, and the images in a file; then trains, if that is
+    /// its work, and looks at the images.
     fn check(&mut self, file: &Path) -> Result<Predictions> {
-        let mut tensors = to_pytorch(&self.config, &state_of(&self.model));
+        let device = self.images.device();
+        let state = state_of(&self.model);
+        let mut tensors = to_pytorch(&self.config, &state);
         tensors.insert("images".to_owned(), self.images.clone().into_data());
         std::fs::write(file, to_safetensors(&tensors)?)?;
-        let Output { logits, attention } = self.model.valid().forward(self.images.clone().inner());
+        self.model = with_state(self.config.init(&device), state)?;
+        let (losses, Output { logits, attention }) = match self.mode {
+            Mode::Train => (
+                (0..STEPS).map(|_| self.train()).collect(),
+                self.model.valid().forward(self.images.clone().inner()),
+            ),
+            _ => (vec![], self.model.forward(self.images.clone())),
+        };
         let (attention, map) = match attention {
             Some(attention) => (values(attention.logits), values(attention.map)),
             None => (vec![], vec![]),
         };
-        let losses = (0..STEPS).map(|_| self.train()).collect();
         Ok(Predictions {
             logits: values(logits),
             attention,
