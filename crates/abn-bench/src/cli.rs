@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use abn_kernels::InstructionSet;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::case::Case;
 use crate::report::Format;
-use crate::{data, machine};
+use crate::{data, instructions, machine};
 
 /// Measures how many images a second the networks learn from and answer, and how many are read,
 /// alone or beside PyTorch, ONNX Runtime and OpenVINO.
@@ -20,6 +21,7 @@ use crate::{data, machine};
         cargo xtask bench train --peer                           every network, by turns with PyTorch's\n  \
         cargo xtask bench infer --peer                           and with ONNX Runtime and OpenVINO\n  \
         cargo xtask bench infer --peer --python env/bin/python   with what is installed there\n  \
+        cargo xtask bench infer --peer --instructions avx2       as on a machine without AVX-512\n  \
         cargo xtask bench growth --markdown                      by batch, threads and size of the images\n  \
         cargo xtask bench data --peer                            images read, by turns with torchvision and DALI\n\n\
         The table goes to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 \
@@ -68,6 +70,10 @@ pub(crate) struct Options {
     /// several, any
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
+    /// Instructions of our kernels, avx512, avx2 or portable, instead of the machine's best; the
+    /// others use their best
+    #[arg(long, value_name = "SET", value_parser = instructions::parse)]
+    pub(crate) instructions: Option<InstructionSet>,
     /// Threads of each; all that the machine has if left out
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<usize>,

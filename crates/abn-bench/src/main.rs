@@ -14,6 +14,7 @@ mod cli;
 mod data;
 mod growth;
 mod handover;
+mod instructions;
 mod machine;
 mod measure;
 mod peak;

@@ -20,7 +20,9 @@ const BUSY: f64 = 0.05;
 /// There is no Python for the others, or the machine's peak cannot be measured.
 pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> {
     let bench = Bench {
-        ours: Engine::Ours,
+        ours: Engine::Ours {
+            instructions: options.instructions,
+        },
         rivals: rivals(options)?,
         options,
     };
@@ -139,6 +141,7 @@ impl Bench<'_> {
             if !libraries.iter().any(|known| known.name == ready.engine) {
                 libraries.push(Library {
                     name: ready.engine.clone(),
+                    instructions: ready.instructions.clone(),
                     memory: ready.empty,
                 });
             }

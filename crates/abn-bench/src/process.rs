@@ -5,20 +5,23 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use abn_kernels::InstructionSet;
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
 use crate::handover::Handover;
-use crate::python;
 use crate::rival::Rival;
+use crate::{instructions, python};
 
 /// Who does the work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// This program.
-    Ours,
+    /// This program, by those instructions instead of the machine's best.
+    Ours {
+        instructions: Option<InstructionSet>,
+    },
     /// Another in that Python.
     Rival { rival: Rival, python: PathBuf },
 }
@@ -32,6 +35,9 @@ pub(crate) struct Ready {
     pub(crate) empty: Option<u64>,
     /// Trainable parameters, where the engine still knows them.
     pub(crate) parameters: Option<usize>,
+    /// The instruction set, where the engine tells.
+    #[serde(default)]
+    pub(crate) instructions: Option<String>,
 }
 
 /// A timed piece of work.
@@ -44,7 +50,13 @@ pub(crate) struct Repetition {
 impl Engine {
     fn command(&self, task: &str, threads: usize) -> Result<Command> {
         let mut command = match self {
-            Self::Ours => this_program()?,
+            Self::Ours { instructions } => {
+                let mut command = this_program()?;
+                if let Some(set) = instructions {
+                    instructions::force(*set, &mut command);
+                }
+                command
+            }
             Self::Rival { python, .. } => python::peer(python),
         };
         command.arg(task);
@@ -57,7 +69,7 @@ impl Engine {
 
     pub(crate) fn rival(&self) -> Option<Rival> {
         match self {
-            Self::Ours => None,
+            Self::Ours { .. } => None,
             Self::Rival { rival, .. } => Some(*rival),
         }
     }
@@ -84,7 +96,7 @@ impl Engine {
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ours => f.write_str("abn"),
+            Self::Ours { .. } => f.write_str("abn"),
             Self::Rival { rival, .. } => rival.fmt(f),
         }
     }

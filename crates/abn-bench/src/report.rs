@@ -38,6 +38,8 @@ pub(crate) struct Report {
 pub(crate) struct Library {
     /// Name and version.
     pub(crate) name: String,
+    /// The instruction set, where the library tells.
+    pub(crate) instructions: Option<String>,
     /// Peak resident memory in bytes of a process that has no network yet.
     pub(crate) memory: Option<u64>,
 }
@@ -201,11 +203,15 @@ impl Report {
         }
         for Library {
             name,
+            instructions,
             memory: empty,
         } in &self.libraries
         {
+            let computes = instructions
+                .as_ref()
+                .map_or_else(String::new, |set| format!(" computes by {set} and"));
             sentences.push(format!(
-                "{name} takes {} before it has a network.",
+                "{name}{computes} takes {} before it has a network.",
                 memory(*empty)
             ));
         }
@@ -423,8 +429,9 @@ mod tests {
             what: what.to_owned(),
             operations_per_second,
         };
-        let library = |name: &str, mebibytes: u64| Library {
+        let library = |name: &str, instructions: Option<&str>, mebibytes: u64| Library {
             name: name.to_owned(),
+            instructions: instructions.map(str::to_owned),
             memory: Some(mebibytes << 20),
         };
         Report {
@@ -432,7 +439,10 @@ mod tests {
             command: "cargo xtask bench infer --peer".to_owned(),
             processor: "a processor".to_owned(),
             in_use: Some(0.01),
-            libraries: vec![library("abn 0", 4), library("PyTorch 2", 400)],
+            libraries: vec![
+                library("abn 0", Some("avx2"), 4),
+                library("PyTorch 2", None, 400),
+            ],
             repetitions: 3,
             seconds: 1.5,
             peaks: vec![peak("a product", 1e11), peak("a convolution", 2e11)],
@@ -500,7 +510,7 @@ mod tests {
         let expected = "\
 2026-11-22, a processor, medians of 3 repetitions of 1.5 s on 2 threads.
 Other processes used 1 % of the machine.
-abn 0 takes 4 MiB before it has a network.
+abn 0 computes by avx2 and takes 4 MiB before it has a network.
 PyTorch 2 takes 400 MiB before it has a network.
 Peak on 2 threads: 200 GFLOP/s (PyTorch, a convolution).
 Logits and maps of all agree to 2e-6 of the largest value.
@@ -537,9 +547,10 @@ resnet20  abn           64  32       200         400  torch.compile   0.50  512 
     }
 
     #[test]
-    fn json_names_engines() {
+    fn json_names_engines_and_instructions() {
         let json = report().in_format(Format::Json).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["libraries"][0]["instructions"], "avx2");
         let peers = json["rows"][0]["peers"].as_array().unwrap();
         let names: Vec<_> = peers.iter().map(|peer| &peer["engine"]).collect();
         assert_eq!(names, ["pytorch_nchw", "torch_compile", "openvino"]);

@@ -17,6 +17,7 @@ use abn_core::pytorch::to_pytorch;
 use abn_core::sgd::{Sgd, SgdConfig};
 use abn_core::state::{State, is_buffer, state_of, with_state};
 use abn_core::{Classifier, ClassifierConfig, Output, loss};
+use abn_kernels::InstructionSet;
 use abn_run::weights::to_safetensors;
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
@@ -43,12 +44,14 @@ const SGD: SgdConfig = SgdConfig {
 /// # Errors
 /// The case cannot be built, or a line not be answered.
 pub(crate) fn run(case: &Case) -> Result<()> {
+    let set = InstructionSet::chosen()?;
     let empty = machine::peak_memory();
     let mut workload = Workload::new(case)?;
     answer(&Ready {
         engine: machine::version(),
         empty,
         parameters: Some(case.parameters()?),
+        instructions: Some(set.to_string()),
     })?;
     let mut steps = 1;
     each_line(|request, argument| match request {

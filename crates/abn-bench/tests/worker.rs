@@ -40,6 +40,7 @@ fn every_request_is_answered_by_a_line() {
             panic!("{answers:?}")
         };
         assert!(ready["parameters"].as_u64().unwrap() > 70_000, "{ready}");
+        assert!(ready["instructions"].is_string(), "{ready}");
         assert!(warm.is_null());
         let images = repetition["images"].as_u64().unwrap();
         assert!(
