@@ -101,7 +101,7 @@ impl Bench<'_> {
         let mut counts: Vec<usize> = cases.iter().map(|case| case.threads).collect();
         counts.sort_unstable();
         counts.dedup();
-        // Every other engine is asked by PyTorch's script, and all give the same.
+        // Whichever of the others is asked, it is PyTorch that answers.
         let pytorch = self.rivals.first().map(|engine| ("PyTorch", engine));
         let mut peaks = Vec::new();
         for threads in counts {
