@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use abn_core::cost::Cost;
 use abn_core::explain::Method;
 use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 use anyhow::{Result, anyhow};
@@ -57,22 +58,29 @@ pub(crate) enum Mode {
     Gradient,
 }
 
-/// The networks of the tables: name, batch, side of the images, classes.
-const PUBLISHED: [(&str, usize, usize, usize); 5] = [
+/// The networks of the tables: name, batch, side of the images, classes. Batches are such that four
+/// engines have room beside each other in 24 GiB.
+const PUBLISHED: [(&str, usize, usize, usize); 9] = [
     ("resnet20", 64, 32, 10),
     ("resnet20", 128, 32, 10),
     ("wrn-16-4", 64, 32, 10),
     ("resnet18", 16, 224, 1000),
     ("resnet50", 16, 224, 1000),
+    ("resnext29-8x64d", 16, 32, 10),
+    ("densenet-bc-100-12", 64, 32, 10),
+    ("se-resnet50", 16, 224, 1000),
+    ("vgg16-bn", 8, 224, 1000),
 ];
 
-/// Those networks as ABN and as MANet.
+/// Those networks as ABN and as MANet; answering, also alone, without a map.
 pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
-    cases(
-        &PUBLISHED,
-        &[(Attention::Abn, mode), (Attention::Manet, mode)],
-        threads,
-    )
+    let attentions = [Attention::None, Attention::Abn, Attention::Manet];
+    let ways: Vec<_> = attentions
+        .into_iter()
+        .filter(|attention| mode != Mode::Train || *attention != Attention::None)
+        .map(|attention| (attention, mode))
+        .collect();
+    cases(&PUBLISHED, &ways, threads)
 }
 
 /// What an explanation costs: the plain forward pass of the network alone, that of its ABN, which
@@ -125,7 +133,7 @@ impl Mode {
 }
 
 impl Case {
-    /// The network.
+    /// The network. It drops nothing (VGG would), so that losses can be compared.
     ///
     /// # Errors
     /// There is none of that name.
@@ -137,7 +145,7 @@ impl Case {
             Attention::Manet => Some(AttentionConfig::manet()),
         };
         Ok(ClassifierConfig {
-            network: architecture.network,
+            network: architecture.network.with_dropout(0.0),
             attention,
             outputs: Outputs::one(self.classes),
         })
@@ -152,8 +160,16 @@ impl Case {
             Mode::Train => 3,
             _ => 1,
         };
-        let cost = self.config()?.cost([self.size; 2], &Device::flex());
-        Ok((2 * passes * cost.multiply_adds) as f64)
+        Ok((2 * passes * self.cost()?.multiply_adds) as f64)
+    }
+
+    /// Trainable parameters.
+    pub(crate) fn parameters(&self) -> Result<usize> {
+        Ok(self.cost()?.parameters)
+    }
+
+    fn cost(&self) -> Result<Cost> {
+        Ok(self.config()?.cost([self.size; 2], &Device::flex()))
     }
 
     /// The options that make this case of a worker.

@@ -1,16 +1,17 @@
-//! Whether the peer is the same network: the same weights must give the same logits and map for the
-//! same images, and a few steps of training the same losses.
+//! Whether the others have the same network: from the same weights and images a few steps of training
+//! must give the same losses, and then, or at once where nothing is trained, the same logits and map.
+//! Images are as many as are timed later, so that what is compiled or exported for that shape is what
+//! is looked at.
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Mode};
+use crate::case::Case;
+use crate::handover::Handover;
 use crate::process::{Engine, Worker};
 
 /// Steps of SGD; momentum shows in the loss before the third.
 pub(crate) const STEPS: usize = 3;
-/// Images of the check: enough for batch statistics.
-const IMAGES: usize = 8;
 /// Largest difference that rounding explains, of the largest value.
 const TOLERANCE: f32 = 1e-3;
 /// The same of losses. Rounding grows with every step of SGD: PyTorch's in its two layouts differ
@@ -21,52 +22,103 @@ const LOSS_TOLERANCE: f32 = 1e-2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Predictions {
-    /// Logits by the running statistics; the next two are by them as well.
+    /// Logits by the running statistics, those that training left if there was any; the next two
+    /// are by them as well.
     pub(crate) logits: Vec<f32>,
     /// Logits of the attention branch.
     pub(crate) attention: Vec<f32>,
     pub(crate) map: Vec<f32>,
-    /// Loss before each step of SGD.
+    /// Loss before each step of SGD, if training is what is measured.
     pub(crate) losses: Vec<f32>,
 }
 
-/// How far the peer's logits and map are from ours, relative to the largest value.
+/// How far the numbers of another engine are from ours, relative to the largest.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Difference {
+    logits: f32,
+    attention: f32,
+    map: f32,
+    /// 0 if nothing was trained.
+    losses: f32,
+}
+
+/// The engines that agree with ours, and how well. One that fails is told and left out; the others
+/// go on.
 ///
 /// # Errors
-/// They, or the losses, differ by more than rounding, or a process failed.
-pub(crate) fn compare(ours: &Engine, peer: &Engine, case: &Case) -> Result<f32> {
-    let small = Case {
-        mode: Mode::Train,
-        batch: IMAGES,
-        ..case.clone()
-    };
-    let file = tempfile::NamedTempFile::new().context("no place for the weights to compare")?;
-    let request = format!("check {}", file.path().display());
-    // Ours writes the file, so it is asked first.
-    let answers: Predictions = Worker::start(ours, &small)?.ask(&request)?;
-    let peers: Predictions = Worker::start(peer, &small)?.ask(&request)?;
-    answers.compare(&peers).with_context(|| {
-        format!(
-            "PyTorch's {} {} is another network",
-            case.arch, case.attention
-        )
-    })
+/// An engine's numbers differ from ours by more than rounding, or our process failed.
+pub(crate) fn agreeing<'e>(
+    ours: &Engine,
+    rivals: impl Iterator<Item = &'e Engine>,
+    case: &Case,
+    handover: &Handover,
+) -> Result<Vec<(&'e Engine, Difference)>> {
+    let mut rivals = rivals.peekable();
+    if rivals.peek().is_none() {
+        return Ok(vec![]);
+    }
+    // Ours writes the weights, so it is asked first.
+    let expected = predictions(ours, case, handover)?;
+    let mut agreeing = Vec::new();
+    for rival in rivals {
+        let found = rival
+            .prepare(case, handover)
+            .and_then(|()| predictions(rival, case, handover));
+        match found {
+            Ok(found) => {
+                let difference = expected.compare(&found);
+                let difference =
+                    difference.with_context(|| format!("{rival} has another network"))?;
+                agreeing.push((rival, difference));
+            }
+            Err(error) => eprintln!("warning: {case} goes on without {rival}: {error:#}"),
+        }
+    }
+    Ok(agreeing)
+}
+
+/// What an engine says in a process that is not timed, for to look at its numbers takes memory.
+fn predictions(engine: &Engine, case: &Case, handover: &Handover) -> Result<Predictions> {
+    let request = format!("check {}", handover.weights().display());
+    Worker::start(engine, case, handover)?.ask(&request)
 }
 
 impl Predictions {
-    fn compare(&self, peer: &Self) -> Result<f32> {
-        let logits = difference(&self.logits, &peer.logits, 0.0)?;
-        let attention = difference(&self.attention, &peer.attention, 0.0)?;
-        // Maps end at 1, and in a network that has learned nothing may be 0 almost everywhere.
-        let map = difference(&self.map, &peer.map, 1.0)?;
-        let losses = difference(&self.losses, &peer.losses, 0.0)?;
-        let worst = logits.max(attention).max(map);
+    fn compare(&self, other: &Self) -> Result<Difference> {
+        let found = Difference {
+            logits: difference(&self.logits, &other.logits, 0.0)?,
+            attention: difference(&self.attention, &other.attention, 0.0)?,
+            // Maps end at 1, and in a network that has learned nothing may be 0 almost everywhere.
+            map: difference(&self.map, &other.map, 1.0)?,
+            losses: difference(&self.losses, &other.losses, 0.0)?,
+        };
         ensure!(
-            worst <= TOLERANCE && losses <= LOSS_TOLERANCE,
-            "of the largest value, logits differ by {logits:.1e}, attention logits by \
-             {attention:.1e}, maps by {map:.1e}, losses by {losses:.1e}"
+            found.of_predictions() <= TOLERANCE && found.losses <= LOSS_TOLERANCE,
+            "of the largest value, logits differ by {:.1e}, attention logits by {:.1e}, maps by \
+             {:.1e}, losses by {:.1e}",
+            found.logits,
+            found.attention,
+            found.map,
+            found.losses
         );
-        Ok(worst)
+        Ok(found)
+    }
+}
+
+impl Difference {
+    #[cfg(test)]
+    pub(crate) fn of_map(map: f32) -> Self {
+        Self {
+            logits: 0.0,
+            attention: 0.0,
+            map,
+            losses: 0.0,
+        }
+    }
+
+    /// The largest, losses apart.
+    pub(crate) fn of_predictions(&self) -> f32 {
+        self.logits.max(self.attention).max(self.map)
     }
 }
 
@@ -74,7 +126,7 @@ impl Predictions {
 fn difference(ours: &[f32], theirs: &[f32], scale: f32) -> Result<f32> {
     ensure!(
         ours.len() == theirs.len(),
-        "{} numbers here, {} in PyTorch",
+        "{} numbers here, {} there",
         ours.len(),
         theirs.len()
     );
@@ -119,13 +171,31 @@ mod tests {
     fn another_network_is_refused() {
         let answers = |map, loss| Predictions {
             logits: vec![1.0],
-            attention: vec![1.0],
+            attention: vec![2.0],
             map: vec![map],
             losses: vec![loss],
         };
         let ours = answers(0.5, 2.0);
-        assert!(ours.compare(&answers(0.5001, 2.01)).is_ok());
+        let close = ours.compare(&answers(0.5005, 2.01)).unwrap();
+        assert!((close.map - 5e-4).abs() < 1e-6 && (close.losses - 5e-3).abs() < 1e-6);
+        assert_eq!(close.of_predictions(), close.map);
         assert!(ours.compare(&answers(0.502, 2.0)).is_err());
         assert!(ours.compare(&answers(0.5, 2.03)).is_err());
+    }
+
+    #[test]
+    fn a_network_without_attention_has_no_map() {
+        let plain = Predictions {
+            logits: vec![1.0],
+            attention: vec![],
+            map: vec![],
+            losses: vec![],
+        };
+        assert_eq!(plain.compare(&plain).unwrap().of_predictions(), 0.0);
+        let mapped = Predictions {
+            map: vec![0.5],
+            ..plain.clone()
+        };
+        assert!(plain.compare(&mapped).is_err());
     }
 }

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
+use abn_kernels::InstructionSet;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::case::Case;
-use crate::data;
-use crate::machine;
 use crate::report::Format;
+use crate::{data, instructions, machine};
 
 /// Measures how many images a second the networks learn from and answer, and how many are read,
-/// alone or beside PyTorch.
+/// alone or beside PyTorch, ONNX Runtime and OpenVINO.
 #[derive(Debug, Parser)]
 #[command(
     name = "abn-bench",
@@ -19,7 +19,9 @@ use crate::report::Format;
     after_help = "Examples:\n  \
         cargo xtask bench train --quick --only resnet20          a first look, half a minute\n  \
         cargo xtask bench train --peer                           every network, by turns with PyTorch's\n  \
-        cargo xtask bench infer --peer --python env/bin/python   with a PyTorch that is there\n  \
+        cargo xtask bench infer --peer                           and with ONNX Runtime and OpenVINO\n  \
+        cargo xtask bench infer --peer --python env/bin/python   with what is installed there\n  \
+        cargo xtask bench infer --peer --instructions avx2       as on a machine without AVX-512\n  \
         cargo xtask bench growth --markdown                      by batch, threads and size of the images\n  \
         cargo xtask bench data --peer                            images read, by turns with torchvision and DALI\n\n\
         The table goes to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 \
@@ -34,7 +36,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Training: forward, joint loss, backward, a step of SGD with momentum
     Train(Options),
-    /// Inference: logits and attention map
+    /// Inference: logits, without and with the attention map
     Infer(Options),
     /// ABN-ResNet-20 by batch, threads and size of the images
     Growth(Options),
@@ -56,18 +58,23 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Measure the same networks in plain PyTorch, by turns with ours
+    /// Measure the same networks in PyTorch, eager and compiled, and for inference in ONNX Runtime
+    /// and OpenVINO, by turns with ours
     #[arg(long)]
     pub(crate) peer: bool,
     /// A Python with torch, numpy and safetensors, instead of the one that is made under
-    /// target/peer once (some minutes and gigabytes)
+    /// target/peer once (some minutes and gigabytes); what else it lacks is left out
     #[arg(long, value_name = "PATH", requires = "peer")]
     pub(crate) python: Option<PathBuf>,
     /// Only what has this text in its description, such as `resnet20`, `manet` or `batch 64`; of
     /// several, any
     #[arg(long, value_name = "TEXT")]
     only: Vec<String>,
-    /// Threads of both; all that the machine has if left out
+    /// Instructions of our kernels, avx512, avx2 or portable, instead of the machine's best; the
+    /// others use their best
+    #[arg(long, value_name = "SET", value_parser = instructions::parse)]
+    pub(crate) instructions: Option<InstructionSet>,
+    /// Threads of each; all that the machine has if left out
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<usize>,
     /// Repetitions, of which the median counts

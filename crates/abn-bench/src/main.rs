@@ -1,10 +1,11 @@
 //! The benchmark behind `cargo xtask bench`: how many images a second the networks learn from and
-//! answer, alone or beside the same networks in plain PyTorch.
+//! answer, alone or beside the same networks in other engines ([`rival`]).
 //!
-//! Every network runs in processes of its own, ours ([`worker`]) and PyTorch's (`peer/`), which do
-//! one repetition each time they are asked to ([`process`]). So both are measured by turns in the
-//! same call ([`measure`]), and peak memory is that of one network. Before anything is timed, both
-//! train the same weights on the same images and must give the same numbers ([`check`]).
+//! Every network runs in processes of its own, ours ([`worker`]) and the others' (`peer/`), which do
+//! one repetition each time they are asked to ([`process`]). So all are measured by turns in the
+//! same call ([`measure`]), and peak memory is that of one network. Before anything is timed, all
+//! have the same weights ([`handover`]) and must give the same numbers for the same images
+//! ([`check`]).
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A program for the terminal.
 
 mod case;
@@ -12,12 +13,15 @@ mod check;
 mod cli;
 mod data;
 mod growth;
+mod handover;
+mod instructions;
 mod machine;
 mod measure;
 mod peak;
 mod process;
 mod python;
 mod report;
+mod rival;
 mod table;
 mod worker;
 

@@ -1,14 +1,14 @@
 //! Measuring: every engine's process of a network warms up, then they work by turns, and medians
 //! count.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::case::Case;
 use crate::cli::Options;
-use crate::process::{Engine, Layout, Ready, Repetition, Worker};
+use crate::handover::Handover;
+use crate::process::{Engine, Repetition, Worker};
 use crate::report::{Library, Peak, Peer, Report, Row, Speed};
+use crate::rival::Rival;
 use crate::{check, machine, python};
 
 /// Share of the machine that other processes may use without a warning.
@@ -17,9 +17,15 @@ const BUSY: f64 = 0.05;
 /// Measures the cases in order. What fails is told and counted, and the others go on.
 ///
 /// # Errors
-/// There is no Python for the peer, or the machine's peak cannot be measured.
+/// There is no Python for the others, or the machine's peak cannot be measured.
 pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> {
-    let engines = engines(options)?;
+    let bench = Bench {
+        ours: Engine::Ours {
+            instructions: options.instructions,
+        },
+        rivals: rivals(options)?,
+        options,
+    };
     let in_use = machine::share_in_use();
     if let Some(share) = in_use.filter(|share| *share > BUSY) {
         eprintln!(
@@ -27,18 +33,11 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
             100.0 * share
         );
     }
-    let mut bench = Bench {
-        engines,
-        options,
-        libraries: vec![],
-        differences: BTreeMap::new(),
-    };
     let mut peaks = bench.peaks(cases)?;
-    let mut rows = Vec::new();
-    let mut failures = 0;
+    let (mut rows, mut libraries, mut failures) = (Vec::new(), Vec::new(), 0);
     for (number, case) in cases.iter().enumerate() {
         eprintln!("[{}/{}] {case}", number + 1, cases.len());
-        match bench.row(case) {
+        match bench.row(case, &mut libraries) {
             Ok(row) => {
                 eprintln!("        {}", row.summary());
                 rows.push(row);
@@ -59,7 +58,7 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
             .into_iter()
             .flatten()
             .reduce(f64::max),
-        libraries: bench.libraries,
+        libraries,
         repetitions: options.repetitions(),
         seconds: options.seconds(),
         peaks,
@@ -74,47 +73,44 @@ pub(crate) fn command() -> String {
     shell_words::join(words.into_iter().chain(std::env::args().skip(1)))
 }
 
-fn engines(options: &Options) -> Result<Vec<Engine>> {
-    let mut engines = vec![Engine::Ours];
-    if options.peer {
-        let python = match &options.python {
-            Some(python) => python.clone(),
-            None => python::environment()?,
-        };
-        let peer = |layout| Engine::Peer {
-            python: python.clone(),
-            layout,
-        };
-        engines.extend([Layout::Nchw, Layout::ChannelsLast].map(peer));
+/// The others, if they are asked for and there.
+fn rivals(options: &Options) -> Result<Vec<Engine>> {
+    if !options.peer {
+        return Ok(vec![]);
     }
-    Ok(engines)
+    let python = match &options.python {
+        Some(python) => python.clone(),
+        None => python::environment()?,
+    };
+    let engine = |rival| Engine::Rival {
+        rival,
+        python: python.clone(),
+    };
+    Ok(Rival::all_of(&python)?.into_iter().map(engine).collect())
 }
 
 struct Bench<'a> {
-    /// Ours, then the peer's.
-    engines: Vec<Engine>,
+    ours: Engine,
+    rivals: Vec<Engine>,
     options: &'a Options,
-    libraries: Vec<Library>,
-    /// Largest difference between our numbers and the peer's, by network and size.
-    differences: BTreeMap<String, f32>,
 }
 
 impl Bench<'_> {
-    /// The machine's peak for each number of threads: the fastest thing that any engine does.
+    /// The machine's peak for each number of threads: the fastest thing that we or PyTorch do.
     fn peaks(&self, cases: &[Case]) -> Result<Vec<Peak>> {
         let mut counts: Vec<usize> = cases.iter().map(|case| case.threads).collect();
         counts.sort_unstable();
         counts.dedup();
+        // Whichever of the others is asked, it is PyTorch that answers.
+        let pytorch = self.rivals.first().map(|engine| ("PyTorch", engine));
         let mut peaks = Vec::new();
         for threads in counts {
             eprintln!("measuring the machine's peak, threads: {threads}");
-            // Layouts do not matter to it.
-            for engine in self.engines.iter().take(2) {
+            for (name, engine) in [("abn", &self.ours)].into_iter().chain(pytorch) {
                 for (what, operations) in engine.peaks(threads)? {
-                    let engine = engine.library().to_owned();
                     peaks.push(Peak {
                         threads,
-                        engine,
+                        engine: name.to_owned(),
                         what,
                         operations_per_second: operations,
                     });
@@ -124,49 +120,56 @@ impl Bench<'_> {
         Ok(peaks)
     }
 
-    fn row(&mut self, case: &Case) -> Result<Row> {
-        let difference = self.difference(case)?;
-        let mut workers = self.workers(case)?;
-        let parameters = workers[0].ready.parameters;
-        ensure!(
-            workers
-                .iter()
-                .all(|worker| worker.ready.parameters == parameters),
-            "the networks have different numbers of parameters"
-        );
-        let mut speeds = self.by_turns(&mut workers)?;
-        let ours = speeds.remove(0);
-        let layouts = self.engines.iter().filter_map(Engine::layout);
-        let peers = layouts
-            .zip(speeds)
-            .map(|(layout, speed)| Peer { layout, speed })
+    /// Notes the libraries that are not known yet.
+    fn row(&self, case: &Case, libraries: &mut Vec<Library>) -> Result<Row> {
+        let handover = Handover::new()?;
+        let does = |engine: &&Engine| engine.rival().is_some_and(|rival| rival.does(case.mode));
+        let rivals = self.rivals.iter().filter(does);
+        let rivals = check::agreeing(&self.ours, rivals, case, &handover)?;
+        let engines = std::iter::once(&self.ours).chain(rivals.iter().map(|(engine, _)| *engine));
+        let workers: Result<Vec<Worker>> = engines
+            .map(|engine| self.warm(engine, case, &handover))
             .collect();
+        let mut workers = workers?;
+        let parameters = case.parameters()?;
+        for ready in workers.iter().map(|worker| &worker.ready) {
+            ensure!(
+                ready.parameters.is_none_or(|found| found == parameters),
+                "{} counts other parameters",
+                ready.engine
+            );
+            if !libraries.iter().any(|known| known.name == ready.engine) {
+                libraries.push(Library {
+                    name: ready.engine.clone(),
+                    instructions: ready.instructions.clone(),
+                    memory: ready.empty,
+                });
+            }
+        }
+        let mut speeds = self.by_turns(&mut workers)?.into_iter();
+        let ours = speeds.next().context("our own speed")?;
+        let peers = rivals.into_iter().zip(speeds);
+        let peers = peers.filter_map(|((engine, difference), speed)| {
+            Some(Peer {
+                engine: engine.rival()?,
+                difference,
+                speed,
+            })
+        });
         Ok(Row {
             case: case.clone(),
             parameters,
             operations: case.operations()?,
             ours,
-            peers,
-            difference,
+            peers: peers.collect(),
         })
     }
 
-    /// A process of each engine, warm.
-    fn workers(&mut self, case: &Case) -> Result<Vec<Worker>> {
-        let mut workers = Vec::new();
-        for engine in &self.engines {
-            let mut worker = Worker::start(engine, case)?;
-            let Ready { engine, empty, .. } = &worker.ready;
-            if !self.libraries.iter().any(|known| known.name == *engine) {
-                self.libraries.push(Library {
-                    name: engine.clone(),
-                    memory: *empty,
-                });
-            }
-            worker.ask::<()>(&format!("warm {}", self.options.seconds()))?;
-            workers.push(worker);
-        }
-        Ok(workers)
+    /// A process of an engine, warm.
+    fn warm(&self, engine: &Engine, case: &Case, handover: &Handover) -> Result<Worker> {
+        let mut worker = Worker::start(engine, case, handover)?;
+        worker.ask::<()>(&format!("warm {}", self.options.seconds()))?;
+        Ok(worker)
     }
 
     /// One repetition after the other, each of every worker.
@@ -182,19 +185,5 @@ impl Bench<'_> {
         pairs
             .map(|(worker, rates)| Ok(Speed::new(rates, worker.ask("memory")?)))
             .collect()
-    }
-
-    /// How far the peer's numbers are from ours, if there is a peer.
-    fn difference(&mut self, case: &Case) -> Result<Option<f32>> {
-        let [ours, peer, ..] = self.engines.as_slice() else {
-            return Ok(None);
-        };
-        let network = format!("{} {} {}", case.arch, case.attention, case.size);
-        if let Some(known) = self.differences.get(&network) {
-            return Ok(Some(*known));
-        }
-        let difference = check::compare(ours, peer, case)?;
-        self.differences.insert(network, difference);
-        Ok(Some(difference))
     }
 }

@@ -5,36 +5,25 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use abn_kernels::InstructionSet;
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
+use crate::handover::Handover;
+use crate::rival::Rival;
+use crate::{instructions, python};
 
 /// Who does the work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Engine {
-    /// This program.
-    Ours,
-    /// PyTorch in that Python.
-    Peer { python: PathBuf, layout: Layout },
-}
-
-/// How PyTorch keeps images and weights in memory; which is faster depends on the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Layout {
-    Nchw,
-    ChannelsLast,
-}
-
-impl fmt::Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nchw => "nchw",
-            Self::ChannelsLast => "channels_last",
-        })
-    }
+    /// This program, by those instructions instead of the machine's best.
+    Ours {
+        instructions: Option<InstructionSet>,
+    },
+    /// Another in that Python.
+    Rival { rival: Rival, python: PathBuf },
 }
 
 /// The first line of a process.
@@ -44,8 +33,11 @@ pub(crate) struct Ready {
     pub(crate) engine: String,
     /// Peak resident memory in bytes before there is a network: what the libraries take.
     pub(crate) empty: Option<u64>,
-    /// Trainable parameters.
-    pub(crate) parameters: usize,
+    /// Trainable parameters, where the engine still knows them.
+    pub(crate) parameters: Option<usize>,
+    /// The instruction set, where the engine tells.
+    #[serde(default)]
+    pub(crate) instructions: Option<String>,
 }
 
 /// A timed piece of work.
@@ -58,12 +50,14 @@ pub(crate) struct Repetition {
 impl Engine {
     fn command(&self, task: &str, threads: usize) -> Result<Command> {
         let mut command = match self {
-            Self::Ours => this_program()?,
-            Self::Peer { python, .. } => {
-                let mut command = Command::new(python);
-                command.arg(crate::python::folder().join("peer.py"));
+            Self::Ours { instructions } => {
+                let mut command = this_program()?;
+                if let Some(set) = instructions {
+                    instructions::force(*set, &mut command);
+                }
                 command
             }
+            Self::Rival { python, .. } => python::peer(python),
         };
         command.arg(task);
         let threads = threads.to_string();
@@ -73,18 +67,23 @@ impl Engine {
         Ok(command)
     }
 
-    /// What computes.
-    pub(crate) fn library(&self) -> &'static str {
+    pub(crate) fn rival(&self) -> Option<Rival> {
         match self {
-            Self::Ours => "abn",
-            Self::Peer { .. } => "PyTorch",
+            Self::Ours { .. } => None,
+            Self::Rival { rival, .. } => Some(*rival),
         }
     }
 
-    pub(crate) fn layout(&self) -> Option<Layout> {
+    /// Sees to it that its process finds what it reads.
+    ///
+    /// # Errors
+    /// There is no ONNX file yet, and PyTorch cannot write it.
+    pub(crate) fn prepare(&self, case: &Case, handover: &Handover) -> Result<()> {
         match self {
-            Self::Ours => None,
-            Self::Peer { layout, .. } => Some(*layout),
+            Self::Rival { rival, python } if rival.reads_onnx() && !handover.onnx().exists() => {
+                handover.export(python, case)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -96,9 +95,10 @@ impl Engine {
 
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.library())?;
-        self.layout()
-            .map_or(Ok(()), |layout| write!(f, " {layout}"))
+        match self {
+            Self::Ours { .. } => f.write_str("abn"),
+            Self::Rival { rival, .. } => rival.fmt(f),
+        }
     }
 }
 
@@ -119,11 +119,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn start(engine: &Engine, case: &Case) -> Result<Self> {
+    /// Of the handed over files only the ONNX file is read now, by those who need it.
+    pub(crate) fn start(engine: &Engine, case: &Case, handover: &Handover) -> Result<Self> {
         let mut command = engine.command("worker", case.threads)?;
         command.args(case.arguments());
-        if let Engine::Peer { layout, .. } = engine {
-            command.args(["--layout", &layout.to_string()]);
+        if let Engine::Rival { rival, .. } = engine {
+            command.args(["--engine", &rival.argument()]);
+            if rival.reads_onnx() {
+                command.arg("--onnx").arg(handover.onnx());
+            }
         }
         let mut process = Process::start(&mut command, format!("{engine}, {case}"))?;
         let ready = process.answer()?;

@@ -1,4 +1,4 @@
-//! The peer's Python: a virtual environment with PyTorch, made once.
+//! The peer's Python: a virtual environment with PyTorch and the other engines, made once.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,6 +8,13 @@ use anyhow::{Context, Result, ensure};
 /// Where the peer's scripts are.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peer")
+}
+
+/// The peer's script in that Python.
+pub(crate) fn peer(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.arg(folder().join("peer.py"));
+    command
 }
 
 /// The Python of the environment under target/peer, which is made first if it is not there or
@@ -45,7 +52,7 @@ fn made(name: &str, list: &str) -> Result<PathBuf> {
     if std::fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         return Ok(python);
     }
-    eprintln!("installing PyTorch under target/{name}, once: some minutes and gigabytes");
+    eprintln!("installing PyTorch and more under target/{name}, once: some minutes and gigabytes");
     let advice = "--peer needs a Python; install python3 with its venv module, or give --python";
     run(Command::new("python3")
         .args(["-m", "venv", "--clear"])

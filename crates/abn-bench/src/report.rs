@@ -4,7 +4,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::case::{Attention, Case, Mode};
-use crate::process::Layout;
+use crate::check::Difference;
+use crate::rival::Rival;
 use crate::table::Table;
 
 /// How results are printed.
@@ -32,11 +33,13 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
 }
 
-/// Ours or the peer.
+/// Ours or another.
 #[derive(Debug, Serialize)]
 pub(crate) struct Library {
     /// Name and version.
     pub(crate) name: String,
+    /// The instruction set, where the library tells.
+    pub(crate) instructions: Option<String>,
     /// Peak resident memory in bytes of a process that has no network yet.
     pub(crate) memory: Option<u64>,
 }
@@ -59,16 +62,15 @@ pub(crate) struct Row {
     /// Floating point operations for one image.
     pub(crate) operations: f64,
     pub(crate) ours: Speed,
-    /// The peer's in each layout; empty without a peer.
+    /// The others; empty if none were asked for.
     pub(crate) peers: Vec<Peer>,
-    /// Largest difference between our numbers and the peer's, of the largest number.
-    pub(crate) difference: Option<f32>,
 }
 
-/// The peer in one layout.
+/// Another engine with the same network.
 #[derive(Debug, Serialize)]
 pub(crate) struct Peer {
-    pub(crate) layout: Layout,
+    pub(crate) engine: Rival,
+    pub(crate) difference: Difference,
     #[serde(flatten)]
     pub(crate) speed: Speed,
 }
@@ -99,14 +101,18 @@ impl Speed {
 }
 
 impl Row {
-    /// The peer in its faster layout.
-    fn peer(&self) -> Option<&Peer> {
-        let faster = |a: &&Peer, b: &&Peer| {
-            a.speed
-                .images_per_second
-                .total_cmp(&b.speed.images_per_second)
-        };
-        self.peers.iter().max_by(faster)
+    /// The fastest of the others.
+    fn fastest(&self) -> Option<&Peer> {
+        let speed = |peer: &&Peer| peer.speed.images_per_second;
+        self.peers
+            .iter()
+            .max_by(|a, b| speed(a).total_cmp(&speed(b)))
+    }
+
+    /// The least memory that any of the others takes.
+    fn least_memory(&self) -> Option<u64> {
+        let memory = |peer: &Peer| peer.speed.peak_memory;
+        self.peers.iter().filter_map(memory).min()
     }
 
     /// One line for those who wait.
@@ -129,7 +135,7 @@ impl Row {
         parts.extend(
             self.peers
                 .iter()
-                .map(|peer| range(&format!("PyTorch {}", peer.layout), &peer.speed)),
+                .map(|peer| range(&peer.engine.to_string(), &peer.speed)),
         );
         parts.join(", ")
     }
@@ -183,8 +189,11 @@ impl Report {
             seconds,
             ..
         } = self;
+        let threads = self.threads().map_or_else(String::new, |threads| {
+            format!(" on {threads} thread{}", plural(threads))
+        });
         let mut sentences = vec![format!(
-            "{date}, {processor}, medians of {repetitions} repetitions of {seconds} s."
+            "{date}, {processor}, medians of {repetitions} repetitions of {seconds} s{threads}."
         )];
         if let Some(share) = self.in_use {
             sentences.push(format!(
@@ -194,11 +203,15 @@ impl Report {
         }
         for Library {
             name,
+            instructions,
             memory: empty,
         } in &self.libraries
         {
+            let computes = instructions
+                .as_ref()
+                .map_or_else(String::new, |set| format!(" computes by {set} and"));
             sentences.push(format!(
-                "{name} takes {} before it has a network.",
+                "{name}{computes} takes {} before it has a network.",
                 memory(*empty)
             ));
         }
@@ -209,19 +222,30 @@ impl Report {
             operations_per_second,
         } in self.best_peaks()
         {
-            let s = if *threads == 1 { "" } else { "s" };
+            let s = plural(*threads);
             let rate = operations_per_second / 1e9;
             sentences.push(format!(
                 "Peak on {threads} thread{s}: {rate:.0} GFLOP/s ({engine}, {what})."
             ));
         }
-        let differences = self.rows.iter().filter_map(|row| row.difference);
+        let peers = self.rows.iter().flat_map(|row| &row.peers);
+        let differences = peers.map(|peer| peer.difference.of_predictions());
         if let Some(worst) = differences.reduce(f32::max) {
             sentences.push(format!(
-                "Logits and maps of both agree to {worst:.0e} of the largest value."
+                "Logits and maps of all agree to {worst:.0e} of the largest value."
             ));
+            sentences.push(
+                "Memory is ours, that of the best other, and the least of any other.".to_owned(),
+            );
         }
         sentences
+    }
+
+    /// The number of threads, if it is that of all rows.
+    fn threads(&self) -> Option<usize> {
+        let threads = self.rows.first()?.case.threads;
+        let same = self.rows.iter().all(|row| row.case.threads == threads);
+        same.then_some(threads)
     }
 
     /// For each number of threads the highest peak.
@@ -241,17 +265,18 @@ impl Report {
 
     fn table(&self, rows: &[&Row]) -> Table {
         let peered = rows.iter().any(|row| !row.peers.is_empty());
-        let mut head = vec!["network", "attention", "batch", "px", "threads", "images/s"];
-        head.extend(if peered {
-            vec![
-                "PyTorch", "layout", "ratio", "memory", "PyTorch", "peak", "PyTorch",
-            ]
+        let mut head = vec!["network", "attention", "batch", "px"];
+        head.extend(self.threads().is_none().then_some("threads"));
+        head.push("images/s");
+        if peered {
+            head.extend(["best other", "engine", "ratio", "memory", "its", "least"]);
         } else {
-            vec!["memory", "peak"]
-        });
+            head.push("memory");
+        }
+        head.push("peak");
         Table {
             head: head.into_iter().map(str::to_owned).collect(),
-            rows: rows.iter().map(|row| self.cells(row)).collect(),
+            rows: rows.iter().map(|row| self.cells(row, peered)).collect(),
         }
     }
 
@@ -306,7 +331,8 @@ impl Report {
         }
     }
 
-    fn cells(&self, row: &Row) -> Vec<String> {
+    /// `peered` rows have cells for the best other, empty where all others failed.
+    fn cells(&self, row: &Row, peered: bool) -> Vec<String> {
         let Case {
             arch,
             attention,
@@ -315,39 +341,46 @@ impl Report {
             threads,
             ..
         } = &row.case;
-        let best = self
-            .best_peaks()
-            .into_iter()
-            .find(|peak| peak.threads == *threads);
-        let of_peak = |speed: &Speed| {
-            best.map_or_else(String::new, |peak| {
-                let share = row.operations * speed.images_per_second / peak.operations_per_second;
-                format!("{:.0} %", 100.0 * share)
-            })
-        };
         let ours = &row.ours;
-        let mut cells = vec![
-            arch.clone(),
-            attention.to_string(),
-            batch.to_string(),
-            size.to_string(),
-            threads.to_string(),
-        ];
+        let mut cells = vec![arch.clone(), attention.to_string()];
+        cells.extend([batch, size].map(usize::to_string));
+        cells.extend(self.threads().is_none().then(|| threads.to_string()));
         cells.push(rate(ours.images_per_second));
-        match row.peer() {
-            Some(Peer { layout, speed }) => cells.extend([
+        match row.fastest() {
+            Some(Peer { engine, speed, .. }) => cells.extend([
                 rate(speed.images_per_second),
-                layout.to_string(),
+                engine.to_string(),
                 format!("{:.2}", ours.images_per_second / speed.images_per_second),
                 memory(ours.peak_memory),
                 memory(speed.peak_memory),
-                of_peak(ours),
-                of_peak(speed),
+                memory(row.least_memory()),
             ]),
-            None => cells.extend([memory(ours.peak_memory), of_peak(ours)]),
+            None if peered => {
+                cells.extend([""; 3].map(str::to_owned));
+                cells.push(memory(ours.peak_memory));
+                cells.extend([""; 2].map(str::to_owned));
+            }
+            None => cells.push(memory(ours.peak_memory)),
         }
+        cells.push(self.share_of_peak(row));
         cells
     }
+
+    /// How much of the machine's peak ours reaches.
+    fn share_of_peak(&self, row: &Row) -> String {
+        let peaks = self.best_peaks();
+        let peak = peaks
+            .into_iter()
+            .find(|peak| peak.threads == row.case.threads);
+        peak.map_or_else(String::new, |peak| {
+            let reached = row.operations * row.ours.images_per_second;
+            format!("{:.0} %", 100.0 * reached / peak.operations_per_second)
+        })
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// Three digits, or all before the point.
@@ -368,12 +401,23 @@ pub(crate) fn memory(bytes: Option<u64>) -> String {
 mod tests {
     use super::*;
 
+    fn speed(rates: &[f64], mebibytes: u64) -> Speed {
+        Speed::new(rates.to_vec(), Some(mebibytes << 20))
+    }
+
+    fn peer(engine: Rival, rates: &[f64], mebibytes: u64) -> Peer {
+        Peer {
+            engine,
+            difference: Difference::of_map(2e-6),
+            speed: speed(rates, mebibytes),
+        }
+    }
+
     fn report() -> Report {
-        let speed = |rates: &[f64], bytes| Speed::new(rates.to_vec(), Some(bytes));
         let case = Case {
             arch: "resnet20".to_owned(),
             attention: Attention::Abn,
-            mode: Mode::Train,
+            mode: Mode::Infer,
             batch: 64,
             size: 32,
             classes: 10,
@@ -385,15 +429,20 @@ mod tests {
             what: what.to_owned(),
             operations_per_second,
         };
+        let library = |name: &str, instructions: Option<&str>, mebibytes: u64| Library {
+            name: name.to_owned(),
+            instructions: instructions.map(str::to_owned),
+            memory: Some(mebibytes << 20),
+        };
         Report {
             date: "2026-11-22".to_owned(),
-            command: "cargo xtask bench train --peer".to_owned(),
+            command: "cargo xtask bench infer --peer".to_owned(),
             processor: "a processor".to_owned(),
             in_use: Some(0.01),
-            libraries: vec![Library {
-                name: "PyTorch 2".to_owned(),
-                memory: Some(400 << 20),
-            }],
+            libraries: vec![
+                library("abn 0", Some("avx2"), 4),
+                library("PyTorch 2", None, 400),
+            ],
             repetitions: 3,
             seconds: 1.5,
             peaks: vec![peak("a product", 1e11), peak("a convolution", 2e11)],
@@ -401,18 +450,12 @@ mod tests {
                 case,
                 parameters: 479_150,
                 operations: 1e8,
-                ours: speed(&[300.0, 100.0, 200.0], 512 << 20),
+                ours: speed(&[300.0, 100.0, 200.0], 512),
                 peers: vec![
-                    Peer {
-                        layout: Layout::Nchw,
-                        speed: speed(&[400.0], 1 << 30),
-                    },
-                    Peer {
-                        layout: Layout::ChannelsLast,
-                        speed: speed(&[500.0, 300.0], 1 << 30),
-                    },
+                    peer(Rival::PytorchNchw, &[300.0], 1024),
+                    peer(Rival::TorchCompile, &[500.0, 300.0], 2048),
+                    peer(Rival::OpenVino, &[350.0], 256),
                 ],
-                difference: Some(2e-6),
             }],
         }
     }
@@ -444,7 +487,6 @@ mod tests {
                 case,
                 ours,
                 peers: vec![],
-                difference: None,
                 ..report().rows.remove(0)
             }
         };
@@ -464,31 +506,67 @@ mod tests {
     }
 
     #[test]
-    fn a_table_with_a_peer() {
+    fn a_table_with_others() {
         let expected = "\
-2026-11-22, a processor, medians of 3 repetitions of 1.5 s.
+2026-11-22, a processor, medians of 3 repetitions of 1.5 s on 2 threads.
 Other processes used 1 % of the machine.
+abn 0 computes by avx2 and takes 4 MiB before it has a network.
 PyTorch 2 takes 400 MiB before it has a network.
 Peak on 2 threads: 200 GFLOP/s (PyTorch, a convolution).
-Logits and maps of both agree to 2e-6 of the largest value.
+Logits and maps of all agree to 2e-6 of the largest value.
+Memory is ours, that of the best other, and the least of any other.
 
-Training:
+Inference:
 
-network   attention  batch  px  threads  images/s  PyTorch         layout  ratio   memory   PyTorch  peak  PyTorch
-resnet20  abn           64  32        2       200      400  channels_last   0.50  512 MiB  1024 MiB  10 %     20 %";
+network   attention  batch  px  images/s  best other         engine  ratio   memory       its    least  peak
+resnet20  abn           64  32       200         400  torch.compile   0.50  512 MiB  2048 MiB  256 MiB  10 %";
         assert_eq!(report().in_format(Format::Text).unwrap(), expected);
     }
 
     #[test]
-    fn markdown_without_a_peer() {
+    fn a_row_whose_others_failed_has_ours_in_place() {
+        let mut report = report();
+        let case = Case {
+            threads: 1,
+            ..report.rows[0].case.clone()
+        };
+        report.rows.push(Row {
+            case,
+            parameters: 479_150,
+            operations: 1e8,
+            ours: speed(&[100.0], 500),
+            peers: vec![],
+        });
+        let markdown = report.in_format(Format::Markdown).unwrap();
+        let rows = "\
+| network | attention | batch | px | threads | images/s | best other | engine | ratio | memory | its | least | peak |
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+| resnet20 | abn | 64 | 32 | 2 | 200 | 400 | torch.compile | 0.50 | 512 MiB | 2048 MiB | 256 MiB | 10 % |
+| resnet20 | abn | 64 | 32 | 1 | 100 |  |  |  | 500 MiB |  |  |  |";
+        assert!(markdown.ends_with(rows), "{markdown}");
+    }
+
+    #[test]
+    fn json_names_engines_and_instructions() {
+        let json = report().in_format(Format::Json).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["libraries"][0]["instructions"], "avx2");
+        let peers = json["rows"][0]["peers"].as_array().unwrap();
+        let names: Vec<_> = peers.iter().map(|peer| &peer["engine"]).collect();
+        assert_eq!(names, ["pytorch_nchw", "torch_compile", "openvino"]);
+        assert_eq!(peers[2]["images_per_second"], 350.0);
+    }
+
+    #[test]
+    fn markdown_of_ours_alone() {
         let mut alone = report();
         alone.rows[0].peers.clear();
         let markdown = alone.in_format(Format::Markdown).unwrap();
         assert!(
-            markdown.starts_with("```sh\ncargo xtask bench train --peer\n```\n\n2026-11-22, a"),
+            markdown.starts_with("```sh\ncargo xtask bench infer --peer\n```\n\n2026-11-22, a"),
             "{markdown}"
         );
-        let row = "|---|---|---:|---:|---:|---:|---:|---:|\n| resnet20 | abn | 64 | 32 | 2 | 200 | 512 MiB | 10 % |";
+        let row = "|---|---|---:|---:|---:|---:|---:|\n| resnet20 | abn | 64 | 32 | 200 | 512 MiB | 10 % |";
         assert!(markdown.ends_with(row), "{markdown}");
     }
 }

@@ -7,7 +7,7 @@
 //! | `warm SECONDS` | finds out how many steps take that long | `null` |
 //! | `go` | that many steps | [`Repetition`] |
 //! | `memory` | | peak resident memory in bytes, or `null` |
-//! | `check FILE` | leaves weights and images in the file, then [`Predictions`] to them | [`Predictions`] |
+//! | `check FILE` | leaves weights and images in the file | [`Predictions`] for them |
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,12 +15,13 @@ use std::time::Instant;
 use abn_core::explain::{Layer, explain};
 use abn_core::pytorch::to_pytorch;
 use abn_core::sgd::{Sgd, SgdConfig};
-use abn_core::state::state_of;
+use abn_core::state::{State, is_buffer, state_of, with_state};
 use abn_core::{Classifier, ClassifierConfig, Output, loss};
+use abn_kernels::InstructionSet;
 use abn_run::weights::to_safetensors;
 use anyhow::{Context, Result, bail};
 use burn::module::Module;
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Int, Shape, Tensor, TensorData};
 
 use crate::case::{Case, Mode};
 use crate::check::{Predictions, STEPS};
@@ -43,16 +44,14 @@ const SGD: SgdConfig = SgdConfig {
 /// # Errors
 /// The case cannot be built, or a line not be answered.
 pub(crate) fn run(case: &Case) -> Result<()> {
+    let set = InstructionSet::chosen()?;
     let empty = machine::peak_memory();
     let mut workload = Workload::new(case)?;
-    let parameters = case
-        .config()?
-        .cost([case.size; 2], &Device::flex())
-        .parameters;
     answer(&Ready {
         engine: machine::version(),
         empty,
-        parameters,
+        parameters: Some(case.parameters()?),
+        instructions: Some(set.to_string()),
     })?;
     let mut steps = 1;
     each_line(|request, argument| match request {
@@ -170,18 +169,52 @@ impl Workload {
         }
     }
 
-    /// Leaves the weights, under PyTorch's names, and the images in a file; then looks at the
-    /// images and trains.
+    /// The weights with batch norms that do something: scales and shifts at random, and the
+    /// statistics of the images. Fresh ones change nothing, so a network that lacks one, or has it
+    /// in another place, would predict the same; and values would grow from layer to layer until
+    /// the map is 0 or 1 by a rounding.
+    fn state_of_use(&self) -> Result<State> {
+        let device = Device::flex().autodiff();
+        let mut state = state_of(&self.model);
+        for (name, data) in &mut state {
+            let shape = data.shape().clone();
+            *data = match name.rsplit('.').next() {
+                Some("gamma") => random(shape, 0.5, 1.5, &device),
+                Some("beta") => random(shape, -0.2, 0.2, &device),
+                Some("running_mean" | "running_var") => TensorData::zeros::<f32, _>(shape),
+                _ => continue,
+            };
+        }
+        let model = with_state(self.config.init(&device), state)?;
+        let images = self.images.clone().into_data();
+        model.forward(Tensor::from_data(images, &device));
+        let mut state = state_of(&model);
+        for (_, data) in state.iter_mut().filter(|(name, _)| is_buffer(name)) {
+            // One pass moves statistics of 0 by a tenth of the way.
+            *data = (Tensor::<1>::from_data(data.clone(), &device) * 10.0).into_data();
+        }
+        Ok(state)
+    }
+
+    /// Leaves the weights, under PyTorch's names, and the images in a file; then trains, if that is
+    /// its work, and looks at the images.
     fn check(&mut self, file: &Path) -> Result<Predictions> {
-        let mut tensors = to_pytorch(&self.config, &state_of(&self.model));
+        let state = self.state_of_use()?;
+        let mut tensors = to_pytorch(&self.config, &state);
         tensors.insert("images".to_owned(), self.images.clone().into_data());
         std::fs::write(file, to_safetensors(&tensors)?)?;
-        let Output { logits, attention } = self.model.valid().forward(self.images.clone().inner());
+        self.model = with_state(self.config.init(&self.images.device()), state)?;
+        let (losses, Output { logits, attention }) = match self.mode {
+            Mode::Train => (
+                (0..STEPS).map(|_| self.train()).collect(),
+                self.model.valid().forward(self.images.clone().inner()),
+            ),
+            _ => (vec![], self.model.forward(self.images.clone())),
+        };
         let (attention, map) = match attention {
             Some(attention) => (values(attention.logits), values(attention.map)),
             None => (vec![], vec![]),
         };
-        let losses = (0..STEPS).map(|_| self.train()).collect();
         Ok(Predictions {
             logits: values(logits),
             attention,
@@ -189,6 +222,10 @@ impl Workload {
             losses,
         })
     }
+}
+
+fn random(shape: Shape, lowest: f64, highest: f64, device: &Device) -> TensorData {
+    Tensor::<1>::random(shape, Distribution::Uniform(lowest, highest), device).into_data()
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {

@@ -40,6 +40,7 @@ fn every_request_is_answered_by_a_line() {
             panic!("{answers:?}")
         };
         assert!(ready["parameters"].as_u64().unwrap() > 70_000, "{ready}");
+        assert!(ready["instructions"].is_string(), "{ready}");
         assert!(warm.is_null());
         let images = repetition["images"].as_u64().unwrap();
         assert!(
@@ -51,30 +52,21 @@ fn every_request_is_answered_by_a_line() {
 
 #[test]
 fn a_check_leaves_what_the_peer_needs() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("weights.safetensors");
-    let answers = ask("train", &format!("check {}\n", file.display()));
-    let count = |name: &str| answers[1][name].as_array().unwrap().len();
-    assert_eq!(
-        [
-            count("logits"),
-            count("attention"),
-            count("map"),
-            count("losses")
-        ],
-        [6, 6, 2 * 4 * 4, 3]
-    );
-    let weights = std::fs::read(file).unwrap();
-    for name in [
-        "images",
-        "att_layer3.0.conv1.weight",
-        "mixed.spatial.conv.weight",
-    ] {
-        assert!(
-            weights
-                .windows(name.len())
-                .any(|bytes| bytes == name.as_bytes()),
-            "{name}"
-        );
+    for (mode, losses) in [("train", 3), ("infer", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("weights.safetensors");
+        let answers = ask(mode, &format!("check {}\n", file.display()));
+        let count = |name: &str| answers[1][name].as_array().unwrap().len();
+        let counts = ["logits", "attention", "map", "losses"].map(count);
+        assert_eq!(counts, [6, 6, 2 * 4 * 4, losses], "{mode}");
+        let weights = std::fs::read(file).unwrap();
+        for name in [
+            "images",
+            "att_layer3.0.conv1.weight",
+            "mixed.spatial.conv.weight",
+        ] {
+            let mut places = weights.windows(name.len());
+            assert!(places.any(|bytes| bytes == name.as_bytes()), "{name}");
+        }
     }
 }

@@ -1,0 +1,70 @@
+"""PyTorch: eager in either layout, or compiled by inductor in the faster one."""
+
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from networks import network
+from protocol import predictions, threads
+
+STEPS = 3  # of the check, as in check.rs
+RATE = 1e-4
+
+
+class Torch:
+    """A network at work on one batch of random images."""
+
+    def __init__(self, options):
+        torch.set_num_threads(threads())
+        torch.manual_seed(0)
+        self.name = f"PyTorch {torch.__version__}"
+        self.trains = options.mode == "train"
+        nchw = options.engine == "pytorch_nchw"
+        self.format = torch.contiguous_format if nchw else torch.channels_last
+        self.model = network(options.arch, options.classes, options.attention).to(memory_format=self.format)
+        self.model.train(self.trains)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=RATE, momentum=0.9, weight_decay=1e-4)
+        images = torch.randn(options.batch, 3, options.size, options.size)
+        self.images = images.contiguous(memory_format=self.format)
+        self.labels = torch.arange(options.batch) % options.classes
+        self.predict, self.objective = self.model, self.loss
+        if options.engine == "torch_compile":
+            self.compile()
+
+    def compile(self):
+        """What is timed. For inference, as PyTorch advises, weights become constants, which folds the norms."""
+        torch._inductor.config.freezing = not self.trains
+        if self.trains:
+            self.objective = torch.compile(self.loss, fullgraph=True, dynamic=False)
+        else:
+            self.predict = torch.compile(self.model, fullgraph=True, dynamic=False)
+
+    def parameters(self):
+        return sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+
+    def step(self):
+        return self.train() if self.trains else self.infer()
+
+    def loss(self):
+        logits, *attention = self.model(self.images)
+        loss = F.cross_entropy(logits, self.labels)
+        return loss + F.cross_entropy(attention[0], self.labels) if attention else loss
+
+    def train(self):
+        self.optimizer.zero_grad()
+        loss = self.objective()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    @torch.inference_mode()
+    def infer(self):
+        return self.predict(self.images)
+
+    def check(self, file):
+        tensors = load_file(file)
+        self.images = tensors.pop("images").contiguous(memory_format=self.format)
+        self.model.load_state_dict(tensors, strict=True)
+        losses = [self.train() for _ in range(STEPS)] if self.trains else []
+        self.model.eval()
+        return predictions(self.infer()) | {"losses": losses}
