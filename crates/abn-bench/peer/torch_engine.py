@@ -65,6 +65,8 @@ class Torch:
         tensors = load_file(file)
         self.images = tensors.pop("images").contiguous(memory_format=self.format)
         self.model.load_state_dict(tensors, strict=True)
-        losses = [self.train() for _ in range(STEPS)] if self.trains else []
         self.model.eval()
-        return predictions(self.infer()) | {"losses": losses}
+        answers = predictions(self.infer())
+        self.model.train(self.trains)
+        losses = [self.train() for _ in range(STEPS)] if self.trains else []
+        return answers | {"losses": losses}

@@ -196,24 +196,26 @@ impl Workload {
         Ok(state)
     }
 
-    /// Leaves the weights, under PyTorch's names, and the images in a file; then trains, if that is
-    /// its work, and looks at the images.
+    /// Leaves the weights, under PyTorch's names, and the images in a file; then looks at the
+    /// images, and trains, if that is its work. In this order, for in a deep network a few steps
+    /// make differences in rounding visible.
     fn check(&mut self, file: &Path) -> Result<Predictions> {
         let state = self.state_of_use()?;
         let mut tensors = to_pytorch(&self.config, &state);
         tensors.insert("images".to_owned(), self.images.clone().into_data());
         std::fs::write(file, to_safetensors(&tensors)?)?;
         self.model = with_state(self.config.init(&self.images.device()), state)?;
-        let (losses, Output { logits, attention }) = match self.mode {
-            Mode::Train => (
-                (0..STEPS).map(|_| self.train()).collect(),
-                self.model.valid().forward(self.images.clone().inner()),
-            ),
-            _ => (vec![], self.model.forward(self.images.clone())),
+        let Output { logits, attention } = match self.mode {
+            Mode::Train => self.model.valid().forward(self.images.clone().inner()),
+            _ => self.model.forward(self.images.clone()),
         };
         let (attention, map) = match attention {
             Some(attention) => (values(attention.logits), values(attention.map)),
             None => (vec![], vec![]),
+        };
+        let losses = match self.mode {
+            Mode::Train => (0..STEPS).map(|_| self.train()).collect(),
+            _ => vec![],
         };
         Ok(Predictions {
             logits: values(logits),
