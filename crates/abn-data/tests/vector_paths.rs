@@ -80,7 +80,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
-        .map(|entry| entry.unwrap().path())
+        .map(|entry| entry.expect("a folder").path())
         .collect();
     entries.sort();
     for path in entries {
@@ -95,13 +95,13 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn resized<P: PixelTrait>(pixels: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
     let mut target = vec![0; to.0 as usize * to.1 as usize * P::size()];
-    let source = TypedImageRef::<P>::from_buffer(from.0, from.1, pixels).unwrap();
-    let mut image = TypedImage::<P>::from_buffer(to.0, to.1, &mut target).unwrap();
+    let source = TypedImageRef::<P>::from_buffer(from.0, from.1, pixels).expect("as many pixels");
+    let mut image = TypedImage::<P>::from_buffer(to.0, to.1, &mut target).expect("as many pixels");
     let bilinear = ResizeAlg::Convolution(FilterType::Bilinear);
     let options = ResizeOptions::new().resize_alg(bilinear).use_alpha(false);
     Resizer::new()
         .resize_typed(&source, &mut image, &options)
-        .unwrap();
+        .expect("sizes fit");
     target
 }
 
