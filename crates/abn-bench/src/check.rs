@@ -1,7 +1,7 @@
-//! Whether the others have the same network: from the same weights and images a few steps of training
-//! must give the same losses, and then, or at once where nothing is trained, the same logits and map.
-//! Images are as many as are timed later, so that what is compiled or exported for that shape is what
-//! is looked at.
+//! Whether the others have the same network: the same weights must give the same logits and map for
+//! the same images and, where training is measured, a few steps of it the same losses. Images are as
+//! many as are timed later, so that what is compiled or exported for that shape is what is looked
+//! at.
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -22,8 +22,7 @@ const LOSS_TOLERANCE: f32 = 1e-2;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Predictions {
-    /// Logits by the running statistics, those that training left if there was any; the next two
-    /// are by them as well.
+    /// Logits by the running statistics; the next two are by them as well.
     pub(crate) logits: Vec<f32>,
     /// Logits of the attention branch.
     pub(crate) attention: Vec<f32>,

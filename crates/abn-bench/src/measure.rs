@@ -24,6 +24,7 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
             instructions: options.instructions,
         },
         rivals: rivals(options)?,
+        handover: Handover::new()?,
         options,
     };
     let in_use = machine::share_in_use();
@@ -92,6 +93,7 @@ fn rivals(options: &Options) -> Result<Vec<Engine>> {
 struct Bench<'a> {
     ours: Engine,
     rivals: Vec<Engine>,
+    handover: Handover,
     options: &'a Options,
 }
 
@@ -122,14 +124,12 @@ impl Bench<'_> {
 
     /// Notes the libraries that are not known yet.
     fn row(&self, case: &Case, libraries: &mut Vec<Library>) -> Result<Row> {
-        let handover = Handover::new()?;
+        self.handover.clear()?;
         let does = |engine: &&Engine| engine.rival().is_some_and(|rival| rival.does(case.mode));
         let rivals = self.rivals.iter().filter(does);
-        let rivals = check::agreeing(&self.ours, rivals, case, &handover)?;
+        let rivals = check::agreeing(&self.ours, rivals, case, &self.handover)?;
         let engines = std::iter::once(&self.ours).chain(rivals.iter().map(|(engine, _)| *engine));
-        let workers: Result<Vec<Worker>> = engines
-            .map(|engine| self.warm(engine, case, &handover))
-            .collect();
+        let workers: Result<Vec<Worker>> = engines.map(|engine| self.warm(engine, case)).collect();
         let mut workers = workers?;
         let parameters = case.parameters()?;
         for ready in workers.iter().map(|worker| &worker.ready) {
@@ -166,8 +166,8 @@ impl Bench<'_> {
     }
 
     /// A process of an engine, warm.
-    fn warm(&self, engine: &Engine, case: &Case, handover: &Handover) -> Result<Worker> {
-        let mut worker = Worker::start(engine, case, handover)?;
+    fn warm(&self, engine: &Engine, case: &Case) -> Result<Worker> {
+        let mut worker = Worker::start(engine, case, &self.handover)?;
         worker.ask::<()>(&format!("warm {}", self.options.seconds()))?;
         Ok(worker)
     }
