@@ -8,7 +8,7 @@ use super::gather::Finish;
 use super::panels::{Panels, Weights};
 use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
-use super::winograd::{self, Winograd};
+use super::winograd::{self, Kernels, Tiles, Winograd};
 
 /// How a forward pass adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,92 +34,180 @@ pub fn forward(
     finish: Finish,
     output: &mut [f32],
 ) {
-    assert_eq!(input.len(), geometry.input_len(), "input of {geometry:?}");
-    assert_eq!(
-        weight.len(),
-        geometry.weight_len(),
-        "weight of {geometry:?}"
-    );
-    assert_eq!(
-        output.len(),
-        geometry.output_len(),
-        "output of {geometry:?}"
-    );
-    for each in [finish.factor, finish.bias].into_iter().flatten() {
-        assert_eq!(
-            each.len(),
-            geometry.channels_out,
-            "one value for each channel of {geometry:?}"
-        );
-    }
-    assert!(
-        finish
-            .residual
-            .is_none_or(|residual| residual.len() == output.len()),
-        "residual of {geometry:?}"
-    );
-    if output.is_empty() {
-        return;
-    }
-    if algorithm == Algorithm::Fewest && winograd::serves(geometry) {
-        let shape = Winograd {
-            batch: geometry.batch,
-            reads: geometry.input,
-            channels_in: geometry.channels_in,
-            first_read: geometry.padding_before.map(|padding| -(padding as isize)),
-            writes: geometry.output(),
-            channels_out: geometry.channels_out,
-        };
-        let weights = Weights {
-            values: weight,
-            output: geometry.channels_in * 9,
-            input: 9,
-        };
-        return winograd::pass(
+    Prepared::new(set, algorithm, geometry, weight).forward(geometry, input, finish, output);
+}
+
+/// The weights of a convolution in the order in which the forward pass reads them.
+#[derive(Debug)]
+pub struct Prepared {
+    layout: Layout,
+    weights: Reordered,
+}
+
+/// What the order of the weights depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Layout {
+    set: InstructionSet,
+    /// Those of Winograd's algorithm, where that is used.
+    tiles: Option<Tiles>,
+    kernel: [usize; 2],
+    dilation: [usize; 2],
+    channels_in: usize,
+    channels_out: usize,
+    groups: usize,
+}
+
+impl Layout {
+    fn of(set: InstructionSet, algorithm: Algorithm, geometry: &Convolution) -> Self {
+        Self {
             set,
-            &shape,
-            input,
-            weights,
-            false,
-            finish,
-            Output::new(output),
-        );
+            tiles: match algorithm {
+                Algorithm::Direct => None,
+                Algorithm::Fewest => Tiles::fewest(geometry),
+            },
+            kernel: geometry.kernel,
+            dilation: geometry.dilation,
+            channels_in: geometry.channels_in,
+            channels_out: geometry.channels_out,
+            groups: geometry.groups,
+        }
     }
-    let taps = taps(geometry);
-    let (kernel, group_out) = (
-        geometry.kernel[0] * geometry.kernel[1],
-        geometry.group_out(),
-    );
-    let panels: Vec<Panels> = weight
-        .chunks_exact(group_out * geometry.group_in() * kernel)
-        .map(|values| {
-            let weights = Weights {
-                values,
-                output: geometry.group_in() * kernel,
-                input: kernel,
-            };
-            taps.pack(set, group_out, geometry.kernel[1], weights)
-        })
-        .collect();
-    let pass = Pass {
-        batch: geometry.batch,
-        positions: geometry.output(),
-        groups: geometry.groups,
-        reads: Side {
-            size: geometry.input,
-            channels: geometry.channels_in,
-            step: geometry.stride,
-        },
-        first_read: geometry.padding_before.map(|padding| -(padding as isize)),
-        taps,
-        writes: Side {
-            size: geometry.output(),
-            channels: geometry.channels_out,
-            step: [1, 1],
-        },
-        first_write: [0, 0],
-    };
-    pass.run(set, input, &panels, finish, Output::new(output));
+}
+
+#[derive(Debug)]
+enum Reordered {
+    /// Those of each group.
+    Direct(Vec<Panels>),
+    Winograd(Kernels),
+}
+
+impl Prepared {
+    /// Reorders `weight` (output channel, input channel of the group, row, column).
+    ///
+    /// # Panics
+    /// Its length does not fit the shapes.
+    pub fn new(
+        set: InstructionSet,
+        algorithm: Algorithm,
+        geometry: &Convolution,
+        weight: &[f32],
+    ) -> Self {
+        assert_eq!(
+            weight.len(),
+            geometry.weight_len(),
+            "weight of {geometry:?}"
+        );
+        let layout = Layout::of(set, algorithm, geometry);
+        let kernel = geometry.kernel[0] * geometry.kernel[1];
+        let of = |values| Weights {
+            values,
+            output: geometry.group_in() * kernel,
+            input: kernel,
+        };
+        let weights = match layout.tiles {
+            Some(tiles) => {
+                let channels = [geometry.channels_in, geometry.channels_out];
+                Reordered::Winograd(Kernels::new(set, tiles, channels, of(weight), false))
+            }
+            None => {
+                let (taps, group_out) = (taps(geometry), geometry.group_out());
+                let groups = weight.chunks_exact((group_out * geometry.group_in() * kernel).max(1));
+                let panels =
+                    groups.map(|values| taps.pack(set, group_out, geometry.kernel[1], of(values)));
+                Reordered::Direct(panels.collect())
+            }
+        };
+        Self { layout, weights }
+    }
+
+    /// Whether the weights have the order that this convolution reads, whose images may be more or
+    /// fewer, and as large as the algorithm stays the same.
+    pub fn serves(
+        &self,
+        set: InstructionSet,
+        algorithm: Algorithm,
+        geometry: &Convolution,
+    ) -> bool {
+        self.layout == Layout::of(set, algorithm, geometry)
+    }
+
+    /// Convolves `input` into `output` (both channels last), and finishes every value.
+    ///
+    /// # Panics
+    /// A length does not fit the shapes, or these are not [served](Self::serves).
+    pub fn forward(
+        &self,
+        geometry: &Convolution,
+        input: &[f32],
+        finish: Finish,
+        output: &mut [f32],
+    ) {
+        let set = self.layout.set;
+        let algorithm = match self.layout.tiles {
+            Some(_) => Algorithm::Fewest,
+            None => Algorithm::Direct,
+        };
+        assert!(
+            self.serves(set, algorithm, geometry),
+            "weight of {geometry:?}"
+        );
+        assert_eq!(input.len(), geometry.input_len(), "input of {geometry:?}");
+        assert_eq!(
+            output.len(),
+            geometry.output_len(),
+            "output of {geometry:?}"
+        );
+        for each in [finish.factor, finish.bias].into_iter().flatten() {
+            assert_eq!(
+                each.len(),
+                geometry.channels_out,
+                "one value for each channel of {geometry:?}"
+            );
+        }
+        assert!(
+            finish
+                .residual
+                .is_none_or(|residual| residual.len() == output.len()),
+            "residual of {geometry:?}"
+        );
+        if output.is_empty() {
+            return;
+        }
+        let output = Output::new(output);
+        let first_read = geometry.padding_before.map(|padding| -(padding as isize));
+        match &self.weights {
+            Reordered::Winograd(kernels) => {
+                let shape = Winograd {
+                    batch: geometry.batch,
+                    reads: geometry.input,
+                    first_read,
+                    writes: geometry.output(),
+                };
+                winograd::pass(set, &shape, kernels, input, finish, output);
+            }
+            Reordered::Direct(panels) => {
+                let pass = Pass {
+                    batch: geometry.batch,
+                    positions: geometry.output(),
+                    groups: geometry.groups,
+                    reads: Side {
+                        size: geometry.input,
+                        channels: geometry.channels_in,
+                        step: geometry.stride,
+                    },
+                    first_read,
+                    taps: taps(geometry),
+                    writes: Side {
+                        size: geometry.output(),
+                        channels: geometry.channels_out,
+                        step: [1, 1],
+                    },
+                    first_write: [0, 0],
+                };
+                pass.run(set, input, panels, finish, output);
+            }
+        }
+    }
 }
 
 /// The whole kernel, as an output position meets it.

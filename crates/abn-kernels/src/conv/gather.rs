@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::buffer::Output;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, fetch};
 
 use super::panels::Panels;
 
@@ -157,71 +157,143 @@ impl Gather<'_> {
             end,
             last,
         } = block;
-        let output = self.output.at(0);
-        let weights = self.panels.panel(panel);
         let width = self.panels.width;
         let tail = channels - (V - 1) * S::LANES;
         let depth = self.panels.depth;
+        let weights = &self.panels.panel(panel)[start * width..];
+        let begin = (start / depth, start % depth);
+        let first = self.channel + first;
+        let output = self.output.at(0);
+        let finish = TileFinish {
+            factor: self
+                .finish
+                .factor
+                .map(|factor| factor[first..][..channels].as_ptr()),
+            bias: self
+                .finish
+                .bias
+                .map(|bias| bias[first..][..channels].as_ptr()),
+            residual: self.finish.residual.map(<[f32]>::as_ptr),
+            relu: self.finish.relu,
+        };
         for positions in self.positions.chunks(P) {
             // The last tile computes its last position several times and stores it once. SAFETY:
             // `run` has checked the reach of every position; weights are as long as steps; outputs
             // are valid by the contract.
             unsafe {
+                let mut inputs = [self.input.as_ptr(); P];
+                let mut outputs = [first; P];
+                for p in 0..P {
+                    let position = positions[p.min(positions.len() - 1)];
+                    inputs[p] = inputs[p].add(position.input);
+                    outputs[p] += position.output;
+                }
+                // What the tile stores and adds at last is on its way meanwhile.
+                for &at in &outputs {
+                    fetch(output.add(at));
+                    if let Some(residual) = finish.residual {
+                        fetch(residual.add(at));
+                    }
+                }
                 let mut sums = [[S::splat(0.0); V]; P];
                 if start > 0 {
-                    for (p, sums) in sums.iter_mut().enumerate() {
-                        let position = positions[p.min(positions.len() - 1)];
-                        let from = output.add(position.output + self.channel + first);
+                    for (sums, &at) in sums.iter_mut().zip(&outputs) {
                         for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = load::<S, V>(from, v, tail);
+                            *sum = load::<S, V>(output.add(at), v, tail);
                         }
                     }
                 }
-                let mut inputs = [self.input.as_ptr(); P];
-                for (p, input) in inputs.iter_mut().enumerate() {
-                    *input = input.add(positions[p.min(positions.len() - 1)].input);
-                }
-                let mut weight = weights.as_ptr().add(start * width);
-                let mut step = start;
-                while step < end {
-                    let (walk, at) = (step / depth, step % depth);
-                    let count = (depth - at).min(end - step);
+                let mut weight = weights.as_ptr();
+                let (mut walk, mut at) = begin;
+                let mut left = end - start;
+                while left > 0 {
+                    let count = (depth - at).min(left);
                     let offset = self.walks[walk] + at;
                     accumulate::<S, V, P>(&mut sums, &inputs, offset, weight, width, count);
                     weight = weight.add(count * width);
-                    step += count;
+                    left -= count;
+                    (walk, at) = (walk + 1, 0);
                 }
-                if last && let Some(factor) = self.finish.factor {
-                    let factor = factor[self.channel + first..][..channels].as_ptr();
-                    for v in 0..V {
-                        let factor = load::<S, V>(factor, v, tail);
-                        for sums in &mut sums {
-                            sums[v] = S::mul(sums[v], factor);
+                if last {
+                    finish.apply::<S, V, P>(&mut sums, &outputs, tail);
+                }
+                if positions.len() == P && tail == S::LANES {
+                    for (sums, &at) in sums.iter().zip(&outputs) {
+                        for (v, &sum) in sums.iter().enumerate() {
+                            S::store(output.add(at + v * S::LANES), sum);
+                        }
+                    }
+                } else {
+                    for (sums, &at) in sums.iter().zip(&outputs).take(positions.len()) {
+                        for (v, &sum) in sums.iter().enumerate() {
+                            store::<S, V>(output.add(at), v, tail, sum);
                         }
                     }
                 }
-                if last && let Some(bias) = self.finish.bias {
-                    let bias = bias[self.channel + first..][..channels].as_ptr();
-                    for v in 0..V {
-                        let bias = load::<S, V>(bias, v, tail);
-                        for sums in &mut sums {
-                            sums[v] = S::add(sums[v], bias);
+            }
+        }
+    }
+}
+
+/// A [`Finish`] where the channels of a panel begin, the residual where the output begins.
+#[derive(Clone, Copy)]
+struct TileFinish {
+    factor: Option<*const f32>,
+    bias: Option<*const f32>,
+    residual: Option<*const f32>,
+    relu: bool,
+}
+
+impl TileFinish {
+    /// Finishes the sums of some positions, whose outputs begin there.
+    ///
+    /// # Safety
+    /// The instructions of `S`; the addresses are valid for the channels of a panel, the last
+    /// vector of which has `tail`.
+    #[inline(always)]
+    unsafe fn apply<S: Simd, const V: usize, const P: usize>(
+        self,
+        sums: &mut [[S::Vector; V]; P],
+        outputs: &[usize; P],
+        tail: usize,
+    ) {
+        // SAFETY: the contract.
+        unsafe {
+            if let Some(factor) = self.factor {
+                for v in 0..V {
+                    let factor = load::<S, V>(factor, v, tail);
+                    for sums in sums.iter_mut() {
+                        sums[v] = S::mul(sums[v], factor);
+                    }
+                }
+            }
+            if let Some(bias) = self.bias {
+                for v in 0..V {
+                    let bias = load::<S, V>(bias, v, tail);
+                    for sums in sums.iter_mut() {
+                        sums[v] = S::add(sums[v], bias);
+                    }
+                }
+            }
+            if let Some(residual) = self.residual {
+                if tail == S::LANES {
+                    for (sums, &at) in sums.iter_mut().zip(outputs) {
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = S::add(*sum, S::load(residual.add(at + v * S::LANES)));
+                        }
+                    }
+                } else {
+                    for (sums, &at) in sums.iter_mut().zip(outputs) {
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = S::add(*sum, load::<S, V>(residual.add(at), v, tail));
                         }
                     }
                 }
-                for (position, sums) in positions.iter().zip(&sums) {
-                    let offset = position.output + self.channel + first;
-                    for (v, &sum) in sums.iter().enumerate() {
-                        let mut sum = sum;
-                        if last && let Some(residual) = self.finish.residual {
-                            sum = S::add(sum, load::<S, V>(residual.as_ptr().add(offset), v, tail));
-                        }
-                        if last && self.finish.relu {
-                            // In this order a NaN stays one.
-                            sum = S::max(S::splat(0.0), sum);
-                        }
-                        store::<S, V>(output.add(offset), v, tail, sum);
-                    }
+            }
+            if self.relu {
+                for sum in sums.iter_mut().flatten() {
+                    // In this order a NaN stays one.
+                    *sum = S::max(S::splat(0.0), *sum);
                 }
             }
         }

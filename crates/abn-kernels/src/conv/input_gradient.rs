@@ -13,7 +13,7 @@ use super::gather::Finish;
 use super::panels::{Panels, Weights};
 use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
-use super::winograd::{self, Winograd};
+use super::winograd::{self, Kernels, Tiles, Winograd};
 
 /// Gradient of the input, given that of the output (both channels last): `input_gradient[i] = sum
 /// over the outputs o that see i of output_gradient[o] * weight`.
@@ -45,30 +45,22 @@ pub fn input_gradient(
     if input_gradient.is_empty() {
         return;
     }
-    if winograd::serves(geometry) {
+    if Tiles::Two.serves(geometry) {
         let shape = Winograd {
             batch: geometry.batch,
             reads: geometry.output(),
-            channels_in: geometry.channels_out,
             first_read: geometry.padding_before.map(|padding| padding as isize - 2),
             writes: geometry.input,
-            channels_out: geometry.channels_in,
         };
         let weights = Weights {
             values: weight,
             output: 9,
             input: geometry.channels_in * 9,
         };
-        let output = Output::new(input_gradient);
-        return winograd::pass(
-            set,
-            &shape,
-            output_gradient,
-            weights,
-            true,
-            Finish::default(),
-            output,
-        );
+        let channels = [geometry.channels_out, geometry.channels_in];
+        let kernels = Kernels::new(set, Tiles::Two, channels, weights, true);
+        let (finish, output) = (Finish::default(), Output::new(input_gradient));
+        return winograd::pass(set, &shape, &kernels, output_gradient, finish, output);
     }
     let (kernel, group_in) = (geometry.kernel[0] * geometry.kernel[1], geometry.group_in());
     let covered: Vec<[Phase; 2]> = Phase::of(geometry, 0)

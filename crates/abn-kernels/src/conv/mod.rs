@@ -14,7 +14,7 @@ mod tasks;
 mod weight_gradient;
 mod winograd;
 
-pub use forward::{Algorithm, forward};
+pub use forward::{Algorithm, Prepared, forward};
 pub use gather::Finish;
 pub use geometry::Convolution;
 pub use input_gradient::input_gradient;

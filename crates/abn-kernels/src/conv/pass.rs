@@ -55,7 +55,9 @@ impl Pass {
         let frame_width = (width - 1) * reads.step[1] + span[1];
         let rows = |rows: usize| (rows - 1) * reads.step[0] + span[0];
         let tasks = Tasks::of([self.batch, height, panels[0].count()], width, |lines| {
-            rows(lines) * frame_width * reads.channels
+            let written = lines * width * writes.channels;
+            // With a residual, or what the cache fetches before it is written.
+            rows(lines) * frame_width * reads.channels + 2 * written
         });
         tasks.run(|images, lines, computed| {
             let top = self.first_read[0] + (lines.start * reads.step[0]) as isize;

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// Values of the input that a task reads: they stay in the second-level cache for all output
-/// channels.
-const INPUT: usize = 64 * 1024;
+/// Values that a task reads and writes at most: those of the input stay in the second-level cache
+/// for all output channels.
+const VALUES: usize = 128 * 1024;
 
 /// Positions below which a task wastes a part of its last tile.
 const POSITIONS: usize = 112;
@@ -23,21 +23,21 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Cuts images, rows of `width` positions each and panels; `reads` tells how many values of the
-    /// input some rows of an image read.
-    pub(crate) fn of(total: [usize; 3], width: usize, reads: impl Fn(usize) -> usize) -> Self {
+    /// Cuts images, rows of `width` positions each and panels; `values` tells how many some rows of
+    /// an image read and write.
+    pub(crate) fn of(total: [usize; 3], width: usize, values: impl Fn(usize) -> usize) -> Self {
         let [images, rows, panels] = total;
         let wanted = PER_THREAD * rayon::current_num_threads();
         let mut step = [1, rows, panels];
         // Large images are cut into rows, small ones taken together.
-        while step[1] > 1 && reads(step[1]) > INPUT && step[1] * width > POSITIONS {
+        while step[1] > 1 && values(step[1]) > VALUES && step[1] * width > POSITIONS {
             step[1] = step[1].div_ceil(2);
         }
         if step[1] == rows {
-            let together = (INPUT / reads(rows).max(1)).max(POSITIONS.div_ceil(rows * width));
+            let together = (VALUES / values(rows).max(1)).max(POSITIONS.div_ceil(rows * width));
             step[0] = together.min(images / wanted).max(1);
         }
-        Self { total, step }.for_all_threads()
+        Self { total, step }.for_all_thvalues()
     }
 
     /// The same where the weights are larger than the caches: every task has at least so many
@@ -51,11 +51,11 @@ impl Tasks {
         } else {
             [together, rows, panels]
         };
-        Self { total, step }.for_all_threads()
+        Self { total, step }.for_all_thvalues()
     }
 
     /// Too few tasks: gives panels, then rows, to different threads.
-    fn for_all_threads(mut self) -> Self {
+    fn for_all_thvalues(mut self) -> Self {
         let wanted = PER_THREAD * rayon::current_num_threads();
         for axis in [2, 1, 0] {
             while self.count() < wanted && self.step[axis] > 1 {

@@ -1,20 +1,21 @@
 //! Forward pass and input gradient: the latter is the former of the turned kernel.
 
+use std::marker::PhantomData;
 use std::ops::Range;
-
-use rayon::prelude::*;
 
 use crate::buffer::{Line, Output, with_scratch};
 use crate::simd::{InstructionSet, Kernel, Simd};
 
 use super::super::gather::{Finish, accumulate, load, store};
 use super::super::padded::{Frame, View};
-use super::super::panels::Weights;
 use super::super::taps::spread;
 use super::super::tasks::Tasks;
+use super::Tiles;
+use super::four::Four;
+use super::kernels::Kernels;
 use super::planes::Planes;
-use super::transform::{of_input, of_kernel, to_output};
-use super::{STEP, VALUES};
+use super::transform::{Transform, twice};
+use super::two::Two;
 
 /// A convolution of 3x3 by stride 1.
 #[derive(Debug, Clone, Copy)]
@@ -22,18 +23,18 @@ pub(crate) struct Winograd {
     pub(crate) batch: usize,
     /// Height and width of what is read.
     pub(crate) reads: [usize; 2],
-    pub(crate) channels_in: usize,
     /// Row and column of the first value under the first output's kernel; outside where negative.
     pub(crate) first_read: [isize; 2],
     /// Height and width of what is written.
     pub(crate) writes: [usize; 2],
-    pub(crate) channels_out: usize,
 }
 
-/// Tiles that are multiplied together: enough to be worth reading the kernels of all channels once
-/// more, yet few where the kernels stay in the second-level cache.
-fn together(tile: usize, channels: usize) -> usize {
-    (channels / 4).clamp(4 * tile, 160).next_multiple_of(tile)
+/// Tiles of `step` x `step` outputs that are multiplied together: enough to be worth reading the
+/// kernels of all channels once more, yet few where the kernels stay in the second-level cache.
+fn together(tile: usize, channels: usize, step: usize) -> usize {
+    (channels / (2 * step))
+        .clamp(4 * tile, 160)
+        .next_multiple_of(tile)
 }
 
 /// Values of all transformed kernels from which they are larger than the second-level cache.
@@ -42,167 +43,102 @@ const WIDE: usize = 1 << 20;
 /// Input channels after which sums are stored: the kernels of a panel stay in the first-level cache.
 const DEPTH: usize = 256;
 
-/// Convolves `input` with kernels of 3x3, turned by half a turn where `turned`, into `output`.
+/// Convolves `input` with the kernels into `output`.
 pub(crate) fn pass(
     set: InstructionSet,
     shape: &Winograd,
+    kernels: &Kernels,
     input: &[f32],
-    weights: Weights,
-    turned: bool,
     finish: Finish,
     output: Output,
 ) {
-    let width = set.panel(shape.channels_out);
-    let panel_len = shape.channels_in * width;
-    let panels = shape.channels_out.div_ceil(width);
-    let kernels_len = VALUES * panels * panel_len;
-    let mut lines = Line::zeroed(kernels_len);
-    let kernels = Output::new(&mut Line::values_mut(&mut lines)[..kernels_len]);
-    (0..panels).into_par_iter().for_each(|panel| {
-        set.run(Kernels {
-            weights,
-            turned,
-            channels: panel * width..shape.channels_out.min((panel + 1) * width),
-            channels_in: shape.channels_in,
-            width,
-            first: panel * panel_len,
-            plane: panels * panel_len,
-            kernels,
-        });
-    });
-    let kernels = &Line::values(&lines)[..kernels_len];
-    let tiles = shape.writes.map(|outputs| outputs.div_ceil(STEP));
-    let frame_width = STEP * tiles[1] + 2;
-    let rows = |tile_rows: usize| STEP * tile_rows + 2;
-    let total = [shape.batch, tiles[0], panels];
-    let padded_in = spread(shape.channels_in.next_multiple_of(set.lanes()));
-    let together = together(set.tile(), shape.channels_in);
-    let tasks = if kernels_len > WIDE {
-        Tasks::of_wide(total, tiles[1], together)
-    } else {
-        Tasks::of(total, tiles[1], |tile_rows| {
-            rows(tile_rows) * frame_width * shape.channels_in
-        })
+    let pass = Pass {
+        shape,
+        kernels,
+        input,
+        finish,
+        output,
     };
-    tasks.run(|images, tile_rows, computed| {
-        let top = shape.first_read[0] + (STEP * tile_rows.start) as isize;
-        let left = shape.first_read[1];
-        let frame = Frame {
-            images: images.clone(),
-            rows: top..top + rows(tile_rows.len()) as isize,
-            columns: left..left + frame_width as isize,
-            channels: 0..shape.channels_in,
+    match kernels.tiles {
+        Tiles::Two => pass.run::<Two, 4, 2>(set),
+        Tiles::Four => pass.run::<Four, 6, 4>(set),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    shape: &'a Winograd,
+    kernels: &'a Kernels,
+    input: &'a [f32],
+    finish: Finish<'a>,
+    output: Output<'a>,
+}
+
+impl Pass<'_> {
+    fn run<T: Transform<N, M>, const N: usize, const M: usize>(self, set: InstructionSet) {
+        let Self { shape, kernels, .. } = self;
+        let (channels, panels) = (kernels.channels_in, kernels.panels());
+        let tiles = shape.writes.map(|outputs| outputs.div_ceil(M));
+        let frame_width = M * tiles[1] + 2;
+        let rows = |tile_rows: usize| M * tile_rows + 2;
+        let total = [shape.batch, tiles[0], panels];
+        let padded_in = spread(channels.next_multiple_of(set.lanes()));
+        let together = together(set.tile(), channels, M);
+        let tasks = if N * N * kernels.plane() > WIDE {
+            Tasks::of_wide(total, tiles[1], together)
+        } else {
+            Tasks::of(total, tiles[1], |tile_rows| {
+                rows(tile_rows) * frame_width * channels
+            })
         };
-        // Blocks of about the same size.
-        let count = images.len() * tile_rows.len() * tiles[1];
-        let block = count
-            .div_ceil(count.div_ceil(together))
-            .next_multiple_of(set.tile());
-        let of_inputs = Planes::of(block, padded_in);
-        let of_products = Planes::of(block, computed.len() * width);
-        let frame_len = frame.len(shape.channels_in).next_multiple_of(Line::LEN);
-        with_scratch(of_inputs.len() + of_products.len() + frame_len, |scratch| {
-            let (transformed, scratch) = scratch.split_at_mut(of_inputs.len());
-            let (products, scratch) = scratch.split_at_mut(of_products.len());
-            let view = frame.view(
-                input,
-                shape.reads,
-                shape.channels_in,
-                shape.channels_in,
-                scratch,
-            );
-            let mut places = Vec::with_capacity(count);
-            for (index, image) in images.enumerate() {
-                for (line, row) in tile_rows.clone().enumerate() {
-                    let from = index * view.image + STEP * line * view.row;
-                    places.extend((0..tiles[1]).map(|column| Tile {
-                        input: from + STEP * column * view.column,
-                        image,
-                        row: STEP * row,
-                        column: STEP * column,
-                    }));
+        tasks.run(|images, tile_rows, computed| {
+            let top = shape.first_read[0] + (M * tile_rows.start) as isize;
+            let left = shape.first_read[1];
+            let frame = Frame {
+                images: images.clone(),
+                rows: top..top + rows(tile_rows.len()) as isize,
+                columns: left..left + frame_width as isize,
+                channels: 0..channels,
+            };
+            // Blocks of about the same size.
+            let count = images.len() * tile_rows.len() * tiles[1];
+            let block = count
+                .div_ceil(count.div_ceil(together))
+                .next_multiple_of(set.tile());
+            let of_inputs = Planes::of(N * N, block, padded_in);
+            let of_products = Planes::of(N * N, block, computed.len() * kernels.width);
+            let frame_len = frame.len(channels).next_multiple_of(Line::LEN);
+            with_scratch(of_inputs.len() + of_products.len() + frame_len, |scratch| {
+                let (transformed, scratch) = scratch.split_at_mut(of_inputs.len());
+                let (products, scratch) = scratch.split_at_mut(of_products.len());
+                let view = frame.view(self.input, shape.reads, channels, channels, scratch);
+                let mut places = Vec::with_capacity(count);
+                for (index, image) in images.enumerate() {
+                    for (line, row) in tile_rows.clone().enumerate() {
+                        let from = index * view.image + M * line * view.row;
+                        places.extend((0..tiles[1]).map(|column| Tile {
+                            input: from + M * column * view.column,
+                            image,
+                            row: M * row,
+                            column: M * column,
+                        }));
+                    }
                 }
-            }
-            for tiles in places.chunks(block) {
-                set.run(Block {
-                    shape,
-                    tiles,
-                    view,
-                    transformed,
-                    of_inputs,
-                    kernels,
-                    panels: computed.clone(),
-                    width,
-                    products,
-                    of_products,
-                    finish,
-                    output,
-                });
-            }
+                for tiles in places.chunks(block) {
+                    set.run(Block {
+                        pass: self,
+                        tiles,
+                        view,
+                        transformed,
+                        of_inputs,
+                        panels: computed.clone(),
+                        products,
+                        of_products,
+                        transforms: PhantomData::<T>,
+                    });
+                }
+            });
         });
-    });
-}
-
-/// The transformed kernels of one panel, `[input channel, output channel]` in each of sixteen
-/// planes.
-struct Kernels<'a> {
-    weights: Weights<'a>,
-    turned: bool,
-    channels: Range<usize>,
-    channels_in: usize,
-    width: usize,
-    /// Where the panel starts in the first plane.
-    first: usize,
-    /// Distance of the planes.
-    plane: usize,
-    /// Nobody else uses the values of this panel meanwhile.
-    kernels: Output<'a>,
-}
-
-/// Room for the widest panel.
-const WIDEST: usize = 32;
-
-impl Kernel for Kernels<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let Self {
-            weights,
-            turned,
-            channels,
-            channels_in,
-            width,
-            first,
-            plane,
-            kernels,
-        } = self;
-        assert!(width <= WIDEST && width % S::LANES == 0);
-        assert!(first + channels_in * width <= plane && VALUES * plane <= kernels.len());
-        let mut values = [[0.0_f32; WIDEST]; 9];
-        for from in 0..channels_in {
-            for (offset, channel) in channels.clone().enumerate() {
-                let kernel =
-                    &weights.values[channel * weights.output + from * weights.input..][..9];
-                for (value, values) in values.iter_mut().enumerate() {
-                    values[offset] = kernel[if turned { 8 - value } else { value }];
-                }
-            }
-            for at in (0..width).step_by(S::LANES) {
-                // SAFETY: `at + LANES <= width`, which the row of values and the planes hold.
-                unsafe {
-                    let mut kernel = [[S::splat(0.0); 3]; 3];
-                    for (value, values) in values.iter().enumerate() {
-                        kernel[value / 3][value % 3] = S::load(values.as_ptr().add(at));
-                    }
-                    let kernel = of_kernel::<S>(kernel);
-                    for value in 0..VALUES {
-                        let to = value * plane + first + from * width + at;
-                        S::store(kernels.pointer().add(to), kernel[value / 4][value % 4]);
-                    }
-                }
-            }
-        }
     }
 }
 
@@ -218,58 +154,59 @@ pub(super) struct Tile {
 }
 
 /// Some tiles of a task, from input to output.
-struct Block<'a> {
-    shape: &'a Winograd,
+struct Block<'a, T, const N: usize, const M: usize> {
+    pass: Pass<'a>,
     tiles: &'a [Tile],
     view: View<'a>,
     /// `[value, tile, input channel]`.
     transformed: &'a mut [f32],
     of_inputs: Planes,
-    /// `[value, panel, input channel, output channel of the panel]`.
-    kernels: &'a [f32],
     panels: Range<usize>,
-    width: usize,
     /// `[value, tile, output channel of the panels]`.
     products: &'a mut [f32],
     of_products: Planes,
-    finish: Finish<'a>,
-    output: Output<'a>,
+    /// The transforms.
+    transforms: PhantomData<T>,
 }
 
-impl Kernel for Block<'_> {
+impl<T: Transform<N, M>, const N: usize, const M: usize> Kernel for Block<'_, T, N, M> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self) {
-        let mut block = self;
-        let shape = block.shape;
-        let channels = block.panels.len() * block.width;
-        assert!(block.of_products.hold(block.tiles.len(), channels));
-        assert_eq!(block.transformed.len(), block.of_inputs.len());
-        assert_eq!(block.products.len(), block.of_products.len());
+    fn run<S: Simd>(mut self) {
+        let Pass {
+            shape,
+            kernels,
+            output,
+            ..
+        } = self.pass;
+        let channels = self.panels.len() * kernels.width;
+        assert!(self.of_products.hold(N * N, self.tiles.len(), channels));
+        assert_eq!(self.transformed.len(), self.of_inputs.len());
+        assert_eq!(self.products.len(), self.of_products.len());
         assert_eq!(
-            block.output.len(),
-            shape.batch * shape.writes[0] * shape.writes[1] * shape.channels_out
+            output.len(),
+            shape.batch * shape.writes[0] * shape.writes[1] * kernels.channels_out
         );
         // SAFETY: the instructions are there; what is addressed is checked here and in the parts.
         unsafe {
-            transform_tiles::<S>(
-                &block.view,
-                shape.channels_in,
-                block.tiles,
-                block.of_inputs,
-                block.transformed,
+            transform_tiles::<S, T, N, M>(
+                &self.view,
+                kernels.channels_in,
+                self.tiles,
+                self.of_inputs,
+                self.transformed,
             );
-            if block.width > S::LANES {
-                block.channels::<S, 2>();
+            if kernels.width > S::LANES {
+                self.channels::<S, 2>();
             } else {
-                block.channels::<S, 1>();
+                self.channels::<S, 1>();
             }
         }
     }
 }
 
-impl Block<'_> {
+impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
     /// # Safety
     /// The instructions of `S`; the tiles are transformed.
     #[inline(always)]
@@ -287,18 +224,18 @@ impl Block<'_> {
         }
     }
 
-    /// The sixteen matrix products.
+    /// The matrix products, one for each value.
     ///
     /// # Safety
     /// The instructions of `S`; the tiles are transformed.
     #[inline(always)]
     unsafe fn products<S: Simd, const V: usize, const P: usize>(&mut self) {
-        let (channels, width) = (self.shape.channels_in, V * S::LANES);
-        let panels = self.shape.channels_out.div_ceil(width);
-        for value in 0..VALUES {
+        let kernels = self.pass.kernels;
+        let (channels, width) = (kernels.channels_in, V * S::LANES);
+        assert_eq!(width, kernels.width);
+        for value in 0..N * N {
             for (index, panel) in self.panels.clone().enumerate() {
-                let kernels = &self.kernels[(value * panels + panel) * channels * width..];
-                let kernels = &kernels[..channels * width];
+                let kernels = kernels.panel(value, panel);
                 for depth in (0..channels).step_by(DEPTH) {
                     let count = DEPTH.min(channels - depth);
                     for first in (0..self.tiles.len()).step_by(P) {
@@ -345,7 +282,8 @@ impl Block<'_> {
     #[inline(always)]
     unsafe fn outputs<S: Simd, const V: usize>(&self, index: usize) {
         let panel = self.panels.start + index;
-        let channels = self.width.min(self.shape.channels_out - panel * self.width);
+        let width = self.pass.kernels.width;
+        let channels = width.min(self.pass.kernels.channels_out - panel * width);
         if V == 2 && channels <= S::LANES {
             // SAFETY: passed on: the second vector has no channels.
             return unsafe { self.vectors::<S, 1>(index, channels) };
@@ -358,22 +296,23 @@ impl Block<'_> {
     /// As for `outputs`.
     #[inline(always)]
     unsafe fn vectors<S: Simd, const V: usize>(&self, panel: usize, channels: usize) {
-        let first = (self.panels.start + panel) * self.width;
-        let [height, width] = self.shape.writes;
+        let Pass {
+            shape,
+            kernels,
+            finish,
+            output,
+            ..
+        } = self.pass;
+        let first = (self.panels.start + panel) * kernels.width;
+        let [height, width] = shape.writes;
         let tail = channels - (V - 1) * S::LANES;
-        let factor = self
-            .finish
-            .factor
-            .map(|factor| factor[first..first + channels].as_ptr());
-        let bias = self
-            .finish
-            .bias
-            .map(|bias| bias[first..first + channels].as_ptr());
-        let residual = self.finish.residual.map(|residual| {
-            assert_eq!(residual.len(), self.output.len());
+        let channels_of = |values: &[f32]| values[first..first + channels].as_ptr();
+        let (factor, bias) = (finish.factor.map(channels_of), finish.bias.map(channels_of));
+        let residual = finish.residual.map(|residual| {
+            assert_eq!(residual.len(), output.len());
             residual.as_ptr()
         });
-        let to = self.output.at(0);
+        let to = output.at(0);
         for (
             index,
             &Tile {
@@ -381,26 +320,27 @@ impl Block<'_> {
             },
         ) in self.tiles.iter().enumerate()
         {
-            assert!(image < self.shape.batch && first + channels <= self.shape.channels_out);
+            assert!(image < shape.batch && first + channels <= kernels.channels_out);
             for v in 0..V {
                 // SAFETY: products are within their buffer; rows and columns are bounded by the
                 // output.
                 unsafe {
-                    let mut products = [[S::splat(0.0); 4]; 4];
-                    for value in 0..VALUES {
-                        let at =
-                            self.of_products.at(value, index) + panel * self.width + v * S::LANES;
-                        products[value / 4][value % 4] = S::load(self.products.as_ptr().add(at));
+                    let mut products = [[S::splat(0.0); N]; N];
+                    for value in 0..N * N {
+                        let at = self.of_products.at(value, index)
+                            + panel * kernels.width
+                            + v * S::LANES;
+                        products[value / N][value % N] = S::load(self.products.as_ptr().add(at));
                     }
-                    let sums = to_output::<S>(products);
+                    let sums = twice::<S, N, M>(products, T::to_output::<S>);
                     for (down, sums) in sums.iter().enumerate() {
                         for (right, &sum) in sums.iter().enumerate() {
                             if row + down >= height || column + right >= width {
                                 continue;
                             }
                             let position = image * height + row + down;
-                            let at = (position * width + column + right) * self.shape.channels_out
-                                + first;
+                            let at =
+                                (position * width + column + right) * kernels.channels_out + first;
                             let mut sum = sum;
                             if let Some(factor) = factor {
                                 sum = S::mul(sum, load::<S, V>(factor, v, tail));
@@ -411,7 +351,7 @@ impl Block<'_> {
                             if let Some(residual) = residual {
                                 sum = S::add(sum, load::<S, V>(residual.add(at), v, tail));
                             }
-                            if self.finish.relu {
+                            if finish.relu {
                                 sum = S::max(S::splat(0.0), sum);
                             }
                             store::<S, V>(to.add(at), v, tail, sum);
@@ -423,28 +363,33 @@ impl Block<'_> {
     }
 }
 
-/// Transforms 4x4 inputs of every tile to `[value, tile, channel]`, zeros behind the last channel.
+/// Transforms NxN inputs of every tile to `[value, tile, channel]`, zeros behind the last channel.
 ///
 /// # Safety
 /// The instructions of `S`; `transformed` is as long as its planes.
 #[inline(always)]
-pub(super) unsafe fn transform_tiles<S: Simd>(
+pub(super) unsafe fn transform_tiles<
+    S: Simd,
+    T: Transform<N, M>,
+    const N: usize,
+    const M: usize,
+>(
     view: &View,
     channels: usize,
     tiles: &[Tile],
     planes: Planes,
     transformed: &mut [f32],
 ) {
-    assert!(planes.hold(tiles.len(), channels.next_multiple_of(S::LANES)));
+    assert!(planes.hold(N * N, tiles.len(), channels.next_multiple_of(S::LANES)));
     assert_eq!(transformed.len(), planes.len());
-    let reach = 3 * view.row + 3 * view.column + channels;
+    let reach = (N - 1) * (view.row + view.column) + channels;
     for (index, &Tile { input: first, .. }) in tiles.iter().enumerate() {
         assert!(first + reach <= view.values.len(), "a tile reads outside");
         for at in (0..channels).step_by(S::LANES) {
             let count = channels - at;
             // SAFETY: the reach is checked; `transformed` by the contract.
             unsafe {
-                let mut inputs = [[S::splat(0.0); 4]; 4];
+                let mut inputs = [[S::splat(0.0); N]; N];
                 for (row, inputs) in inputs.iter_mut().enumerate() {
                     for (column, input) in inputs.iter_mut().enumerate() {
                         let from = first + row * view.row + column * view.column + at;
@@ -456,12 +401,12 @@ pub(super) unsafe fn transform_tiles<S: Simd>(
                         };
                     }
                 }
-                let inputs = of_input::<S>(inputs);
-                for value in 0..VALUES {
+                let inputs = twice::<S, N, N>(inputs, T::of_input::<S>);
+                for value in 0..N * N {
                     let to = planes.at(value, index) + at;
                     S::store(
                         transformed.as_mut_ptr().add(to),
-                        inputs[value / 4][value % 4],
+                        inputs[value / N][value % N],
                     );
                 }
             }

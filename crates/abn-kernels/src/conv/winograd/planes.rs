@@ -2,23 +2,23 @@
 
 use crate::buffer::Line;
 
-use super::VALUES;
-
-/// Sixteen planes, one for each value of a tile, of some tiles by some channels.
+/// Planes, one for each value of a tile, of some tiles by some channels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Planes {
+    values: usize,
     tiles: usize,
     /// Distance of neighbouring tiles.
     pub(super) row: usize,
-    /// Distance of neighbouring planes, an odd number of cache lines: the sixteen values of a
-    /// channel, which are written together, so fall into different sets of the cache.
+    /// Distance of neighbouring planes, an odd number of cache lines: the values of a channel, which
+    /// are written together, so fall into different sets of the cache.
     pub(super) plane: usize,
 }
 
 impl Planes {
-    pub(super) fn of(tiles: usize, row: usize) -> Self {
+    pub(super) fn of(values: usize, tiles: usize, row: usize) -> Self {
         let lines = (tiles * row).div_ceil(Line::LEN) | 1;
         Self {
+            values,
             tiles,
             row,
             plane: lines * Line::LEN,
@@ -26,12 +26,12 @@ impl Planes {
     }
 
     pub(super) fn len(self) -> usize {
-        VALUES * self.plane
+        self.values * self.plane
     }
 
-    /// Whether so many tiles of so many channels find room.
-    pub(super) fn hold(self, tiles: usize, channels: usize) -> bool {
-        tiles <= self.tiles && channels <= self.row
+    /// Whether so many values of so many tiles of so many channels find room.
+    pub(super) fn hold(self, values: usize, tiles: usize, channels: usize) -> bool {
+        values <= self.values && tiles <= self.tiles && channels <= self.row
     }
 
     /// First channel of a tile.

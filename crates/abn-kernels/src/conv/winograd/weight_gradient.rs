@@ -14,8 +14,13 @@ use super::super::padded::{Frame, View};
 use super::super::taps::spread;
 use super::forward::{Tile, transform_tiles};
 use super::planes::Planes;
-use super::transform::{of_gradient, to_kernel};
-use super::{STEP, VALUES};
+use super::two::{Two, of_gradient, to_kernel};
+
+/// Values of a transformed tile.
+const VALUES: usize = 16;
+
+/// Rows and columns that neighbouring tiles lie apart, and the outputs of a tile.
+const STEP: usize = 2;
 
 /// Tiles that are summed together, before the sums go to memory.
 const TOGETHER: usize = 64;
@@ -25,7 +30,7 @@ const TOGETHER: usize = 64;
 const CHANNELS: usize = 128;
 const SHARED: usize = 64;
 
-/// As [`super::super::weight_gradient`], for what [`super::serves`].
+/// As [`super::super::weight_gradient`], for what tiles of [`Two`](super::Tiles::Two) serve.
 pub(crate) fn weight_gradient(
     set: InstructionSet,
     geometry: &Convolution,
@@ -111,8 +116,8 @@ impl Task<'_> {
         let geometry = self.geometry;
         let count = self.channels.len();
         let padded_in = spread(count.next_multiple_of(set.lanes()));
-        let of_inputs = Planes::of(TOGETHER, padded_in);
-        let of_gradients = Planes::of(TOGETHER, self.width);
+        let of_inputs = Planes::of(VALUES, TOGETHER, padded_in);
+        let of_gradients = Planes::of(VALUES, TOGETHER, self.width);
         let top = (STEP * chunk.rows.start) as isize - geometry.padding_before[0] as isize;
         let left = -(geometry.padding_before[1] as isize);
         let frame = Frame {
@@ -194,14 +199,14 @@ impl Kernel for Block<'_> {
             ..
         } = block.task;
         let width = *width;
-        assert!(block.of_gradients.hold(block.tiles.len(), width) && width % S::LANES == 0);
+        assert!(block.of_gradients.hold(VALUES, block.tiles.len(), width) && width % S::LANES == 0);
         assert_eq!(block.inputs.len(), block.of_inputs.len());
         assert_eq!(block.gradients.len(), block.of_gradients.len());
         let end = first_sum + panels.end * VALUES * geometry.channels_in * width;
         assert!(end <= sums.len() && channels.end <= geometry.channels_in);
         // SAFETY: the instructions are there; the lengths are checked here and in the parts.
         unsafe {
-            transform_tiles::<S>(
+            transform_tiles::<S, Two, 4, 2>(
                 &block.view,
                 channels.len(),
                 block.tiles,
