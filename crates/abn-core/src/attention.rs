@@ -183,6 +183,23 @@ pub struct AttentionOutput {
     pub map: Tensor<4>,
 }
 
+impl AttentionOutput {
+    /// The outputs of all images, part by part.
+    ///
+    /// # Panics
+    /// There are no parts.
+    pub(crate) fn cat(parts: Vec<Self>) -> Self {
+        let (logits, maps) = parts
+            .into_iter()
+            .map(|part| (part.logits, part.map))
+            .unzip();
+        Self {
+            logits: Tensor::cat(logits, 0),
+            map: Tensor::cat(maps, 0),
+        }
+    }
+}
+
 /// Looks at the features before the last stage; see the module's picture.
 #[derive(Module, Debug)]
 pub struct AttentionBranch {

@@ -1,5 +1,6 @@
 //! The whole network: backbone, optional attention branch, mechanism.
 
+use abn_kernels::ops::serves;
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
@@ -56,6 +57,30 @@ pub struct Output {
     pub attention: Option<AttentionOutput>,
 }
 
+impl Output {
+    /// The outputs of all images, part by part.
+    ///
+    /// # Panics
+    /// There are no parts.
+    fn cat(parts: Vec<Self>) -> Self {
+        let (logits, attention): (Vec<_>, Vec<_>) = parts
+            .into_iter()
+            .map(|part| (part.logits, part.attention))
+            .unzip();
+        Self {
+            logits: Tensor::cat(logits, 0),
+            attention: attention
+                .into_iter()
+                .collect::<Option<Vec<_>>>()
+                .map(AttentionOutput::cat),
+        }
+    }
+}
+
+/// Pixels of the images that a CPU answers together. No image's answer depends on its neighbours,
+/// features of fewer stay in the caches, and memory does not grow with the batch.
+const TOGETHER: usize = 8 * 224 * 224;
+
 /// Backbone, attention branch and mechanism.
 #[derive(Module, Debug)]
 pub struct Classifier {
@@ -103,6 +128,16 @@ impl Classifier {
     /// H or W is below [`NetworkConfig::smallest_side`]: 4 for DenseNet, 32 for VGG, 1 for the
     /// others.
     pub fn forward(&self, images: Tensor<4>) -> Output {
+        let [batch, _, height, width] = images.dims();
+        let together = (TOGETHER / (height * width).max(1)).max(1);
+        if batch <= together || images.is_autodiff() || !serves(&images) {
+            return self.forward_together(images);
+        }
+        let parts = images.split(together, 0).into_iter();
+        Output::cat(parts.map(|part| self.forward_together(part)).collect())
+    }
+
+    fn forward_together(&self, images: Tensor<4>) -> Output {
         let (attended, attention) = self.reweigh(self.network.extract(images));
         Output {
             logits: self.perceive(attended),
@@ -162,7 +197,7 @@ impl Classifier {
 #[cfg(test)]
 mod tests {
     use burn::module::{ModuleVisitor, Param};
-    use burn::tensor::Int;
+    use burn::tensor::{Distribution, Int};
 
     use super::*;
     use crate::Architecture;
@@ -192,6 +227,27 @@ mod tests {
             outputs: Outputs::one(3),
         }
         .init_seeded(2, &Device::flex())
+    }
+
+    /// More pixels than are answered together.
+    #[test]
+    fn images_are_answered_by_themselves_however_many_come_together() {
+        let classifier = classifier(Some(AttentionConfig::abn()));
+        let side = 224;
+        let images = Tensor::random([10, 3, side, side], Distribution::Default, &Device::flex());
+        let together = classifier.forward(images.clone());
+        let alone = classifier.forward(images.slice([9..10]));
+        let [together, alone] = [together, alone].map(|output| {
+            let [batch, _] = output.logits.dims();
+            let attention = output.attention.unwrap();
+            let last = [
+                output.logits.slice([batch - 1..batch]),
+                attention.logits.slice([batch - 1..batch]),
+                attention.map.slice([batch - 1..batch]).flatten(0, 2),
+            ];
+            last.map(Tensor::into_data)
+        });
+        assert_eq!(together, alone);
     }
 
     fn logits(logits: Tensor<2>) -> Vec<f32> {

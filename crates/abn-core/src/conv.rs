@@ -1,6 +1,6 @@
 //! Convolutions as the networks of the papers use them, with and without a batch norm behind them.
 
-use abn_kernels::ops::{After, conv2d, conv2d_norm};
+use abn_kernels::ops::{After, Kept, conv2d, conv2d_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::ops::ConvOptions;
@@ -51,6 +51,7 @@ impl ConvShape {
             weight,
             bias: None,
             shape: self,
+            kept: Kept::default(),
         }
     }
 
@@ -76,6 +77,8 @@ pub struct Conv2d {
     pub bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     shape: ConvShape,
+    #[module(skip)]
+    kept: Kept,
 }
 
 impl Conv2d {
@@ -83,7 +86,8 @@ impl Conv2d {
     /// `[B, inputs, H, W]` to `[B, outputs, ceil(H / stride), ceil(W / stride)]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
-        conv2d(input, self.weight.val(), bias, self.shape.options())
+        let options = self.shape.options();
+        conv2d(input, self.weight.val(), bias, options, &self.kept)
     }
 }
 
@@ -143,6 +147,7 @@ impl ConvNorm {
             weight,
             bias,
             shape,
+            kept,
         } = &self.conv;
         let bias = bias.as_ref().map(Param::val);
         conv2d_norm(
@@ -152,6 +157,7 @@ impl ConvNorm {
             shape.options(),
             self.norm.known(),
             after,
+            kept,
         )
     }
 }

@@ -1,6 +1,7 @@
 //! Memory of the kernels: aligned, reused by each thread, and outputs that are written once.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 
 /// One cache line of values, so that vectors of aligned buffers never cross two.
 #[derive(Debug, Clone, Copy)]
@@ -12,8 +13,31 @@ impl Line {
 
     /// Lines of zeros for at least `len` values.
     pub(crate) fn zeroed(len: usize) -> Vec<Line> {
-        let lines = vec![Line([0.0; Line::LEN]); len.div_ceil(Line::LEN)];
-        advise_huge_pages(lines.as_ptr().cast(), size_of_val(&lines[..]));
+        let mut lines = Self::reserved(len);
+        lines.resize(len.div_ceil(Self::LEN), Line([0.0; Line::LEN]));
+        lines
+    }
+
+    /// Lines for at least `len` values that `fill` writes, on any thread, before anybody reads them.
+    ///
+    /// # Safety
+    /// `fill` writes every value of the output, which are those of whole lines.
+    pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(Output)) -> Vec<Line> {
+        let mut lines = Self::reserved(len);
+        let count = len.div_ceil(Self::LEN);
+        fill(Output {
+            pointer: lines.as_mut_ptr().cast(),
+            len: count * Self::LEN,
+            lifetime: PhantomData,
+        });
+        // SAFETY: so many are reserved, and written by the contract.
+        unsafe { lines.set_len(count) };
+        lines
+    }
+
+    fn reserved(len: usize) -> Vec<Line> {
+        let lines = Vec::<Line>::with_capacity(len.div_ceil(Self::LEN));
+        advise_huge_pages(lines.as_ptr().cast(), len * size_of::<f32>());
         lines
     }
 
@@ -88,7 +112,7 @@ pub(crate) fn with_scratch<R>(len: usize, function: impl FnOnce(&mut [f32]) -> R
 pub(crate) struct Output<'a> {
     pointer: *mut f32,
     len: usize,
-    lifetime: std::marker::PhantomData<&'a mut [f32]>,
+    lifetime: PhantomData<&'a mut [f32]>,
 }
 
 // SAFETY: values are reached through raw pointers alone, whose users write each its own part.
@@ -101,7 +125,7 @@ impl<'a> Output<'a> {
         Self {
             pointer: values.as_mut_ptr(),
             len: values.len(),
-            lifetime: std::marker::PhantomData,
+            lifetime: PhantomData,
         }
     }
 
@@ -127,7 +151,7 @@ impl<'a> Output<'a> {
 pub(crate) struct Input<'a> {
     pointer: *const f32,
     len: usize,
-    lifetime: std::marker::PhantomData<&'a [f32]>,
+    lifetime: PhantomData<&'a [f32]>,
 }
 
 // SAFETY: values are reached through raw pointers alone, whose users know who else writes.
@@ -140,7 +164,7 @@ impl<'a> Input<'a> {
         Self {
             pointer: values.as_ptr(),
             len: values.len(),
-            lifetime: std::marker::PhantomData,
+            lifetime: PhantomData,
         }
     }
 
@@ -158,7 +182,7 @@ impl<'a> From<Output<'a>> for Input<'a> {
         Self {
             pointer: output.pointer,
             len: output.len,
-            lifetime: std::marker::PhantomData,
+            lifetime: PhantomData,
         }
     }
 }
@@ -206,7 +230,7 @@ impl<'a> Buffers<'a> {
 /// `fill` writes every value of the slice.
 #[cfg(feature = "flex")]
 pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(&mut [f32])) -> Vec<f32> {
-    let mut values = Vec::with_capacity(len);
+    let mut values = Vec::<f32>::with_capacity(len);
     advise_huge_pages(values.as_ptr().cast(), len * size_of::<f32>());
     // SAFETY: the memory is there, and `fill` writes it before it is read; `f32` has no invalid
     // values and nothing to drop.

@@ -14,13 +14,14 @@
 //!
 #![cfg_attr(feature = "flex", doc = "```")]
 #![cfg_attr(not(feature = "flex"), doc = "```ignore")]
-//! use abn_kernels::ops::{After, batch_norm_train, conv2d};
+//! use abn_kernels::ops::{After, Kept, batch_norm_train, conv2d};
 //! use burn::tensor::{Device, Distribution, Tensor, ops::ConvOptions};
 //!
 //! let device = Device::flex().autodiff();
 //! let image = Tensor::<4>::random([2, 3, 32, 32], Distribution::Default, &device);
 //! let weight = Tensor::<4>::random([16, 3, 3, 3], Distribution::Default, &device).require_grad();
-//! let features = conv2d(image, weight.clone(), None, ConvOptions::new([1; 2], [1; 2], [1; 2], 1));
+//! let options = ConvOptions::new([1; 2], [1; 2], [1; 2], 1);
+//! let features = conv2d(image, weight.clone(), None, options, &Kept::default());
 //! let (gamma, beta) = (Tensor::ones([16], &device), Tensor::zeros([16], &device));
 //! let normalized = batch_norm_train(features, gamma, beta, 1e-5, After::relu());
 //! let gradients = normalized.output.sum().backward();

@@ -2,7 +2,7 @@
 //! double, from inputs and gradients however they lie in memory, and no memory changed that
 //! somebody else holds.
 
-use abn_kernels::ops::{self, After, Mechanism, RunningNorm};
+use abn_kernels::ops::{self, After, Kept, Mechanism, RunningNorm};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{DType, Device, Tensor, TensorData, activation, module};
@@ -291,14 +291,22 @@ fn convolution_is_burns() {
             case,
             [input, weight],
             uniform,
-            |[input, weight]| ops::conv2d(input, weight, None, options.clone()),
+            |[input, weight]| ops::conv2d(input, weight, None, options.clone(), &Kept::default()),
             |[input, weight]| module::conv2d(input, weight, None, options.clone()),
         );
         check(
             case,
             [input, weight, bias],
             uniform,
-            |[input, weight, bias]| ops::conv2d(input, weight, Some(vector(bias)), options.clone()),
+            |[input, weight, bias]| {
+                ops::conv2d(
+                    input,
+                    weight,
+                    Some(vector(bias)),
+                    options.clone(),
+                    &Kept::default(),
+                )
+            },
             |[input, weight, bias]| {
                 module::conv2d(input, weight, Some(vector(bias)), options.clone())
             },
@@ -428,8 +436,15 @@ fn convolution_with_normalisation_is_burns() {
                         relu,
                     },
                 );
-                let output =
-                    ops::conv2d_norm(input, weight, used(&bias), options.clone(), known, after);
+                let output = ops::conv2d_norm(
+                    input,
+                    weight,
+                    used(&bias),
+                    options.clone(),
+                    known,
+                    after,
+                    &Kept::default(),
+                );
                 output + bias.sum().reshape([1; 4])
             },
             |[input, weight, bias, gamma, beta, mean, variance]| {
@@ -457,7 +472,15 @@ fn convolution_with_normalisation_and_residual_is_burns() {
                     relu: true,
                 };
                 let known = known([gamma, beta, mean, variance]);
-                ops::conv2d_norm(input, weight, None, options.clone(), known, after)
+                ops::conv2d_norm(
+                    input,
+                    weight,
+                    None,
+                    options.clone(),
+                    known,
+                    after,
+                    &Kept::default(),
+                )
             },
             |[input, weight, gamma, beta, mean, variance, residual]| {
                 let output = module::conv2d(input, weight, None, options.clone());
@@ -620,7 +643,13 @@ fn a_network_of_all_of_them_is_burns() {
             [input, weight, channel, channel],
             uniform,
             |[input, weight, gamma, beta]| {
-                let path = ops::conv2d(input.clone(), weight, None, options.clone());
+                let path = ops::conv2d(
+                    input.clone(),
+                    weight,
+                    None,
+                    options.clone(),
+                    &Kept::default(),
+                );
                 let (gamma, beta) = (vector(gamma), vector(beta));
                 let normed =
                     ops::batch_norm_train(path, gamma, beta, EPSILON, After::relu()).output;
@@ -672,4 +701,38 @@ fn the_kernels_serve_single_precision() {
         .unwrap()
         .into_primitive();
     assert_eq!(output.layout().strides(), [60, 1, 15, 3]);
+}
+
+/// Other weights at the same place, other sizes of images and a training step in between.
+#[test]
+fn what_a_convolution_keeps_is_of_its_weights() {
+    let device = Device::flex();
+    let random =
+        |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Default, &device.clone());
+    let options = || ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
+    let kept = Kept::default();
+    let mut weight = random([20, 17, 3, 3]);
+    // Direct, in tiles of 2x2 and of 4x4.
+    for side in [1, 2, 8, 8, 2, 8] {
+        let input = random([2, 17, side, side]);
+        let convolve = |kept: &Kept| {
+            ops::conv2d(input.clone(), weight.clone(), None, options(), kept).into_data()
+        };
+        assert_eq!(convolve(&kept), convolve(&Kept::default()), "{side}");
+        assert_eq!(convolve(&kept.clone()), convolve(&Kept::default()));
+        weight = weight * 1.5;
+        let convolve = |kept: &Kept| {
+            ops::conv2d(input.clone(), weight.clone(), None, options(), kept).into_data()
+        };
+        assert_eq!(convolve(&kept), convolve(&Kept::default()));
+        let tracked = Tensor::from_inner(input.clone()).require_grad();
+        let trained = ops::conv2d(
+            tracked.clone(),
+            Tensor::from_inner(weight.clone()),
+            None,
+            options(),
+            &kept,
+        );
+        assert!(tracked.grad(&trained.sum().backward()).is_some());
+    }
 }

@@ -11,6 +11,7 @@ mod descent;
 #[cfg(feature = "flex")]
 mod flex;
 mod gate;
+mod kept;
 mod linear;
 mod norm;
 mod pool;
@@ -20,7 +21,20 @@ pub use activation::{cross_entropy, log1p, sigmoid, softmax};
 pub use conv::conv2d;
 pub use descent::Descent;
 pub use gate::{Mechanism, attend, excite};
+pub use kept::Kept;
 pub use linear::linear;
 pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, conv2d_norm};
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};
+
+/// Whether the kernels of this crate compute what is asked of this tensor, and no other backend of
+/// Burn.
+pub fn serves<const D: usize>(tensor: &burn::tensor::Tensor<D>) -> bool {
+    #[cfg(feature = "flex")]
+    return flex::serves(tensor);
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = tensor;
+        false
+    }
+}

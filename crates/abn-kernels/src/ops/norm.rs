@@ -6,6 +6,7 @@ use burn::tensor::ops::ConvOptions;
 
 #[cfg(feature = "flex")]
 use super::flex;
+use super::kept::Kept;
 use super::relu::{add, relu};
 
 /// What follows a normalisation, in this order.
@@ -114,10 +115,12 @@ pub fn conv2d_norm(
     options: ConvOptions<2>,
     known: RunningNorm,
     after: After,
+    kept: &Kept,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if flex::serves(&input) && !input.is_autodiff() {
-        return flex::conv::conv2d_norm(input, weight, bias, options, known, after);
+        return flex::conv::conv2d_norm(input, weight, bias, options, known, after, &kept.0);
     }
-    batch_norm(super::conv2d(input, weight, bias, options), known, after)
+    let output = super::conv2d(input, weight, bias, options, kept);
+    batch_norm(output, known, after)
 }

@@ -84,7 +84,7 @@ impl Pass<'_> {
         let total = [shape.batch, tiles[0], panels];
         let padded_in = spread(channels.next_multiple_of(set.lanes()));
         let together = together(set.tile(), channels, M);
-        let tasks = if N * N * kernels.plane() > WIDE {
+        let tasks = if kernels.len() > WIDE {
             Tasks::of_wide(total, tiles[1], together)
         } else {
             Tasks::of(total, tiles[1], |tile_rows| {

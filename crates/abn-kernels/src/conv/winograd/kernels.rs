@@ -48,6 +48,7 @@ impl Kernels {
         }
     }
 
+    /// These kernels, with their values.
     fn transform<T: Transform<N, M>, const N: usize, const M: usize>(
         mut self,
         set: InstructionSet,
@@ -55,21 +56,30 @@ impl Kernels {
         turned: bool,
     ) -> Self {
         let (width, plane) = (self.width, self.plane());
-        let mut lines = Line::zeroed(N * N * plane);
-        let output = Output::new(Line::values_mut(&mut lines));
-        (0..self.panels()).into_par_iter().for_each(|panel| {
-            set.run(Panel {
-                weights,
-                turned,
-                channels: panel * width..self.channels_out.min((panel + 1) * width),
-                channels_in: self.channels_in,
-                width,
-                first: panel * self.channels_in * width,
-                plane,
-                output,
-                transforms: PhantomData::<T>,
+        let (panels, panel_len) = (self.panels(), self.channels_in * width);
+        let write = |output: Output| {
+            for value in 0..N * N {
+                for gap in value * plane + panels * panel_len..(value + 1) * plane {
+                    // SAFETY: a value of the output.
+                    unsafe { output.at(gap).write(0.0) };
+                }
+            }
+            (0..panels).into_par_iter().for_each(|panel| {
+                set.run(Panel {
+                    weights,
+                    turned,
+                    channels: panel * width..self.channels_out.min((panel + 1) * width),
+                    channels_in: self.channels_in,
+                    width,
+                    first: panel * panel_len,
+                    plane,
+                    output,
+                    transforms: PhantomData::<T>,
+                });
             });
-        });
+        };
+        // SAFETY: panels and gaps are all of it: planes are whole lines.
+        let lines = unsafe { Line::filled(N * N * plane, write) };
         self.lines = lines;
         self
     }
@@ -78,9 +88,16 @@ impl Kernels {
         self.channels_out.div_ceil(self.width)
     }
 
-    /// Values of all panels.
-    pub(super) fn plane(&self) -> usize {
-        self.panels() * self.channels_in * self.width
+    /// Distance of neighbouring planes, an odd number of cache lines: the values of a kernel, which
+    /// are written together, so fall into different sets of the cache.
+    fn plane(&self) -> usize {
+        let lines = (self.panels() * self.channels_in * self.width).div_ceil(Line::LEN) | 1;
+        lines * Line::LEN
+    }
+
+    /// Values of all planes.
+    pub(super) fn len(&self) -> usize {
+        Line::values(&self.lines).len()
     }
 
     /// The values of one panel, `[input channel, output channel]`.

@@ -9,21 +9,26 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Shape, Tensor};
 
+use super::kept::Place;
 use super::norm::affine;
 use super::{ChannelsLast, contiguous, inner, slice, track, tracked, vector_of};
 use crate::InstructionSet;
-use crate::conv::{Algorithm, Convolution, Finish, forward, input_gradient, weight_gradient};
+use crate::conv::{Algorithm, Convolution, Finish, Prepared, input_gradient, weight_gradient};
 use crate::ops::{After, RunningNorm};
 
 /// Algorithm of the forward pass in training. Winograd rounds more, which can flip a ReLU and
 /// change that unit's gradient.
 const TRAINING: Algorithm = Algorithm::Direct;
 
+/// The same without gradients.
+const INFERENCE: Algorithm = Algorithm::Fewest;
+
 pub(in crate::ops) fn conv2d(
     input: Tensor<4>,
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     options: ConvOptions<2>,
+    kept: &Place,
 ) -> Tensor<4> {
     let geometry = geometry(input.dims(), weight.dims(), &options);
     if !input.is_autodiff() {
@@ -31,24 +36,28 @@ pub(in crate::ops) fn conv2d(
             ChannelsLast::of(inner(input)),
             inner(weight).to_contiguous(),
         );
+        let weight = kept.prepared(INFERENCE, &geometry, &weight);
         let bias = bias.map(|bias| vector_of(inner(bias)));
         let finish = Finish {
             bias: bias.as_deref(),
             ..Finish::default()
         };
         return Tensor::from_primitive::<Flex>(
-            convolve(Algorithm::Fewest, &geometry, &input, &weight, finish).into_tensor(),
+            convolve(&weight, &geometry, &input, finish).into_tensor(),
         );
     }
+    kept.clear();
     let (input, weight) = (tracked(input), tracked(weight));
     let nodes = [input.node(), weight.node()];
     let (input, weight) = (
         ChannelsLast::of(input.into_primitive()),
         weight.into_primitive().to_contiguous(),
     );
+    let set = InstructionSet::in_use();
+    let prepared = Prepared::new(set, TRAINING, &geometry, slice(&weight));
     let output = match bias.map(tracked) {
         None => {
-            let output = convolve(TRAINING, &geometry, &input, &weight, Finish::default());
+            let output = convolve(&prepared, &geometry, &input, Finish::default());
             track(
                 Conv,
                 nodes,
@@ -68,7 +77,7 @@ pub(in crate::ops) fn conv2d(
                 bias: Some(&bias),
                 ..Finish::default()
             };
-            let output = convolve(TRAINING, &geometry, &input, &weight, finish);
+            let output = convolve(&prepared, &geometry, &input, finish);
             track(
                 Conv,
                 nodes,
@@ -91,12 +100,14 @@ pub(in crate::ops) fn conv2d_norm(
     options: ConvOptions<2>,
     known: RunningNorm,
     after: After,
+    kept: &Place,
 ) -> Tensor<4> {
     let geometry = geometry(input.dims(), weight.dims(), &options);
     let (input, weight) = (
         ChannelsLast::of(inner(input)),
         inner(weight).to_contiguous(),
     );
+    let weight = kept.prepared(INFERENCE, &geometry, &weight);
     let bias = bias.map(|bias| vector_of(inner(bias)));
     let residual = after
         .residual
@@ -115,9 +126,7 @@ pub(in crate::ops) fn conv2d_norm(
         residual: residual.as_ref().map(ChannelsLast::values),
         relu: after.relu,
     };
-    Tensor::from_primitive::<Flex>(
-        convolve(Algorithm::Fewest, &geometry, &input, &weight, finish).into_tensor(),
-    )
+    Tensor::from_primitive::<Flex>(convolve(&weight, &geometry, &input, finish).into_tensor())
 }
 
 fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Convolution {
@@ -143,26 +152,15 @@ fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> 
 }
 
 fn convolve(
-    algorithm: Algorithm,
+    weight: &Prepared,
     geometry: &Convolution,
     input: &ChannelsLast,
-    weight: &FlexTensor,
     finish: Finish,
 ) -> ChannelsLast {
     let [height, width] = geometry.output();
     ChannelsLast::filled(
         [geometry.batch, geometry.channels_out, height, width],
-        |output| {
-            forward(
-                InstructionSet::in_use(),
-                algorithm,
-                geometry,
-                input.values(),
-                slice(weight),
-                finish,
-                output,
-            );
-        },
+        |output| weight.forward(geometry, input.values(), finish, output),
     )
 }
 

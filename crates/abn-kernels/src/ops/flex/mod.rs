@@ -5,6 +5,7 @@ mod channels_last;
 pub(super) mod conv;
 pub(super) mod descent;
 pub(super) mod gate;
+pub(super) mod kept;
 pub(super) mod linear;
 pub(super) mod norm;
 pub(super) mod pool;
