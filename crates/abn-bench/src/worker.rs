@@ -45,6 +45,7 @@ const SGD: SgdConfig = SgdConfig {
 /// The case cannot be built, or a line not be answered.
 pub(crate) fn run(case: &Case) -> Result<()> {
     let set = InstructionSet::chosen()?;
+    abn_kernels::keep_freed_memory();
     let empty = machine::peak_memory();
     let mut workload = Workload::new(case)?;
     answer(&Ready {

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::memory::advise_huge_pages;
+
 /// One cache line of values, so that vectors of aligned buffers never cross two.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
@@ -65,30 +67,6 @@ impl Line {
             std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::LEN)
         }
     }
-}
-
-/// Asks the system for pages of two megabytes, of which large features need few: with those of four
-/// kilobytes, first touching fresh memory takes as long as a convolution that writes it.
-fn advise_huge_pages(start: *const u8, bytes: usize) {
-    #[cfg(target_os = "linux")]
-    {
-        const PAGE: usize = 2 << 20;
-        let skipped = start.align_offset(PAGE);
-        let whole = bytes.saturating_sub(skipped) / PAGE * PAGE;
-        if whole > 0 {
-            // SAFETY: whole pages of an allocation that is there. The advice changes no value; where
-            // the system does not take it, pages stay small.
-            unsafe {
-                libc::madvise(
-                    start.add(skipped).cast_mut().cast(),
-                    whole,
-                    libc::MADV_HUGEPAGE,
-                )
-            };
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (start, bytes);
 }
 
 /// Calls a function with `len` values of scratch memory, which are whatever the thread left there

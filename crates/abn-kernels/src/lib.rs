@@ -35,6 +35,7 @@ pub mod descent;
 pub mod gate;
 pub mod layout;
 pub mod linear;
+mod memory;
 pub mod norm;
 #[cfg(feature = "burn")]
 pub mod ops;
@@ -43,4 +44,5 @@ mod simd;
 mod sweep;
 
 pub use buffer::Buffers;
+pub use memory::keep_freed_memory;
 pub use simd::{InstructionSet, InstructionsError};

@@ -51,6 +51,7 @@ pub fn open(name: Option<&str>) -> Result<Device> {
         #[cfg(feature = "flex")]
         "flex" | "cpu" => {
             check_instructions()?;
+            abn_kernels::keep_freed_memory();
             Ok(Device::flex())
         }
         #[cfg(feature = "cuda")]
