@@ -13,12 +13,18 @@ use super::winograd::{self, Kernels, Tiles, Winograd};
 /// How a forward pass adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
-    /// Every product by itself: the rounding of any plain implementation.
+    /// Every product by itself.
     Direct,
-    /// With the fewest multiplications, which is Winograd's algorithm where it serves: about twice
+    /// Winograd's algorithm in tiles of 2x2 where it serves and saves much: it rounds no more than
+    /// plain sums, for it adds up fewer products.
+    Small,
+    /// With the fewest multiplications, which are tiles of 4x4 where they serve: up to three times
     /// that rounding.
     Fewest,
 }
+
+/// Channels below which the transforms of small tiles take much of what they save.
+const PLENTY: usize = 64;
 
 /// Convolves `input` (channels last) with `weight` (output channel, input channel of the group,
 /// row, column) into `output` (channels last), and finishes every value.
@@ -63,6 +69,10 @@ impl Layout {
             set,
             tiles: match algorithm {
                 Algorithm::Direct => None,
+                Algorithm::Small => Some(Tiles::Two).filter(|tiles| {
+                    let channels = geometry.channels_in.min(geometry.channels_out);
+                    channels >= PLENTY && tiles.serves(geometry)
+                }),
                 Algorithm::Fewest => Tiles::fewest(geometry),
             },
             kernel: geometry.kernel,
@@ -71,6 +81,13 @@ impl Layout {
             channels_out: geometry.channels_out,
             groups: geometry.groups,
         }
+    }
+
+    /// Whether that convolution has such weights, whatever its algorithm.
+    fn is_of(&self, geometry: &Convolution) -> bool {
+        let direct = Self::of(self.set, Algorithm::Direct, geometry);
+        let tiles = self.tiles;
+        *self == Self { tiles, ..direct }
     }
 }
 
@@ -143,13 +160,10 @@ impl Prepared {
         output: &mut [f32],
     ) {
         let set = self.layout.set;
-        let algorithm = match self.layout.tiles {
-            Some(_) => Algorithm::Fewest,
-            None => Algorithm::Direct,
-        };
         assert!(
-            self.serves(set, algorithm, geometry),
-            "weight of {geometry:?}"
+            self.layout.is_of(geometry) && self.layout.tiles.is_none_or(|it| it.serves(geometry)),
+            "weights of {:?} for {geometry:?}",
+            self.layout
         );
         assert_eq!(input.len(), geometry.input_len(), "input of {geometry:?}");
         assert_eq!(

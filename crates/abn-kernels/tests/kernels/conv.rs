@@ -11,6 +11,8 @@ use crate::{assert_near, everywhere, random};
 /// n/2 units of the last place, and errors of random signs stay far below that.
 const BOUND: f64 = 4e-6;
 
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::Direct, Algorithm::Small, Algorithm::Fewest];
+
 /// Values in double precision and the sums of the absolute values of their terms, to which rounding
 /// is relative.
 struct Exact {
@@ -200,7 +202,7 @@ fn check(geometry: &Convolution) {
     let [mixed_output, mixed_finished] = [&output, &finished].map(|exact| exact.mixed(geometry));
     everywhere(
         |set| {
-            let mut outputs = [(); 4].map(|()| vec![f32::NAN; gradient.len()]);
+            let mut outputs = [(); 6].map(|()| vec![f32::NAN; gradient.len()]);
             let [mut of_input, mut of_weight] =
                 [vec![f32::NAN; input.len()], vec![f32::NAN; weight.len()]];
             let finish = Finish {
@@ -210,8 +212,8 @@ fn check(geometry: &Convolution) {
                 relu: true,
             };
             for (index, output) in outputs.iter_mut().enumerate() {
-                let algorithm = [Algorithm::Direct, Algorithm::Fewest][index % 2];
-                let finish = if index < 2 { Finish::default() } else { finish };
+                let algorithm = ALGORITHMS[index % 3];
+                let finish = if index < 3 { Finish::default() } else { finish };
                 forward(set, algorithm, geometry, &input, &weight, finish, output);
             }
             input_gradient(set, geometry, &weight, &gradient, &mut of_input);
@@ -219,17 +221,20 @@ fn check(geometry: &Convolution) {
             outputs.into_iter().chain([of_input, of_weight]).collect()
         },
         |actual| {
-            for (index, actual) in actual[..4].iter().enumerate() {
-                let [exact, mixed] = if index < 2 {
+            for (index, actual) in actual[..6].iter().enumerate() {
+                let [exact, mixed] = if index < 3 {
                     [&output, &mixed_output]
                 } else {
                     [&finished, &mixed_finished]
                 };
-                let exact = if index % 2 == 0 { exact } else { mixed };
+                let exact = match ALGORITHMS[index % 3] {
+                    Algorithm::Fewest => mixed,
+                    _ => exact,
+                };
                 exact.assert_near(actual, &format!("output {index} of {geometry:?}"));
             }
-            of_input.assert_near(&actual[4], &format!("input gradient of {geometry:?}"));
-            of_weight.assert_near(&actual[5], &format!("weight gradient of {geometry:?}"));
+            of_input.assert_near(&actual[6], &format!("input gradient of {geometry:?}"));
+            of_weight.assert_near(&actual[7], &format!("weight gradient of {geometry:?}"));
         },
     );
 }

@@ -16,9 +16,9 @@ use crate::InstructionSet;
 use crate::conv::{Algorithm, Convolution, Finish, Prepared, input_gradient, weight_gradient};
 use crate::ops::{After, RunningNorm};
 
-/// Algorithm of the forward pass in training. Winograd rounds more, which can flip a ReLU and
-/// change that unit's gradient.
-const TRAINING: Algorithm = Algorithm::Direct;
+/// Algorithm of the forward pass in training: rounding can flip a ReLU and change that unit's
+/// gradient, so none that rounds more than plain sums.
+const TRAINING: Algorithm = Algorithm::Small;
 
 /// The same without gradients.
 const INFERENCE: Algorithm = Algorithm::Fewest;
