@@ -12,7 +12,7 @@
 //! has a batch norm after the stage, after the class convolution and before the sigmoid that the
 //! paper does not draw.
 
-use abn_kernels::ops::{After, global_average, log1p, sigmoid};
+use abn_kernels::ops::{After, fork, global_average, log1p, sigmoid};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
@@ -235,7 +235,8 @@ impl AttentionBranch {
             None => staged,
         };
         let classes = self.class_maps.forward_then(normed, After::relu()); // [B, K, h, w]
-        let logits = global_average(self.logits.forward(classes.clone()));
+        let [classes, voting] = fork(classes);
+        let logits = global_average(self.logits.forward(voting));
         let map = match &self.map {
             Some(map) => sigmoid(map.forward(classes)),
             None => log1p(classes).sum_dim(1),

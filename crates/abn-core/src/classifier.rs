@@ -1,6 +1,6 @@
 //! The whole network: backbone, optional attention branch, mechanism.
 
-use abn_kernels::ops::serves;
+use abn_kernels::ops::{fork, serves};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
@@ -166,15 +166,13 @@ impl Classifier {
     /// # Shapes
     /// `[B, C, h, w]` to the same.
     pub(crate) fn reweigh(&self, features: Tensor<4>) -> (Tensor<4>, Option<AttentionOutput>) {
-        let attention = self
-            .branch
-            .as_ref()
-            .map(|branch| branch.forward(features.clone()));
-        let attended = match &attention {
-            Some(attention) => self.attend(features, attention.map.clone()),
-            None => features,
+        let Some(branch) = &self.branch else {
+            return (features, None);
         };
-        (attended, attention)
+        let [features, looked_at] = fork(features);
+        let attention = branch.forward(looked_at);
+        let attended = self.attend(features, attention.map.clone());
+        (attended, Some(attention))
     }
 
     /// The features under a map, by the configured mechanism.

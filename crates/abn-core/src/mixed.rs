@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use abn_kernels::ops::{Mechanism, attend, excite, global_average, global_maximum, sigmoid};
+use abn_kernels::ops::{Mechanism, attend, excite, fork, global_average, global_maximum, sigmoid};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -228,18 +228,21 @@ impl MixedAttention {
 
     fn by_channel(&self, features: Tensor<4>) -> Tensor<4> {
         match &self.channel {
-            Some(channel) => excite(features.clone(), sigmoid(channel.forward(features))),
+            Some(channel) => {
+                let [features, seen] = fork(features);
+                excite(features, sigmoid(channel.forward(seen)))
+            }
             None => features,
         }
     }
 
     fn by_position(&self, features: Tensor<4>) -> Tensor<4> {
         match &self.spatial {
-            Some(spatial) => attend(
-                features.clone(),
-                sigmoid(spatial.forward(features)),
-                Mechanism::Multiply,
-            ),
+            Some(spatial) => {
+                let [features, seen] = fork(features);
+                let gate = sigmoid(spatial.forward(seen));
+                attend(features, gate, Mechanism::Multiply)
+            }
             None => features,
         }
     }
@@ -296,7 +299,10 @@ impl ChannelAttention {
         let gate = match self.pools {
             Pools::Average => mlp(global_average(features)),
             Pools::Maximum => mlp(global_maximum(features)),
-            Pools::Both => mlp(global_average(features.clone())) + mlp(global_maximum(features)),
+            Pools::Both => {
+                let [one, other] = fork(features);
+                mlp(global_average(one)) + mlp(global_maximum(other))
+            }
         };
         gate.reshape([batch, channels, 1, 1])
     }

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use rayon::prelude::*;
+
 use crate::memory::advise_huge_pages;
 
 /// One cache line of values, so that vectors of aligned buffers never cross two.
@@ -20,20 +22,31 @@ impl Line {
         lines
     }
 
-    /// Lines for at least `len` values that `fill` writes, on any thread, before anybody reads them.
+    /// The same by all threads.
+    pub(crate) fn zeroed_by_all(len: usize) -> Vec<Line> {
+        /// Values that a thread writes at once.
+        const PART: usize = 1 << 18;
+        // SAFETY: the parts are all of it.
+        unsafe {
+            Self::filled(len, |values| {
+                values.par_chunks_mut(PART).for_each(|part| part.fill(0.0));
+            })
+        }
+    }
+
+    /// Lines for at least `len` values that `fill` writes before anybody reads them.
     ///
     /// # Safety
-    /// `fill` writes every value of the output, which are those of whole lines.
-    pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(Output)) -> Vec<Line> {
+    /// `fill` writes every value of the slice, which are those of whole lines.
+    pub(crate) unsafe fn filled(len: usize, fill: impl FnOnce(&mut [f32])) -> Vec<Line> {
         let mut lines = Self::reserved(len);
         let count = len.div_ceil(Self::LEN);
-        fill(Output {
-            pointer: lines.as_mut_ptr().cast(),
-            len: count * Self::LEN,
-            lifetime: PhantomData,
-        });
-        // SAFETY: so many are reserved, and written by the contract.
-        unsafe { lines.set_len(count) };
+        // SAFETY: so many are reserved, and written by the contract; `f32` has no invalid values.
+        unsafe {
+            let values = lines.as_mut_ptr().cast();
+            fill(std::slice::from_raw_parts_mut(values, count * Self::LEN));
+            lines.set_len(count);
+        }
         lines
     }
 

@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use crate::Buffers;
+
 /// Values of a part.
 const PART: usize = 32 * 1024;
 
@@ -49,19 +51,39 @@ impl Descent {
     ///
     /// # Panics
     /// Lengths differ.
-    pub fn go_on(self, weight: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
-        assert_eq!(gradient.len(), weight.len(), "gradient of a weight");
-        assert_eq!(velocity.len(), weight.len(), "velocity of a weight");
-        let parts = weight
-            .par_chunks_mut(PART)
-            .zip(gradient.par_chunks(PART))
-            .zip(velocity.par_chunks_mut(PART));
-        parts.for_each(|((weight, gradient), velocity)| {
-            for ((weight, &gradient), velocity) in weight.iter_mut().zip(gradient).zip(velocity) {
-                *velocity = *velocity * self.momentum + self.decayed(gradient, *weight);
-                *weight -= *velocity * self.rate;
+    pub fn go_on(self, weight: Buffers, gradient: &[f32], velocity: &mut [f32]) {
+        assert_eq!(velocity.len(), gradient.len(), "velocity of a weight");
+        let others = gradient.par_chunks(PART).zip(velocity.par_chunks_mut(PART));
+        match weight {
+            Buffers::InPlace(weight) => {
+                assert_eq!(gradient.len(), weight.len(), "gradient of a weight");
+                let parts = weight.par_chunks_mut(PART).zip(others);
+                parts.for_each(|(weight, (gradient, velocity))| {
+                    let others = gradient.iter().zip(velocity);
+                    for (weight, (&gradient, velocity)) in weight.iter_mut().zip(others) {
+                        *weight = self.moved(*weight, gradient, velocity);
+                    }
+                });
             }
-        });
+            Buffers::Apart { from, to } => {
+                assert_eq!(gradient.len(), from.len(), "gradient of a weight");
+                assert_eq!(to.len(), from.len(), "the next weight");
+                let weight = from.par_chunks(PART).zip(to.par_chunks_mut(PART));
+                let parts = weight.zip(others);
+                parts.for_each(|((from, to), (gradient, velocity))| {
+                    let others = gradient.iter().zip(velocity);
+                    for ((&from, to), (&gradient, velocity)) in from.iter().zip(to).zip(others) {
+                        *to = self.moved(from, gradient, velocity);
+                    }
+                });
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn moved(self, weight: f32, gradient: f32, velocity: &mut f32) -> f32 {
+        *velocity = *velocity * self.momentum + self.decayed(gradient, weight);
+        weight - *velocity * self.rate
     }
 
     #[inline(always)]
@@ -89,8 +111,14 @@ mod tests {
         let (mut weight, mut velocity) = ([1.0], [2.0]);
         descent.begin(&mut weight, &mut velocity);
         assert_eq!((weight, velocity), ([0.625], [3.0]));
-        descent.go_on(&mut weight, &[1.25], &mut velocity);
+        let mut moved = weight;
+        let mut second = velocity;
+        descent.go_on(Buffers::InPlace(&mut moved), &[1.25], &mut second);
         // 1.5 + 1.25 + 0.625
-        assert_eq!((weight, velocity), ([0.203125], [3.375]));
+        assert_eq!((moved, second), ([0.203125], [3.375]));
+        let (from, to) = (&weight[..], &mut moved[..]);
+        to.fill(f32::NAN);
+        descent.go_on(Buffers::Apart { from, to }, &[1.25], &mut velocity);
+        assert_eq!((moved, velocity), ([0.203125], [3.375]));
     }
 }

@@ -5,7 +5,7 @@
 use abn_kernels::ops::{self, After, Kept, Mechanism, RunningNorm};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
-use burn::tensor::{DType, Device, Tensor, TensorData, activation, module};
+use burn::tensor::{DType, Device, Distribution, Tensor, TensorData, activation, module};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 

@@ -1,7 +1,7 @@
 //! DenseNet-BC (Huang et al. 2017): every layer adds `growth` channels to what came in; transitions
 //! halve both the channels and the resolution.
 
-use abn_kernels::ops::After;
+use abn_kernels::ops::{After, fork};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -64,13 +64,14 @@ impl DenseLayer {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, inputs + growth, H, W]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let [input, kept] = fork(input);
         let hidden = self
             .conv1
-            .forward(self.norm1.forward_then(input.clone(), After::relu()));
+            .forward(self.norm1.forward_then(input, After::relu()));
         let added = self
             .conv2
             .forward(self.norm2.forward_then(hidden, After::relu()));
-        Tensor::cat(vec![input, self.dropout.forward(added)], 1)
+        Tensor::cat(vec![kept, self.dropout.forward(added)], 1)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Pre-activation residual blocks of wide residual networks (Zagoruyko & Komodakis 2016): batch
 //! norm and ReLU before each of two 3x3 convolutions, dropout between them, no ReLU after the sum.
 
-use abn_kernels::ops::{After, add};
+use abn_kernels::ops::{After, add, fork};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -75,20 +75,27 @@ impl PreActivationBlock {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, width, ceil(H / stride), ceil(W / stride)]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let activated = self.norm1.forward_then(input.clone(), After::relu());
+        // The reference projects the activated input, but adds the raw one where no projection is
+        // needed.
+        let (activated, shortcut) = match &self.shortcut {
+            Some(projection) => {
+                let activated = self.norm1.forward_then(input, After::relu());
+                let [activated, shortcut] = fork(activated);
+                (activated, projection.forward(shortcut))
+            }
+            None => {
+                let [input, shortcut] = fork(input);
+                (self.norm1.forward_then(input, After::relu()), shortcut)
+            }
+        };
         let hidden = self
             .norm2
-            .forward_then(self.conv1.forward(activated.clone()), After::relu());
+            .forward_then(self.conv1.forward(activated), After::relu());
         let path = self.conv2.forward(self.dropout.forward(hidden));
         let path = match &self.gate {
             Some(gate) => gate.forward(path),
             None => path,
         };
-        match &self.shortcut {
-            // The reference projects the activated input, but adds the raw one where no projection
-            // is needed.
-            Some(projection) => add(path, projection.forward(activated), false),
-            None => add(path, input, false),
-        }
+        add(path, shortcut, false)
     }
 }

@@ -2,7 +2,7 @@
 //! the latter with groups in ResNeXt (Xie et al. 2017), both with an attention module at the end of
 //! the path in SENet and CBAM.
 
-use abn_kernels::ops::{After, add};
+use abn_kernels::ops::{After, add, fork};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::ops::PadMode;
@@ -142,10 +142,11 @@ impl ResidualBlock {
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, outputs, ceil(H / stride), ceil(W / stride)]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        let [input, shortcut] = fork(input);
         let shortcut = match (&self.shortcut, self.padding) {
-            (Some(projection), _) => projection.forward(input.clone()),
-            (None, Some(padding)) => padding.apply(input.clone()),
-            (None, None) => input.clone(),
+            (Some(projection), _) => projection.forward(shortcut),
+            (None, Some(padding)) => padding.apply(shortcut),
+            (None, None) => shortcut,
         };
         let (last, before) = self.convs.split_last().expect("a path has convolutions");
         let path = before

@@ -45,29 +45,39 @@ impl Panels {
         let depth = offsets.len() / walks.max(1);
         let panel = offsets.len() * width;
         let len = panel * channels.div_ceil(width);
-        let mut lines = Line::zeroed(len);
-        Line::values_mut(&mut lines)[..len]
-            .par_chunks_mut(panel.max(1))
-            .enumerate()
-            .for_each(|(index, panel)| {
-                let first = index * width;
-                let count = width.min(channels - first);
-                if weights.output == 1 {
+        let pack = |index: usize, panel: &mut [f32]| {
+            let first = index * width;
+            let count = width.min(channels - first);
+            if count < width {
+                panel.fill(0.0);
+            }
+            if weights.output == 1 {
+                for (values, &offset) in panel.chunks_exact_mut(width).zip(offsets) {
+                    let weights = &weights.values[offset + first..][..count];
+                    values[..count].copy_from_slice(weights);
+                }
+                return;
+            }
+            for (offsets, panel) in offsets.chunks(BLOCK).zip(panel.chunks_mut(BLOCK * width)) {
+                for channel in first..first + count {
+                    let weights = &weights.values[channel * weights.output..];
                     for (values, &offset) in panel.chunks_exact_mut(width).zip(offsets) {
-                        let weights = &weights.values[offset + first..][..count];
-                        values[..count].copy_from_slice(weights);
-                    }
-                    return;
-                }
-                for (offsets, panel) in offsets.chunks(BLOCK).zip(panel.chunks_mut(BLOCK * width)) {
-                    for channel in first..first + count {
-                        let weights = &weights.values[channel * weights.output..];
-                        for (values, &offset) in panel.chunks_exact_mut(width).zip(offsets) {
-                            values[channel - first] = weights[offset];
-                        }
+                        values[channel - first] = weights[offset];
                     }
                 }
-            });
+            }
+        };
+        // SAFETY: every value of a panel is that of a channel, or zero where there are fewer.
+        let lines = unsafe {
+            Line::filled(len, |values| {
+                let (panels, behind) = values.split_at_mut(len);
+                behind.fill(0.0);
+                panels
+                    .par_chunks_mut(panel.max(1))
+                    .enumerate()
+                    .for_each(|(index, panel)| pack(index, panel));
+            })
+        };
         Self {
             lines,
             width,

@@ -10,6 +10,7 @@ mod conv;
 mod descent;
 #[cfg(feature = "flex")]
 mod flex;
+mod fork;
 mod gate;
 mod kept;
 mod linear;
@@ -20,6 +21,7 @@ mod relu;
 pub use activation::{cross_entropy, log1p, sigmoid, softmax};
 pub use conv::conv2d;
 pub use descent::Descent;
+pub use fork::fork;
 pub use gate::{Mechanism, attend, excite};
 pub use kept::Kept;
 pub use linear::linear;

@@ -99,7 +99,7 @@ pub(crate) fn weight_sums(
         geometry.weight_len(),
     );
     let portions = chunks.portions();
-    let mut lines = Line::zeroed(portions * geometry.groups * shape.of_group());
+    let mut lines = Line::zeroed_by_all(portions * geometry.groups * shape.of_group());
     let sums = Output::new(Line::values_mut(&mut lines));
     let blocks = [
         if pointwise {

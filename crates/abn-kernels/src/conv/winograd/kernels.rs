@@ -57,7 +57,8 @@ impl Kernels {
     ) -> Self {
         let (width, plane) = (self.width, self.plane());
         let (panels, panel_len) = (self.panels(), self.channels_in * width);
-        let write = |output: Output| {
+        let write = |values: &mut [f32]| {
+            let output = Output::new(values);
             for value in 0..N * N {
                 for gap in value * plane + panels * panel_len..(value + 1) * plane {
                     // SAFETY: a value of the output.

@@ -50,7 +50,7 @@ pub(crate) fn weight_gradient(
     let tiles = geometry.output().map(|outputs| outputs.div_ceil(STEP));
     let chunks = Chunks::of(batch, tiles, TOGETHER, VALUES * channels_in * channels_out);
     let portions = chunks.portions();
-    let mut lines = Line::zeroed(portions * panels * sums_len);
+    let mut lines = Line::zeroed_by_all(portions * panels * sums_len);
     let sums = Output::new(Line::values_mut(&mut lines));
     let blocks = channels_in.div_ceil(CHANNELS);
     let block = channels_in.div_ceil(blocks).next_multiple_of(8);

@@ -13,6 +13,7 @@ use super::kept::Place;
 use super::norm::affine;
 use super::{ChannelsLast, contiguous, inner, slice, track, tracked, vector_of};
 use crate::InstructionSet;
+use crate::buffer::filled;
 use crate::conv::{Algorithm, Convolution, Finish, Prepared, input_gradient, weight_gradient};
 use crate::ops::{After, RunningNorm};
 
@@ -212,14 +213,17 @@ fn of_weight(state: &State, gradient: &ChannelsLast) -> FlexTensor {
         weight,
         geometry,
     } = state;
-    let mut values = vec![0.0; geometry.weight_len()];
-    weight_gradient(
-        InstructionSet::in_use(),
-        geometry,
-        input.values(),
-        gradient.values(),
-        &mut values,
-    );
+    let write = |values: &mut [f32]| {
+        weight_gradient(
+            InstructionSet::in_use(),
+            geometry,
+            input.values(),
+            gradient.values(),
+            values,
+        );
+    };
+    // SAFETY: the kernels of this crate write their whole output.
+    let values = unsafe { filled(geometry.weight_len(), write) };
     contiguous(values, weight.layout().shape().clone())
 }
 

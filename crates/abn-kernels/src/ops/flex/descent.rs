@@ -4,9 +4,10 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
-use super::{inner, slice};
-use crate::descent;
+use super::{contiguous, inner, slice};
+use crate::buffer::filled;
 use crate::ops::Descent;
+use crate::{Buffers, descent};
 
 pub(in crate::ops) fn step(
     step: Descent,
@@ -23,11 +24,20 @@ pub(in crate::ops) fn step(
     let velocity = match velocity {
         Some(velocity) => {
             let mut velocity = inner(velocity).to_contiguous();
-            descent.go_on(
-                values_mut(&mut weight),
-                slice(&gradient),
-                values_mut(&mut velocity),
-            );
+            let moving = values_mut(&mut velocity);
+            if weight.is_unique() {
+                let weight = Buffers::InPlace(values_mut(&mut weight));
+                descent.go_on(weight, slice(&gradient), moving);
+            } else {
+                let shape = weight.layout().shape().clone();
+                let write = |to: &mut [f32]| {
+                    let from = slice(&weight);
+                    descent.go_on(Buffers::Apart { from, to }, slice(&gradient), moving);
+                };
+                // SAFETY: the step writes every value.
+                let moved = unsafe { filled(shape.num_elements(), write) };
+                weight = contiguous(moved, shape);
+            }
             velocity
         }
         None => {

@@ -4,6 +4,7 @@ pub(super) mod activation;
 mod channels_last;
 pub(super) mod conv;
 pub(super) mod descent;
+pub(super) mod fork;
 pub(super) mod gate;
 pub(super) mod kept;
 pub(super) mod linear;
