@@ -5,7 +5,9 @@
 use abn_kernels::ops::{self, After, Kept, Mechanism, RunningNorm};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
-use burn::tensor::{DType, Device, Distribution, Tensor, TensorData, activation, module};
+use burn::tensor::{
+    DType, Device, Distribution, Tensor, TensorData, Tolerance, activation, module,
+};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -735,4 +737,35 @@ fn what_a_convolution_keeps_is_of_its_weights() {
         );
         assert!(tracked.grad(&trained.sum().backward()).is_some());
     }
+}
+
+/// Both ways, one alone, and a fork in a way of another.
+#[test]
+fn gradients_of_a_fork_are_those_of_clones() {
+    let device = Device::flex().autodiff();
+    let random = |seed: f64| {
+        let values = Tensor::<4>::random([2, 5, 3, 4], Distribution::Default, &Device::flex());
+        Tensor::from_inner(values + seed).require_grad()
+    };
+    let (features, other) = (random(0.0), random(-0.5));
+    let gradients = |fork: fn(Tensor<4>) -> [Tensor<4>; 2], which: usize| {
+        let [one, two] = fork(features.clone() * other.clone());
+        let [inner, outer] = fork(two * 3.0);
+        let sum = match which {
+            0 => one.powi_scalar(2) * other.clone() + inner.exp() * outer,
+            1 => one.powi_scalar(3),
+            _ => inner * 2.0,
+        };
+        let gradients = sum.sum().backward();
+        [&features, &other].map(|tensor| tensor.grad(&gradients).unwrap().into_data())
+    };
+    for which in 0..3 {
+        let expected = gradients(|features| [features.clone(), features], which);
+        let actual = gradients(ops::fork, which);
+        for (actual, expected) in actual.iter().zip(&expected) {
+            actual.assert_approx_eq::<f32>(expected, Tolerance::absolute(1e-5));
+        }
+    }
+    let [one, two] = ops::fork(Tensor::<4>::ones([1, 1, 1, 1], &device));
+    assert_eq!(one.into_data(), two.into_data());
 }
