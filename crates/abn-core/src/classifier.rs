@@ -234,14 +234,14 @@ mod tests {
         let side = 224;
         let images = Tensor::random([10, 3, side, side], Distribution::Default, &Device::flex());
         let together = classifier.forward(images.clone());
-        let alone = classifier.forward(images.slice([9..10]));
+        let alone = classifier.forward(images.narrow(0, 9, 1));
         let [together, alone] = [together, alone].map(|output| {
             let [batch, _] = output.logits.dims();
             let attention = output.attention.unwrap();
             let last = [
-                output.logits.slice([batch - 1..batch]),
-                attention.logits.slice([batch - 1..batch]),
-                attention.map.slice([batch - 1..batch]).flatten(0, 2),
+                output.logits.narrow(0, batch - 1, 1),
+                attention.logits.narrow(0, batch - 1, 1),
+                attention.map.narrow(0, batch - 1, 1).flatten(0, 2),
             ];
             last.map(Tensor::into_data)
         });
