@@ -137,8 +137,8 @@ impl Prepared {
         Self { layout, weights }
     }
 
-    /// Whether the weights have the order that this convolution reads, whose images may be more or
-    /// fewer, and as large as the algorithm stays the same.
+    /// Whether the weights have the order that this convolution reads: the number of its images does
+    /// not matter, their size as far as it decides on the tiles.
     pub fn serves(
         &self,
         set: InstructionSet,

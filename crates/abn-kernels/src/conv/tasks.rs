@@ -37,7 +37,7 @@ impl Tasks {
             let together = (VALUES / values(rows).max(1)).max(POSITIONS.div_ceil(rows * width));
             step[0] = together.min(images / wanted).max(1);
         }
-        Self { total, step }.for_all_thvalues()
+        Self { total, step }.for_all_threads()
     }
 
     /// The same where the weights are larger than the caches: every task has at least so many
@@ -51,11 +51,11 @@ impl Tasks {
         } else {
             [together, rows, panels]
         };
-        Self { total, step }.for_all_thvalues()
+        Self { total, step }.for_all_threads()
     }
 
     /// Too few tasks: gives panels, then rows, to different threads.
-    fn for_all_thvalues(mut self) -> Self {
+    fn for_all_threads(mut self) -> Self {
         let wanted = PER_THREAD * rayon::current_num_threads();
         for axis in [2, 1, 0] {
             while self.count() < wanted && self.step[axis] > 1 {

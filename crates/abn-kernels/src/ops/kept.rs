@@ -9,7 +9,7 @@ use super::flex::kept::Place;
 /// they read them: forward passes without gradients reorder them once, not for every batch.
 ///
 /// They are kept until other weights come or a forward pass with gradients needs the memory. Clones
-/// share one place; empty ones may stand anywhere.
+/// share one place. [`Kept::default`] is an empty one, for a convolution that happens once.
 #[derive(Clone, Default)]
 pub struct Kept(#[cfg(feature = "flex")] pub(super) Place);
 

@@ -112,18 +112,7 @@ impl Pass<'_> {
                 let (transformed, scratch) = scratch.split_at_mut(of_inputs.len());
                 let (products, scratch) = scratch.split_at_mut(of_products.len());
                 let view = frame.view(self.input, shape.reads, channels, channels, scratch);
-                let mut places = Vec::with_capacity(count);
-                for (index, image) in images.enumerate() {
-                    for (line, row) in tile_rows.clone().enumerate() {
-                        let from = index * view.image + M * line * view.row;
-                        places.extend((0..tiles[1]).map(|column| Tile {
-                            input: from + M * column * view.column,
-                            image,
-                            row: M * row,
-                            column: M * column,
-                        }));
-                    }
-                }
+                let places = Tile::all(M, &view, images, tile_rows, tiles[1]);
                 for tiles in places.chunks(block) {
                     set.run(Block {
                         pass: self,
@@ -151,6 +140,31 @@ pub(super) struct Tile {
     pub(super) image: usize,
     pub(super) row: usize,
     pub(super) column: usize,
+}
+
+impl Tile {
+    /// Those of some rows of tiles of some images, `step` values apart; the view begins with them.
+    pub(super) fn all(
+        step: usize,
+        view: &View,
+        images: Range<usize>,
+        rows: Range<usize>,
+        columns: usize,
+    ) -> Vec<Self> {
+        let mut tiles = Vec::with_capacity(images.len() * rows.len() * columns);
+        for (index, image) in images.enumerate() {
+            for (line, row) in rows.clone().enumerate() {
+                let from = index * view.image + step * line * view.row;
+                tiles.extend((0..columns).map(|column| Self {
+                    input: from + step * column * view.column,
+                    image,
+                    row: step * row,
+                    column: step * column,
+                }));
+            }
+        }
+        tiles
+    }
 }
 
 /// Some tiles of a task, from input to output.

@@ -139,19 +139,7 @@ impl Task<'_> {
                     count,
                     scratch,
                 );
-                let mut places =
-                    Vec::with_capacity(chunk.images.len() * chunk.rows.len() * tiles[1]);
-                for (index, image) in chunk.images.enumerate() {
-                    for (line, row) in chunk.rows.clone().enumerate() {
-                        let from = index * view.image + STEP * line * view.row;
-                        places.extend((0..tiles[1]).map(|column| Tile {
-                            input: from + STEP * column * view.column,
-                            image,
-                            row: STEP * row,
-                            column: STEP * column,
-                        }));
-                    }
-                }
+                let places = Tile::all(STEP, &view, chunk.images, chunk.rows, tiles[1]);
                 for tiles in places.chunks(TOGETHER) {
                     set.run(Block {
                         task: self,
