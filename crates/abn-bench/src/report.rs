@@ -315,7 +315,7 @@ impl Report {
             let asked = match (attention, mode) {
                 (Attention::None, Mode::Infer) => "class".to_owned(),
                 (attention, Mode::Infer) => format!("class and map of {attention}"),
-                (_, mode) => mode.to_string(),
+                (_, mode) => format!("class and {mode}"),
             };
             let own = row.ours.images_per_second;
             let passes = plain(row).map_or_else(String::new, |plain| format!("{:.2}", plain / own));

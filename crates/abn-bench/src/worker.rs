@@ -12,7 +12,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use abn_core::explain::{Layer, explain};
+use abn_core::explain::{ForwardPass, Layer};
 use abn_core::pytorch::to_pytorch;
 use abn_core::sgd::{Sgd, SgdConfig};
 use abn_core::state::{State, is_buffer, state_of, with_state};
@@ -118,13 +118,9 @@ impl Workload {
             }
             mode => {
                 let method = mode.method().expect("the other modes explain");
-                let maps = explain(
-                    &self.model,
-                    self.images.clone(),
-                    method,
-                    Layer::Refined,
-                    &self.classes,
-                );
+                let pass = ForwardPass::new(&self.model, self.images.clone());
+                pass.output().logits.clone().into_data();
+                let maps = pass.explain(method, Layer::Refined, &self.classes);
                 maps.expect("the networks have every method");
             }
         }

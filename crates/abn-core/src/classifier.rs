@@ -1,6 +1,6 @@
 //! The whole network: backbone, optional attention branch, mechanism.
 
-use abn_kernels::ops::{fork, serves};
+use abn_kernels::ops::{fork, join, serves};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
@@ -81,6 +81,48 @@ impl Output {
 /// features of fewer stay in the caches, and memory does not grow with the batch.
 const TOGETHER: usize = 8 * 224 * 224;
 
+/// The images in parts, each of which is answered together.
+fn parts(images: Tensor<4>) -> Vec<Tensor<4>> {
+    let [batch, _, height, width] = images.dims();
+    let together = (TOGETHER / (height * width).max(1)).max(1);
+    if batch <= together || images.is_autodiff() || !serves(&images) {
+        vec![images]
+    } else {
+        images.split(together, 0)
+    }
+}
+
+/// What the parts gave, as it is if there is one.
+fn joined<T>(mut parts: Vec<T>, cat: impl FnOnce(Vec<T>) -> T) -> T {
+    if parts.len() == 1 {
+        parts.remove(0)
+    } else {
+        cat(parts)
+    }
+}
+
+/// What lies between the parts of a network in one forward pass.
+#[derive(Debug)]
+pub(crate) struct Features {
+    /// Those before the last stage, which an attention branch sees, `[B, C, h, w]`.
+    pub(crate) extracted: Tensor<4>,
+    /// The last ones, which the head sees, `[B, C', h', w']`.
+    pub(crate) refined: Tensor<4>,
+}
+
+impl Features {
+    fn cat(parts: Vec<Self>) -> Self {
+        let (extracted, refined) = parts
+            .into_iter()
+            .map(|part| (part.extracted, part.refined))
+            .unzip();
+        Self {
+            extracted: join(extracted),
+            refined: join(refined),
+        }
+    }
+}
+
 /// Backbone, attention branch and mechanism.
 #[derive(Module, Debug)]
 pub struct Classifier {
@@ -128,13 +170,31 @@ impl Classifier {
     /// H or W is below [`NetworkConfig::smallest_side`]: 4 for DenseNet, 32 for VGG, 1 for the
     /// others.
     pub fn forward(&self, images: Tensor<4>) -> Output {
-        let [batch, _, height, width] = images.dims();
-        let together = (TOGETHER / (height * width).max(1)).max(1);
-        if batch <= together || images.is_autodiff() || !serves(&images) {
-            return self.forward_together(images);
-        }
-        let parts = images.split(together, 0).into_iter();
-        Output::cat(parts.map(|part| self.forward_together(part)).collect())
+        let parts = parts(images).into_iter();
+        let outputs: Vec<Output> = parts.map(|part| self.forward_together(part)).collect();
+        joined(outputs, Output::cat)
+    }
+
+    /// A [forward](Self::forward) pass that keeps the features.
+    pub(crate) fn forward_with_features(&self, images: Tensor<4>) -> (Output, Features) {
+        let parts = parts(images).into_iter();
+        let (outputs, features): (Vec<Output>, Vec<Features>) =
+            parts.map(|part| self.features_together(part)).unzip();
+        (
+            joined(outputs, Output::cat),
+            joined(features, Features::cat),
+        )
+    }
+
+    fn features_together(&self, images: Tensor<4>) -> (Output, Features) {
+        let extracted = self.network.extract(images);
+        let (attended, attention) = self.reweigh(extracted.clone());
+        let refined = self.network.refine(attended);
+        let logits = self.network.classify(refined.clone());
+        (
+            Output { logits, attention },
+            Features { extracted, refined },
+        )
     }
 
     fn forward_together(&self, images: Tensor<4>) -> Output {
@@ -246,6 +306,24 @@ mod tests {
             last.map(Tensor::into_data)
         });
         assert_eq!(together, alone);
+    }
+
+    #[test]
+    fn features_come_with_the_same_output_however_many_images_come_together() {
+        let classifier = classifier(Some(AttentionConfig::abn()));
+        let images = Tensor::random([10, 3, 224, 224], Distribution::Default, &Device::flex());
+        let (output, features) = classifier.forward_with_features(images.clone());
+        let plain = classifier.forward(images.clone());
+        let [kept, plain] = [output, plain].map(|output| {
+            let map = output.attention.unwrap().map.into_data();
+            (output.logits.into_data(), map)
+        });
+        assert_eq!(kept, plain);
+        let extracted = classifier.network.extract(images.narrow(0, 9, 1));
+        let of_last = features.extracted.narrow(0, 9, 1);
+        assert_eq!(of_last.into_data(), extracted.into_data());
+        let logits = classifier.network.classify(features.refined);
+        assert_eq!(logits.into_data(), plain.0);
     }
 
     fn logits(logits: Tensor<2>) -> Vec<f32> {

@@ -769,3 +769,21 @@ fn gradients_of_a_fork_are_those_of_clones() {
     let [one, two] = ops::fork(Tensor::<4>::ones([1, 1, 1, 1], &device));
     assert_eq!(one.into_data(), two.into_data());
 }
+
+#[test]
+fn batches_join_however_they_lie() {
+    let device = Device::flex();
+    for case in 0..20 {
+        let mut rng = Pcg64::seed_from_u64(case);
+        let parts: Vec<_> = (0..rng.random_range(1..4))
+            .map(|_| {
+                let dims = [rng.random_range(1..4), 5, 3, 4];
+                let plain = Tensor::<4>::random(dims, Distribution::Default, &device);
+                let lies = Arrangement::draw(&mut rng);
+                lies.view(lies.memory(plain))
+            })
+            .collect();
+        let joined = ops::join(parts.clone()).into_data();
+        assert_eq!(joined, Tensor::cat(parts, 0).into_data(), "case {case}");
+    }
+}

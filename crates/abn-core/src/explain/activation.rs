@@ -1,4 +1,4 @@
-//! The features at a layer, and the gradient of class logits there.
+//! The gradient of class logits at a layer's features or at the image.
 
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
@@ -6,25 +6,7 @@ use burn::tensor::{Int, Tensor};
 use super::Layer;
 use crate::classifier::Classifier;
 
-/// Features and the gradient of each image's logit there, both `[B, C, h, w]`.
-pub(super) struct Activation {
-    pub(super) values: Tensor<4>,
-    pub(super) gradient: Tensor<4>,
-}
-
 impl Classifier {
-    /// The features at a layer.
-    ///
-    /// # Shapes
-    /// Images `[B, 3, H, W]` to `[B, C, h, w]`.
-    pub(super) fn features_at(&self, layer: Layer, images: Tensor<4>) -> Tensor<4> {
-        let features = self.network.extract(images);
-        match layer {
-            Layer::Features => features,
-            Layer::Refined => self.network.refine(self.reweigh(features).0),
-        }
-    }
-
     /// The logits behind a layer. From F the attention branch looks once more, so that gradients
     /// there include the path through the map.
     fn logits_from(&self, layer: Layer, features: Tensor<4>) -> Tensor<2> {
@@ -46,18 +28,19 @@ fn differentiable(classifier: &Classifier) -> Classifier {
     classifier.valid().freeze().train()
 }
 
-/// The features at a layer and the gradient there.
-pub(super) fn activation(
+/// The gradient at the features of a layer.
+///
+/// # Shapes
+/// `[B, C, h, w]` to the same.
+pub(super) fn feature_gradient(
     classifier: &Classifier,
-    images: Tensor<4>,
+    features: Tensor<4>,
     layer: Layer,
     classes: Tensor<1, Int>,
-) -> Activation {
-    let values = classifier.valid().features_at(layer, images);
-    let gradient = gradient(values.clone(), classes, |leaf| {
+) -> Tensor<4> {
+    gradient(features, classes, |leaf| {
         differentiable(classifier).logits_from(layer, leaf)
-    });
-    Activation { values, gradient }
+    })
 }
 
 /// The gradient at the image itself.

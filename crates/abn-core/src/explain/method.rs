@@ -1,13 +1,10 @@
-//! The methods, and one function for all of them.
+//! The methods, and what one gives for an image.
 
-use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::{Int, Tensor};
 
-use super::activation::{Activation, activation, input_gradient};
-use super::{AttentionMap, ExplainError, channel_weights, control};
-use crate::backbone::{Head, HeadConfig};
-use crate::classifier::{Classifier, ClassifierConfig};
+use super::{AttentionMap, ExplainError};
+use crate::backbone::HeadConfig;
+use crate::classifier::ClassifierConfig;
 
 /// A way to ask where a network looks. Its name, as typed and as stored, is [`Method::name`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -115,12 +112,22 @@ impl Method {
     /// # Errors
     /// Why it has none.
     pub fn check(self, config: &ClassifierConfig, layer: Layer) -> Result<(), ExplainError> {
+        let pooled = config.network.head == HeadConfig::Pooled;
+        self.check_parts(config.attention.is_some(), pooled, layer)
+    }
+
+    /// The same of a network with or without a branch, and with or without a head of pooling and
+    /// one linear layer.
+    pub(super) fn check_parts(
+        self,
+        branch: bool,
+        pooled: bool,
+        layer: Layer,
+    ) -> Result<(), ExplainError> {
         match self {
-            Self::Attention if config.attention.is_none() => Err(ExplainError::NoBranch),
+            Self::Attention if !branch => Err(ExplainError::NoBranch),
             Self::Cam if layer == Layer::Features => Err(ExplainError::CamAtFeatures),
-            Self::Cam if config.network.head != HeadConfig::Pooled => {
-                Err(ExplainError::NoLinearHead)
-            }
+            Self::Cam if !pooled => Err(ExplainError::NoLinearHead),
             _ => Ok(()),
         }
     }
@@ -170,7 +177,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    fn new(raw: AttentionMap, method: Method) -> Self {
+    pub(super) fn new(raw: AttentionMap, method: Method) -> Self {
         let kept = if method.rectifies() {
             raw.clone().rectified()
         } else {
@@ -181,121 +188,4 @@ impl Explanation {
             normalized: kept.normalized(),
         }
     }
-}
-
-/// Where the network looks for one class in each image, the network being in evaluation, whatever
-/// device it is on: its running statistics are used and left alone. Nothing is kept between calls.
-///
-/// `layer` matters to CAM, which has only one, and to Grad-CAM and Grad-CAM++.
-///
-/// # Shapes
-/// `images` `[B, 3, H, W]`, `classes` `[B]`; returns B explanations.
-///
-/// # Errors
-/// The method does not exist for this network, or the classes do not fit the images or the network.
-///
-/// # Panics
-/// Those of [`Classifier::forward`].
-pub fn explain(
-    classifier: &Classifier,
-    images: Tensor<4>,
-    method: Method,
-    layer: Layer,
-    classes: &[usize],
-) -> Result<Vec<Explanation>, ExplainError> {
-    let [batch, _, height, width] = images.dims();
-    check(classifier, batch, classes)?;
-    if batch == 0 {
-        return Ok(Vec::new());
-    }
-    let images = images.without_autodiff();
-    let classes: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
-    let classes = Tensor::from_ints(classes.as_slice(), &images.device());
-    let raw = match method {
-        Method::Attention => read(attention(classifier, images)?),
-        Method::Cam => read(cam(classifier, images, layer, classes)?),
-        Method::GradCam => {
-            let Activation { values, gradient } = activation(classifier, images, layer, classes);
-            read(channel_weights::combine(
-                values,
-                channel_weights::grad_cam(gradient),
-            ))
-        }
-        Method::GradCamPlusPlus => {
-            let Activation { values, gradient } = activation(classifier, images, layer, classes);
-            let weights = channel_weights::grad_cam_plus_plus(values.clone(), gradient);
-            read(channel_weights::combine(values, weights))
-        }
-        Method::Uniform => vec![control::uniform(height, width); batch],
-        Method::Centre => vec![control::centre(height, width); batch],
-        Method::InputGradient => {
-            let gradient = input_gradient(classifier, images, classes);
-            read(gradient.abs().max_dim(1).reshape([batch, height, width]))
-        }
-    };
-    Ok(raw
-        .into_iter()
-        .map(|raw| Explanation::new(raw, method))
-        .collect())
-}
-
-fn check(classifier: &Classifier, images: usize, asked: &[usize]) -> Result<(), ExplainError> {
-    if asked.len() != images {
-        return Err(ExplainError::Count {
-            images,
-            classes: asked.len(),
-        });
-    }
-    let classes = classifier.network.head.classes();
-    match asked.iter().find(|class| **class >= classes) {
-        Some(&class) => Err(ExplainError::Class { class, classes }),
-        None => Ok(()),
-    }
-}
-
-/// The trained map, `[B, h, w]`.
-fn attention(classifier: &Classifier, images: Tensor<4>) -> Result<Tensor<3>, ExplainError> {
-    let branch = classifier
-        .branch
-        .as_ref()
-        .ok_or(ExplainError::NoBranch)?
-        .valid();
-    let map = branch
-        .forward(classifier.network.valid().extract(images))
-        .map;
-    let [batch, _, height, width] = map.dims();
-    Ok(map.reshape([batch, height, width]))
-}
-
-/// CAM, `[B, h, w]`.
-fn cam(
-    classifier: &Classifier,
-    images: Tensor<4>,
-    layer: Layer,
-    classes: Tensor<1, Int>,
-) -> Result<Tensor<3>, ExplainError> {
-    if layer == Layer::Features {
-        return Err(ExplainError::CamAtFeatures);
-    }
-    let Head::Pooled(linear) = &classifier.network.head else {
-        return Err(ExplainError::NoLinearHead);
-    };
-    let weights = channel_weights::cam(&linear.valid(), classes);
-    Ok(channel_weights::combine(
-        classifier.valid().features_at(layer, images),
-        weights,
-    ))
-}
-
-/// The maps of a batch on the host.
-fn read(maps: Tensor<3>) -> Vec<AttentionMap> {
-    let [_, height, width] = maps.dims();
-    let values: Vec<f32> = maps.into_data().iter().collect();
-    let maps = values.chunks_exact((height * width).max(1));
-    maps.map(|map| AttentionMap {
-        height,
-        width,
-        values: map.to_vec(),
-    })
-    .collect()
 }

@@ -19,6 +19,7 @@ mod map;
 mod mask;
 mod method;
 mod overlap;
+mod pass;
 mod randomisation;
 mod rank;
 mod sparseness;
@@ -28,8 +29,9 @@ pub use faithfulness::{Baseline, Confidence, Curve, deletion, insertion, probabi
 pub use localisation::Localisation;
 pub use map::{AttentionMap, MapSizeError};
 pub use mask::Mask;
-pub use method::{Explanation, Layer, Method, explain};
+pub use method::{Explanation, Layer, Method};
 pub use overlap::{LEVELS, Overlap, THRESHOLD};
+pub use pass::{ForwardPass, explain};
 pub use randomisation::{Cascade, Part};
 pub use rank::rank_correlation;
 pub use sparseness::sparseness;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use abn_core::Classifier;
 use abn_core::explain::{
-    AttentionMap, Baseline, Cascade, Confidence, Explanation, Localisation, Method, Part,
-    THRESHOLD, deletion, explain, insertion, rank_correlation, sparseness,
+    AttentionMap, Baseline, Cascade, Confidence, Explanation, ForwardPass, Localisation, Method,
+    Part, THRESHOLD, deletion, insertion, rank_correlation, sparseness,
 };
+use abn_core::{Classifier, Output};
 use abn_data::Batch;
 use abn_run::RunError;
 use abn_run::class_name::group_of;
@@ -72,10 +72,16 @@ impl<'a> Examiner<'a> {
     /// # Errors
     /// A method has no map of this network.
     pub fn examine(&self, batch: &Batch) -> Result<Vec<Vec<Row>>, AnalysisError> {
-        let predictions = self.predict(batch)?;
+        let images = images_of(batch, &self.session.device);
+        let pass = ForwardPass::new(&self.session.classifier, images.clone());
+        let predictions = self.predictions(batch, images, pass.output())?;
+        let found = self.explain(&pass, &predictions.classes)?;
+        let cascades = self.cascades(&predictions, &found)?;
         let mut rows: Vec<Vec<Row>> = vec![Vec::new(); batch.len()];
-        for &method in &self.plan.methods {
-            for (rows, row) in rows.iter_mut().zip(self.by_method(&predictions, method)?) {
+        let by_method = self.plan.methods.iter().zip(found).zip(cascades);
+        for ((&method, found), cascades) in by_method {
+            let by_image = self.by_method(&predictions, method, found, cascades)?;
+            for (rows, row) in rows.iter_mut().zip(by_image) {
                 rows.push(row);
             }
         }
@@ -83,9 +89,13 @@ impl<'a> Examiner<'a> {
     }
 
     /// What the network says of a batch without being asked why.
-    fn predict<'b>(&self, batch: &'b Batch) -> Result<Predictions<'b>, AnalysisError> {
-        let images = images_of(batch, &self.session.device);
-        let output = HostOutput::read(self.session.classifier.forward(images.clone()), false)?;
+    fn predictions<'b>(
+        &self,
+        batch: &'b Batch,
+        images: Tensor<4>,
+        output: &Output,
+    ) -> Result<Predictions<'b>, AnalysisError> {
+        let output = HostOutput::read(output.clone(), false)?;
         let outputs = &self.session.config.model.outputs;
         let of_row = |logits: &[f32]| predicted(logits, outputs)[self.group];
         let predicted: Vec<usize> = output.logits.rows().map(of_row).collect();
@@ -113,11 +123,13 @@ impl<'a> Examiner<'a> {
         })
     }
 
-    /// One row an image.
+    /// One row an image, of what a method found and how it fared when the network was drawn anew.
     fn by_method(
         &self,
         predictions: &Predictions,
         method: Method,
+        found: Vec<Explanation>,
+        cascades: Vec<Correlations>,
     ) -> Result<Vec<Row>, AnalysisError> {
         let Predictions {
             batch,
@@ -128,7 +140,6 @@ impl<'a> Examiner<'a> {
             classes,
             whole,
         } = predictions;
-        let found = self.explain(&self.session.classifier, images, method, classes)?;
         let maps: Vec<&AttentionMap> = found.iter().map(|found| &found.normalized).collect();
         let confidence = Confidence::measure(
             &self.session.classifier,
@@ -138,11 +149,7 @@ impl<'a> Examiner<'a> {
             whole,
         );
         let mut rows = Vec::with_capacity(batch.len());
-        for (index, cascade) in self
-            .cascades(predictions, method, &found)?
-            .into_iter()
-            .enumerate()
-        {
+        for (index, cascade) in cascades.into_iter().enumerate() {
             let image = images.clone().narrow(0, index, 1);
             let mask = batch.masks.get(index).and_then(Option::as_ref);
             let mut values = self.faithfulness(image, maps[index], classes[index]);
@@ -175,20 +182,16 @@ impl<'a> Examiner<'a> {
         Ok(rows)
     }
 
+    /// The explanations of each method.
     fn explain(
         &self,
-        classifier: &Classifier,
-        images: &Tensor<4>,
-        method: Method,
+        pass: &ForwardPass,
         classes: &[usize],
-    ) -> Result<Vec<Explanation>, AnalysisError> {
-        Ok(explain(
-            classifier,
-            images.clone(),
-            method,
-            self.plan.layer,
-            classes,
-        )?)
+    ) -> Result<Vec<Vec<Explanation>>, AnalysisError> {
+        let layer = self.plan.layer;
+        let methods = self.plan.methods.iter();
+        let found = methods.map(|method| pass.explain(*method, layer, classes));
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// Deletion and insertion, each with both baselines.
@@ -211,15 +214,15 @@ impl<'a> Examiner<'a> {
         ])
     }
 
-    /// For each image, the absolute rank correlation of its map with that of each randomised
-    /// network; none for the images that are not asked this.
+    /// For each method and image, the absolute rank correlation of its map with that of each
+    /// randomised network; none for the images that are not asked this.
     fn cascades(
         &self,
         predictions: &Predictions,
-        method: Method,
-        found: &[Explanation],
-    ) -> Result<Vec<Vec<Option<f64>>>, AnalysisError> {
-        let mut cascades = vec![Vec::new(); found.len()];
+        found: &[Vec<Explanation>],
+    ) -> Result<Vec<Vec<Correlations>>, AnalysisError> {
+        let images = predictions.classes.len();
+        let mut cascades = vec![vec![Vec::new(); images]; found.len()];
         // Without shuffling, the images that are asked come first.
         let asked = predictions
             .batch
@@ -232,14 +235,20 @@ impl<'a> Examiner<'a> {
         }
         let images = predictions.images.clone().narrow(0, 0, asked);
         for network in &self.randomised {
-            let others = self.explain(network, &images, method, &predictions.classes[..asked])?;
-            for ((cascade, own), other) in cascades.iter_mut().zip(found).zip(others) {
-                cascade.push(similarity(&own.normalized, &other.normalized));
+            let pass = ForwardPass::new(network, images.clone());
+            let others = self.explain(&pass, &predictions.classes[..asked])?;
+            for ((cascades, found), others) in cascades.iter_mut().zip(found).zip(others) {
+                for ((cascade, own), other) in cascades.iter_mut().zip(found).zip(others) {
+                    cascade.push(similarity(&own.normalized, &other.normalized));
+                }
             }
         }
         Ok(cascades)
     }
 }
+
+/// A correlation for each randomised network, where there is one.
+type Correlations = Vec<Option<f64>>;
 
 /// A batch and what the network says of it. Classes are counted in the label that is explained.
 struct Predictions<'b> {

@@ -1,6 +1,6 @@
 //! One run on all images: what is kept of it for comparing.
 
-use abn_core::explain::{AttentionMap, ExplainError, Method, explain};
+use abn_core::explain::{AttentionMap, Explanation, ForwardPass, Method};
 use abn_data::{Batch, Collection};
 use abn_run::RunError;
 use abn_run::class_name::group_of;
@@ -97,9 +97,8 @@ fn look_at_batch(
     group: usize,
     maps: &mut RunMaps,
 ) -> Result<(), AnalysisError> {
-    let images = images_of(batch, &session.device);
-    let trained = query.method == Method::Attention;
-    let output = HostOutput::read(session.classifier.forward(images.clone()), trained)?;
+    let pass = ForwardPass::new(&session.classifier, images_of(batch, &session.device));
+    let output = HostOutput::read(pass.output().clone(), false)?;
     let outputs = &session.config.model.outputs;
     let of_row = |logits: &[f32]| predicted(logits, outputs)[group];
     maps.predicted.extend(output.logits.rows().map(of_row));
@@ -108,20 +107,14 @@ fn look_at_batch(
         .iter()
         .map(|target| target.classes()[group])
         .collect();
-    let raw = query.scale == MapScale::Raw;
-    if trained {
-        let attention = output.attention.ok_or(ExplainError::NoBranch)?;
-        let scaled = |map: AttentionMap| if raw { map } else { map.normalized() };
-        maps.maps.extend(attention.maps.into_iter().map(scaled));
-    } else {
-        let first = session.config.labels.first_of(group);
-        let classes: Vec<usize> = labels.iter().map(|class| first + class).collect();
-        let (method, layer) = (query.method, query.layer);
-        let explained = explain(&session.classifier, images, method, layer, &classes)?;
-        let scaled = explained.into_iter();
-        maps.maps
-            .extend(scaled.map(|found| if raw { found.raw } else { found.normalized }));
-    }
+    let first = session.config.labels.first_of(group);
+    let classes: Vec<usize> = labels.iter().map(|class| first + class).collect();
+    let explained = pass.explain(query.method, query.layer, &classes)?;
+    let scaled = |found: Explanation| match query.scale {
+        MapScale::Raw => found.raw,
+        MapScale::PerImage => found.normalized,
+    };
+    maps.maps.extend(explained.into_iter().map(scaled));
     maps.labels.extend(labels);
     Ok(())
 }

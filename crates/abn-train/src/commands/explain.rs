@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use abn_core::explain::{Layer, Method, explain};
+use abn_core::explain::{ForwardPass, Layer, Method};
 use abn_data::Group;
 use abn_explain::method::chosen;
 use abn_pages::heatmap::{Drawing, enlarge, overlay, side_by_side};
@@ -131,8 +131,8 @@ impl<'a> PageBuilder<'a> {
 
     /// What the network says about each image, and where each method has it look.
     fn ask(&self, views: &[&View]) -> Result<Vec<Explained>> {
-        let (classifier, images) = (&self.session.classifier, self.session.stacked(views));
-        let output = HostOutput::read(classifier.forward(images.clone()), false)?;
+        let pass = ForwardPass::new(&self.session.classifier, self.session.stacked(views));
+        let output = HostOutput::read(pass.output().clone(), false)?;
         let unexplained = |logits: &[f32]| {
             let class = self
                 .class
@@ -147,7 +147,7 @@ impl<'a> PageBuilder<'a> {
         let classes: Vec<usize> = explained.iter().map(|image| image.class).collect();
         for name in &self.methods {
             let layer = self.args.layer;
-            let maps = explain(classifier, images.clone(), *name, layer, &classes)?;
+            let maps = pass.explain(*name, layer, &classes)?;
             for (image, maps) in explained.iter_mut().zip(maps) {
                 let method = *name;
                 image.maps.push(MethodMaps { method, maps });

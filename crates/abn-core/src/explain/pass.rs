@@ -1,0 +1,179 @@
+//! Explaining a batch: one forward pass, from which every method takes what it needs.
+
+use burn::module::Module;
+use burn::tensor::{Int, Tensor};
+
+use super::activation::{feature_gradient, input_gradient};
+use super::{AttentionMap, ExplainError, Explanation, Layer, Method, channel_weights, control};
+use crate::attention::AttentionOutput;
+use crate::backbone::Head;
+use crate::classifier::{Classifier, Features, Output};
+
+/// A forward pass of some images with its features, the network being in evaluation, whatever
+/// device it is on: its running statistics are used and left alone. Nothing is kept elsewhere.
+///
+/// A class by Grad-CAM costs the pass and, from the features on, the network once more with the
+/// gradient; the attention map costs nothing more.
+#[derive(Debug)]
+pub struct ForwardPass<'a> {
+    classifier: &'a Classifier,
+    images: Tensor<4>,
+    output: Output,
+    features: Features,
+}
+
+impl<'a> ForwardPass<'a> {
+    /// Passes the images, `[B, 3, H, W]`, through the network.
+    ///
+    /// # Panics
+    /// Those of [`Classifier::forward`].
+    pub fn new(classifier: &'a Classifier, images: Tensor<4>) -> Self {
+        let images = images.without_autodiff();
+        let (output, features) = classifier.valid().forward_with_features(images.clone());
+        Self {
+            classifier,
+            images,
+            output,
+            features,
+        }
+    }
+
+    /// What the network says of the images.
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Where the network looks for one class in each image.
+    ///
+    /// `layer` matters to CAM, which has only one, and to Grad-CAM and Grad-CAM++.
+    ///
+    /// # Errors
+    /// The method does not exist for this network, or the classes do not fit the images or the
+    /// network.
+    pub fn explain(
+        &self,
+        method: Method,
+        layer: Layer,
+        classes: &[usize],
+    ) -> Result<Vec<Explanation>, ExplainError> {
+        let [batch, _, height, width] = self.images.dims();
+        check(self.classifier, batch, method, layer, classes)?;
+        let classes: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
+        let classes = Tensor::from_ints(classes.as_slice(), &self.images.device());
+        let raw = match method {
+            Method::Attention => read(self.attention()?),
+            Method::Cam => read(self.cam(layer, classes)?),
+            Method::GradCam => {
+                let weights = channel_weights::grad_cam(self.gradient(layer, classes));
+                read(channel_weights::combine(self.features(layer), weights))
+            }
+            Method::GradCamPlusPlus => {
+                let gradient = self.gradient(layer, classes);
+                let weights = channel_weights::grad_cam_plus_plus(self.features(layer), gradient);
+                read(channel_weights::combine(self.features(layer), weights))
+            }
+            Method::Uniform => vec![control::uniform(height, width); batch],
+            Method::Centre => vec![control::centre(height, width); batch],
+            Method::InputGradient => {
+                let gradient = input_gradient(self.classifier, self.images.clone(), classes);
+                read(gradient.abs().max_dim(1).reshape([batch, height, width]))
+            }
+        };
+        Ok(raw
+            .into_iter()
+            .map(|raw| Explanation::new(raw, method))
+            .collect())
+    }
+
+    /// `[B, C, h, w]`.
+    fn features(&self, layer: Layer) -> Tensor<4> {
+        match layer {
+            Layer::Features => self.features.extracted.clone(),
+            Layer::Refined => self.features.refined.clone(),
+        }
+    }
+
+    /// Of each image's logit at the features of a layer, `[B, C, h, w]`.
+    fn gradient(&self, layer: Layer, classes: Tensor<1, Int>) -> Tensor<4> {
+        feature_gradient(self.classifier, self.features(layer), layer, classes)
+    }
+
+    /// The trained map, `[B, h, w]`.
+    fn attention(&self) -> Result<Tensor<3>, ExplainError> {
+        let attention = self.output.attention.as_ref();
+        let AttentionOutput { map, .. } = attention.ok_or(ExplainError::NoBranch)?;
+        let [batch, _, height, width] = map.dims();
+        Ok(map.clone().reshape([batch, height, width]))
+    }
+
+    /// CAM, `[B, h, w]`.
+    fn cam(&self, layer: Layer, classes: Tensor<1, Int>) -> Result<Tensor<3>, ExplainError> {
+        let Head::Pooled(linear) = &self.classifier.network.head else {
+            return Err(ExplainError::NoLinearHead);
+        };
+        let weights = channel_weights::cam(&linear.valid(), classes);
+        Ok(channel_weights::combine(self.features(layer), weights))
+    }
+}
+
+/// Whether the network has such maps, and the classes that are asked for.
+fn check(
+    classifier: &Classifier,
+    images: usize,
+    method: Method,
+    layer: Layer,
+    asked: &[usize],
+) -> Result<(), ExplainError> {
+    let pooled = matches!(classifier.network.head, Head::Pooled(_));
+    method.check_parts(classifier.branch.is_some(), pooled, layer)?;
+    if asked.len() != images {
+        return Err(ExplainError::Count {
+            images,
+            classes: asked.len(),
+        });
+    }
+    let classes = classifier.network.head.classes();
+    match asked.iter().find(|class| **class >= classes) {
+        Some(&class) => Err(ExplainError::Class { class, classes }),
+        None => Ok(()),
+    }
+}
+
+/// Where the network looks for one class in each image, by one method: a
+/// [forward pass](ForwardPass) and its [explanation](ForwardPass::explain).
+///
+/// # Shapes
+/// `images` `[B, 3, H, W]`, `classes` `[B]`; returns B explanations.
+///
+/// # Errors
+/// Those of [`ForwardPass::explain`].
+///
+/// # Panics
+/// Those of [`Classifier::forward`].
+pub fn explain(
+    classifier: &Classifier,
+    images: Tensor<4>,
+    method: Method,
+    layer: Layer,
+    classes: &[usize],
+) -> Result<Vec<Explanation>, ExplainError> {
+    let [batch, ..] = images.dims();
+    check(classifier, batch, method, layer, classes)?;
+    if batch == 0 {
+        return Ok(Vec::new());
+    }
+    ForwardPass::new(classifier, images).explain(method, layer, classes)
+}
+
+/// The maps of a batch on the host.
+fn read(maps: Tensor<3>) -> Vec<AttentionMap> {
+    let [_, height, width] = maps.dims();
+    let values: Vec<f32> = maps.into_data().iter().collect();
+    let maps = values.chunks_exact((height * width).max(1));
+    maps.map(|map| AttentionMap {
+        height,
+        width,
+        values: map.to_vec(),
+    })
+    .collect()
+}
