@@ -8,6 +8,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::case::Case;
 use crate::report::Format;
+use crate::rival::Rival;
 use crate::{data, instructions, machine};
 
 /// Measures how many images a second the networks learn from and answer, and how many are read,
@@ -66,6 +67,10 @@ pub(crate) struct Options {
     /// target/peer once (some minutes and gigabytes); what else it lacks is left out
     #[arg(long, value_name = "PATH", requires = "peer")]
     pub(crate) python: Option<PathBuf>,
+    /// Of the others, only this one; may be given several times. torch.compile takes minutes for a
+    /// large network
+    #[arg(long, value_name = "ENGINE", requires = "peer")]
+    pub(crate) engine: Vec<Rival>,
     /// Only what has this text in its description, such as `resnet20`, `manet` or `batch 64`; of
     /// several, any
     #[arg(long, value_name = "TEXT")]

@@ -87,7 +87,9 @@ fn rivals(options: &Options) -> Result<Vec<Engine>> {
         rival,
         python: python.clone(),
     };
-    Ok(Rival::all_of(&python)?.into_iter().map(engine).collect())
+    let asked = |rival: &Rival| options.engine.is_empty() || options.engine.contains(rival);
+    let rivals = Rival::all_of(&python)?.into_iter().filter(asked);
+    Ok(rivals.map(engine).collect())
 }
 
 struct Bench<'a> {

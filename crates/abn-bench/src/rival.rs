@@ -17,11 +17,15 @@ use crate::python;
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub(crate) enum Rival {
+    /// PyTorch, images as planes
     PytorchNchw,
+    /// PyTorch, channels last
     PytorchChannelsLast,
-    /// PyTorch's compiler, in channels_last.
+    /// PyTorch's compiler, channels last
     TorchCompile,
+    /// ONNX Runtime, inference only
     OnnxRuntime,
+    /// OpenVINO, inference only
     #[serde(rename = "openvino")]
     #[value(name = "openvino")]
     OpenVino,

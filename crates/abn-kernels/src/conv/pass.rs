@@ -6,7 +6,7 @@ use crate::simd::InstructionSet;
 use super::gather::{Finish, Gather, Position};
 use super::padded::Frame;
 use super::panels::Panels;
-use super::taps::{Taps, spread};
+use super::taps::Taps;
 use super::tasks::Tasks;
 
 /// A regular grid of output positions, each of which gathers inputs through the same taps.
@@ -68,7 +68,7 @@ impl Pass {
                 columns: left..left + frame_width as isize,
                 channels: 0..reads.channels,
             };
-            let column = spread(reads.channels);
+            let column = self.taps.column(reads.channels, reads.step);
             with_scratch(frame.len(column), |scratch| {
                 let view = frame.view(input, reads.size, reads.channels, column, scratch);
                 let mut positions = Vec::with_capacity(images.len() * lines.len() * width);

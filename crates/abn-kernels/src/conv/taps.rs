@@ -5,10 +5,13 @@ use crate::simd::InstructionSet;
 
 use super::panels::{Panels, Weights};
 
+/// Channels after which a position falls into one of eight groups of the cache's 64 sets.
+const ALIASED: usize = 128;
+
 /// Whether so many channels make the positions of a tile fall into the same few sets of the
 /// first-level cache, which then holds fewer of them than a tile has.
 fn aliases(channels: usize) -> bool {
-    channels.is_multiple_of(128)
+    channels.is_multiple_of(ALIASED)
 }
 
 /// Distance of neighbouring positions with so many channels in memory that can be chosen freely.
@@ -53,6 +56,18 @@ impl Taps {
             columns,
             channels,
             joined,
+        }
+    }
+
+    /// Distance of neighbouring positions that are `step` apart in an input with so many channels:
+    /// that of the input itself, or a wider one to copy it to. Where most of the input is skipped, a
+    /// copy costs more than it saves, until all positions fall into one set.
+    pub(crate) fn column(&self, channels: usize, step: [usize; 2]) -> usize {
+        let skips = self.rows.len() * self.columns.len() < step[0] * step[1];
+        if skips && !channels.is_multiple_of(8 * ALIASED) {
+            channels
+        } else {
+            spread(channels)
         }
     }
 
