@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::case::Case;
 use crate::report::Format;
 use crate::rival::Rival;
-use crate::{data, instructions, machine};
+use crate::{data, instructions, layers, machine};
 
 /// Measures how many images a second the networks learn from and answer, and how many are read,
 /// alone or beside PyTorch, ONNX Runtime and OpenVINO.
@@ -24,6 +24,7 @@ use crate::{data, instructions, machine};
         cargo xtask bench infer --peer --python env/bin/python   with what is installed there\n  \
         cargo xtask bench infer --peer --instructions avx2       as on a machine without AVX-512\n  \
         cargo xtask bench growth --markdown                      by batch, threads and size of the images\n  \
+        cargo xtask bench layers --arch resnet50                 where a network's time goes\n  \
         cargo xtask bench data --peer                            images read, by turns with torchvision and DALI\n\n\
         The table goes to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 \
         wrong usage."
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     /// Explanation: the attention map of a forward pass beside CAM, Grad-CAM and gradients, which
     /// cost more
     Explain(Options),
+    /// Each convolution of a network by itself, as shares of the machine's peak and of its memory
+    Layers(layers::Options),
     /// Images read, augmented and put into batches
     Data(data::Options),
     /// One network in a process of its own
@@ -151,7 +154,7 @@ impl Options {
     }
 }
 
-fn parse_threads(text: &str) -> Result<usize, String> {
+pub(crate) fn parse_threads(text: &str) -> Result<usize, String> {
     let most = machine::threads();
     let threads = text
         .parse()

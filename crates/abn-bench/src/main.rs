@@ -15,6 +15,7 @@ mod data;
 mod growth;
 mod handover;
 mod instructions;
+mod layers;
 mod machine;
 mod measure;
 mod peak;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
             options.refuse_peer();
             bench(case::explanations(options.threads()), &options)
         }
+        Command::Layers(options) => layers::bench(&options).map(|table| println!("{table}")),
         Command::Data(options) => data::bench(&options).map(|table| println!("{table}")),
         Command::Worker(case) => worker::run(&case),
         Command::DataWorker(case) => data::work(&case),

@@ -1,6 +1,6 @@
 //! The whole network: backbone, optional attention branch, mechanism.
 
-use abn_kernels::ops::{fork, join, serves};
+use abn_kernels::ops::{fork, join_batches, serves};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
@@ -117,8 +117,8 @@ impl Features {
             .map(|part| (part.extracted, part.refined))
             .unzip();
         Self {
-            extracted: join(extracted),
-            refined: join(refined),
+            extracted: join_batches(extracted),
+            refined: join_batches(refined),
         }
     }
 }

@@ -21,24 +21,86 @@ pub struct Cost {
     pub map: [usize; 2],
 }
 
+/// A convolution of a network for images of one size, with "same" padding; a linear layer is one of
+/// side 1 over one position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    /// Channels that come in.
+    pub inputs: usize,
+    /// Channels that go out.
+    pub outputs: usize,
+    /// Height and width of the kernel.
+    pub side: usize,
+    /// Its step.
+    pub stride: usize,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+    /// Height and width of what comes in.
+    pub size: [usize; 2],
+}
+
+impl Layer {
+    fn new(shape: ConvShape, size: [usize; 2]) -> Self {
+        let ConvShape {
+            inputs,
+            outputs,
+            side,
+            stride,
+            groups,
+        } = shape;
+        Self {
+            inputs,
+            outputs,
+            side,
+            stride,
+            groups,
+            size,
+        }
+    }
+
+    /// Height and width of what goes out.
+    pub fn output_size(&self) -> [usize; 2] {
+        self.size.map(|length| length.div_ceil(self.stride))
+    }
+
+    /// Multiply-adds of one image.
+    pub fn multiply_adds(&self) -> u64 {
+        let [height, width] = self.output_size();
+        let of_position = self.inputs / self.groups * self.outputs * self.side * self.side;
+        of_position as u64 * (height * width) as u64
+    }
+}
+
 impl ClassifierConfig {
     /// The cost for images of that height and width. The device only holds the empty network.
     pub fn cost(&self, image: [usize; 2], device: &Device) -> Cost {
-        let (mut counter, classes) = (Counter::default(), self.outputs.total());
-        let map = extractor(&self.network, image, &mut counter);
-        if let Some(attention) = &self.attention {
-            branch(attention, &self.network, classes, map, &mut counter);
-        }
-        stage(self.network.last_stage(), map, &mut counter);
-        let channels = self.network.last_stage().outputs();
-        for (inputs, outputs) in self.network.head.layers(channels, classes) {
-            counter.add(ConvShape::new(inputs, outputs, 1), [1, 1]);
-        }
+        let (layers, map) = self.walk(image);
         Cost {
             parameters: self.parameters(device),
-            multiply_adds: counter.0,
+            multiply_adds: layers.0.iter().map(Layer::multiply_adds).sum(),
             map,
         }
+    }
+
+    /// Convolutions and linear layers for images of that height and width: those of the feature
+    /// extractor, the attention branch, the last stage and the head.
+    pub fn layers(&self, image: [usize; 2]) -> Vec<Layer> {
+        self.walk(image).0.0
+    }
+
+    /// The layers, and the size of the map or of the features where it would be.
+    fn walk(&self, image: [usize; 2]) -> (Layers, [usize; 2]) {
+        let (mut layers, classes) = (Layers::default(), self.outputs.total());
+        let map = extractor(&self.network, image, &mut layers);
+        if let Some(attention) = &self.attention {
+            branch(attention, &self.network, classes, map, &mut layers);
+        }
+        stage(self.network.last_stage(), map, &mut layers);
+        let channels = self.network.last_stage().outputs();
+        for (inputs, outputs) in self.network.head.layers(channels, classes) {
+            layers.convolve(ConvShape::new(inputs, outputs, 1), [1, 1]);
+        }
+        (layers, map)
     }
 
     /// Trainable parameters. Shapes are known before any weight is drawn, so this is quick for
@@ -50,37 +112,24 @@ impl ClassifierConfig {
     }
 }
 
-/// Sum of multiply-adds.
 #[derive(Default)]
-struct Counter(u64);
+struct Layers(Vec<Layer>);
 
-impl Counter {
-    /// A convolution that gives maps of that size.
-    fn add(&mut self, shape: ConvShape, [height, width]: [usize; 2]) {
-        let ConvShape {
-            inputs,
-            outputs,
-            side,
-            groups,
-            ..
-        } = shape;
-        self.0 += (inputs / groups * outputs * side * side) as u64 * (height * width) as u64;
-    }
-
+impl Layers {
     /// A convolution of maps of that size; returns the size of what it gives.
     fn convolve(&mut self, shape: ConvShape, size: [usize; 2]) -> [usize; 2] {
-        let size = size.map(|length| length.div_ceil(shape.stride));
-        self.add(shape, size);
-        size
+        let layer = Layer::new(shape, size);
+        self.0.push(layer);
+        layer.output_size()
     }
 }
 
 /// Stem and all stages but the last; returns the size of the features.
-fn extractor(network: &NetworkConfig, image: [usize; 2], counter: &mut Counter) -> [usize; 2] {
+fn extractor(network: &NetworkConfig, image: [usize; 2], layers: &mut Layers) -> [usize; 2] {
     let size = network
         .stem
         .conv()
-        .map_or(image, |shape| counter.convolve(shape, image));
+        .map_or(image, |shape| layers.convolve(shape, image));
     let size = if network.stem.pools() {
         size.map(|length| length.div_ceil(2))
     } else {
@@ -89,10 +138,10 @@ fn extractor(network: &NetworkConfig, image: [usize; 2], counter: &mut Counter) 
     network
         .extractor()
         .iter()
-        .fold(size, |size, config| stage(config, size, counter))
+        .fold(size, |size, config| stage(config, size, layers))
 }
 
-fn stage(config: &StageConfig, input: [usize; 2], counter: &mut Counter) -> [usize; 2] {
+fn stage(config: &StageConfig, input: [usize; 2], layers: &mut Layers) -> [usize; 2] {
     let halved = |size: [usize; 2]| size.map(|length| length / 2);
     let input = if config.begins_with_pool() {
         halved(input)
@@ -102,18 +151,18 @@ fn stage(config: &StageConfig, input: [usize; 2], counter: &mut Counter) -> [usi
     let size = config.block_inputs().fold(input, |size, (inputs, stride)| {
         let (path, shortcut) = config.block.convs(inputs, stride);
         if let Some(shortcut) = shortcut {
-            counter.convolve(shortcut, size);
+            layers.convolve(shortcut, size);
         }
         let size = path
             .into_iter()
-            .fold(size, |size, shape| counter.convolve(shape, size));
+            .fold(size, |size, shape| layers.convolve(shape, size));
         if let Some(attention) = config.block.attention() {
-            mixed(attention, config.outputs(), size, counter);
+            mixed(attention, config.outputs(), size, layers);
         }
         size
     });
     match config.transition() {
-        Some(transition) => halved(counter.convolve(transition, size)),
+        Some(transition) => halved(layers.convolve(transition, size)),
         None => size,
     }
 }
@@ -123,36 +172,39 @@ fn branch(
     network: &NetworkConfig,
     classes: usize,
     map: [usize; 2],
-    counter: &mut Counter,
+    layers: &mut Layers,
 ) {
     let own = network.branch_stage();
     if let Some(mixed_config) = &config.mixed {
-        mixed(mixed_config, own.inputs, map, counter);
+        mixed(mixed_config, own.inputs, map, layers);
     }
     if config.stage {
-        stage(&own, map, counter);
+        stage(&own, map, layers);
     }
-    counter.add(ConvShape::new(config.channels(&own), classes, 1), map);
-    counter.add(ConvShape::new(classes, classes, 1), map);
+    layers.convolve(ConvShape::new(config.channels(&own), classes, 1), map);
+    layers.convolve(ConvShape::new(classes, classes, 1), map);
     if let Some(shape) = config.map_conv(classes) {
-        counter.add(shape, map);
+        layers.convolve(shape, map);
     }
 }
 
-fn mixed(config: &MixedAttentionConfig, channels: usize, map: [usize; 2], counter: &mut Counter) {
+fn mixed(config: &MixedAttentionConfig, channels: usize, map: [usize; 2], layers: &mut Layers) {
     let hidden = config.hidden(channels);
     if let Some(channel) = &config.channel {
         let passes = if channel.pools == Pools::Both { 2 } else { 1 };
-        counter.add(ConvShape::new(passes * 2 * channels, hidden, 1), [1, 1]);
+        for _ in 0..passes {
+            layers.convolve(ConvShape::new(channels, hidden, 1), [1, 1]);
+            layers.convolve(ConvShape::new(hidden, channels, 1), [1, 1]);
+        }
     }
     if let Some(spatial) = &config.spatial {
         let planes = match spatial.squeeze {
             Squeeze::Pool => 2,
             Squeeze::Conv => {
-                counter.add(ConvShape::new(channels, hidden, 1), map);
+                layers.convolve(ConvShape::new(channels, hidden, 1), map);
                 hidden
             }
         };
-        counter.add(ConvShape::new(planes, 1, spatial.kernel), map);
+        layers.convolve(ConvShape::new(planes, 1, spatial.kernel), map);
     }
 }

@@ -37,6 +37,67 @@ pub fn to_channels_first(
     transpose(set, [positions, channels], Cut::Rows, input, output);
 }
 
+/// Positions that a thread copies at once.
+const TOGETHER: usize = 256;
+
+/// `first` `[positions, a]` beside `second` `[positions, b]` as `output` `[positions, a + b]`.
+///
+/// # Panics
+/// Lengths do not fit the channels `[a, b]`.
+pub fn join_channels([a, b]: [usize; 2], [first, second]: [&[f32]; 2], output: &mut [f32]) {
+    let positions = positions([a, b], [first.len(), second.len()], output.len());
+    if positions == 0 {
+        return;
+    }
+    output
+        .par_chunks_mut(TOGETHER * (a + b))
+        .zip(first.par_chunks(TOGETHER * a))
+        .zip(second.par_chunks(TOGETHER * b))
+        .for_each(|((output, first), second)| {
+            let rows = output.chunks_exact_mut(a + b);
+            for ((to, first), second) in rows.zip(first.chunks_exact(a)).zip(second.chunks_exact(b))
+            {
+                let (of_first, of_second) = to.split_at_mut(a);
+                of_first.copy_from_slice(first);
+                of_second.copy_from_slice(second);
+            }
+        });
+}
+
+/// The reverse of [`join_channels`].
+///
+/// # Panics
+/// Lengths do not fit the channels `[a, b]`.
+pub fn split_channels([a, b]: [usize; 2], input: &[f32], [first, second]: [&mut [f32]; 2]) {
+    let positions = positions([a, b], [first.len(), second.len()], input.len());
+    if positions == 0 {
+        return;
+    }
+    input
+        .par_chunks(TOGETHER * (a + b))
+        .zip(first.par_chunks_mut(TOGETHER * a))
+        .zip(second.par_chunks_mut(TOGETHER * b))
+        .for_each(|((input, first), second)| {
+            let rows = input.chunks_exact(a + b);
+            let parts = first.chunks_exact_mut(a).zip(second.chunks_exact_mut(b));
+            for (from, (first, second)) in rows.zip(parts) {
+                let (of_first, of_second) = from.split_at(a);
+                first.copy_from_slice(of_first);
+                second.copy_from_slice(of_second);
+            }
+        });
+}
+
+fn positions([a, b]: [usize; 2], [first, second]: [usize; 2], both: usize) -> usize {
+    assert!(a > 0 && b > 0, "channels to join");
+    let positions = first / a;
+    assert!(
+        first == positions * a && second == positions * b && both == positions * (a + b),
+        "values of {positions} positions with {a} and {b} channels"
+    );
+    positions
+}
+
 /// Which side of a matrix is cut into parts: the one of the positions.
 #[derive(Clone, Copy)]
 enum Cut {

@@ -783,7 +783,33 @@ fn batches_join_however_they_lie() {
                 lies.view(lies.memory(plain))
             })
             .collect();
-        let joined = ops::join(parts.clone()).into_data();
+        let joined = ops::join_batches(parts.clone()).into_data();
         assert_eq!(joined, Tensor::cat(parts, 0).into_data(), "case {case}");
+    }
+}
+
+#[test]
+fn channels_join_however_they_lie_and_so_do_their_gradients() {
+    let device = Device::flex().autodiff();
+    for case in 0..20 {
+        let mut rng = Pcg64::seed_from_u64(case);
+        let [height, width] = [rng.random_range(1..20), rng.random_range(1..20)];
+        let mut leaf = || {
+            let dims = [2, rng.random_range(1..20), height, width];
+            let plain = Tensor::<4>::random(dims, Distribution::Default, &Device::flex());
+            let lies = Arrangement::draw(&mut rng);
+            let memory = lies.memory(plain).autodiff().require_grad();
+            (lies.view(memory.clone()), memory)
+        };
+        let [(first, of_first), (second, of_second)] = [leaf(), leaf()];
+        let grad = |joined: Tensor<4>, weights: Tensor<4>| {
+            let gradients = (joined.clone() * weights).sum().backward();
+            let of = [&of_first, &of_second].map(|leaf| leaf.grad(&gradients).unwrap().into_data());
+            (joined.into_data(), of)
+        };
+        let burns = Tensor::cat(vec![first.clone(), second.clone()], 1);
+        let weights = Tensor::random(burns.dims(), Distribution::Default, &device);
+        let ours = grad(ops::join_channels(first, second), weights.clone());
+        assert_eq!(ours, grad(burns, weights), "case {case}");
     }
 }

@@ -1,7 +1,7 @@
 //! DenseNet-BC (Huang et al. 2017): every layer adds `growth` channels to what came in; transitions
 //! halve both the channels and the resolution.
 
-use abn_kernels::ops::{After, fork};
+use abn_kernels::ops::{After, fork, join_channels};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ impl DenseLayer {
         let added = self
             .conv2
             .forward(self.norm2.forward_then(hidden, After::relu()));
-        Tensor::cat(vec![kept, self.dropout.forward(added)], 1)
+        join_channels(kept, self.dropout.forward(added))
     }
 }
 

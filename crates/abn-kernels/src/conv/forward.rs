@@ -23,7 +23,7 @@ pub enum Algorithm {
     Fewest,
 }
 
-/// Channels below which the transforms of small tiles take much of what they save.
+/// Channels of a group below which the transforms of small tiles take much of what they save.
 const PLENTY: usize = 64;
 
 /// Convolves `input` (channels last) with `weight` (output channel, input channel of the group,
@@ -70,7 +70,7 @@ impl Layout {
             tiles: match algorithm {
                 Algorithm::Direct => None,
                 Algorithm::Small => Some(Tiles::Two).filter(|tiles| {
-                    let channels = geometry.channels_in.min(geometry.channels_out);
+                    let channels = geometry.group_in().min(geometry.group_out());
                     channels >= PLENTY && tiles.serves(geometry)
                 }),
                 Algorithm::Fewest => Tiles::fewest(geometry),
@@ -91,11 +91,11 @@ impl Layout {
     }
 }
 
+/// Those of each group.
 #[derive(Debug)]
 enum Reordered {
-    /// Those of each group.
     Direct(Vec<Panels>),
-    Winograd(Kernels),
+    Winograd(Vec<Kernels>),
 }
 
 impl Prepared {
@@ -121,14 +121,17 @@ impl Prepared {
             output: geometry.group_in() * kernel,
             input: kernel,
         };
+        let (group_in, group_out) = (geometry.group_in(), geometry.group_out());
+        let groups = weight.chunks_exact((group_out * group_in * kernel).max(1));
         let weights = match layout.tiles {
             Some(tiles) => {
-                let channels = [geometry.channels_in, geometry.channels_out];
-                Reordered::Winograd(Kernels::new(set, tiles, channels, of(weight), false))
+                let channels = [group_in, group_out];
+                let kernels =
+                    groups.map(|values| Kernels::new(set, tiles, channels, of(values), false));
+                Reordered::Winograd(kernels.collect())
             }
             None => {
-                let (taps, group_out) = (taps(geometry), geometry.group_out());
-                let groups = weight.chunks_exact((group_out * geometry.group_in() * kernel).max(1));
+                let taps = taps(geometry);
                 let panels =
                     groups.map(|values| taps.pack(set, group_out, geometry.kernel[1], of(values)));
                 Reordered::Direct(panels.collect())

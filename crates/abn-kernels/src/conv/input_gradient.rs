@@ -52,13 +52,18 @@ pub fn input_gradient(
             first_read: geometry.padding_before.map(|padding| padding as isize - 2),
             writes: geometry.input,
         };
-        let weights = Weights {
-            values: weight,
-            output: 9,
-            input: geometry.channels_in * 9,
-        };
-        let channels = [geometry.channels_out, geometry.channels_in];
-        let kernels = Kernels::new(set, Tiles::Two, channels, weights, true);
+        let (group_in, group_out) = (geometry.group_in(), geometry.group_out());
+        let kernels: Vec<Kernels> = weight
+            .chunks_exact(group_out * group_in * 9)
+            .map(|values| {
+                let weights = Weights {
+                    values,
+                    output: 9,
+                    input: group_in * 9,
+                };
+                Kernels::new(set, Tiles::Two, [group_out, group_in], weights, true)
+            })
+            .collect();
         let (finish, output) = (Finish::default(), Output::new(input_gradient));
         return winograd::pass(set, &shape, &kernels, output_gradient, finish, output);
     }

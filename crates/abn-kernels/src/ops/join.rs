@@ -1,4 +1,4 @@
-//! Batches that become one.
+//! Features that become one: image behind image, or channel behind channel.
 
 use burn::tensor::Tensor;
 
@@ -13,7 +13,7 @@ use super::flex;
 ///
 /// # Panics
 /// There are no parts, or they have not one shape.
-pub fn join(mut parts: Vec<Tensor<4>>) -> Tensor<4> {
+pub fn join_batches(mut parts: Vec<Tensor<4>>) -> Tensor<4> {
     if parts.len() == 1 {
         return parts.remove(0);
     }
@@ -22,7 +22,22 @@ pub fn join(mut parts: Vec<Tensor<4>>) -> Tensor<4> {
         .iter()
         .all(|part| flex::serves(part) && !part.is_autodiff())
     {
-        return flex::join::join(parts);
+        return flex::join::join_batches(parts);
     }
     Tensor::cat(parts, 0)
+}
+
+/// The channels of both, the first ones in front.
+///
+/// # Shapes
+/// `[B, C, H, W]` and `[B, D, H, W]` to `[B, C + D, H, W]`.
+///
+/// # Panics
+/// The other sizes differ.
+pub fn join_channels(first: Tensor<4>, second: Tensor<4>) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if flex::serves(&first) && flex::serves(&second) {
+        return flex::join::join_channels(first, second);
+    }
+    Tensor::cat(vec![first, second], 1)
 }

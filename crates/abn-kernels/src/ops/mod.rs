@@ -24,7 +24,7 @@ pub use conv::conv2d;
 pub use descent::Descent;
 pub use fork::fork;
 pub use gate::{Mechanism, attend, excite};
-pub use join::join;
+pub use join::{join_batches, join_channels};
 pub use kept::Kept;
 pub use linear::linear;
 pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, conv2d_norm};

@@ -115,7 +115,7 @@ fn random_geometry(generator: &mut impl Rng) -> Convolution {
         1
     };
     let mut channel = |most: usize| channels[generator.random_range(0..most)];
-    let most = if groups > 1 { 8 } else { channels.len() };
+    let most = if groups > 1 { 10 } else { channels.len() };
     let (channels_in, channels_out) = (groups * channel(most), groups * channel(most));
     let square = generator.random_bool(0.7);
     let mut pair = |range: std::ops::RangeInclusive<usize>| {
@@ -269,6 +269,14 @@ fn the_shapes_of_the_networks() {
         Convolution {
             groups: 48,
             ..square(2, [48, 48], 14, 3, 2)
+        },
+        Convolution {
+            groups: 3,
+            ..square(2, [48, 60], 13, 3, 1)
+        },
+        Convolution {
+            groups: 2,
+            ..square(3, [128, 144], 8, 3, 1)
         },
     ] {
         check(&geometry);

@@ -1,4 +1,4 @@
-use abn_kernels::layout::{to_channels_first, to_channels_last};
+use abn_kernels::layout::{join_channels, split_channels, to_channels_first, to_channels_last};
 
 use crate::{CHANNELS, POSITIONS, everywhere, random};
 
@@ -35,5 +35,22 @@ fn values_change_places_there_and_back() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn channels_lie_beside_each_other_and_come_apart() {
+    for positions in [0, 1, 255, 600] {
+        let channels = [3, 5];
+        let [first, second] = [(1, 3), (2, 5)].map(|(seed, count)| random(seed, positions * count));
+        let mut joined = vec![f32::NAN; positions * 8];
+        join_channels(channels, [&first, &second], &mut joined);
+        for (at, row) in joined.chunks_exact(8).enumerate() {
+            assert_eq!(row[..3], first[3 * at..][..3]);
+            assert_eq!(row[3..], second[5 * at..][..5]);
+        }
+        let [mut a, mut b] = [vec![f32::NAN; first.len()], vec![f32::NAN; second.len()]];
+        split_channels(channels, &joined, [&mut a, &mut b]);
+        assert_eq!([a, b], [first, second]);
     }
 }

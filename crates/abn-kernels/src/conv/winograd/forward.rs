@@ -3,6 +3,8 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::buffer::{Line, Output, with_scratch};
 use crate::simd::{InstructionSet, Kernel, Simd};
 
@@ -43,32 +45,42 @@ const WIDE: usize = 1 << 20;
 /// Input channels after which sums are stored: the kernels of a panel stay in the first-level cache.
 const DEPTH: usize = 256;
 
-/// Convolves `input` with the kernels into `output`.
+/// Convolves `input` with the kernels of each group, which are alike, into `output`.
 pub(crate) fn pass(
     set: InstructionSet,
     shape: &Winograd,
-    kernels: &Kernels,
+    kernels: &[Kernels],
     input: &[f32],
     finish: Finish,
     output: Output,
 ) {
-    let pass = Pass {
-        shape,
-        kernels,
-        input,
-        finish,
-        output,
-    };
-    match kernels.tiles {
-        Tiles::Two => pass.run::<Two, 4, 2>(set),
-        Tiles::Four => pass.run::<Four, 6, 4>(set),
-    }
+    kernels
+        .par_iter()
+        .enumerate()
+        .for_each(|(group, of_group)| {
+            let pass = Pass {
+                shape,
+                kernels: of_group,
+                group,
+                groups: kernels.len(),
+                input,
+                finish,
+                output,
+            };
+            match of_group.tiles {
+                Tiles::Two => pass.run::<Two, 4, 2>(set),
+                Tiles::Four => pass.run::<Four, 6, 4>(set),
+            }
+        });
 }
 
 #[derive(Clone, Copy)]
 struct Pass<'a> {
     shape: &'a Winograd,
+    /// Those of the group.
     kernels: &'a Kernels,
+    group: usize,
+    groups: usize,
     input: &'a [f32],
     finish: Finish<'a>,
     output: Output<'a>,
@@ -98,7 +110,7 @@ impl Pass<'_> {
                 images: images.clone(),
                 rows: top..top + rows(tile_rows.len()) as isize,
                 columns: left..left + frame_width as isize,
-                channels: 0..channels,
+                channels: self.group * channels..(self.group + 1) * channels,
             };
             // Blocks of about the same size.
             let count = images.len() * tile_rows.len() * tiles[1];
@@ -111,7 +123,8 @@ impl Pass<'_> {
             with_scratch(of_inputs.len() + of_products.len() + frame_len, |scratch| {
                 let (transformed, scratch) = scratch.split_at_mut(of_inputs.len());
                 let (products, scratch) = scratch.split_at_mut(of_products.len());
-                let view = frame.view(self.input, shape.reads, channels, channels, scratch);
+                let all = self.groups * channels;
+                let view = frame.view(self.input, shape.reads, all, channels, scratch);
                 let places = Tile::all(M, &view, images, tile_rows, tiles[1]);
                 for tiles in places.chunks(block) {
                     set.run(Block {
@@ -191,6 +204,7 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Kernel for Block<'_, T,
         let Pass {
             shape,
             kernels,
+            groups,
             output,
             ..
         } = self.pass;
@@ -200,7 +214,7 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Kernel for Block<'_, T,
         assert_eq!(self.products.len(), self.of_products.len());
         assert_eq!(
             output.len(),
-            shape.batch * shape.writes[0] * shape.writes[1] * kernels.channels_out
+            shape.batch * shape.writes[0] * shape.writes[1] * groups * kernels.channels_out
         );
         // SAFETY: the instructions are there; what is addressed is checked here and in the parts.
         unsafe {
@@ -313,11 +327,15 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
         let Pass {
             shape,
             kernels,
+            group,
+            groups,
             finish,
             output,
             ..
         } = self.pass;
-        let first = (self.panels.start + panel) * kernels.width;
+        let in_group = (self.panels.start + panel) * kernels.width;
+        let first = group * kernels.channels_out + in_group;
+        let all = groups * kernels.channels_out;
         let [height, width] = shape.writes;
         let tail = channels - (V - 1) * S::LANES;
         let channels_of = |values: &[f32]| values[first..first + channels].as_ptr();
@@ -334,7 +352,7 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
             },
         ) in self.tiles.iter().enumerate()
         {
-            assert!(image < shape.batch && first + channels <= kernels.channels_out);
+            assert!(image < shape.batch && in_group + channels <= kernels.channels_out);
             for v in 0..V {
                 // SAFETY: products are within their buffer; rows and columns are bounded by the
                 // output.
@@ -353,8 +371,7 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
                                 continue;
                             }
                             let position = image * height + row + down;
-                            let at =
-                                (position * width + column + right) * kernels.channels_out + first;
+                            let at = (position * width + column + right) * all + first;
                             let mut sum = sum;
                             if let Some(factor) = factor {
                                 sum = S::mul(sum, load::<S, V>(factor, v, tail));

@@ -29,7 +29,7 @@ pub(super) enum Tiles {
     Four,
 }
 
-/// Channels below which the transforms cost more than they save.
+/// Channels of a group below which the transforms cost more than they save.
 const CHANNELS: usize = 16;
 
 impl Tiles {
@@ -62,17 +62,13 @@ impl Tiles {
             kernel,
             stride,
             dilation,
-            groups,
-            channels_in,
-            channels_out,
             ..
         } = *geometry;
         let [height, width] = geometry.output();
         kernel == [3, 3]
             && stride == [1, 1]
             && dilation == [1, 1]
-            && groups == 1
-            && channels_in.min(channels_out) >= CHANNELS
+            && geometry.group_in().min(geometry.group_out()) >= CHANNELS
             && 3 * self.multiplications([height, width]) <= 2 * height * width * 9
     }
 }
