@@ -1,10 +1,12 @@
-//! What the machine can do at most, measured: a large matrix product and two convolutions.
+//! What the machine can do at most, measured: multiply-adds within registers, a large matrix product
+//! and two convolutions.
 //!
 //! A library's matrix product is not always the fastest thing that the machine does, so
 //! convolutions that are good to compute stand beside it, and the fastest of all counts.
 
 use std::time::{Duration, Instant};
 
+use abn_kernels::InstructionSet;
 use anyhow::Result;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -19,10 +21,16 @@ const TIME: Duration = Duration::from_millis(1500);
 /// Stdout is closed.
 pub(crate) fn run() -> Result<()> {
     let device = Device::flex();
-    let mut peaks = vec![(
-        "matrix product 2048x2048x2048".to_owned(),
-        product(2048, &device),
-    )];
+    let mut peaks = vec![
+        (
+            "multiply-adds within registers".to_owned(),
+            multiply_adds(InstructionSet::chosen()?),
+        ),
+        (
+            "matrix product 2048x2048x2048".to_owned(),
+            product(2048, &device),
+        ),
+    ];
     for (batch, channels, side) in [(16, 512, 7), (64, 64, 16)] {
         let name =
             format!("3x3 convolution {channels} to {channels} at {side}x{side}, batch {batch}");
@@ -30,6 +38,18 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("{}", serde_json::to_string(&peaks)?);
     Ok(())
+}
+
+/// Of all threads.
+fn multiply_adds(set: InstructionSet) -> f64 {
+    const STEPS: usize = 200_000;
+    let operations = || -> usize {
+        let of_threads = rayon::broadcast(|_| set.multiply_add(STEPS));
+        of_threads.into_iter().sum()
+    };
+    best(operations() as f64, || {
+        operations();
+    })
 }
 
 fn product(side: usize, device: &Device) -> f64 {
