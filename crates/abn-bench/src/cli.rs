@@ -45,7 +45,8 @@ pub(crate) enum Command {
     /// Explanation: the attention map of a forward pass beside CAM, Grad-CAM and gradients, which
     /// cost more
     Explain(Options),
-    /// Each convolution of a network by itself, as shares of the machine's peak and of its memory
+    /// Each convolution over more than one position by itself, as shares of the machine's peak and of
+    /// its memory
     Layers(layers::Options),
     /// Images read, augmented and put into batches
     Data(data::Options),

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use abn_core::ClassifierConfig;
+use abn_core::conv::ConvShape;
 use abn_core::cost::Layer;
 use abn_kernels::InstructionSet;
 use abn_kernels::conv::{
@@ -79,8 +80,9 @@ pub(crate) fn bench(options: &Options) -> Result<String> {
     let rows: Vec<Row> = rows.collect();
     let table = table(&rows, peak, bandwidth);
     let conditions = format!(
-        "{} of batches of {} computed by {set} on {threads} threads. Peak: {:.0} GFLOP/s. Memory: \
-         {:.1} GB/s read and written by a copy.",
+        "{} of batches of {} computed by {set}, threads: {threads}. Peak: {:.0} GFLOP/s; Winograd's \
+         algorithm may exceed it. Memory: {:.1} GB/s read and written by a copy; what the caches \
+         hold may exceed it.",
         options.arch,
         options.batch,
         peak / 1e9,
@@ -138,14 +140,13 @@ impl Shape {
     }
 
     fn name(&self) -> String {
-        let Layer {
+        let ConvShape {
             inputs,
             outputs,
             side,
             stride,
             groups,
-            ..
-        } = self.layer;
+        } = self.layer.shape;
         let stride = match stride {
             1 => String::new(),
             stride => format!("/{stride}"),
@@ -158,25 +159,18 @@ impl Shape {
     }
 
     fn convolution(&self) -> Convolution {
-        let Layer {
-            inputs,
-            outputs,
-            side,
-            stride,
-            groups,
-            size,
-        } = self.layer;
+        let Layer { shape, size } = self.layer;
         Convolution {
             batch: self.batch,
             input: size,
-            kernel: [side; 2],
-            stride: [stride; 2],
-            padding_before: [side / 2; 2],
-            padding_after: [side / 2; 2],
+            kernel: [shape.side; 2],
+            stride: [shape.stride; 2],
+            padding_before: [shape.side / 2; 2],
+            padding_after: [shape.side / 2; 2],
             dilation: [1; 2],
-            channels_in: inputs,
-            channels_out: outputs,
-            groups,
+            channels_in: shape.inputs,
+            channels_out: shape.outputs,
+            groups: shape.groups,
         }
     }
 

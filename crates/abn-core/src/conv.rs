@@ -10,12 +10,17 @@ use crate::norm::BatchNorm;
 
 /// A square convolution as data: "same" padding for odd sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ConvShape {
-    pub(crate) inputs: usize,
-    pub(crate) outputs: usize,
-    pub(crate) side: usize,
-    pub(crate) stride: usize,
-    pub(crate) groups: usize,
+pub struct ConvShape {
+    /// Channels that come in.
+    pub inputs: usize,
+    /// Channels that go out.
+    pub outputs: usize,
+    /// Height and width of the kernel.
+    pub side: usize,
+    /// Steps of the kernel.
+    pub stride: usize,
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
 }
 
 impl ConvShape {

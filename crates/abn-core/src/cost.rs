@@ -21,52 +21,33 @@ pub struct Cost {
     pub map: [usize; 2],
 }
 
-/// A convolution of a network for images of one size, with "same" padding; a linear layer is one of
-/// side 1 over one position.
+/// A convolution of a network for images of one size; a linear layer is one of side 1 over one
+/// position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layer {
-    /// Channels that come in.
-    pub inputs: usize,
-    /// Channels that go out.
-    pub outputs: usize,
-    /// Height and width of the kernel.
-    pub side: usize,
-    /// Its step.
-    pub stride: usize,
-    /// Groups of channels that do not see each other.
-    pub groups: usize,
+    /// The convolution.
+    pub shape: ConvShape,
     /// Height and width of what comes in.
     pub size: [usize; 2],
 }
 
 impl Layer {
-    fn new(shape: ConvShape, size: [usize; 2]) -> Self {
-        let ConvShape {
-            inputs,
-            outputs,
-            side,
-            stride,
-            groups,
-        } = shape;
-        Self {
-            inputs,
-            outputs,
-            side,
-            stride,
-            groups,
-            size,
-        }
-    }
-
     /// Height and width of what goes out.
     pub fn output_size(&self) -> [usize; 2] {
-        self.size.map(|length| length.div_ceil(self.stride))
+        self.size.map(|length| length.div_ceil(self.shape.stride))
     }
 
     /// Multiply-adds of one image.
     pub fn multiply_adds(&self) -> u64 {
         let [height, width] = self.output_size();
-        let of_position = self.inputs / self.groups * self.outputs * self.side * self.side;
+        let ConvShape {
+            inputs,
+            outputs,
+            side,
+            groups,
+            ..
+        } = self.shape;
+        let of_position = inputs / groups * outputs * side * side;
         of_position as u64 * (height * width) as u64
     }
 }
@@ -118,7 +99,7 @@ struct Layers(Vec<Layer>);
 impl Layers {
     /// A convolution of maps of that size; returns the size of what it gives.
     fn convolve(&mut self, shape: ConvShape, size: [usize; 2]) -> [usize; 2] {
-        let layer = Layer::new(shape, size);
+        let layer = Layer { shape, size };
         self.0.push(layer);
         layer.output_size()
     }

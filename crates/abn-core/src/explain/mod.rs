@@ -9,11 +9,11 @@
 //! The network is cut, so Grad-CAM needs no hooks: it detaches at F or G and runs the rest once
 //! more.
 
-mod activation;
 mod channel_weights;
 mod control;
 mod error;
 mod faithfulness;
+mod gradient;
 mod localisation;
 mod map;
 mod mask;

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
-use super::activation::{feature_gradient, input_gradient};
+use super::gradient::{feature_gradient, input_gradient};
 use super::{AttentionMap, ExplainError, Explanation, Layer, Method, channel_weights, control};
 use crate::attention::AttentionOutput;
 use crate::backbone::Head;

@@ -76,6 +76,8 @@ impl<'a> Examiner<'a> {
         let pass = ForwardPass::new(&self.session.classifier, images.clone());
         let predictions = self.predictions(batch, images, pass.output())?;
         let found = self.explain(&pass, &predictions.classes)?;
+        // Its features are not needed any more.
+        drop(pass);
         let cascades = self.cascades(&predictions, &found)?;
         let mut rows: Vec<Vec<Row>> = vec![Vec::new(); batch.len()];
         let by_method = self.plan.methods.iter().zip(found).zip(cascades);

@@ -13,10 +13,7 @@ use super::flex;
 ///
 /// # Panics
 /// There are no parts, or they have not one shape.
-pub fn join_batches(mut parts: Vec<Tensor<4>>) -> Tensor<4> {
-    if parts.len() == 1 {
-        return parts.remove(0);
-    }
+pub fn join_batches(parts: Vec<Tensor<4>>) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if parts
         .iter()
