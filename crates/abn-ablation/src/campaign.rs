@@ -29,6 +29,8 @@ pub(crate) enum Name {
     Loss,
     /// How alike the maps of several trainings are (MANet, section 5.3.1)
     Stability,
+    /// Options of the branch's map, by how well it explains
+    Maps,
     /// What attention costs, and what the same parameters do elsewhere
     Cost,
 }
@@ -45,6 +47,7 @@ impl Name {
             Self::Networks => "networks",
             Self::Loss => "loss",
             Self::Stability => "stability",
+            Self::Maps => "maps",
             Self::Cost => "cost",
         }
     }

@@ -65,6 +65,7 @@ fn open(recipe: &Recipe, data: Option<&Path>) -> Result<Images> {
     let open = |split| {
         let opened = dataset.open(&Request {
             labels,
+            shortcut: recipe.shortcut,
             ..Request::of(split, folder.as_deref())
         });
         opened.with_context(|| {

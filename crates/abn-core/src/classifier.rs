@@ -30,8 +30,7 @@ impl ClassifierConfig {
         let attention = self.attention.as_ref();
         Classifier {
             network: self.network.init(self.outputs.total(), device),
-            branch: attention
-                .map(|config| config.init(&self.network, self.outputs.total(), device)),
+            branch: attention.map(|config| config.init(&self.network, &self.outputs, device)),
             outputs: self.outputs.clone(),
             mechanism: attention.map_or(Mechanism::Identity, |config| config.mechanism),
         }
@@ -205,6 +204,18 @@ impl Classifier {
         }
     }
 
+    /// What the attention branch alone gives for the images; `None` for a baseline.
+    ///
+    /// # Shapes
+    /// Images `[B, 3, H, W]` to logits `[B, K]` and map `[B, 1, h, w]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
+    pub fn look(&self, images: Tensor<4>) -> Option<AttentionOutput> {
+        let branch = self.branch.as_ref()?;
+        Some(branch.forward(self.network.extract(images)))
+    }
+
     /// The prediction under a map from outside in place of the branch's own, by the same mechanism:
     /// what the network says when it is told where to look (Mitsuhara et al. 2019). `None` for a
     /// baseline, which has no place for a map.
@@ -231,7 +242,11 @@ impl Classifier {
         };
         let [features, looked_at] = fork(features);
         let attention = branch.forward(looked_at);
-        let attended = self.attend(features, attention.map.clone());
+        let map = match &branch.map {
+            Some(head) => head.dropped(attention.map.clone()),
+            None => attention.map.clone(),
+        };
+        let attended = self.attend(features, map);
         (attended, Some(attention))
     }
 
@@ -380,7 +395,7 @@ mod tests {
             Mechanism::Multiply,
             Mechanism::Residual,
         ] {
-            for map in [MapConfig::Sigmoid { kernel: 3 }, MapConfig::LogSum] {
+            for map in [MapConfig::convolution(3), MapConfig::LogSum] {
                 let attention = AttentionConfig {
                     mechanism,
                     map,
@@ -398,9 +413,10 @@ mod tests {
                 let gradients = loss(&output, labels, &config.outputs, 1.0).backward();
                 let branch = classifier.branch.unwrap();
                 // The convolution that the map comes from.
-                let last = branch.map.as_ref().unwrap_or(&branch.class_maps);
+                let own = branch.map.and_then(|map| map.conv);
+                let last = own.unwrap_or(branch.class_maps.conv);
                 assert_eq!(
-                    last.conv.weight.grad(&gradients).is_some(),
+                    last.weight.grad(&gradients).is_some(),
                     trains_map,
                     "{mechanism:?} {map:?}"
                 );

@@ -145,24 +145,37 @@ impl ConvNorm {
     /// # Shapes
     /// Those of [`forward`](Self::forward).
     pub fn forward_then(&self, input: Tensor<4>, after: After) -> Tensor<4> {
-        if self.norm.uses_batch(&input) {
-            return self.norm.forward_then(self.conv.forward(input), after);
-        }
-        let Conv2d {
-            weight,
-            bias,
-            shape,
-            kept,
-        } = &self.conv;
-        let bias = bias.as_ref().map(Param::val);
-        conv2d_norm(
-            input,
-            weight.val(),
-            bias,
-            shape.options(),
-            self.norm.known(),
-            after,
-            kept,
-        )
+        conv_norm(&self.conv, &self.norm, input, after)
     }
+}
+
+/// A convolution, its batch norm and what follows them.
+///
+/// # Shapes
+/// Those of [`ConvNorm::forward`].
+pub(crate) fn conv_norm(
+    conv: &Conv2d,
+    norm: &BatchNorm,
+    input: Tensor<4>,
+    after: After,
+) -> Tensor<4> {
+    if norm.uses_batch(&input) {
+        return norm.forward_then(conv.forward(input), after);
+    }
+    let Conv2d {
+        weight,
+        bias,
+        shape,
+        kept,
+    } = conv;
+    let bias = bias.as_ref().map(Param::val);
+    conv2d_norm(
+        input,
+        weight.val(),
+        bias,
+        shape.options(),
+        norm.known(),
+        after,
+        kept,
+    )
 }

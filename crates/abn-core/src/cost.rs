@@ -164,7 +164,7 @@ fn branch(
     }
     layers.convolve(ConvShape::new(config.channels(&own), classes, 1), map);
     layers.convolve(ConvShape::new(classes, classes, 1), map);
-    if let Some(shape) = config.map_conv(classes) {
+    if let Some(shape) = config.map.conv(classes) {
         layers.convolve(shape, map);
     }
 }

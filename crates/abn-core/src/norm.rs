@@ -52,10 +52,16 @@ impl BatchNorm {
     /// The layer before a spatial gate's sigmoid as CBAM's code has it: a scale that starts at 0,
     /// so that every position has the same weight at first, and slower statistics.
     pub fn of_gate(device: &Device) -> Self {
-        let gamma = Initializer::Zeros.init([1], device);
         Self {
-            gamma,
             momentum: GATE_MOMENTUM,
+            ..Self::of_gain(Initializer::Zeros, device)
+        }
+    }
+
+    /// The layer of a single channel whose scale starts elsewhere.
+    pub fn of_gain(gain: Initializer, device: &Device) -> Self {
+        Self {
+            gamma: gain.init([1], device),
             ..Self::new(1, device)
         }
     }

@@ -44,6 +44,8 @@ impl SgdConfig {
 pub struct Sgd {
     config: SgdConfig,
     velocities: BTreeMap<String, Tensor<1>>,
+    /// Parameters that the weight decay does not reach.
+    undecayed: &'static [&'static str],
 }
 
 impl Sgd {
@@ -52,7 +54,14 @@ impl Sgd {
         Self {
             config,
             velocities: BTreeMap::new(),
+            undecayed: &[],
         }
+    }
+
+    /// The same, whose weight decay does not reach the parameters of these names.
+    #[must_use]
+    pub fn sparing(self, undecayed: &'static [&'static str]) -> Self {
+        Self { undecayed, ..self }
     }
 
     /// An optimiser with the velocities of a checkpoint of that module, on the device without
@@ -84,6 +93,7 @@ impl Sgd {
         Ok(Self {
             config,
             velocities: state.into_iter().map(tensor).collect(),
+            undecayed: &[],
         })
     }
 
@@ -122,7 +132,10 @@ impl Sgd {
         let descent = Descent {
             rate,
             momentum: self.config.momentum,
-            weight_decay: self.config.weight_decay,
+            weight_decay: match self.undecayed.contains(&name.as_str()) {
+                true => 0.0,
+                false => self.config.weight_decay,
+            },
         };
         let before = self.velocities.remove(&name);
         let (weight, velocity) = descent.step(weight, gradient, before);

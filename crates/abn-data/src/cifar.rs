@@ -202,6 +202,7 @@ impl Format {
             masked: false,
             notes: vec![],
             files: None,
+            scenes: None,
         })
     }
 

@@ -54,6 +54,11 @@ impl GrayMap {
         Ok(Self(image))
     }
 
+    /// Width and height of the file.
+    pub fn size(&self) -> (u32, u32) {
+        self.0.dimensions()
+    }
+
     /// The map at that size, row-major: of 8 bits value / 255, of 16 bits value / 65535. An
     /// enlargement interpolates bilinearly; a reduction averages, so that thin strokes are not
     /// lost. A map of that size already keeps its values.

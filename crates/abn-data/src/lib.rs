@@ -65,6 +65,7 @@ mod photographs;
 mod pixels;
 mod random;
 mod sample;
+mod scenes;
 mod shapes;
 #[cfg(feature = "tar")]
 mod shards;
@@ -97,6 +98,7 @@ pub use photographs::photographs;
 pub use pixels::Pixels;
 pub use random::splitmix64;
 pub use sample::{Collection, Files, ImageDataset, Sample, Split};
+pub use scenes::{Change, Intervention, Scenes};
 pub use shapes::Shapes;
 #[cfg(feature = "tar")]
 pub use shards::{holds_shards, tar_shards};

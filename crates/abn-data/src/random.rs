@@ -22,6 +22,10 @@ enum Purpose {
     ShapeLabelsTrain = 5,
     ShapeLabelsTest = 6,
     HeldOut = 7,
+    GroundsTrain = 8,
+    GroundsTest = 9,
+    MarksTrain = 10,
+    MarksTest = 11,
 }
 
 /// The numbers that augment one sample in one epoch.
@@ -41,6 +45,24 @@ pub(crate) fn shape(seed: u64, split: Split, index: usize) -> Pcg64 {
     let purpose = match split {
         Split::Train => Purpose::ShapesTrain,
         Split::HeldOut | Split::Test | Split::All => Purpose::ShapesTest,
+    };
+    generator(purpose, [seed, index as u64, 0])
+}
+
+/// The numbers that change a generated image.
+pub(crate) fn change(seed: u64, split: Split, index: usize) -> Pcg64 {
+    let purpose = match split {
+        Split::Train => Purpose::GroundsTrain,
+        Split::HeldOut | Split::Test | Split::All => Purpose::GroundsTest,
+    };
+    generator(purpose, [seed, index as u64, 0])
+}
+
+/// The numbers that plant a mark in a generated image.
+pub(crate) fn mark(seed: u64, split: Split, index: usize) -> Pcg64 {
+    let purpose = match split {
+        Split::Train => Purpose::MarksTrain,
+        Split::HeldOut | Split::Test | Split::All => Purpose::MarksTest,
     };
     generator(purpose, [seed, index as u64, 0])
 }

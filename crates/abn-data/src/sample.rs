@@ -9,6 +9,7 @@ use burn_dataset::Dataset;
 use burn_dataset::transform::PartialDataset;
 use image::{GrayImage, RgbImage};
 
+use crate::scenes::{self, Scenes};
 use crate::{DataError, Labels, Target};
 
 /// One labelled image.
@@ -51,6 +52,8 @@ pub struct Collection {
     pub notes: Vec<String>,
     /// The file of each image, if it has one of its own.
     pub files: Option<Arc<dyn Files>>,
+    /// The scenes that the images show, if they can be made again.
+    pub scenes: Option<Arc<dyn Scenes>>,
 }
 
 /// The files of a data set of photographs.
@@ -98,20 +101,22 @@ impl Collection {
             let places = places.clone();
             Arc::new(Chosen { of, places })
         });
+        let scenes = self.scenes.map(|of| scenes::chosen(of, places.clone()));
         let of = self.samples;
         Self {
             samples: Arc::new(Chosen { of, places }),
             files,
+            scenes,
             ..self
         }
     }
 }
 
 /// Some of others.
-struct Chosen<T: ?Sized> {
-    of: Arc<T>,
+pub(crate) struct Chosen<T: ?Sized> {
+    pub(crate) of: Arc<T>,
     /// The index of each among the others.
-    places: Vec<usize>,
+    pub(crate) places: Vec<usize>,
 }
 
 /// Burn's selection of a data set knows no errors but Burn's.

@@ -52,6 +52,7 @@ pub fn svhn(dir: &Path, split: Split) -> Result<Collection, DataError> {
         masked: false,
         notes: vec![],
         files: None,
+        scenes: None,
     })
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong while a run is asked why.
 
+use std::path::PathBuf;
+
 use abn_core::explain::{ExplainError, MapSizeError, Method};
 use abn_core::state::StateMismatch;
 use abn_data::DataError;
@@ -30,6 +32,38 @@ pub enum AnalysisError {
         run: String,
         /// Why.
         source: Box<AnalysisError>,
+    },
+    /// Images without a map in a folder of maps.
+    #[error(
+        "{missing} of the {count} images have no map in `{}`, such as `{first}`: each needs a file of \
+         its own name that ends in .npy or .png",
+        folder.display()
+    )]
+    NoMaps {
+        /// Where they were looked for.
+        folder: PathBuf,
+        /// How many have none.
+        missing: usize,
+        /// How many there are.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// A file of a map that cannot be read.
+    #[error("the map `{}` cannot be read", file.display())]
+    MapFile {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that is no map.
+    #[error("`{}` is no map: {why}", file.display())]
+    NotAMap {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        why: &'static str,
     },
     /// Figures that cannot be kept.
     #[error("cannot keep what was measured; is the disk full?")]

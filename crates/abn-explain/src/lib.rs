@@ -35,6 +35,8 @@
 //!     group: None,
 //!     steps: 4,
 //!     randomised: 0,
+//!     files: None,
+//!     check: false,
 //! };
 //! let examiner = Examiner::new(&run, &plan)?;
 //! let mut rows = Vec::new();

@@ -316,6 +316,7 @@ mod tests {
             loss: 1.0,
             perception_loss: 1.0,
             attention_loss: None,
+            map_loss: None,
             figures: Figures::Label(Hits {
                 top1: 0.0,
                 top5: 0.0,

@@ -3,7 +3,7 @@
 
 use abn_core::explain::{Layer, Method};
 use abn_explain::bootstrap::Interval;
-use abn_explain::score::{Better, Plan, ScoreRow, Scores};
+use abn_explain::score::{Better, Plan, ScoreRow, Scores, UsesMap};
 use maud::{Markup, html};
 
 use crate::figures::head;
@@ -22,6 +22,8 @@ pub struct ScorePage {
     pub parts: Vec<String>,
     /// What the figures support.
     pub sentences: Vec<String>,
+    /// Names of the classes of the label that is explained.
+    pub classes: Vec<String>,
     /// What was asked.
     pub plan: Plan,
 }
@@ -33,6 +35,10 @@ pub fn render_scores(shown: &ScorePage) -> String {
             ul.conclusions { @for sentence in &shown.sentences { li { (sentence) } } }
         }
         (measures(&shown.scores))
+        @if let Some(uses) = &shown.scores.uses_map { (uses_map(uses)) }
+        @if !shown.scores.changes.is_empty() { (changes(&shown.scores)) }
+        @if !shown.scores.classes.is_empty() { (classes(shown)) }
+        @if !shown.scores.reliability.is_empty() { (reliability(shown)) }
         @if !shown.parts.is_empty() { (cascade(shown)) }
         (meanings(shown))
     };
@@ -100,6 +106,154 @@ fn interval(interval: Option<Interval>) -> Markup {
     }
 }
 
+fn uses_map(uses: &UsesMap) -> Markup {
+    html! {
+        section aria-labelledby="uses" {
+            h2 #uses { "Does the network use its map?" }
+            p.note {
+                "The same features under other maps than the branch's own, in percent with 95 % \
+                 intervals. What no substitute changes is decoration."
+            }
+            div.scroll tabindex="0" role="region" aria-label="Answers under other maps" {
+                table.numbers.scores {
+                    (head(vec!["map", "accuracy", "accuracy lost", "predictions changed",
+                        "probability moved"]))
+                    tbody {
+                        tr {
+                            th scope="row" { "its own map" }
+                            td { (interval(Some(uses.accuracy))) }
+                            td {} td {} td {}
+                        }
+                        @for effect in &uses.under {
+                            tr {
+                                th scope="row" { (effect.under.words()) }
+                                @for figure in
+                                    [effect.accuracy, effect.lost, effect.changed, effect.moved] {
+                                    td { (interval(Some(figure))) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn changes(scores: &Scores) -> Markup {
+    let logit = |Interval { mean, low, high }: Interval| {
+        html! {
+            (format!("{mean:.2}")) br;
+            span.small { (format!("{low:.2} to {high:.2}")) }
+        }
+    };
+    html! {
+        section aria-labelledby="changes" {
+            h2 #changes { "What the network goes by" }
+            p.note {
+                "Every scene is made again with one of its things changed, which nothing but a \
+                 generator can: by how much the logit of the explained class, beside the mean of \
+                 all, was higher before, and how often something else is predicted then. These \
+                 effects are what the measure " i { "intervention" } " holds the maps against."
+            }
+            div.scroll tabindex="0" role="region" aria-label="Effects of changes" {
+                table.numbers.scores {
+                    (head(vec!["scene", "images", "effect on the logit", "said otherwise, %"]))
+                    tbody {
+                        @for row in &scores.changes {
+                            tr {
+                                th scope="row" { (row.change) }
+                                td { (row.images) }
+                                td { (logit(row.effect)) }
+                                td { (interval(Some(row.other))) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn classes(shown: &ScorePage) -> Markup {
+    let figure = |value: Option<f64>| value.map(|value| format!("{:.1}", 100.0 * value));
+    html! {
+        section aria-labelledby="classes" {
+            h2 #classes { "The trained map class by class" }
+            p.note {
+                "Means in percent. A map is inverted for a class if its AUC on the objects is below \
+                 50, or, where no objects are known, if its order is opposite to Grad-CAM's."
+            }
+            div.scroll tabindex="0" role="region" aria-label="Maps by class" {
+                table.numbers.scores {
+                    (head(vec!["class", "images", "AUC", "like Grad-CAM", ""]))
+                    tbody {
+                        @for class in &shown.scores.classes {
+                            tr {
+                                th scope="row" {
+                                    @match shown.classes.get(class.class) {
+                                        Some(name) => (name),
+                                        None => (class.class),
+                                    }
+                                }
+                                td { (class.images) }
+                                td { (figure(class.auc).unwrap_or_default()) }
+                                td { (figure(class.like_grad_cam).unwrap_or_default()) }
+                                td { @if class.inverted { strong { "inverted" } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn reliability(shown: &ScorePage) -> Markup {
+    let first = shown
+        .plan
+        .methods
+        .first()
+        .map_or("", |method| method.title());
+    html! {
+        section aria-labelledby="believe" {
+            h2 #believe { "Which measures to believe" }
+            p.note {
+                "The measures themselves, tried on the maps of " (first) ". " b { "By a nudge" }
+                ": change by noise of a fiftieth of the map's range, as a share of the spread over \
+                 images; a measure should not see it (below 0.25). " b { "Sees a wreck" }
+                ": share of the images of which the map is judged worse once its values lie in \
+                 random places; 50 is chance. " b { "Prefers a Gaussian" }
+                ": share of the images in which a Gaussian in the middle is judged better. "
+                b { "Agreement" }
+                ": mean rank correlation with the other measures, of the order of the methods."
+            }
+            div.scroll tabindex="0" role="region" aria-label="Check of the measures" {
+                table.numbers.scores {
+                    (head(vec!["measure", "by a nudge", "sees a wreck, %",
+                        "prefers a Gaussian, %", "agreement", "believe it"]))
+                    tbody {
+                        @for row in &shown.scores.reliability {
+                            tr {
+                                th scope="row" title=(row.metric.meaning()) { (row.metric.name()) }
+                                td { (format!("{:.2}", row.nudged)) }
+                                td { (interval(Some(row.wrecked))) }
+                                td { (interval(row.prefers_centre)) }
+                                td {
+                                    @if let Some(agreement) = row.agreement {
+                                        (format!("{agreement:.2}"))
+                                    }
+                                }
+                                td { @if row.believed { "yes" } @else { strong { "no" } } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn cascade(shown: &ScorePage) -> Markup {
     html! {
         section aria-labelledby="cascade" {
@@ -147,7 +301,7 @@ fn meanings(shown: &ScorePage) -> Markup {
                 @if let Some(group) = &plan.group {
                     "Classes are those of the label " b { (group) } ". "
                 }
-                "Deletion and insertion in " (plan.steps) " steps. Grad-CAM and Grad-CAM++ look at "
+                "Deletion and insertion in " (plan.steps) " steps. Grad-CAM and what came after it look at "
                 (match plan.layer {
                     Layer::Refined => "the last features",
                     Layer::Features => "the features before the last stage",
@@ -163,7 +317,7 @@ fn meanings(shown: &ScorePage) -> Markup {
 mod tests {
     use std::collections::BTreeMap;
 
-    use abn_explain::score::{ClassChoice, Metric, Row};
+    use abn_explain::score::{ClassChoice, Examined, Metric, Row};
 
     use super::*;
 
@@ -179,13 +333,17 @@ mod tests {
             cascade: vec![Some(0.25)],
         };
         let methods = vec![Method::GradCam, Method::Centre];
-        let images = vec![vec![row(methods[0], 0.125), row(methods[1], 0.5)]];
+        let images = vec![Examined {
+            rows: vec![row(methods[0], 0.125), row(methods[1], 0.5)],
+            ..Examined::default()
+        }];
         ScorePage {
             title: "<b>t".to_owned(),
             subtitle: String::new(),
             scores: Scores::of(&methods, &images),
             parts: vec!["head".to_owned()],
             sentences: vec!["a < b".to_owned()],
+            classes: vec!["a".to_owned()],
             plan: Plan {
                 weights: "w".to_owned(),
                 images: "1 image".to_owned(),
@@ -196,6 +354,8 @@ mod tests {
                 group: None,
                 steps: 20,
                 randomised: 1,
+                files: None,
+                check: false,
             },
         }
     }

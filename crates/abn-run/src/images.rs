@@ -53,6 +53,7 @@ pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, Run
             truth: choice.truth,
             classes: Some(&config.labels),
             once,
+            shortcut: config.recipe.shortcut,
             ..Request::of(split, folder.as_deref())
         });
         opened.map_err(RunError::DataSet)

@@ -103,7 +103,9 @@ impl Session {
     /// The map has no values.
     pub fn look_at(&self, view: &View) -> Result<ImageOutput, RunError> {
         let output = self.classifier.forward(self.stacked(&[view]));
-        let HostOutput { logits, attention } = HostOutput::read(output, true)?;
+        let HostOutput {
+            logits, attention, ..
+        } = HostOutput::read(output, true)?;
         let (attention_logits, maps) = match attention {
             Some(attention) => (Some(attention.logits.values), attention.maps),
             None => (None, Vec::new()),

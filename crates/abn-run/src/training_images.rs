@@ -58,6 +58,7 @@ impl TrainingImages {
             let opened = dataset.open(&Request {
                 labels: recipe.labels.as_deref(),
                 once: once.as_ref(),
+                shortcut: recipe.shortcut,
                 ..Request::of(split, folder.as_deref())
             });
             opened.map_err(RunError::DataSet)
@@ -159,7 +160,7 @@ impl TrainingImages {
                 workers,
                 seed: recipe.seed,
                 shuffled: true,
-                masks: false,
+                masks: recipe.learns_objects(),
                 skips: self.unreadable.of_training().clone(),
             },
             test: Loader {

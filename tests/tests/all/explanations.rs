@@ -295,7 +295,15 @@ fn maps_are_of_their_layers_size_and_normalized_ones_in_the_unit_interval() {
             let maps =
                 explain(&network, images(2, &Device::flex()), method, layer, &[1, 3]).unwrap();
             let side = match (method, layer) {
-                (Method::Uniform | Method::Centre | Method::InputGradient, _) => 32,
+                (
+                    Method::Uniform
+                    | Method::Centre
+                    | Method::InputGradient
+                    | Method::Rise
+                    | Method::SmoothGrad
+                    | Method::IntegratedGradients,
+                    _,
+                ) => 32,
                 (Method::Attention, _) | (_, Layer::Features) => features,
                 (_, Layer::Refined) => refined,
             };
@@ -364,7 +372,16 @@ fn gradients_explain_vgg() {
 fn maps_of_zeros_stay_zeros() {
     let network = with_head(&config("resnet8", Some(AttentionConfig::abn())), |_| 0.0);
     for (method, layer) in ways() {
-        if matches!(method, Method::Attention | Method::Uniform | Method::Centre) {
+        // These do not ask for a gradient.
+        if matches!(
+            method,
+            Method::Attention
+                | Method::EigenCam
+                | Method::ScoreCam
+                | Method::Rise
+                | Method::Uniform
+                | Method::Centre
+        ) {
             continue;
         }
         for maps in explain(&network, images(2, &Device::flex()), method, layer, &[1, 3]).unwrap() {

@@ -27,6 +27,7 @@ mod program;
 mod properties;
 mod resize;
 mod resume;
+mod road;
 mod score;
 mod stability;
 mod sweep;

@@ -183,7 +183,7 @@ fn check_outputs(what: &str, config: &ClassifierConfig, network: &Classifier, si
         "{what} at {size:?}"
     );
     let highest = match attention.map {
-        MapConfig::Sigmoid { .. } => 1.0,
+        MapConfig::Sigmoid(_) => 1.0,
         MapConfig::LogSum => f32::MAX,
     };
     assert!(
@@ -267,7 +267,7 @@ fn the_whole_table() {
 #[test]
 fn every_branch() {
     let maps = [1, 3, 7]
-        .map(|kernel| MapConfig::Sigmoid { kernel })
+        .map(MapConfig::convolution)
         .into_iter()
         .chain([MapConfig::LogSum]);
     for map in maps {

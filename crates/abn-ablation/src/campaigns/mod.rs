@@ -4,6 +4,7 @@ mod backbones;
 mod branch;
 mod cost;
 mod loss;
+mod maps;
 mod mechanism;
 mod module;
 mod networks;
@@ -27,6 +28,7 @@ pub(crate) fn campaign(name: Name, setting: &Setting) -> Result<Campaign> {
         Name::Networks => networks::campaign(setting),
         Name::Loss => loss::campaign(setting),
         Name::Stability => stability::campaign(setting),
+        Name::Maps => maps::campaign(setting),
         Name::Cost => cost::campaign(setting),
     }?;
     for recipe in campaign.recipes() {

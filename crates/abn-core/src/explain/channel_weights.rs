@@ -50,10 +50,16 @@ pub(super) fn grad_cam_plus_plus(values: Tensor<4>, gradient: Tensor<4>) -> Tens
 /// # Shapes
 /// `[B, C, h, w]` and `[B, C, 1, 1]` to `[B, h, w]`.
 pub(super) fn combine(values: Tensor<4>, weights: Tensor<4>) -> Tensor<3> {
+    sum(values * weights)
+}
+
+/// The sum of the channels.
+///
+/// # Shapes
+/// `[B, C, h, w]` to `[B, h, w]`.
+pub(super) fn sum(values: Tensor<4>) -> Tensor<3> {
     let [batch, _, height, width] = values.dims();
-    (values * weights)
-        .sum_dim(1)
-        .reshape([batch, height, width])
+    values.sum_dim(1).reshape([batch, height, width])
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ pub enum ExplainError {
     NoBranch,
     /// The head is more than one linear layer behind global pooling.
     NoLinearHead,
+    /// A map that no network computes.
+    FromFiles,
     /// CAM at F, whose channels no weight belongs to.
     CamAtFeatures,
     /// Not one class for every image.
@@ -38,6 +40,7 @@ impl fmt::Display for ExplainError {
                 "CAM needs a head of global pooling and one linear layer, and this network has \
                  another: use Grad-CAM",
             ),
+            Self::FromFiles => f.write_str("maps from files are not computed"),
             Self::CamAtFeatures => f.write_str(
                 "CAM exists at the refined features alone: choose that layer, or use Grad-CAM",
             ),

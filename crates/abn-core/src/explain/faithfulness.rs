@@ -151,7 +151,7 @@ fn replacement(
 
 /// When the turn of each position comes: that of the highest value first, of equal ones in reading
 /// order, of those that are not finite last.
-fn turns(values: &[f32]) -> Vec<usize> {
+pub(super) fn turns(values: &[f32]) -> Vec<usize> {
     let height = |index: usize| {
         if values[index].is_finite() {
             values[index]

@@ -23,6 +23,20 @@ pub enum Method {
     #[cfg_attr(feature = "clap", value(name = "grad-cam++"))]
     #[serde(rename = "grad-cam++")]
     GradCamPlusPlus,
+    /// HiRes-CAM (Draelos & Carin 2020): each value by its own gradient
+    HiresCam,
+    /// Layer-CAM (Jiang et al. 2021): each value by its own positive gradient
+    LayerCam,
+    /// Eigen-CAM (Muhammad & Yeasin 2020): first principal component, whatever the class
+    EigenCam,
+    /// Score-CAM (Wang et al. 2020): a forward pass a channel
+    ScoreCam,
+    /// RISE (Petsiuk et al. 2018): 1000 random masks
+    Rise,
+    /// SmoothGrad (Smilkov et al. 2017): mean gradient of 25 noisy images
+    SmoothGrad,
+    /// Integrated gradients (Sundararajan et al. 2017): 32 points from the mean colour
+    IntegratedGradients,
     /// Control: the same everywhere
     Uniform,
     /// Control: a Gaussian around the centre of the image
@@ -31,15 +45,39 @@ pub enum Method {
     #[cfg_attr(feature = "clap", value(name = "gradient"))]
     #[serde(rename = "gradient")]
     InputGradient,
+    /// Somebody else's map, from a file
+    #[cfg_attr(feature = "clap", value(skip))]
+    Files,
 }
 
 impl Method {
     /// All methods.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 14] = [
         Self::Attention,
         Self::Cam,
         Self::GradCam,
         Self::GradCamPlusPlus,
+        Self::HiresCam,
+        Self::LayerCam,
+        Self::EigenCam,
+        Self::ScoreCam,
+        Self::Rise,
+        Self::SmoothGrad,
+        Self::IntegratedGradients,
+        Self::Uniform,
+        Self::Centre,
+        Self::InputGradient,
+    ];
+
+    /// What is scored unless methods are named: those that cost a pass or two.
+    pub const SCORED: [Self; 10] = [
+        Self::Attention,
+        Self::Cam,
+        Self::GradCam,
+        Self::GradCamPlusPlus,
+        Self::HiresCam,
+        Self::LayerCam,
+        Self::EigenCam,
         Self::Uniform,
         Self::Centre,
         Self::InputGradient,
@@ -60,9 +98,17 @@ impl Method {
             Self::Cam => "cam",
             Self::GradCam => "grad-cam",
             Self::GradCamPlusPlus => "grad-cam++",
+            Self::HiresCam => "hires-cam",
+            Self::LayerCam => "layer-cam",
+            Self::EigenCam => "eigen-cam",
+            Self::ScoreCam => "score-cam",
+            Self::Rise => "rise",
+            Self::SmoothGrad => "smooth-grad",
+            Self::IntegratedGradients => "integrated-gradients",
             Self::Uniform => "uniform",
             Self::Centre => "centre",
             Self::InputGradient => "gradient",
+            Self::Files => "files",
         }
     }
 
@@ -73,9 +119,17 @@ impl Method {
             Self::Cam => "CAM",
             Self::GradCam => "Grad-CAM",
             Self::GradCamPlusPlus => "Grad-CAM++",
+            Self::HiresCam => "HiRes-CAM",
+            Self::LayerCam => "Layer-CAM",
+            Self::EigenCam => "Eigen-CAM",
+            Self::ScoreCam => "Score-CAM",
+            Self::Rise => "RISE",
+            Self::SmoothGrad => "SmoothGrad",
+            Self::IntegratedGradients => "Integrated gradients",
             Self::Uniform => "Uniform",
             Self::Centre => "Centre",
             Self::InputGradient => "Gradient",
+            Self::Files => "Files",
         }
     }
 
@@ -98,8 +152,27 @@ impl Method {
                 "As Grad-CAM, by the positive gradients alone, so that several or small objects \
                  count."
             }
+            Self::HiresCam => {
+                "Each value of the features by its own gradient: what really adds to the score, \
+                 position by position."
+            }
+            Self::LayerCam => "As HiRes-CAM, by the positive gradients alone.",
+            Self::EigenCam => {
+                "Where the features differ most from their mean: the same whatever class is asked \
+                 about."
+            }
+            Self::ScoreCam => {
+                "The features, each weighted by the score of the image seen through it alone."
+            }
+            Self::Rise => "Random masks, each weighted by the probability that they leave.",
+            Self::SmoothGrad => "The mean gradient of noisy copies of the image.",
+            Self::IntegratedGradients => {
+                "The gradient along the way from the mean colour to the image, pixel by pixel; its \
+                 sum is what the score gains on the way."
+            }
             Self::Uniform => "A control: the same everywhere.",
             Self::Centre => "A control: the centre of the image, whatever lies there.",
+            Self::Files => "A map that was made elsewhere.",
             Self::InputGradient => {
                 "A control: how much each pixel changes the score of the class. Edges light up in \
                  every network."
@@ -128,23 +201,37 @@ impl Method {
             Self::Attention if !branch => Err(ExplainError::NoBranch),
             Self::Cam if layer == Layer::Features => Err(ExplainError::CamAtFeatures),
             Self::Cam if !pooled => Err(ExplainError::NoLinearHead),
+            Self::Files => Err(ExplainError::FromFiles),
             _ => Ok(()),
         }
     }
 
     /// Whether negative values, which speak against the class, are left out before normalising: as
-    /// their papers have it, by Grad-CAM and Grad-CAM++, but not by CAM.
+    /// their papers have it, by Grad-CAM and what came after it, but not by CAM.
     pub fn rectifies(self) -> bool {
-        matches!(self, Self::GradCam | Self::GradCamPlusPlus)
+        self.has_layers()
     }
 
     /// Whether the method has a choice of the layer that it looks at.
     pub fn has_layers(self) -> bool {
-        matches!(self, Self::GradCam | Self::GradCamPlusPlus)
+        matches!(
+            self,
+            Self::GradCam
+                | Self::GradCamPlusPlus
+                | Self::HiresCam
+                | Self::LayerCam
+                | Self::EigenCam
+                | Self::ScoreCam
+        )
+    }
+
+    /// Whether the map's sum is what the logit gains from the mean colour to the image.
+    pub fn is_complete(self) -> bool {
+        self == Self::IntegratedGradients
     }
 }
 
-/// Which features Grad-CAM and Grad-CAM++ look at. The other methods have one place of their own.
+/// Which features Grad-CAM and what came after it look at. The other methods have one place of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(crate = "burn::serde", rename_all = "snake_case")]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -177,7 +264,8 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn new(raw: AttentionMap, method: Method) -> Self {
+    /// A map as that method computes it.
+    pub fn of(raw: AttentionMap, method: Method) -> Self {
         let kept = if method.rectifies() {
             raw.clone().rectified()
         } else {

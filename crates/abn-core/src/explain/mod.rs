@@ -10,28 +10,39 @@
 //! more.
 
 mod channel_weights;
+mod complexity;
 mod control;
+mod eigen;
 mod error;
 mod faithfulness;
 mod gradient;
+mod intervention;
 mod localisation;
 mod map;
 mod mask;
 mod method;
+mod noise;
 mod overlap;
 mod pass;
+mod paths;
+mod perturbation;
 mod randomisation;
 mod rank;
+mod road;
 mod sparseness;
 
+pub use complexity::complexity;
 pub use error::ExplainError;
 pub use faithfulness::{Baseline, Confidence, Curve, deletion, insertion, probabilities_of};
+pub use intervention::{Effect, intervention};
 pub use localisation::Localisation;
 pub use map::{AttentionMap, MapSizeError};
 pub use mask::Mask;
 pub use method::{Explanation, Layer, Method};
+pub use noise::noisy;
 pub use overlap::{LEVELS, Overlap, THRESHOLD};
 pub use pass::{ForwardPass, explain};
 pub use randomisation::{Cascade, Part};
 pub use rank::rank_correlation;
+pub use road::{First, PERCENTILES, Road, imputed, removed};
 pub use sparseness::sparseness;

@@ -1,9 +1,13 @@
 //! Explaining a batch: one forward pass, from which every method takes what it needs.
 
 use burn::module::Module;
+use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor};
 
+use super::eigen::eigen_cam;
 use super::gradient::{feature_gradient, input_gradient};
+use super::paths::{integrated_gradients, smooth_grad};
+use super::perturbation::{rise, score_cam};
 use super::{AttentionMap, ExplainError, Explanation, Layer, Method, channel_weights, control};
 use crate::attention::AttentionOutput;
 use crate::backbone::Head;
@@ -58,6 +62,7 @@ impl<'a> ForwardPass<'a> {
     ) -> Result<Vec<Explanation>, ExplainError> {
         let [batch, _, height, width] = self.images.dims();
         check(self.classifier, batch, method, layer, classes)?;
+        let asked = classes;
         let classes: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
         let classes = Tensor::from_ints(classes.as_slice(), &self.images.device());
         let raw = match method {
@@ -72,6 +77,31 @@ impl<'a> ForwardPass<'a> {
                 let weights = channel_weights::grad_cam_plus_plus(self.features(layer), gradient);
                 read(channel_weights::combine(self.features(layer), weights))
             }
+            Method::HiresCam => {
+                let products = self.features(layer) * self.gradient(layer, classes);
+                read(channel_weights::sum(products))
+            }
+            Method::LayerCam => {
+                let products = self.features(layer) * relu(self.gradient(layer, classes));
+                read(channel_weights::sum(products))
+            }
+            Method::EigenCam => eigen_cam(self.features(layer)),
+            Method::ScoreCam => score_cam(
+                &self.classifier.valid(),
+                &self.images,
+                self.features(layer),
+                asked,
+            ),
+            Method::Rise => rise(&self.classifier.valid(), &self.images, asked),
+            Method::SmoothGrad => {
+                let gradient = smooth_grad(self.classifier, &self.images, &classes);
+                read(gradient.abs().max_dim(1).reshape([batch, height, width]))
+            }
+            Method::IntegratedGradients => {
+                let gains = integrated_gradients(self.classifier, &self.images, &classes);
+                read(channel_weights::sum(gains))
+            }
+            Method::Files => return Err(ExplainError::FromFiles),
             Method::Uniform => vec![control::uniform(height, width); batch],
             Method::Centre => vec![control::centre(height, width); batch],
             Method::InputGradient => {
@@ -81,7 +111,7 @@ impl<'a> ForwardPass<'a> {
         };
         Ok(raw
             .into_iter()
-            .map(|raw| Explanation::new(raw, method))
+            .map(|raw| Explanation::of(raw, method))
             .collect())
     }
 
@@ -96,6 +126,18 @@ impl<'a> ForwardPass<'a> {
     /// Of each image's logit at the features of a layer, `[B, C, h, w]`.
     fn gradient(&self, layer: Layer, classes: Tensor<1, Int>) -> Tensor<4> {
         feature_gradient(self.classifier, self.features(layer), layer, classes)
+    }
+
+    /// The logits if the branch had given another map, `[B, 1, h, w]`, of the size of its own:
+    /// `[B, K]`. `None` without a branch.
+    ///
+    /// # Panics
+    /// The map is of another size.
+    pub fn under_map(&self, map: Tensor<4>) -> Option<Tensor<2>> {
+        self.output.attention.as_ref()?;
+        let classifier = self.classifier.valid();
+        let attended = classifier.attend(self.features.extracted.clone(), map);
+        Some(classifier.perceive(attended))
     }
 
     /// The trained map, `[B, h, w]`.

@@ -32,7 +32,7 @@ pub(super) fn ranks(values: &[f32]) -> Option<Vec<f64>> {
 }
 
 /// Pearson's correlation; `None` if one does not vary.
-fn correlation(one: &[f64], other: &[f64]) -> Option<f64> {
+pub(super) fn correlation(one: &[f64], other: &[f64]) -> Option<f64> {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (mean_one, mean_other) = (mean(one), mean(other));
     let (mut together, mut square_one, mut square_other) = (0.0, 0.0, 0.0);

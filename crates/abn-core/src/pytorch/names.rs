@@ -85,6 +85,8 @@ pub fn name_of(ours: &str, network: &NetworkConfig) -> String {
         ["branch", "logits", leaf] => leaf_of("att_conv2", leaf),
         ["branch", "map", "conv", leaf] => leaf_of("att_conv3", leaf),
         ["branch", "map", "norm", leaf] => leaf_of("bn_att3", leaf),
+        // None of theirs has it.
+        ["branch", "map", "scale", leaf] => format!("scale_att3.{leaf}"),
         ["branch", rest @ .., leaf] | [rest @ .., leaf] => leaf_of(&rest.join("."), leaf),
         [] => String::new(),
     }

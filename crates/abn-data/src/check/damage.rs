@@ -81,6 +81,7 @@ mod tests {
             masked: false,
             notes: vec![],
             files: None,
+            scenes: None,
         }
     }
 

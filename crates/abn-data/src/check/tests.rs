@@ -574,6 +574,7 @@ fn pixels(reds: &[u8]) -> Collection {
         masked: true,
         notes: vec!["pixels only".into()],
         files: None,
+        scenes: None,
     }
 }
 

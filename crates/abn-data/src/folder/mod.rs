@@ -105,6 +105,7 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
         labels: arranged.labels,
         notes,
         files: Some(photographs),
+        scenes: None,
     })
 }
 

@@ -71,6 +71,7 @@ pub fn packed(request: &ImageFolder) -> Result<Collection, DataError> {
         masked,
         notes,
         files: Some(images),
+        scenes: None,
     })
 }
 

@@ -148,6 +148,7 @@ pub fn parquet(request: &ImageFolder) -> Result<Collection, DataError> {
         masked: false,
         notes: archives.note().into_iter().chain(chosen.note).collect(),
         files: Some(rows),
+        scenes: None,
     })
 }
 

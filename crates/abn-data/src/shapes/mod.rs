@@ -17,15 +17,17 @@
 //! square roots, which IEEE 754 rounds alike everywhere: the same images on every machine.
 
 mod form;
+mod mark;
 mod scene;
 mod texture;
 
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
+use image::{GrayImage, Luma};
 use rand::{Rng, RngExt};
 
-use crate::{Collection, DataError, Labels, Sample, Split, Target, random};
+use crate::{Collection, DataError, Intervention, Labels, Sample, Scenes, Split, Target, random};
 use form::Form;
 use scene::Scene;
 
@@ -41,13 +43,31 @@ pub struct Shapes {
     seed: u64,
     split: Split,
     count: usize,
+    /// Share of the images that bear a mark.
+    marked: f64,
 }
 
 impl Shapes {
     /// The first `count` images of a split.
     #[must_use]
     pub fn new(seed: u64, split: Split, count: usize) -> Self {
-        Self { seed, split, count }
+        Self {
+            seed,
+            split,
+            count,
+            marked: 0.0,
+        }
+    }
+
+    /// The same images, of which so large a share bears a small square of a plain colour beside the
+    /// object. In training images the colour tells the class; in all others it is drawn without
+    /// regard to it, so that a network that goes by it is wrong there, and known to be.
+    #[must_use]
+    pub fn with_shortcut(self, share: f64) -> Self {
+        Self {
+            marked: share.clamp(0.0, 1.0),
+            ..self
+        }
     }
 
     /// The images with the names of their classes.
@@ -59,18 +79,32 @@ impl Shapes {
             masked: true,
             notes: vec![],
             files: None,
+            scenes: Some(Arc::new(self)),
         }
     }
 
     fn scene(&self, index: usize) -> (Scene, usize) {
         let label = random::shape_label(self.seed, self.split, index, Form::ALL.len());
-        (
-            Scene::draw(
-                Form::ALL[label],
-                &mut random::shape(self.seed, self.split, index),
-            ),
-            label,
-        )
+        let form = Form::ALL[label];
+        let scene = Scene::draw(form, &mut random::shape(self.seed, self.split, index));
+        let mut rng = random::mark(self.seed, self.split, index);
+        if self.marked == 0.0 || !rng.random_bool(self.marked) {
+            return (scene, label);
+        }
+        let told = match self.split {
+            Split::Train => label,
+            Split::HeldOut | Split::Test | Split::All => {
+                rng.random_range(0..Form::ALL.len() as u32) as usize
+            }
+        };
+        (scene.marked(told, &mut rng), label)
+    }
+}
+
+impl Scenes for Shapes {
+    fn interventions(&self, index: usize) -> Vec<Intervention> {
+        let (scene, _) = self.scene(index);
+        scene.interventions(&mut random::change(self.seed, self.split, index))
     }
 }
 
@@ -88,6 +122,11 @@ impl Dataset<Sample, DataError> for Shapes {
     fn len(&self) -> usize {
         self.count
     }
+}
+
+/// 255 at the pixels that belong to something.
+fn region(inside: impl Fn(u32, u32) -> bool) -> GrayImage {
+    GrayImage::from_fn(SIDE, SIDE, |x, y| Luma([255 * u8::from(inside(x, y))]))
 }
 
 /// A direction drawn uniformly: a point of the unit disc, scaled to length 1.
@@ -156,6 +195,97 @@ mod tests {
                     .all(|(x, y, pixel)| !border(x, y) || pixel.0[0] == 0)
             );
         }
+    }
+
+    /// Outside of the thing's own pixels and its rim, of two pixels at a tip, a scene without it is
+    /// as it was, and regions do not overlap.
+    #[test]
+    fn a_scene_changes_where_the_thing_is_and_nowhere_else() {
+        use crate::Change;
+
+        let set = shapes(60).with_shortcut(0.5);
+        let mut marks = 0;
+        for index in 0..60 {
+            let (scene, label) = set.scene(index);
+            let image = scene.image();
+            let found = set.interventions(index);
+            let mut seen = vec![0; 1024];
+            for Intervention {
+                change,
+                region,
+                images,
+            } in &found
+            {
+                if !change.removes() {
+                    assert_ne!(images[0], image);
+                    continue;
+                }
+                for (place, pixel) in region.pixels().enumerate() {
+                    seen[place] += u32::from(pixel[0] > 0);
+                }
+                let near = |x: u32, y: u32| {
+                    let around = |at: u32| at.saturating_sub(2)..(at + 3).min(SIDE);
+                    around(y).any(|y| around(x).any(|x| region.get_pixel(x, y)[0] > 0))
+                };
+                let one_image = images.len() == 1;
+                let changed = image
+                    .enumerate_pixels()
+                    .filter(|(x, y, pixel)| *pixel != images[0].get_pixel(*x, *y));
+                let changed: Vec<(u32, u32)> = changed.map(|(x, y, _)| (x, y)).collect();
+                assert!(!changed.is_empty(), "{change:?} of {index} changes nothing");
+                let thin = *change == Change::WithoutDistractor;
+                if one_image && !thin {
+                    assert!(
+                        changed.iter().all(|(x, y)| near(*x, *y)),
+                        "{change:?} of {index}"
+                    );
+                }
+            }
+            assert!(seen.iter().all(|count| *count <= 1), "{index}");
+            let count = |change| found.iter().filter(|one| one.change == change).count();
+            assert_eq!(count(Change::WithoutObject), 1);
+            assert!(count(Change::OtherGround) <= 1 && count(Change::WithoutDistractor) >= 1);
+            marks += count(Change::WithoutMark);
+            if count(Change::WithoutMark) == 1 {
+                let mark = found.iter().find(|one| one.change == Change::WithoutMark);
+                let plain = shapes(60).scene(index).0.image();
+                assert_eq!(
+                    mark.unwrap().images[0],
+                    plain,
+                    "the mark lies over the scene"
+                );
+                let place = mark.unwrap().region.enumerate_pixels().find(|p| p.2[0] > 0);
+                let (x, y, _) = place.unwrap();
+                let color = image.get_pixel(x + 2, y + 2).0;
+                let told = (0..3).fold(0, |told, c| told | (usize::from(color[c] > 127) << c));
+                assert_eq!(told, label, "training marks tell the class");
+            }
+        }
+        assert!((20..=40).contains(&marks), "{marks} marks of 60");
+    }
+
+    #[test]
+    fn held_out_marks_tell_nothing() {
+        let set = Shapes::new(5, Split::HeldOut, 400).with_shortcut(1.0);
+        let mut right = 0;
+        for index in 0..400 {
+            let (scene, label) = set.scene(index);
+            let image = scene.image();
+            let found = set.interventions(index);
+            let mark = found
+                .iter()
+                .find(|one| one.change == crate::Change::WithoutMark);
+            let (x, y, _) = mark
+                .unwrap()
+                .region
+                .enumerate_pixels()
+                .find(|p| p.2[0] > 0)
+                .unwrap();
+            let color = image.get_pixel(x + 2, y + 2).0;
+            let told = (0..3).fold(0, |told, c| told | (usize::from(color[c] > 127) << c));
+            right += usize::from(told == label);
+        }
+        assert!((25..=80).contains(&right), "{right} of 400; chance is 50");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! One picture as geometry: background, fragments that belong to no class, and on top the object.
 
-use image::{GrayImage, Luma, Rgb, RgbImage};
+use std::sync::Arc;
+
+use image::{GrayImage, Rgb, RgbImage};
 use rand::{Rng, RngExt};
 
 use super::form::Form;
+use super::mark::Mark;
 use super::texture::{Color, Texture};
-use super::{SIDE, direction};
+use super::{SIDE, direction, region};
+use crate::{Change, Intervention};
 
 /// Points a pixel and axis at which the object is sampled.
 const SUPERSAMPLING: u32 = 4;
@@ -17,8 +21,18 @@ const BRIGHTNESS: f32 = 100.0;
 /// The largest sine of the angle by which an object is tilted: 30 degrees either way.
 const TILT: f32 = 0.5;
 
+/// Other grounds that are drawn for one scene.
+const GROUNDS: usize = 4;
+/// Pixels of a thing below which it hardly shows.
+const SEEN: usize = 4;
+/// How far the object is moved at least, in each direction if there is room, in pixels.
+const MOVED: f32 = 4.0;
+
 /// Everything that a picture shows.
+#[derive(Clone)]
 pub(super) struct Scene {
+    /// What all but the object stands back behind.
+    front: Color,
     background: Texture,
     fragments: Vec<Fragment>,
     object: Object,
@@ -26,9 +40,11 @@ pub(super) struct Scene {
     coverage: Vec<f32>,
     /// Added to all channels of a pixel, row by row.
     grain: Vec<f32>,
+    mark: Option<Arc<Mark>>,
 }
 
 /// The silhouette that makes the class.
+#[derive(Clone)]
 struct Object {
     form: Form,
     center: [f32; 2],
@@ -40,11 +56,13 @@ struct Object {
 }
 
 /// Clutter of no class.
+#[derive(Clone)]
 struct Fragment {
     outline: Outline,
     texture: Texture,
 }
 
+#[derive(Clone)]
 enum Outline {
     /// Points within `reach` of a line piece: a stroke, or a blob if the piece is short.
     Stroke {
@@ -70,16 +88,145 @@ impl Scene {
         let grain = (0..SIDE * SIDE)
             .map(|_| strength * rng.random_range(-1.0..1.0_f32))
             .collect();
-        let coverage = (0..SIDE * SIDE)
-            .map(|k| object.coverage(k % SIDE, k / SIDE))
-            .collect();
+        let coverage = object.coverages();
         Self {
+            front,
             background,
             fragments,
             object,
             coverage,
             grain,
+            mark: None,
         }
+    }
+
+    /// The scene with a mark on it that tells this class.
+    pub(super) fn marked(self, class: usize, rng: &mut impl Rng) -> Self {
+        let mark = Mark::draw(class, |x, y| self.coverage(x, y) > 0.0, rng);
+        Self {
+            mark: Some(Arc::new(mark)),
+            ..self
+        }
+    }
+
+    /// The scene with each of its things changed in turn; what is drawn for that comes from `rng`.
+    pub(super) fn interventions(&self, rng: &mut impl Rng) -> Vec<Intervention> {
+        let everything: Vec<usize> = (0..self.fragments.len()).collect();
+        let mut found = vec![Intervention {
+            change: Change::WithoutObject,
+            region: self.seen(|x, y| self.coverage(x, y) >= 0.5),
+            images: vec![self.background()],
+        }];
+        for number in &everything {
+            let mut without = self.clone();
+            let fragment = without.fragments.remove(*number);
+            let own = |x: u32, y: u32| fragment.outline.coverage(center(x), center(y));
+            let over = |x: u32, y: u32| self.above(*number, x, y);
+            found.push(Intervention {
+                change: Change::WithoutDistractor,
+                region: self.seen(|x, y| own(x, y) * over(x, y) > 0.5),
+                images: vec![without.image()],
+            });
+        }
+        if let Some(mark) = &self.mark {
+            let without = Self {
+                mark: None,
+                ..self.clone()
+            };
+            found.push(Intervention {
+                change: Change::WithoutMark,
+                region: mark.region(),
+                images: vec![without.image()],
+            });
+        }
+        let ground = |x: u32, y: u32| {
+            let shares = self.fragments.iter();
+            let bare = shares
+                .map(|fragment| 1.0 - fragment.outline.coverage(center(x), center(y)))
+                .product::<f32>();
+            bare * (1.0 - self.coverage(x, y))
+        };
+        found.push(Intervention {
+            change: Change::OtherGround,
+            region: self.seen(|x, y| ground(x, y) > 0.5),
+            images: (0..GROUNDS)
+                .map(|_| self.on_another_ground(rng).image())
+                .collect(),
+        });
+        found.retain(|intervention| {
+            let pixels = intervention.region.pixels();
+            pixels.filter(|pixel| pixel[0] > 0).count() >= SEEN
+        });
+        let object = self.mask();
+        for (change, scene) in [
+            (Change::Moved, self.moved(rng)),
+            (Change::Recoloured, self.recoloured()),
+        ] {
+            found.push(Intervention {
+                change,
+                region: object.clone(),
+                images: vec![scene.image()],
+            });
+        }
+        found
+    }
+
+    /// What lies over a fragment leaves so much of a pixel to it.
+    fn above(&self, number: usize, x: u32, y: u32) -> f32 {
+        let later = self.fragments[number + 1..].iter();
+        let left = later
+            .map(|fragment| 1.0 - fragment.outline.coverage(center(x), center(y)))
+            .product::<f32>();
+        left * (1.0 - self.coverage(x, y))
+    }
+
+    /// 255 where the thing is and no mark lies over it.
+    fn seen(&self, inside: impl Fn(u32, u32) -> bool) -> GrayImage {
+        let marked = |x, y| {
+            self.mark
+                .as_ref()
+                .is_some_and(|mark| mark.at(x, y).is_some())
+        };
+        region(|x, y| inside(x, y) && !marked(x, y))
+    }
+
+    fn on_another_ground(&self, rng: &mut impl Rng) -> Self {
+        Self {
+            background: Texture::draw(darker(self.front, rng), rng),
+            ..self.clone()
+        }
+    }
+
+    fn recoloured(&self) -> Self {
+        let mut scene = self.clone();
+        scene.object.texture = scene.object.texture.recoloured();
+        scene
+    }
+
+    /// The object elsewhere, not under the mark: by a few pixels at least, if there is room.
+    fn moved(&self, rng: &mut impl Rng) -> Self {
+        let mut scene = self.clone();
+        let reach = self.object.radius + 1.0;
+        let under_mark = |object: &Object| {
+            let mark = self.mark.as_ref();
+            mark.is_some_and(|mark| {
+                let pixels = (0..SIDE * SIDE).map(|k| (k % SIDE, k / SIDE));
+                let mut marked = pixels.filter(|(x, y)| mark.at(*x, *y).is_some());
+                marked.any(|(x, y)| object.coverage(x, y) > 0.0)
+            })
+        };
+        for _ in 0..100 {
+            scene.object.center =
+                std::array::from_fn(|_| rng.random_range(reach..SIDE as f32 - reach));
+            let far = (0..2)
+                .map(|axis| (scene.object.center[axis] - self.object.center[axis]).abs())
+                .fold(0.0, f32::max);
+            if far >= MOVED && !under_mark(&scene.object) {
+                break;
+            }
+        }
+        scene.coverage = scene.object.coverages();
+        scene
     }
 
     /// The picture.
@@ -95,16 +242,13 @@ impl Scene {
     }
 
     /// The picture without its object.
-    #[cfg(test)]
     pub(super) fn background(&self) -> RgbImage {
         self.render(|_, _, color| color)
     }
 
     /// 255 where the object covers at least half of a pixel, else 0.
     pub(super) fn mask(&self) -> GrayImage {
-        GrayImage::from_fn(SIDE, SIDE, |x, y| {
-            Luma([if self.coverage(x, y) >= 0.5 { 255 } else { 0 }])
-        })
+        region(|x, y| self.coverage(x, y) >= 0.5)
     }
 
     /// How much of a pixel the object covers, 0 to 1.
@@ -122,7 +266,9 @@ impl Scene {
                 }
             }
             let grain = self.grain[(y * SIDE + x) as usize];
-            Rgb(object(x, y, color).map(|value| (value + grain).round() as u8)) // saturates
+            let mark = self.mark.as_ref().and_then(|mark| mark.at(x, y));
+            let color = mark.unwrap_or_else(|| object(x, y, color));
+            Rgb(color.map(|value| (value + grain).round() as u8)) // saturates
         })
     }
 }
@@ -140,6 +286,13 @@ impl Object {
             along: tilted(rng),
             texture: Texture::draw(base, rng),
         }
+    }
+
+    /// How much of each pixel the object covers, row by row.
+    fn coverages(&self) -> Vec<f32> {
+        (0..SIDE * SIDE)
+            .map(|k| self.coverage(k % SIDE, k / SIDE))
+            .collect()
     }
 
     /// How much of a pixel the object covers, 0 to 1.

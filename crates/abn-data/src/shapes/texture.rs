@@ -57,6 +57,14 @@ impl Texture {
         }
     }
 
+    /// The same pattern with the channels of its colours exchanged: as bright, of another hue.
+    pub(super) fn recoloured(&self) -> Self {
+        Self {
+            colors: self.colors.map(|[red, green, blue]| [green, blue, red]),
+            ..self.clone()
+        }
+    }
+
     /// The colour at a point, in pixels.
     pub(super) fn at(&self, x: f32, y: f32) -> Color {
         let share = self.share(x, y);

@@ -139,6 +139,7 @@ pub fn tar_shards(request: &ImageFolder) -> Result<Collection, DataError> {
         masked,
         notes,
         files: Some(photographs),
+        scenes: None,
     })
 }
 

@@ -1,13 +1,15 @@
 //! Measures all methods on a batch of images.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use abn_core::explain::{
     AttentionMap, Baseline, Cascade, Confidence, Explanation, ForwardPass, Localisation, Method,
-    Part, THRESHOLD, deletion, insertion, rank_correlation, sparseness,
+    Part, Road, THRESHOLD, complexity, deletion, insertion, intervention, noisy, rank_correlation,
+    sparseness,
 };
 use abn_core::{Classifier, Output};
-use abn_data::Batch;
+use abn_data::{Batch, Scenes};
 use abn_run::RunError;
 use abn_run::class_name::group_of;
 use abn_run::measure::evaluate::images_of;
@@ -16,9 +18,21 @@ use abn_run::measure::readback::{HostOutput, predicted, probabilities};
 use abn_run::session::Session;
 use burn::tensor::Tensor;
 use image::GrayImage;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
 
-use super::{ClassChoice, Metric, Plan, Row};
+use super::causal::logits_under;
+use super::scene::{SceneEffects, effects};
+use super::{Answer, Checked, ClassChoice, Examined, MapsOf, Metric, Plan, Row, Substitute};
 use crate::AnalysisError;
+
+/// Deviation of the noise that a map should bear, in the units of the normalised image.
+const NOISE: f64 = 0.1;
+/// A shift that it should follow, as a part of the side.
+const SHIFT: usize = 16;
+/// Largest change of a value of a nudged map.
+const NUDGE: f32 = 0.02;
 
 /// A network with what is needed to examine its explanations.
 pub struct Examiner<'a> {
@@ -29,6 +43,8 @@ pub struct Examiner<'a> {
     parts: Vec<Part>,
     /// The network with one part more drawn anew each.
     randomised: Vec<Classifier>,
+    scenes: Option<Arc<dyn Scenes>>,
+    given: Option<MapsOf<'a>>,
 }
 
 impl<'a> Examiner<'a> {
@@ -45,6 +61,8 @@ impl<'a> Examiner<'a> {
             group: group.map_err(RunError::from)?,
             parts: Vec::new(),
             randomised: Vec::new(),
+            scenes: None,
+            given: None,
         };
         if plan.randomised > 0 {
             let seed = session.config.recipe.seed.wrapping_add(1);
@@ -67,30 +85,83 @@ impl<'a> Examiner<'a> {
         &self.parts
     }
 
-    /// One row an image and method, images first.
+    /// The same, of images whose scenes can be made again.
+    #[must_use]
+    pub fn with_scenes(self, scenes: Option<Arc<dyn Scenes>>) -> Self {
+        Self { scenes, ..self }
+    }
+
+    /// The same with maps of somebody else, of which nothing can be asked but what they are.
+    #[must_use]
+    pub fn with_maps(self, given: Option<MapsOf<'a>>) -> Self {
+        Self { given, ..self }
+    }
+
+    /// What is measured of each image.
     ///
     /// # Errors
     /// A method has no map of this network.
-    pub fn examine(&self, batch: &Batch) -> Result<Vec<Vec<Row>>, AnalysisError> {
+    pub fn examine(&self, batch: &Batch) -> Result<Vec<Examined>, AnalysisError> {
         let images = images_of(batch, &self.session.device);
         let pass = ForwardPass::new(&self.session.classifier, images.clone());
         let predictions = self.predictions(batch, images, pass.output())?;
         let found = self.explain(&pass, &predictions.classes)?;
+        let beside = Beside {
+            others: self.explain(&pass, &predictions.next)?,
+            grad_cam: pass.explain(Method::GradCam, self.plan.layer, &predictions.classes)?,
+            under: logits_under(&pass, &batch.indices),
+        };
         // Its features are not needed any more.
         drop(pass);
+        let steadiness = self.steadiness(&predictions, &found)?;
         let cascades = self.cascades(&predictions, &found)?;
-        let mut rows: Vec<Vec<Row>> = vec![Vec::new(); batch.len()];
-        let by_method = self.plan.methods.iter().zip(found).zip(cascades);
-        for ((&method, found), cascades) in by_method {
-            let by_image = self.by_method(&predictions, method, found, cascades)?;
-            for (rows, row) in rows.iter_mut().zip(by_image) {
-                rows.push(row);
+        let mut examined = self.of_images(&predictions, &beside.under)?;
+        let by_method = self.plan.methods.iter().zip(&found).zip(cascades);
+        for (number, ((&method, found), cascades)) in by_method.enumerate() {
+            let mut by_image = self.by_method(&predictions, method, found, cascades)?;
+            for (index, row) in by_image.iter_mut().enumerate() {
+                let own = &found[index].normalized;
+                let alike = |other: &Explanation| rank_correlation(own, &other.normalized);
+                let contrast = alike(&beside.others[number][index]).map(|same| (1.0 - same) / 2.0);
+                let known = [
+                    (Metric::Contrast, contrast),
+                    (Metric::LikeGradCam, alike(&beside.grad_cam[index])),
+                    (Metric::Continuity, steadiness[number][index].noise),
+                    (Metric::Shift, steadiness[number][index].shift),
+                ];
+                let known = known.into_iter();
+                row.values
+                    .extend(known.filter_map(|(metric, value)| Some((metric, value?))));
+            }
+            for (examined, row) in examined.iter_mut().zip(by_image) {
+                examined.rows.push(row);
             }
         }
-        Ok(rows)
+        if let Some(given) = &self.given {
+            let maps = batch.indices.iter().map(|index| given(*index));
+            let found = maps
+                .map(|map| Ok(Explanation::of(map?, Method::Files)))
+                .collect::<Result<Vec<_>, AnalysisError>>()?;
+            let none = vec![Correlations::new(); found.len()];
+            let mut rows = self.by_method(&predictions, Method::Files, &found, none)?;
+            for (index, row) in rows.iter_mut().enumerate() {
+                let grad_cam = &beside.grad_cam[index].normalized;
+                let like = rank_correlation(&found[index].normalized, grad_cam);
+                row.values
+                    .extend(like.map(|like| (Metric::LikeGradCam, like)));
+            }
+            for (examined, row) in examined.iter_mut().zip(rows) {
+                examined.rows.push(row);
+            }
+        }
+        if self.plan.check {
+            self.check(&predictions, &found, &mut examined)?;
+        }
+        Ok(examined)
     }
 
-    /// What the network says of a batch without being asked why.
+    /// What the network says of a batch without being asked why, and what the things in the scenes
+    /// do to it.
     fn predictions<'b>(
         &self,
         batch: &'b Batch,
@@ -112,17 +183,72 @@ impl<'a> Examiner<'a> {
             ClassChoice::Label => &labels,
         };
         let classes: Vec<usize> = asked.iter().map(|class| first + class).collect();
+        let span = outputs.spans().nth(self.group).unwrap_or(0..0);
+        let rows = || output.logits.rows().zip(&classes);
+        let next = |(logits, class): (&[f32], &usize)| {
+            let others = span.clone().filter(|other| other != class);
+            others
+                .max_by(|a, b| logits[*a].total_cmp(&logits[*b]))
+                .unwrap_or(*class)
+        };
         let of_class = |(logits, class): (&[f32], &usize)| probabilities(logits, outputs)[*class];
-        let whole = output.logits.rows().zip(&classes).map(of_class).collect();
+        let empty = self
+            .session
+            .classifier
+            .forward(images.clone().narrow(0, 0, 1).zeros_like())
+            .logits;
+        let empty: Vec<f32> = empty.into_data().iter().collect();
+        let scene = |(place, (logits, class)): (usize, (&[f32], &usize))| {
+            let Some(scenes) = &self.scenes else {
+                return Ok(SceneEffects::default());
+            };
+            let index = batch.indices[place];
+            effects(self.session, &**scenes, index, logits, *class, self.group)
+        };
         Ok(Predictions {
+            next: rows().map(next).collect(),
+            whole: rows().map(of_class).collect(),
+            gains: rows()
+                .map(|(logits, class)| f64::from(logits[*class]) - f64::from(empty[*class]))
+                .collect(),
+            scenes: rows().enumerate().map(scene).collect::<Result<_, _>>()?,
             batch,
             images,
             labels,
             predicted,
             first,
             classes,
-            whole,
         })
+    }
+
+    /// What is known of each image whatever explains it.
+    fn of_images(
+        &self,
+        predictions: &Predictions,
+        under: &[Vec<(Substitute, Vec<f32>)>],
+    ) -> Result<Vec<Examined>, AnalysisError> {
+        let outputs = &self.session.config.model.outputs;
+        let of_image = |place: usize| {
+            let own = predictions.predicted[place];
+            let answer = |(under, logits): &(Substitute, Vec<f32>)| {
+                let said = predicted(logits, outputs)[self.group];
+                Answer {
+                    under: *under,
+                    right: said == predictions.labels[place],
+                    same: said == own,
+                    probability: probabilities(logits, outputs)[predictions.first + own],
+                }
+            };
+            let explained = predictions.classes[place] == predictions.first + own;
+            Examined {
+                rows: Vec::new(),
+                confidence: explained.then_some(predictions.whole[place]),
+                under: under[place].iter().map(answer).collect(),
+                changes: predictions.scenes[place].changes.clone(),
+                checked: None,
+            }
+        };
+        Ok((0..predictions.batch.len()).map(of_image).collect())
     }
 
     /// One row an image, of what a method found and how it fared when the network was drawn anew.
@@ -130,46 +256,30 @@ impl<'a> Examiner<'a> {
         &self,
         predictions: &Predictions,
         method: Method,
-        found: Vec<Explanation>,
+        found: &[Explanation],
         cascades: Vec<Correlations>,
     ) -> Result<Vec<Row>, AnalysisError> {
-        let Predictions {
-            batch,
-            images,
-            labels,
-            predicted,
-            first,
-            classes,
-            whole,
-        } = predictions;
         let maps: Vec<&AttentionMap> = found.iter().map(|found| &found.normalized).collect();
-        let confidence = Confidence::measure(
-            &self.session.classifier,
-            images.clone(),
-            &maps,
-            classes,
-            whole,
-        );
-        let mut rows = Vec::with_capacity(batch.len());
-        for (index, cascade) in cascades.into_iter().enumerate() {
-            let image = images.clone().narrow(0, index, 1);
-            let mask = batch.masks.get(index).and_then(Option::as_ref);
-            let mut values = self.faithfulness(image, maps[index], classes[index]);
-            values.insert(Metric::Drop, confidence[index].drop());
-            values.insert(
-                Metric::Increase,
-                f64::from(u8::from(confidence[index].increases())),
-            );
-            values.extend(localisation(maps[index], mask)?);
-            values
-                .extend(sparseness(maps[index]).map(|sparseness| (Metric::Sparseness, sparseness)));
-            values.extend(
-                cascade
-                    .last()
-                    .copied()
-                    .flatten()
-                    .map(|last| (Metric::Randomised, last)),
-            );
+        let values = self.values(predictions, &maps)?;
+        let mut rows = Vec::with_capacity(maps.len());
+        for ((index, cascade), mut values) in cascades.into_iter().enumerate().zip(values) {
+            let last = cascade.last().copied().flatten();
+            values.extend(last.map(|last| (Metric::Randomised, last)));
+            if method.is_complete() {
+                let sum: f64 = found[index].raw.values.iter().copied().map(f64::from).sum();
+                let gain = predictions.gains[index];
+                let complete = completeness(sum, gain);
+                values.extend(complete.map(|share| (Metric::Completeness, share)));
+            }
+            let Predictions {
+                batch,
+                labels,
+                predicted,
+                first,
+                classes,
+                whole,
+                ..
+            } = predictions;
             rows.push(Row {
                 image: batch.indices[index],
                 label: labels[index],
@@ -182,6 +292,119 @@ impl<'a> Examiner<'a> {
             });
         }
         Ok(rows)
+    }
+
+    /// The measures that need nothing but one map an image.
+    fn values(
+        &self,
+        predictions: &Predictions,
+        maps: &[&AttentionMap],
+    ) -> Result<Vec<BTreeMap<Metric, f64>>, AnalysisError> {
+        let Predictions {
+            batch,
+            images,
+            classes,
+            whole,
+            scenes,
+            ..
+        } = predictions;
+        let classifier = &self.session.classifier;
+        let confidence = Confidence::measure(classifier, images.clone(), maps, classes, whole);
+        let of_image = |index: usize| -> Result<BTreeMap<Metric, f64>, AnalysisError> {
+            let image = images.clone().narrow(0, index, 1);
+            let mask = batch.masks.get(index).and_then(Option::as_ref);
+            let (map, class) = (maps[index], classes[index]);
+            let seed = batch.indices[index] as u64;
+            let road = Road::measure(classifier, &image, map, class, seed);
+            let mut values = self.faithfulness(image, map, class);
+            values.insert(Metric::Road, road.combined());
+            values.insert(Metric::RoadMost, road.most);
+            values.insert(Metric::RoadLeast, road.least);
+            values.insert(Metric::Drop, confidence[index].drop());
+            let increases = confidence[index].increases();
+            values.insert(Metric::Increase, f64::from(u8::from(increases)));
+            values.extend(localisation(map, mask)?);
+            let scene = &scenes[index];
+            let mark = scene.mark.as_ref().and_then(|mark| {
+                let threshold = f32::from(THRESHOLD) / 255.0;
+                Localisation::measure(map, mark, threshold)?.auc
+            });
+            let known = [
+                (Metric::Intervention, intervention(map, &scene.effects)),
+                (Metric::Mark, mark),
+                (Metric::Complexity, complexity(map)),
+                (Metric::Sparseness, sparseness(map)),
+            ];
+            let known = known.into_iter();
+            values.extend(known.filter_map(|(metric, value)| Some((metric, value?))));
+            Ok(values)
+        };
+        (0..maps.len()).map(of_image).collect()
+    }
+
+    /// The same measures of the first method's maps, a little and wholly changed.
+    fn check(
+        &self,
+        predictions: &Predictions,
+        found: &[Vec<Explanation>],
+        examined: &mut [Examined],
+    ) -> Result<(), AnalysisError> {
+        let Some(found) = found.first() else {
+            return Ok(());
+        };
+        let changed = |change: fn(&AttentionMap, u64) -> AttentionMap| {
+            let indices = predictions.batch.indices.iter();
+            let maps: Vec<AttentionMap> = found
+                .iter()
+                .zip(indices)
+                .map(|(found, index)| change(&found.normalized, *index as u64))
+                .collect();
+            self.values(predictions, &maps.iter().collect::<Vec<_>>())
+        };
+        let pairs = changed(nudged)?.into_iter().zip(changed(wrecked)?);
+        for (examined, (nudged, wrecked)) in examined.iter_mut().zip(pairs) {
+            examined.checked = Some(Checked { nudged, wrecked });
+        }
+        Ok(())
+    }
+
+    /// How each method's maps bear noise and a shift.
+    fn steadiness(
+        &self,
+        predictions: &Predictions,
+        found: &[Vec<Explanation>],
+    ) -> Result<Vec<Vec<Steadiness>>, AnalysisError> {
+        let Predictions {
+            batch,
+            images,
+            classes,
+            ..
+        } = predictions;
+        let explained = |images: Tensor<4>| {
+            self.explain(&ForwardPass::new(&self.session.classifier, images), classes)
+        };
+        let seeds: Vec<u64> = batch.indices.iter().map(|index| *index as u64).collect();
+        let noise = explained(noisy(images, NOISE, &seeds))?;
+        let [_, _, height, width] = images.dims();
+        let by = [height, width].map(|side| (side / SHIFT).max(1).min(side.saturating_sub(1)));
+        let shifted = explained(moved(images, by))?;
+        let methods = found.iter().zip(noise.iter().zip(&shifted));
+        Ok(methods
+            .map(|(found, (noise, shifted))| {
+                let images = found.iter().zip(noise.iter().zip(shifted));
+                images
+                    .map(|(own, (noise, shifted))| Steadiness {
+                        noise: rank_correlation(&own.normalized, &noise.normalized),
+                        shift: after_shift(
+                            &own.normalized,
+                            &shifted.normalized,
+                            [height, width],
+                            by,
+                        ),
+                    })
+                    .collect()
+            })
+            .collect())
     }
 
     /// The explanations of each method.
@@ -264,6 +487,85 @@ struct Predictions<'b> {
     classes: Vec<usize>,
     /// Their probabilities.
     whole: Vec<f64>,
+    /// The likeliest of the other classes.
+    next: Vec<usize>,
+    /// What their logits gain from the mean colour to the image.
+    gains: Vec<f64>,
+    /// What the things in the scenes do.
+    scenes: Vec<SceneEffects>,
+}
+
+/// What the methods' maps are set beside.
+struct Beside {
+    /// The maps of the next likely class, method by method.
+    others: Vec<Vec<Explanation>>,
+    grad_cam: Vec<Explanation>,
+    /// The logits under other maps than the branch's.
+    under: Vec<Vec<(Substitute, Vec<f32>)>>,
+}
+
+/// Rank correlations of a map with those of its image changed a little.
+struct Steadiness {
+    noise: Option<f64>,
+    shift: Option<f64>,
+}
+
+/// The images with their content moved down and to the right, their first rows and columns repeated
+/// where nothing comes after.
+fn moved(images: &Tensor<4>, [down, right]: [usize; 2]) -> Tensor<4> {
+    let along = |images: Tensor<4>, axis: usize, by: usize| {
+        let side = images.dims()[axis];
+        let first = images.clone().narrow(axis, 0, 1);
+        let mut parts = vec![first; by];
+        parts.push(images.narrow(axis, 0, side - by));
+        Tensor::cat(parts, axis)
+    };
+    along(along(images.clone(), 2, down), 3, right)
+}
+
+/// Rank correlation of a map with that of the moved image, where both show the same.
+fn after_shift(
+    own: &AttentionMap,
+    shifted: &AttentionMap,
+    [height, width]: [usize; 2],
+    [down, right]: [usize; 2],
+) -> Option<f64> {
+    let part = |map: &AttentionMap, top: usize, left: usize| {
+        let map = map.resize_to(width, height);
+        let rows = (top..top + height - down).flat_map(|y| {
+            let start = y * width + left;
+            map.values[start..start + width - right].to_vec()
+        });
+        AttentionMap::new(height - down, width - right, rows.collect())
+    };
+    let (own, shifted) = (part(own, 0, 0).ok()?, part(shifted, down, right).ok()?);
+    rank_correlation(&own, &shifted)
+}
+
+/// The share of the gain that a sum makes up; `None` where nothing is gained.
+fn completeness(sum: f64, gain: f64) -> Option<f64> {
+    (gain != 0.0 && sum.is_finite()).then(|| 1.0 - ((sum - gain) / gain).abs().min(1.0))
+}
+
+/// A map under noise of a fiftieth of its range.
+fn nudged(map: &AttentionMap, seed: u64) -> AttentionMap {
+    let mut random = Pcg64::seed_from_u64(seed);
+    let values = map
+        .values
+        .iter()
+        .map(|value| value + random.random_range(-NUDGE..NUDGE));
+    AttentionMap {
+        values: values.collect(),
+        ..map.clone()
+    }
+    .normalized()
+}
+
+/// A map whose values lie in random places.
+fn wrecked(map: &AttentionMap, seed: u64) -> AttentionMap {
+    let mut map = map.clone();
+    map.values.shuffle(&mut Pcg64::seed_from_u64(seed));
+    map
 }
 
 /// Absolute rank correlation of a map with that of a randomised network, which may have nothing in

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A measure of one map of one image. All are fractions in [0, 1].
+/// A measure of one map of one image. All are fractions in [0, 1], correlations in [-1, 1].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -14,6 +14,12 @@ pub enum Metric {
     DeletionBlur,
     /// Insertion into the mean colour.
     InsertionZero,
+    /// Remove and debias, combined.
+    Road,
+    /// Remove and debias, most relevant first.
+    RoadMost,
+    /// Remove and debias, least relevant first.
+    RoadLeast,
     /// Average drop.
     Drop,
     /// Increase in confidence.
@@ -26,6 +32,22 @@ pub enum Metric {
     Iou,
     /// Area under the ROC curve.
     Auc,
+    /// Rank agreement with the exact effects of the things in the scene.
+    Intervention,
+    /// Whether a decisive mark is found.
+    Mark,
+    /// Rank correlation with the map of the noisy image.
+    Continuity,
+    /// Rank correlation with the map of the shifted image.
+    Shift,
+    /// How far the map of the next likely class differs.
+    Contrast,
+    /// How much of the gain of the logit the map adds up to.
+    Completeness,
+    /// Rank correlation with Grad-CAM's map.
+    LikeGradCam,
+    /// Entropy.
+    Complexity,
     /// Gini index.
     Sparseness,
     /// Absolute rank correlation with the map of the same network with all weights drawn anew.
@@ -45,17 +67,28 @@ pub enum Better {
 
 impl Metric {
     /// All of them, in the order of tables.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 23] = [
         Self::Deletion,
         Self::Insertion,
         Self::DeletionBlur,
         Self::InsertionZero,
+        Self::Road,
+        Self::RoadMost,
+        Self::RoadLeast,
         Self::Drop,
         Self::Increase,
         Self::Pointing,
         Self::Energy,
         Self::Iou,
         Self::Auc,
+        Self::Intervention,
+        Self::Mark,
+        Self::Continuity,
+        Self::Shift,
+        Self::Contrast,
+        Self::Completeness,
+        Self::LikeGradCam,
+        Self::Complexity,
         Self::Sparseness,
         Self::Randomised,
     ];
@@ -67,12 +100,23 @@ impl Metric {
             Self::Insertion => "insertion",
             Self::DeletionBlur => "deletion (blur)",
             Self::InsertionZero => "insertion (zero)",
+            Self::Road => "ROAD",
+            Self::RoadMost => "ROAD (most first)",
+            Self::RoadLeast => "ROAD (least first)",
             Self::Drop => "average drop",
             Self::Increase => "increase",
             Self::Pointing => "pointing game",
             Self::Energy => "energy",
             Self::Iou => "IoU",
             Self::Auc => "AUC",
+            Self::Intervention => "intervention",
+            Self::Mark => "mark",
+            Self::Continuity => "continuity",
+            Self::Shift => "shift",
+            Self::Contrast => "contrast",
+            Self::Completeness => "completeness",
+            Self::LikeGradCam => "like Grad-CAM",
+            Self::Complexity => "complexity",
             Self::Sparseness => "sparseness",
             Self::Randomised => "randomised",
         }
@@ -82,17 +126,29 @@ impl Metric {
     pub fn column(self) -> String {
         self.name()
             .replace(['(', ')'], "")
-            .replace(' ', "_")
+            .replace([' ', '-'], "_")
             .to_lowercase()
     }
 
     /// Which way is better.
     pub fn better(self) -> Better {
         match self {
-            Self::Deletion | Self::DeletionBlur | Self::Drop | Self::Randomised => Better::Less,
-            Self::Sparseness => Better::Neither,
+            Self::Deletion
+            | Self::DeletionBlur
+            | Self::RoadMost
+            | Self::Drop
+            | Self::Randomised => Better::Less,
+            Self::LikeGradCam | Self::Complexity | Self::Sparseness => Better::Neither,
             Self::Insertion
             | Self::InsertionZero
+            | Self::Road
+            | Self::RoadLeast
+            | Self::Intervention
+            | Self::Mark
+            | Self::Continuity
+            | Self::Shift
+            | Self::Contrast
+            | Self::Completeness
             | Self::Increase
             | Self::Pointing
             | Self::Energy
@@ -116,6 +172,13 @@ impl Metric {
                 "deletion to the blurred image, which has no sharp edges of its own"
             }
             Self::InsertionZero => "insertion into the mean colour",
+            Self::Road => {
+                "remove and debias: half of what the least relevant pixels leave of the \
+                 probability, first removed, more than the most relevant ones; what is removed is \
+                 made up from its neighbours, so that no hole tells the class (Rong et al. 2022)"
+            }
+            Self::RoadMost => "mean probability without the most relevant pixels, made up",
+            Self::RoadLeast => "mean probability without the least relevant pixels, made up",
             Self::Drop => {
                 "share of the probability that is lost if the image is multiplied by the map \
                  (Chattopadhay et al. 2018)"
@@ -135,6 +198,35 @@ impl Metric {
             }
             Self::Auc => {
                 "probability that a pixel on the object has a higher value than one beside it"
+            }
+            Self::Intervention => {
+                "rank correlation, over the things in the scene, of the map's mean on a thing with \
+                 the thing's exact effect a pixel: the scene is made again without it (single \
+                 deletion of FunnyBirds, Hesse et al. 2023); -100 to 100"
+            }
+            Self::Mark => {
+                "where the prediction goes by a planted mark: probability that a pixel of the mark \
+                 has a higher value than one beside it"
+            }
+            Self::Continuity => {
+                "rank correlation with the map of the same image under weak noise (Co-12, Nauta et \
+                 al. 2023)"
+            }
+            Self::Shift => {
+                "rank correlation with the map of the image shifted by a sixteenth, shifted back"
+            }
+            Self::Contrast => {
+                "half of 1 minus the rank correlation with the map of the next likely class: 0 for \
+                 a map that is the same for both (Co-12, Nauta et al. 2023)"
+            }
+            Self::Completeness => {
+                "how much of what the logit gains from the mean colour to the image the map adds \
+                 up to, of methods that promise it (Sundararajan et al. 2017)"
+            }
+            Self::LikeGradCam => "rank correlation with the map of Grad-CAM; -100 to 100",
+            Self::Complexity => {
+                "entropy of the map by that of a uniform one: 0 for a single position (Bhatt et al. \
+                 2020)"
             }
             Self::Sparseness => {
                 "Gini index: 0 for a uniform map, near 1 for a single position (Chalasani et al. \

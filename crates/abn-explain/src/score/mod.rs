@@ -4,8 +4,14 @@
 //! that an interrupted scoring continues, [`Scores`] draws the conclusions, [`table`] writes them
 //! down.
 
+mod by_class;
+mod causal;
 mod examiner;
+#[cfg(feature = "files")]
+mod given;
 mod metric;
+mod reliability;
+mod scene;
 mod scores;
 #[cfg(feature = "files")]
 mod store;
@@ -13,12 +19,21 @@ pub mod table;
 
 use serde::{Deserialize, Serialize};
 
-use abn_core::explain::{Layer, Method};
 use std::collections::BTreeMap;
 
+use abn_core::explain::{AttentionMap, Layer, Method};
+
+use crate::AnalysisError;
+
+pub use by_class::ClassMaps;
+pub use causal::{Answer, Effect, Substitute, Use, UsesMap};
 pub use examiner::Examiner;
+#[cfg(feature = "files")]
+pub use given::GivenMaps;
 pub use metric::{Better, Metric};
-pub use scores::{Cell, ScoreRow, Scores, Verdict};
+pub use reliability::Reliability;
+pub use scene::Changed;
+pub use scores::{Cell, ChangeRow, ScoreRow, Scores, Verdict};
 #[cfg(feature = "files")]
 pub use store::Store;
 
@@ -45,6 +60,56 @@ pub struct Plan {
     pub steps: usize,
     /// The first images, on which the maps of networks with weights drawn anew are compared.
     pub randomised: usize,
+    /// Digest of the maps from files that are measured, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
+    /// Whether the measures themselves are checked, on the maps of the first method.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub check: bool,
+}
+
+impl Plan {
+    /// The methods with the maps from files, in the order of the rows.
+    pub fn scored(&self) -> Vec<Method> {
+        let files = self.files.is_some().then_some(Method::Files);
+        self.methods.iter().copied().chain(files).collect()
+    }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// The maps from files of a batch, for the images of these numbers.
+pub type MapsOf<'a> = Box<dyn Fn(usize) -> Result<AttentionMap, AnalysisError> + 'a>;
+
+/// Everything that is measured of one image.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Examined {
+    /// A row a method.
+    pub rows: Vec<Row>,
+    /// Probability of the prediction, where that is what is explained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// What the network says under other maps than its own; nothing without a branch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub under: Vec<Answer>,
+    /// What changes of the scene do; nothing where it cannot be made again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Changed>,
+    /// The measures of changed maps, where the measures are checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
+}
+
+/// The measures of the first method's map after it was changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Under noise of a fiftieth of its range: nothing that a measure should see.
+    pub nudged: BTreeMap<Metric, f64>,
+    /// Its values in random places: nothing is left of it.
+    pub wrecked: BTreeMap<Metric, f64>,
 }
 
 /// Which class of an image is explained.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Better, Metric, Row};
+use super::by_class::class_maps;
+use super::reliability::reliabilities;
+use super::{Better, Changed, ClassMaps, Examined, Metric, Reliability, Row, UsesMap};
 use crate::bootstrap::{Interval, bootstrap};
 use abn_core::explain::Method;
 
@@ -24,6 +26,31 @@ pub struct Scores {
     pub metrics: Vec<ScoreRow>,
     /// Mean absolute rank correlation after each part more was drawn anew, by method.
     pub cascade: Vec<Vec<Option<Interval>>>,
+    /// Whether the network uses its map; `None` without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses_map: Option<UsesMap>,
+    /// What each kind of change of the scenes does; nothing where they cannot be made again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ChangeRow>,
+    /// The trained map class by class; nothing without one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassMaps>,
+    /// The check of the measures, if it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reliability: Vec<Reliability>,
+}
+
+/// What a kind of change of the scenes does.
+#[derive(Debug, Clone, Serialize)]
+pub struct ChangeRow {
+    /// The change in words.
+    pub change: String,
+    /// Images in which there is something to change.
+    pub images: usize,
+    /// By how much the explained class's logit, beside the mean of all, is higher without it.
+    pub effect: Interval,
+    /// Share of the changed images of which something else is predicted.
+    pub other: Interval,
 }
 
 /// One measure of all methods.
@@ -58,12 +85,12 @@ pub struct Verdict {
 
 impl Scores {
     /// Draws the conclusions of the rows of each image.
-    pub fn of(methods: &[Method], images: &[Vec<Row>]) -> Self {
+    pub fn of(methods: &[Method], images: &[Examined]) -> Self {
         let value = |row: &Row, metric| row.values.get(&metric).copied();
         let column = |method: usize, metric| -> Vec<Option<f64>> {
             images
                 .iter()
-                .map(|rows| rows.get(method).and_then(|row| value(row, metric)))
+                .map(|image| value(image.rows.get(method)?, metric))
                 .collect()
         };
         let compared = Metric::ALL.into_iter().filter_map(|metric| {
@@ -72,24 +99,22 @@ impl Scores {
                 .collect();
             ScoreRow::of(metric, &columns)
         });
-        let parts = images
-            .iter()
-            .flatten()
-            .map(|row| row.cascade.len())
-            .max()
-            .unwrap_or(0);
+        let rows = images.iter().flat_map(|image| &image.rows);
+        let parts = rows.map(|row| row.cascade.len()).max().unwrap_or(0);
         let after = |method: usize, part: usize| {
             let known = images
                 .iter()
-                .filter_map(|rows| rows.get(method)?.cascade.get(part).copied()?);
+                .filter_map(|image| image.rows.get(method)?.cascade.get(part).copied()?);
             bootstrap(&known.collect::<Vec<_>>(), SEED)
         };
         Self {
             images: images.len(),
             with_object: images
                 .iter()
-                .filter(|rows| {
-                    rows.iter()
+                .filter(|image| {
+                    image
+                        .rows
+                        .iter()
                         .any(|row| row.values.contains_key(&Metric::Pointing))
                 })
                 .count(),
@@ -98,6 +123,10 @@ impl Scores {
             cascade: (0..methods.len())
                 .map(|method| (0..parts).map(|part| after(method, part)).collect())
                 .collect(),
+            uses_map: UsesMap::of(images),
+            changes: changes(images),
+            classes: class_maps(images),
+            reliability: reliabilities(methods, images),
         }
     }
 
@@ -137,6 +166,31 @@ impl ScoreRow {
             cells,
         })
     }
+}
+
+/// Each kind of change in the order in which it first comes up.
+fn changes(images: &[Examined]) -> Vec<ChangeRow> {
+    let mut names: Vec<&str> = Vec::new();
+    for change in images.iter().flat_map(|image| &image.changes) {
+        if !names.contains(&change.change.as_str()) {
+            names.push(&change.change);
+        }
+    }
+    let of_name = |name: &str| {
+        let all = || images.iter().flat_map(|image| &image.changes);
+        let own: Vec<_> = all().filter(|change| change.change == name).collect();
+        let interval = |value: fn(&Changed) -> f64| {
+            let values: Vec<f64> = own.iter().map(|change| value(change)).collect();
+            bootstrap(&values, SEED)
+        };
+        Some(ChangeRow {
+            change: name.to_owned(),
+            images: own.len(),
+            effect: interval(|change| change.effect)?,
+            other: interval(|change| change.other)?,
+        })
+    };
+    names.into_iter().filter_map(of_name).collect()
 }
 
 fn verdict(better: Better, cells: &[Cell], columns: &[Vec<Option<f64>>]) -> Option<Verdict> {

@@ -11,7 +11,7 @@ use abn_run::folder::files::write_atomically;
 
 use serde::Serialize;
 
-use super::{Metric, Plan, Row};
+use super::{Examined, Metric, Plan};
 use crate::AnalysisError;
 
 /// The measures of a store whose first line names none.
@@ -30,8 +30,8 @@ struct Header<'a> {
 /// The lines of one plan, in a file of its own: another plan never replaces them.
 pub struct Store {
     file: File,
-    /// The rows of each image measured so far, in the order of the images.
-    pub images: Vec<Vec<Row>>,
+    /// What is measured of each image so far, in the order of the images.
+    pub images: Vec<Examined>,
 }
 
 impl Store {
@@ -67,18 +67,18 @@ impl Store {
         Ok(Self { file, images })
     }
 
-    /// Adds the rows of a batch of images.
+    /// Adds a batch of images.
     ///
     /// # Errors
     /// The disk is full. What was added before is kept.
-    pub fn add(&mut self, rows: Vec<Vec<Row>>) -> Result<(), AnalysisError> {
+    pub fn add(&mut self, images: Vec<Examined>) -> Result<(), AnalysisError> {
         let mut text = Vec::new();
-        for image in &rows {
+        for image in &images {
             serde_json::to_writer(&mut text, image)?;
             text.push(b'\n');
         }
         self.file.write_all(&text).map_err(AnalysisError::Keep)?;
-        self.images.extend(rows);
+        self.images.extend(images);
         Ok(())
     }
 }
@@ -91,7 +91,7 @@ fn header(plan: &Plan, measures: &str) -> Result<String, AnalysisError> {
 }
 
 /// The images of all lines behind the first, until one that is damaged or has no end.
-fn whole_lines(text: &str) -> Vec<Vec<Row>> {
+fn whole_lines(text: &str) -> Vec<Examined> {
     let lines = text.split_inclusive('\n').skip(1);
     lines
         .map_while(|line| {
@@ -101,7 +101,7 @@ fn whole_lines(text: &str) -> Vec<Vec<Row>> {
         .collect()
 }
 
-fn lines(header: &str, images: &[Vec<Row>]) -> Result<Vec<u8>, AnalysisError> {
+fn lines(header: &str, images: &[Examined]) -> Result<Vec<u8>, AnalysisError> {
     let mut text = format!("{header}\n").into_bytes();
     for image in images {
         serde_json::to_writer(&mut text, image)?;
@@ -115,7 +115,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::score::ClassChoice;
+    use crate::score::{ClassChoice, Row};
     use abn_core::explain::{Layer, Method};
 
     fn plan(steps: usize) -> Plan {
@@ -129,13 +129,15 @@ mod tests {
             group: None,
             steps,
             randomised: 0,
+            files: None,
+            check: false,
         }
     }
 
-    fn rows(image: usize) -> Vec<Row> {
+    fn rows(image: usize) -> Examined {
         let values = BTreeMap::from([(Metric::Drop, 0.1 * image as f64)]);
         let method = Method::Cam;
-        vec![Row {
+        let row = Row {
             image,
             label: 0,
             predicted: 1,
@@ -144,7 +146,11 @@ mod tests {
             method,
             values,
             cascade: vec![None],
-        }]
+        };
+        Examined {
+            rows: vec![row],
+            ..Examined::default()
+        }
     }
 
     #[test]

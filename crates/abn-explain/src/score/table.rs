@@ -1,6 +1,9 @@
 //! Scores as text for a terminal, and rows as CSV. Pure.
 
-use super::{Better, Metric, Row, ScoreRow, Scores, Verdict};
+use super::{
+    Better, ChangeRow, ClassMaps, Effect, Examined, Metric, Reliability, ScoreRow, Scores, UsesMap,
+    Verdict,
+};
 use crate::AnalysisError;
 use crate::bootstrap::Interval;
 use crate::columns::columns;
@@ -42,8 +45,130 @@ fn percent(interval: Interval) -> String {
     format!("{:.1} ±{:.1}", 100.0 * mean, 50.0 * (high - low))
 }
 
-/// What the table supports, one sentence a method that is best in anything.
-pub fn sentences(scores: &Scores) -> Vec<String> {
+/// Whether the network uses its map, what changes of the scenes do, and which measures to believe,
+/// as far as that is known; an empty text if nothing is.
+pub fn more(scores: &Scores) -> String {
+    let tables = [uses_map(scores), changes(scores), reliability(scores)];
+    tables
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n\n")
+}
+
+fn uses_map(scores: &Scores) -> Option<String> {
+    let uses = scores.uses_map.as_ref()?;
+    let header = [
+        "uses its map",
+        "accuracy",
+        "lost",
+        "changed",
+        "probability moved",
+    ];
+    let own = vec![
+        "its own map".to_owned(),
+        percent(uses.accuracy),
+        String::new(),
+        String::new(),
+        String::new(),
+    ];
+    let row = |effect: &Effect| {
+        let figures = [effect.accuracy, effect.lost, effect.changed, effect.moved];
+        let name = std::iter::once(effect.under.words().to_owned());
+        name.chain(figures.map(percent)).collect()
+    };
+    let rows = std::iter::once(own).chain(uses.under.iter().map(row));
+    Some(columns(header.map(str::to_owned).into(), rows.collect(), 1))
+}
+
+fn changes(scores: &Scores) -> Option<String> {
+    if scores.changes.is_empty() {
+        return None;
+    }
+    let header = [
+        "the scene made again",
+        "images",
+        "effect on the logit",
+        "said otherwise %",
+    ];
+    let row = |row: &ChangeRow| {
+        let Interval { mean, low, high } = row.effect;
+        vec![
+            row.change.clone(),
+            row.images.to_string(),
+            format!("{mean:.2} ±{:.2}", (high - low) / 2.0),
+            percent(row.other),
+        ]
+    };
+    let rows = scores.changes.iter().map(row).collect();
+    Some(columns(header.map(str::to_owned).into(), rows, 1))
+}
+
+fn reliability(scores: &Scores) -> Option<String> {
+    if scores.reliability.is_empty() {
+        return None;
+    }
+    let header = [
+        "measure",
+        "by a nudge",
+        "sees a wreck",
+        "prefers a Gaussian",
+        "agreement",
+        "believe it",
+    ];
+    let row = |row: &Reliability| {
+        vec![
+            row.metric.name().to_owned(),
+            format!("{:.2}", row.nudged),
+            percent(row.wrecked),
+            row.prefers_centre.map_or("-".to_owned(), percent),
+            row.agreement
+                .map_or("-".to_owned(), |agreement| format!("{agreement:.2}")),
+            if row.believed { "yes" } else { "no" }.to_owned(),
+        ]
+    };
+    let rows = scores.reliability.iter().map(row).collect();
+    Some(columns(header.map(str::to_owned).into(), rows, 1))
+}
+
+/// What the tables support: whether the network uses its map, one sentence a method that is best in
+/// anything, classes whose map is inverted, and measures that are not to be believed. `classes` are
+/// those of the label that is explained.
+pub fn conclusions(scores: &Scores, classes: &[String]) -> Vec<String> {
+    let mut found: Vec<String> = scores.uses_map.iter().map(UsesMap::sentence).collect();
+    found.extend(sentences(scores));
+    let name = |class: &ClassMaps| classes.get(class.class).cloned().unwrap_or_default();
+    let inverted = scores.classes.iter().filter(|class| class.inverted);
+    let inverted: Vec<String> = inverted.map(name).collect();
+    if !inverted.is_empty() {
+        found.push(format!(
+            "The trained map is inverted, darker where it should be bright, for {}.",
+            inverted.join(", ")
+        ));
+    }
+    if !scores.reliability.is_empty() {
+        let names = |believed: bool| {
+            let of = scores.reliability.iter();
+            let of = of.filter(|row| row.believed == believed);
+            of.map(|row| row.metric.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        found.push(match (names(true), names(false)) {
+            (none, _) if none.is_empty() => {
+                "No measure is to be believed on these images.".to_owned()
+            }
+            (all, none) if none.is_empty() => format!("To be believed on these images: {all}."),
+            (some, others) => {
+                format!("To be believed on these images: {some}; not to be believed: {others}.")
+            }
+        });
+    }
+    found
+}
+
+/// What the measures support, one sentence a method that is best in anything.
+fn sentences(scores: &Scores) -> Vec<String> {
     let list = |metrics: &[(Metric, bool)], alone: bool| {
         let names = metrics
             .iter()
@@ -75,7 +200,7 @@ pub fn sentences(scores: &Scores) -> Vec<String> {
 /// # Errors
 /// The memory for the table cannot be written.
 pub fn csv(
-    images: &[Vec<Row>],
+    images: &[Examined],
     classes: &[String],
     parts: &[String],
 ) -> Result<Vec<u8>, AnalysisError> {
@@ -99,7 +224,7 @@ pub fn csv(
     table.write_record(&header)?;
     let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
     let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    for row in images.iter().flatten() {
+    for row in images.iter().flat_map(|image| &image.rows) {
         let mut record = vec![
             row.image.to_string(),
             row.method.name().to_owned(),
@@ -120,6 +245,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::score::Row;
     use abn_core::explain::Method;
 
     fn row(image: usize, method: Method, insertion: f64) -> Row {
@@ -137,13 +263,14 @@ mod tests {
         }
     }
 
-    fn images() -> Vec<Vec<Row>> {
+    fn images() -> Vec<Examined> {
         let values = [[0.5, 0.25], [0.75, 0.5]];
-        let rows = |(image, [cam, uniform]): (usize, [f64; 2])| {
-            vec![
+        let rows = |(image, [cam, uniform]): (usize, [f64; 2])| Examined {
+            rows: vec![
                 row(image, Method::Cam, cam),
                 row(image, Method::Uniform, uniform),
-            ]
+            ],
+            ..Examined::default()
         };
         values.into_iter().enumerate().map(rows).collect()
     }
@@ -152,7 +279,7 @@ mod tests {
     fn the_table_marks_the_best() {
         let scores = Scores::of(&[Method::Cam, Method::Uniform], &images());
         insta::assert_snapshot!(text(&scores));
-        assert_eq!(sentences(&scores), ["CAM is the best by insertion."]);
+        assert_eq!(conclusions(&scores, &[]), ["CAM is the best by insertion."]);
     }
 
     #[test]

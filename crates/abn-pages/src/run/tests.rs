@@ -13,6 +13,7 @@ fn summary(loss: f64, top1: f64) -> Summary {
         loss,
         perception_loss: loss / 2.0,
         attention_loss: Some(loss / 2.0),
+        map_loss: None,
         figures: Figures::Label(Hits { top1, top5: 0.99 }),
     }
 }

@@ -82,6 +82,8 @@ pub struct Request<'a> {
     pub classes: Option<&'a Labels>,
     /// Names of photographs that were there and keep their places, whether they still are or not.
     pub once: Option<&'a BTreeSet<String>>,
+    /// Share of the built-in images that bear a planted mark.
+    pub shortcut: Option<f64>,
 }
 
 impl<'a> Request<'a> {
@@ -95,6 +97,7 @@ impl<'a> Request<'a> {
             truth: None,
             classes: None,
             once: None,
+            shortcut: None,
         }
     }
 }

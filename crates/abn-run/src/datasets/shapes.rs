@@ -36,5 +36,8 @@ fn open(request: &Request) -> Result<Collection, DataError> {
         Split::Train => train,
         Split::HeldOut | Split::Test | Split::All => held_out,
     };
-    Ok(Shapes::new(SEED, request.split, count).collection())
+    let shapes = Shapes::new(SEED, request.split, count);
+    Ok(shapes
+        .with_shortcut(request.shortcut.unwrap_or(0.0))
+        .collection())
 }

@@ -1,13 +1,16 @@
 //! Classification: of one group of classes or several, the right class of each is to be told.
 
+use abn_core::attention::ObjectShares;
 use abn_core::explain::AttentionMap;
-use abn_core::{Classifier, ClassifierConfig, loss};
+use abn_core::{Classifier, ClassifierConfig, Output, loss};
 use abn_data::{Batch, Labels, Loader};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use image::GrayImage;
 
 use super::drift::PROBES;
 use super::evaluate::{for_each_batch, images_of};
 use super::health::HealthMeter;
+use super::pointing::object;
 use super::readback::{HostOutput, cross_entropy, rank};
 use super::records::{Figures, GroupFigures, Hits, Summary};
 use super::task::{Measured, Task};
@@ -33,6 +36,33 @@ impl Classification {
             labels: config.labels.clone(),
             attention_weight: config.recipe.attention_weight(),
         }
+    }
+
+    /// What the objective asks of the maps of a batch, `[1]`, if it asks something.
+    fn asked_of_maps(
+        &self,
+        network: &Classifier,
+        batch: &Batch,
+        images: &Tensor<4>,
+        output: &Output,
+    ) -> Result<Option<Tensor<1>>, RunError> {
+        let terms = self.model.attention.as_ref().map(|config| config.terms);
+        let (Some(terms), Some(attention)) = (terms, &output.attention) else {
+            return Ok(None);
+        };
+        if terms.is_none() {
+            return Ok(None);
+        }
+        let [_, _, height, width] = attention.map.dims();
+        let share = |mask: &Option<GrayImage>| -> Result<Option<Vec<f32>>, RunError> {
+            let mask = mask.as_ref().map(object).transpose()?;
+            Ok(mask.map(|mask| mask.shares(width, height)))
+        };
+        let images_known = batch.masks.iter().map(share).collect::<Result<_, _>>()?;
+        let objects = ObjectShares {
+            images: images_known,
+        };
+        Ok(terms.objective(network, images, &attention.map, &objects))
     }
 
     /// Mean over the groups of what a loss or the like is of each.
@@ -66,9 +96,17 @@ impl Task for Classification {
         let classes: Vec<i64> = targets.map(|class| *class as i64).collect();
         let shape = [batch.len(), outputs.groups().len()];
         let classes = Tensor::<2, Int>::from_data(TensorData::new(classes, shape), device);
-        let output = network.forward(images_of(batch, device));
+        let images = images_of(batch, device);
+        let output = network.forward(images.clone());
         let objective = loss::loss(&output, classes, outputs, self.attention_weight);
-        Ok((objective, HostOutput::read(output, false)?))
+        let asked = self.asked_of_maps(network, batch, &images, &output)?;
+        drop(images);
+        let mut outcome = HostOutput::read(output, false)?;
+        let Some(asked) = asked else {
+            return Ok((objective, outcome));
+        };
+        outcome.map_loss = Some(asked.clone().into_scalar::<f32>().into());
+        Ok((objective + asked, outcome))
     }
 
     fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &HostOutput) {
@@ -96,12 +134,21 @@ impl Task for Classification {
                 .sum();
             *totals.attention.get_or_insert(0.0) += sum;
         }
+        if let Some(asked) = outcome.map_loss {
+            *totals.maps.get_or_insert(0.0) += asked * batch.len() as f64;
+        }
+    }
+
+    fn undecayed(&self) -> &'static [&'static str] {
+        let attention = self.model.attention.as_ref();
+        attention.map_or(&[], |config| config.map.undecayed())
     }
 
     fn summary(&self, totals: &Totals) -> Summary {
         let images = totals.images.max(1) as f64;
         let perception_loss = totals.perception / images;
         let attention_loss = totals.attention.map(|sum| sum / images);
+        let map_loss = totals.maps.map(|sum| sum / images);
         let hits = |group: &GroupTotals| Hits {
             top1: group.top1 as f64 / images,
             top5: group.top5 as f64 / images,
@@ -125,9 +172,12 @@ impl Task for Classification {
         };
         Summary {
             images: totals.images,
-            loss: perception_loss + self.attention_weight * attention_loss.unwrap_or(0.0),
+            loss: perception_loss
+                + self.attention_weight * attention_loss.unwrap_or(0.0)
+                + map_loss.unwrap_or(0.0),
             perception_loss,
             attention_loss,
+            map_loss,
             figures,
         }
     }
@@ -207,6 +257,7 @@ mod tests {
                 logits: rows(logits),
                 maps: Vec::new(),
             }),
+            map_loss: None,
         }
     }
 

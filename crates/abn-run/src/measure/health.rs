@@ -1,6 +1,6 @@
 //! The state of the attention maps of a set of images, summed up map by map.
 
-use abn_core::explain::AttentionMap;
+use abn_core::explain::{AttentionMap, complexity};
 
 use super::records::MapHealth;
 
@@ -50,7 +50,8 @@ impl HealthMeter {
         self.constant += usize::from(high - low < FLAT);
         self.zero += usize::from(high < FLAT);
         self.one += usize::from(low > 1.0 - FLAT);
-        self.entropy += relative_entropy(map);
+        // A map of zeros and one of a single position have no preference.
+        self.entropy += complexity(map).unwrap_or(1.0);
         let at_an_end = |value: &&f32| **value < SATURATED || **value > 1.0 - SATURATED;
         self.saturated += map.values.iter().filter(at_an_end).count() as f64 / count;
     }
@@ -76,21 +77,6 @@ impl HealthMeter {
     }
 }
 
-/// The entropy of a map as a distribution over its positions, by that of the uniform distribution.
-/// A map of zeros and one of a single position have no preference, which is 1.
-fn relative_entropy(map: &AttentionMap) -> f64 {
-    let weights = || map.values.iter().map(|value| f64::from(value.max(0.0)));
-    let sum: f64 = weights().sum();
-    if sum <= 0.0 || map.values.len() < 2 {
-        return 1.0;
-    }
-    let shares = weights()
-        .map(|weight| weight / sum)
-        .filter(|share| *share > 0.0);
-    let entropy = -shares.map(|share| share * libm::log(share)).sum::<f64>();
-    entropy / libm::log(map.values.len() as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,19 +96,5 @@ mod tests {
         assert!((health.mean - 0.5).abs() < 1e-12 && (health.spread - 0.25 / 3.0).abs() < 1e-12);
         // Both values of the first two, none of the third; the broken one counts nowhere.
         assert!((health.saturated.unwrap() - 2.0 / 3.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn entropy_runs_from_a_point_to_no_preference() {
-        let entropy = |values: &[f32]| {
-            relative_entropy(&AttentionMap::new(1, values.len(), values.to_vec()).unwrap())
-        };
-        assert_eq!(entropy(&[0.0, 0.7, 0.0, 0.0]), 0.0);
-        assert!((entropy(&[0.3; 4]) - 1.0).abs() < 1e-12);
-        // Two of four positions: one bit of two; negative values are none.
-        assert!((entropy(&[0.5, 0.0, 0.5, -3.0]) - 0.5).abs() < 1e-12);
-        // A quarter and three quarters: 0.811 of a bit, of one.
-        assert!((entropy(&[0.1, 0.3]) - 0.811_278).abs() < 1e-6);
-        assert_eq!([entropy(&[0.0, 0.0]), entropy(&[0.4])], [1.0, 1.0]);
     }
 }

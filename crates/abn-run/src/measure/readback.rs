@@ -35,6 +35,8 @@ pub struct HostOutput {
     pub logits: Rows,
     /// What the attention branch gave, if there is one.
     pub attention: Option<HostAttention>,
+    /// What the objective asked of the maps, if it asked something.
+    pub map_loss: Option<f64>,
 }
 
 /// What the attention branch gave, on the host.
@@ -58,6 +60,7 @@ impl HostOutput {
             return Ok(Self {
                 logits,
                 attention: None,
+                map_loss: None,
             });
         };
         let [_, _, height, width] = attention.map.dims();
@@ -75,6 +78,7 @@ impl HostOutput {
         Ok(Self {
             logits,
             attention: Some(attention),
+            map_loss: None,
         })
     }
 }

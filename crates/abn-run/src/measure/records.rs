@@ -29,13 +29,17 @@ pub struct EpochRecord {
 pub struct Summary {
     /// Number of images.
     pub images: usize,
-    /// Training objective: perception loss + weight x attention loss.
+    /// Training objective: perception loss + weight x attention loss, and what was asked of the
+    /// maps.
     pub loss: f64,
     /// Cross-entropy of the perception branch.
     pub perception_loss: f64,
     /// Cross-entropy of the attention branch, unweighted; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention_loss: Option<f64>,
+    /// What the objective asked of the maps, weighted; absent where it asked nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_loss: Option<f64>,
     /// How many images are told rightly.
     #[serde(flatten)]
     pub figures: Figures,
@@ -246,6 +250,7 @@ mod tests {
             loss: 1.0,
             perception_loss: 1.0,
             attention_loss: None,
+            map_loss: None,
             figures,
         };
         let line = serde_json::to_string(&summary).unwrap();

@@ -33,6 +33,11 @@ pub trait Task {
         device: &Device,
     ) -> Result<(Tensor<1>, Self::Outcome), RunError>;
 
+    /// The parameters that the weight decay does not reach.
+    fn undecayed(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Adds a batch, image by image.
     fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &Self::Outcome);
 

@@ -15,6 +15,8 @@ pub struct Totals {
     pub(super) perception: f64,
     /// Sum of the attention losses, if there is a branch.
     pub(super) attention: Option<f64>,
+    /// Sum of what was asked of the maps, if something was.
+    pub(super) maps: Option<f64>,
     /// Images whose labels are all told rightly.
     pub(super) all_right: usize,
     /// Label by label; empty before the first image.
@@ -50,6 +52,8 @@ struct LabelTotals {
     images: usize,
     perception: f64,
     attention: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    maps: Option<f64>,
     top1: usize,
     top5: usize,
 }
@@ -60,6 +64,8 @@ struct LabelsTotals {
     images: usize,
     perception: f64,
     attention: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    maps: Option<f64>,
     all_right: usize,
     groups: Vec<GroupTotals>,
 }
@@ -72,12 +78,14 @@ impl From<Stored> for Totals {
                 images,
                 perception,
                 attention,
+                maps,
                 top1,
                 top5,
             }) => Self {
                 images,
                 perception,
                 attention,
+                maps,
                 all_right: top1,
                 groups: vec![GroupTotals { top1, top5 }],
             },
@@ -85,12 +93,14 @@ impl From<Stored> for Totals {
                 images,
                 perception,
                 attention,
+                maps,
                 all_right,
                 groups,
             }) => Self {
                 images,
                 perception,
                 attention,
+                maps,
                 all_right,
                 groups,
             },
@@ -104,6 +114,7 @@ impl From<Totals> for Stored {
             images,
             perception,
             attention,
+            maps,
             all_right,
             groups,
         } = totals;
@@ -114,6 +125,7 @@ impl From<Totals> for Stored {
                     images,
                     perception,
                     attention,
+                    maps,
                     top1,
                     top5,
                 })
@@ -122,6 +134,7 @@ impl From<Totals> for Stored {
                 images,
                 perception,
                 attention,
+                maps,
                 all_right,
                 groups,
             }),

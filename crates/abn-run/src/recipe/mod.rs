@@ -23,7 +23,7 @@ pub use self::error::RecipeError;
 use self::error::require;
 pub use self::run_config::{Init, RunConfig, VERSION};
 use self::schedule::Schedule;
-use crate::datasets::{DataSet, by_name};
+use crate::datasets::{DataSet, Place, by_name};
 
 /// More epochs than anyone trains, few enough that no count of batches overflows.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -44,6 +44,9 @@ pub struct Recipe {
     /// Which of its labels are told, if not the usual ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<String>,
+    /// Share of the built-in images that bear a mark which gives their class away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortcut: Option<f64>,
     /// Train on the first so many images only.
     pub limit: Option<usize>,
     /// Name of the backbone.
@@ -95,6 +98,7 @@ impl Recipe {
         Self {
             dataset,
             labels: None,
+            shortcut: None,
             limit: None,
             architecture: defaults.architecture.to_owned(),
             block: None,
@@ -191,6 +195,12 @@ impl Recipe {
             .map_or(0.0, |attention| attention.loss_weight)
     }
 
+    /// Whether the maps are to learn where the objects are.
+    pub fn learns_objects(&self) -> bool {
+        let attention = self.attention.as_ref();
+        attention.is_some_and(|attention| attention.terms.objects > 0.0)
+    }
+
     /// Transform of training images.
     pub fn train_transform(&self) -> Transform {
         Transform {
@@ -230,6 +240,16 @@ impl Recipe {
         require(finite, "mean", "three numbers")?;
         let deviations = std.iter().all(|value| positive((*value).into()));
         require(deviations, "std", "three positive numbers")?;
+        if let Some(share) = self.shortcut {
+            let built_in = self.dataset.place == Place::BuiltIn;
+            require(
+                built_in,
+                "shortcut",
+                "left out: only built-in images can bear a mark",
+            )?;
+            let share = share > 0.0 && share <= 1.0;
+            require(share, "shortcut", "above 0 and at most 1")?;
+        }
         self.check_labels()?;
         self.check_inputs()?;
         if let Some(attention) = &self.attention {

@@ -1,6 +1,6 @@
 //! Details of the attention branch, or of the module in the blocks, by their path in `config.json`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Recipe, RecipeError};
 
@@ -20,6 +20,7 @@ pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe, Re
         let block = recipe.block_attention()?;
         tree["block"] = serde_json::to_value(block).map_err(RecipeError::Fields)?;
     }
+    spell_out(&mut tree["attention"]);
     for (path, value) in settings {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
         let place = place(&mut tree, path).map_err(|reason| RecipeError::NoSuchSetting {
@@ -27,6 +28,14 @@ pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe, Re
             reason,
         })?;
         *place = value;
+    }
+    let sets_kernel = |(path, _): &(String, String)| path.ends_with(".kernel");
+    if let Some(Value::Object(map)) = tree.pointer_mut("/attention/map/sigmoid")
+        && map.get("source").is_some_and(|source| !source.is_null())
+        && !settings.iter().any(sets_kernel)
+    {
+        // Another source than a convolution has none.
+        map.insert("kernel".to_owned(), Value::Null);
     }
     serde_json::from_value(tree).map_err(|source| {
         let given: Vec<String> = settings
@@ -36,6 +45,37 @@ pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe, Re
         let settings = given.join(" ");
         RecipeError::Settings { settings, source }
     })
+}
+
+/// Puts what a recipe leaves out because it is as usual in its place, so that it can be set.
+fn spell_out(attention: &mut Value) {
+    let usual = json!({
+        "terms": {
+            "area": 0.0, "variation": 0.0, "entropy": 0.0, "flip": 0.0, "scale": 0.0, "objects": 0.0
+        },
+        "map": {"sigmoid": {
+            "kernel": null, "source": null, "smoothing": 1, "norm": "batch", "gain": 1.0,
+            "decayed": true, "dropout": 0.0
+        }},
+    });
+    complete(attention, &usual);
+}
+
+/// Adds the fields that are not there. What there is, and what is no object, stays.
+fn complete(there: &mut Value, usual: &Value) {
+    let (Value::Object(there), Value::Object(usual)) = (there, usual) else {
+        return;
+    };
+    for (name, value) in usual {
+        match there.get_mut(name) {
+            Some(inner) => complete(inner, value),
+            // A choice that was made otherwise has no place for this one.
+            None if name == "sigmoid" => {}
+            None => {
+                there.insert(name.clone(), value.clone());
+            }
+        }
+    }
 }
 
 /// The value at that path, or what there is instead.
@@ -66,7 +106,7 @@ fn place<'a>(tree: &'a mut Value, path: &str) -> Result<&'a mut Value, String> {
 
 #[cfg(test)]
 mod tests {
-    use abn_core::attention::MapConfig;
+    use abn_core::attention::{MapConfig, MapSource};
     use abn_core::mixed::Pools;
     use abn_core::{AttentionConfig, mechanism::Mechanism};
 
@@ -102,7 +142,7 @@ mod tests {
         ];
         let attention = set(recipe(), &settings).unwrap().attention.unwrap();
         assert!(!attention.stage && attention.loss_weight == 0.0);
-        assert_eq!(attention.map, MapConfig::Sigmoid { kernel: 3 });
+        assert_eq!(attention.map, MapConfig::convolution(3));
         assert_eq!(attention.mechanism, Mechanism::Multiply);
         let mixed = attention.mixed.unwrap();
         assert!(mixed.spatial.unwrap().norm);
@@ -114,6 +154,39 @@ mod tests {
         .unwrap();
         assert_eq!(whole.attention.as_ref().unwrap().map, MapConfig::LogSum);
         assert_eq!(whole.attention.unwrap().mixed.unwrap().spatial, None);
+    }
+
+    /// What a recipe leaves out has a path, too, and is left out again where it is as usual.
+    #[test]
+    fn every_option_of_the_map_has_a_path() {
+        let settings = [
+            "attention.map.sigmoid.source=class",
+            "attention.map.sigmoid.smoothing=3",
+            "attention.map.sigmoid.norm=image",
+            "attention.map.sigmoid.gain=2",
+            "attention.map.sigmoid.decayed=false",
+            "attention.map.sigmoid.dropout=0.1",
+            "attention.terms.variation=1",
+        ];
+        let attention = set(recipe(), &settings).unwrap().attention.unwrap();
+        let MapConfig::Sigmoid(map) = attention.map else {
+            panic!("{attention:?}");
+        };
+        assert_eq!(
+            (map.source, map.smoothing, map.gain, map.decayed),
+            (MapSource::Class, 3, 2.0, false)
+        );
+        assert_eq!(attention.terms.variation, 1.0);
+        let usual = set(recipe(), &["attention.loss_weight=1"]).unwrap();
+        let text = serde_json::to_string(&usual.attention).unwrap();
+        assert!(text.contains(r#""map":{"sigmoid":{"kernel":1}}"#), "{text}");
+        assert!(!text.contains("terms"), "{text}");
+        let both = [
+            "attention.map.sigmoid.source=class",
+            "attention.map.sigmoid.kernel=3",
+        ];
+        let error = chain(&set(recipe(), &both).unwrap_err());
+        assert!(error.contains("a kernel or another source"), "{error}");
     }
 
     #[test]

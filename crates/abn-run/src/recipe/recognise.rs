@@ -46,8 +46,8 @@ fn maps(
     attention: Option<&AttentionConfig>,
 ) -> impl Iterator<Item = Option<AttentionConfig>> + use<> {
     let kinds = [
-        MapConfig::Sigmoid { kernel: 3 },
-        MapConfig::Sigmoid { kernel: 1 },
+        MapConfig::convolution(3),
+        MapConfig::convolution(1),
         MapConfig::LogSum,
     ];
     let others = attention.cloned().into_iter().flat_map(move |attention| {

@@ -187,9 +187,10 @@ impl RunConfig {
             (dataset, Some(folder)) if dataset.place == Place::Anywhere => {
                 folder.to_string_lossy().into_owned()
             }
-            (dataset, _) => match &self.recipe.labels {
-                Some(labels) => format!("{} ({labels})", dataset.name),
-                None => dataset.name.to_owned(),
+            (dataset, _) => match (&self.recipe.labels, self.recipe.shortcut) {
+                (Some(labels), _) => format!("{} ({labels})", dataset.name),
+                (None, Some(share)) => format!("{} (shortcut {share})", dataset.name),
+                (None, None) => dataset.name.to_owned(),
             },
         }
     }
@@ -319,7 +320,7 @@ mod tests {
                 .into_iter()
                 .flatten()
             {
-                attention.map = MapConfig::Sigmoid { kernel: usize::MAX };
+                attention.map = MapConfig::convolution(usize::MAX);
             }
         });
         check(|config| config.labels = Labels::one(Vec::new()));

@@ -189,6 +189,11 @@ pub struct TrainArgs {
     /// What is learned of images with several labels
     #[arg(long, value_name = "NAME")]
     pub labels: Option<String>,
+    /// Share of the built-in images that bear a mark beside the object: in training images it tells
+    /// the class, in all others nothing. Does the network take the shortcut, and do its maps show
+    /// it?
+    #[arg(long, value_name = "SHARE")]
+    pub shortcut: Option<f64>,
     /// Architecture, such as resnet20, wrn-28-10 or se-resnet50; `abn models` lists them
     #[arg(long, value_name = "NAME")]
     pub arch: Option<String>,
@@ -399,10 +404,10 @@ pub struct ScoreArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Methods, separated by commas [default: all that the network has]
+    /// Methods, separated by commas [default: those of a pass or two that the network has]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub methods: Vec<Method>,
-    /// Where Grad-CAM and Grad-CAM++ look
+    /// Where Grad-CAM and what came after it look
     #[arg(long, value_enum, default_value_t)]
     pub layer: Layer,
     /// Class that is explained
@@ -420,6 +425,14 @@ pub struct ScoreArgs {
     /// Images on which maps are compared with those of weights drawn anew; 0 leaves that out
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = images)]
     pub randomised: usize,
+    /// Measure the maps in this folder, too: for each image a file of its name that ends in .npy or
+    /// .png (of built-in images, their number)
+    #[arg(long, value_name = "DIR")]
+    pub maps: Option<PathBuf>,
+    /// Check the measures themselves, on the maps of the first method: do they bear a nudge, do they
+    /// see a wreck, do they prefer a Gaussian?
+    #[arg(long)]
+    pub check: bool,
     /// The images
     #[command(flatten)]
     pub images: SplitArgs,
@@ -463,7 +476,7 @@ pub struct StabilityArgs {
     /// How the runs are explained
     #[arg(long, value_enum, default_value_t)]
     pub method: Method,
-    /// Where Grad-CAM and Grad-CAM++ look
+    /// Where Grad-CAM and what came after it look
     #[arg(long, value_enum, default_value_t)]
     pub layer: Layer,
     /// What a threshold is a share of [default: raw for attention maps in [0, 1], else per-image]

@@ -64,6 +64,7 @@ fn set<T>(slot: &mut T, given: Option<T>) {
 
 fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.dataset, args.dataset);
+    recipe.shortcut = args.shortcut.or(recipe.shortcut);
     if let Some(labels) = &args.labels {
         recipe.choose_labels(labels);
     }

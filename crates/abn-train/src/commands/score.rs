@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use abn_core::explain::{Method, Part};
 use abn_data::{Collection, Loader, Split, Truth};
 use abn_explain::method::chosen;
-use abn_explain::score::{Examiner, Plan, Scores, Store, table};
+use abn_explain::score::{Examiner, GivenMaps, MapsOf, Plan, Scores, Store, table};
 use abn_pages::{ScorePage, render_scores};
 use abn_run::class_name::group_of;
 use abn_run::datasets::{fingerprint, fingerprint_of_objects};
@@ -50,9 +50,15 @@ struct ScoreJson<'a> {
 pub fn run(args: ScoreArgs) -> Result<Ending> {
     let session = open(&args.run, &args.network)?;
     let images = images(&session, &args)?;
-    let plan = plan(&session, &images, &args)?;
+    let maps = args.maps.as_deref();
+    let maps = maps.map(|folder| GivenMaps::open(folder, &images));
+    let maps = maps.transpose()?;
+    let plan = plan(&session, &images, maps.as_ref(), &args)?;
     let out = args.out.as_deref().unwrap_or(&args.run);
-    let examiner = Examiner::new(&session, &plan)?;
+    let examiner = Examiner::new(&session, &plan)?.with_scenes(images.scenes.clone());
+    let given = maps.as_ref();
+    let examiner =
+        examiner.with_maps(given.map(|maps| -> MapsOf { Box::new(|index| maps.map(index)) }));
     let mut store = Store::open(&out.join(STORE), &plan, BATCH, images.samples.len())?;
     let loader = Loader {
         batch_size: BATCH,
@@ -86,9 +92,14 @@ fn images(session: &Session, args: &ScoreArgs) -> Result<Collection> {
     super::images(run, &args.images, truth, Some(args.limit))
 }
 
-fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan> {
+fn plan(
+    session: &Session,
+    images: &Collection,
+    maps: Option<&GivenMaps>,
+    args: &ScoreArgs,
+) -> Result<Plan> {
     let layer = args.layer;
-    let methods = chosen(&args.methods, &Method::ALL, &session.config.model, layer)?;
+    let methods = chosen(&args.methods, &Method::SCORED, &session.config.model, layer)?;
     let labels = &session.config.labels;
     let group = &labels.groups()[group_of(labels, args.group.as_deref())?].name;
     Ok(Plan {
@@ -101,6 +112,8 @@ fn plan(session: &Session, images: &Collection, args: &ScoreArgs) -> Result<Plan
         group: labels.only().is_none().then(|| group.clone()),
         steps: args.steps,
         randomised: args.randomised.min(images.samples.len()),
+        files: maps.map(GivenMaps::digest).transpose()?,
+        check: args.check,
     })
 }
 
@@ -133,8 +146,11 @@ fn conclude(
     store: &Store,
     out: &Path,
 ) -> Result<()> {
-    let scores = Scores::of(&plan.methods, &store.images);
-    let sentences = table::sentences(&scores);
+    let scores = Scores::of(&plan.scored(), &store.images);
+    let labels = &session.config.labels;
+    let group = group_of(labels, plan.group.as_deref())?;
+    let classes = &labels.groups()[group].classes;
+    let sentences = table::conclusions(&scores, classes);
     let files = [PAGE, SUMMARY, TABLE].map(|name| out.join(name));
     let page = ScorePage {
         title: format!("How good the explanations of {} are", args.run.display()),
@@ -142,6 +158,7 @@ fn conclude(
         scores: scores.clone(),
         parts: parts.to_vec(),
         sentences: sentences.clone(),
+        classes: classes.clone(),
         plan: plan.clone(),
     };
     let answer = ScoreJson {
@@ -153,9 +170,6 @@ fn conclude(
         sentences: &sentences,
         files: files.clone(),
     };
-    let labels = &session.config.labels;
-    let group = group_of(labels, plan.group.as_deref())?;
-    let classes = &labels.groups()[group].classes;
     write_atomically(&files[2], &table::csv(&store.images, classes, parts)?)?;
     write_atomically(&files[1], serde_json::to_string_pretty(&answer)?.as_bytes())?;
     write_atomically(&files[0], render_scores(&page).as_bytes())?;
@@ -164,6 +178,10 @@ fn conclude(
     }
     terminal::result(&page.subtitle)?;
     terminal::result(&table::text(&scores))?;
+    let more = table::more(&scores);
+    if !more.is_empty() {
+        terminal::result(&format!("\n{more}\n"))?;
+    }
     sentences
         .iter()
         .try_for_each(|sentence| terminal::result(sentence))?;

@@ -98,6 +98,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 (model, sgd, Progress::default(), Vec::new())
             }
         };
+        let sgd = sgd.sparing(task.undecayed());
         checkpoints.remove_unnamed()?;
         let last_save = Instant::now();
         Ok(Self {

@@ -3,16 +3,20 @@
 //!
 //! ```text
 //! F --[mixed]--> stage, stride 1 --norm--> 1x1 conv to K, norm, relu --+--> 1x1 conv K to K --GAP--> logits [B, K]
-//!                                                                      \--> k x k conv to 1, norm, sigmoid--> M [B, 1, h, w]
+//!                                                                      \--> map head--> M [B, 1, h, w]
 //! ```
 //!
-//! SENet's branch sums log(1 + a) over the K maps instead of the last convolution and the sigmoid.
+//! The [map head](MapHead) is a k x k convolution to 1 channel, a batch norm and a sigmoid, or what
+//! a [`SigmoidMap`] says instead. SENet's branch sums log(1 + a) over the K maps.
 //!
 //! The layers are those of the official code, whose networks the published figures come from: it
 //! has a batch norm after the stage, after the class convolution and before the sigmoid that the
 //! paper does not draw.
 
-use abn_kernels::ops::{After, fork, global_average, log1p, sigmoid};
+mod map;
+mod terms;
+
+use abn_kernels::ops::{After, fork, global_average, log1p};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
@@ -20,8 +24,13 @@ use burn::tensor::{Device, Tensor};
 use crate::backbone::{NetworkConfig, Stage, StageConfig};
 use crate::conv::{Conv2d, ConvNorm, ConvShape};
 use crate::mechanism::Mechanism;
-use crate::mixed::{InvalidAttention, MixedAttention, MixedAttentionConfig, check_kernel};
+use crate::mixed::{InvalidAttention, MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;
+use crate::outputs::Outputs;
+
+pub use terms::{MapTerms, ObjectShares};
+
+pub use map::{MapConfig, MapHead, MapNorm, MapSource, Scale, SigmoidMap};
 
 /// The attention branch as data, with the use that is made of its outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,26 +50,9 @@ pub struct AttentionConfig {
     /// Weight of the branch's own loss: 1 in ABN; MANet's section 3.3 names only the perception
     /// loss.
     pub loss_weight: f64,
-}
-
-/// How the K class maps become the attention map M.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(crate = "burn::serde", rename_all = "snake_case", deny_unknown_fields)]
-pub enum MapConfig {
-    /// Convolution, batch norm, sigmoid: in [0, 1].
-    Sigmoid {
-        /// Side of the convolution: 3 in ABN's code, 1 in both papers' text.
-        kernel: usize,
-    },
-    /// sum over k of log(1 + a_k): at least 0, without an upper bound (ABN's code for SENet).
-    LogSum,
-}
-
-impl MapConfig {
-    /// Whether its values lie in [0, 1], so that those of different images compare.
-    pub fn is_bounded(self) -> bool {
-        matches!(self, Self::Sigmoid { .. })
-    }
+    /// What the objective asks of the maps; nothing in the papers.
+    #[serde(default, skip_serializing_if = "MapTerms::is_none")]
+    pub terms: MapTerms,
 }
 
 impl AttentionConfig {
@@ -71,9 +63,10 @@ impl AttentionConfig {
             mixed: None,
             stage: true,
             norm: true,
-            map: MapConfig::Sigmoid { kernel: 3 },
+            map: MapConfig::convolution(3),
             mechanism: Mechanism::Residual,
             loss_weight: 1.0,
+            terms: MapTerms::default(),
         }
     }
 
@@ -83,7 +76,7 @@ impl AttentionConfig {
     pub fn manet() -> Self {
         Self {
             mixed: Some(MixedAttentionConfig::default()),
-            map: MapConfig::Sigmoid { kernel: 1 },
+            map: MapConfig::convolution(1),
             ..Self::abn()
         }
     }
@@ -94,8 +87,12 @@ impl AttentionConfig {
     /// A kernel is even or too large, the reduction is 0, or the weight of the loss is negative or
     /// not finite.
     pub fn check(&self) -> Result<(), InvalidAttention> {
-        if let MapConfig::Sigmoid { kernel } = self.map {
-            check_kernel(kernel)?;
+        self.map.check()?;
+        self.terms.check()?;
+        if self.terms.entropy + self.terms.objects > 0.0 && !self.map.is_bounded() {
+            return Err(InvalidAttention(
+                "the terms entropy and objects need a map between 0 and 1",
+            ));
         }
         if let Some(mixed) = &self.mixed {
             mixed.check()?;
@@ -109,29 +106,29 @@ impl AttentionConfig {
     }
 
     /// Whether the map learns anything. Nothing flows back to one that weighs nothing, so its
-    /// convolution stays as it was drawn; a sum of class maps has no weights of its own, and these
-    /// learn from the branch's loss.
+    /// convolution stays as it was drawn; evidence of the classes has no convolution of its own, and
+    /// learns from the branch's loss.
     pub fn trains_map(&self) -> bool {
-        self.mechanism != Mechanism::Identity || self.map == MapConfig::LogSum
+        self.mechanism != Mechanism::Identity || self.map.is_evidence()
     }
 
     /// A fresh branch for that network.
     pub fn init(
         &self,
         network: &NetworkConfig,
-        classes: usize,
+        outputs: &Outputs,
         device: &Device,
     ) -> AttentionBranch {
         let stage = network.branch_stage();
         let (inputs, channels) = (stage.inputs, self.channels(&stage));
         let stage = self.stage.then(|| stage.init(device));
-        self.branch(inputs, stage, channels, classes, device)
+        self.branch(inputs, stage, channels, outputs, device)
     }
 
     /// A fresh branch on features of so many channels, for a network of one's own: the branch's
     /// copy of the last stage, if there is to be one, is applied by the caller.
     pub fn on_features(&self, channels: usize, classes: usize, device: &Device) -> AttentionBranch {
-        self.branch(channels, None, channels, classes, device)
+        self.branch(channels, None, channels, &Outputs::one(classes), device)
     }
 
     fn branch(
@@ -139,12 +136,11 @@ impl AttentionConfig {
         inputs: usize,
         stage: Option<Stage>,
         channels: usize,
-        classes: usize,
+        outputs: &Outputs,
         device: &Device,
     ) -> AttentionBranch {
-        let map = self
-            .map_conv(classes)
-            .map(|shape| ConvNorm::new(shape, device));
+        let classes = outputs.total();
+        let map = self.map.init(outputs, device);
         let mixed = self.mixed.as_ref();
         AttentionBranch {
             mixed: mixed.map(|mixed| mixed.init(inputs, device)),
@@ -164,14 +160,6 @@ impl AttentionConfig {
             stage.inputs
         }
     }
-
-    /// The convolution of the class maps to the attention map, if it is one.
-    pub(crate) fn map_conv(&self, classes: usize) -> Option<ConvShape> {
-        match self.map {
-            MapConfig::Sigmoid { kernel } => Some(ConvShape::new(classes, 1, kernel)),
-            MapConfig::LogSum => None,
-        }
-    }
 }
 
 /// What the branch gives.
@@ -179,7 +167,8 @@ impl AttentionConfig {
 pub struct AttentionOutput {
     /// Class logits of the branch, `[B, K]`.
     pub logits: Tensor<2>,
-    /// Attention map M, `[B, 1, h, w]`: in [0, 1], or at least 0 for [`MapConfig::LogSum`].
+    /// Attention map M, `[B, 1, h, w]`: in [0, 1] if it [is bounded](MapConfig::is_bounded), at
+    /// least 0 otherwise.
     pub map: Tensor<4>,
 }
 
@@ -213,9 +202,8 @@ pub struct AttentionBranch {
     pub class_maps: ConvNorm,
     /// 1x1 convolution between class maps, pooled to the logits.
     pub logits: Conv2d,
-    /// Convolution of the class maps to the attention map; the sum of their logarithms where
-    /// absent.
-    pub map: Option<ConvNorm>,
+    /// What makes the attention map; the sum of the class maps' logarithms where absent.
+    pub map: Option<MapHead>,
 }
 
 impl AttentionBranch {
@@ -236,10 +224,17 @@ impl AttentionBranch {
         };
         let classes = self.class_maps.forward_then(normed, After::relu()); // [B, K, h, w]
         let [classes, voting] = fork(classes);
-        let logits = global_average(self.logits.forward(voting));
-        let map = match &self.map {
-            Some(map) => sigmoid(map.forward(classes)),
-            None => log1p(classes).sum_dim(1),
+        let evidence = self.logits.forward(voting);
+        let (logits, map) = match &self.map {
+            Some(head) if head.reads_evidence() => {
+                let [voting, evidence] = fork(evidence);
+                (global_average(voting), head.forward(classes, evidence))
+            }
+            Some(head) => {
+                let map = head.forward(classes, evidence.clone());
+                (global_average(evidence), map)
+            }
+            None => (global_average(evidence), log1p(classes).sum_dim(1)),
         };
         AttentionOutput { logits, map }
     }
@@ -255,7 +250,7 @@ mod tests {
         let manet = AttentionConfig::manet;
         assert!(AttentionConfig::abn().check().is_ok() && manet().check().is_ok());
         for kernel in [0, 2, 33, usize::MAX] {
-            let map = MapConfig::Sigmoid { kernel };
+            let map = MapConfig::convolution(kernel);
             assert!(
                 AttentionConfig { map, ..manet() }.check().is_err(),
                 "{kernel}"
