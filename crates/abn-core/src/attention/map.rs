@@ -231,6 +231,12 @@ impl SigmoidMap {
                 "the gain of a map must be between 0.001 and 1000",
             ));
         }
+        let scaled = !matches!(self.norm, MapNorm::MinMax | MapNorm::Softmax);
+        if !scaled && (self.gain != 1.0 || !self.decayed) {
+            return Err(InvalidAttention(
+                "a map by min_max or softmax has no scale: leave gain and decayed out",
+            ));
+        }
         if !(0.0..1.0).contains(&self.dropout) {
             return Err(InvalidAttention(
                 "the dropout of a map must be at least 0 and below 1",
@@ -281,16 +287,6 @@ impl MapConfig {
     /// Whether its values lie in [0, 1], so that those of different images compare.
     pub fn is_bounded(self) -> bool {
         matches!(self, Self::Sigmoid(map) if map.norm != MapNorm::Softmax)
-    }
-
-    /// Whether the layers behind the class maps are the papers', so that their checkpoints fit.
-    pub fn is_published(self) -> bool {
-        match self {
-            Self::Sigmoid(map) => {
-                matches!(map.source, MapSource::Convolution { .. }) && map.norm == MapNorm::Batch
-            }
-            Self::LogSum => true,
-        }
     }
 
     /// Whether it is made of what the branch's own loss trains, without a convolution between.
@@ -608,7 +604,14 @@ mod tests {
         );
         let both = r#"{"sigmoid":{"kernel":3,"source":"class"}}"#;
         assert!(stored(both).unwrap_err().contains("not both"));
-        for wrong in [r#""smoothing":2"#, r#""gain":0.0"#, r#""dropout":1.0"#] {
+        let without_scale = r#""norm":"min_max","gain":2.0"#;
+        let wrong = [
+            r#""smoothing":2"#,
+            r#""gain":0.0"#,
+            r#""dropout":1.0"#,
+            without_scale,
+        ];
+        for wrong in wrong {
             let text = format!(r#"{{"sigmoid":{{"kernel":3,{wrong}}}}}"#);
             assert!(stored(&text).unwrap().check().is_err(), "{text}");
         }

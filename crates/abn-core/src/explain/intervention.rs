@@ -28,9 +28,8 @@ impl Effect {
         inside.filter(|inside| **inside).count()
     }
 
-    /// The map's mean over it; `None` if nothing of it is seen or the map is broken there.
+    /// The mean over it of a map of the size of its region; `None` if that is broken there.
     fn mean_of(&self, map: &AttentionMap) -> Option<f64> {
-        let map = map.resize_to(self.region.width(), self.region.height());
         let values = map.values.iter().zip(self.region.inside());
         let sum: f64 = values
             .filter(|(_, inside)| **inside)
@@ -45,12 +44,14 @@ impl Effect {
 /// pixel: 1 where the map puts the things in the order in which they matter. Both are densities, so
 /// a thing is not important because it is large.
 ///
-/// `None` for fewer than three things, and where no effect differs from another. A map that says
+/// All regions have one size. `None` for fewer than three things, and where no effect differs from another. A map that says
 /// the same of all things has 0: it knows nothing of them.
 pub fn intervention(map: &AttentionMap, effects: &[Effect]) -> Option<f64> {
+    let first = &effects.first()?.region;
+    let map = map.resize_to(first.width(), first.height());
     let seen = effects.iter().filter(|effect| effect.pixels() > 0);
     let pairs: Option<Vec<(f64, f64)>> = seen
-        .map(|effect| Some((effect.mean_of(map)?, effect.density())))
+        .map(|effect| Some((effect.mean_of(&map)?, effect.density())))
         .collect();
     let (said, true_ones): (Vec<f64>, Vec<f64>) = pairs?.into_iter().unzip();
     let truth = ranks_of(&true_ones)?;

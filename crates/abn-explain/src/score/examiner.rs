@@ -102,13 +102,20 @@ impl<'a> Examiner<'a> {
     /// # Errors
     /// A method has no map of this network.
     pub fn examine(&self, batch: &Batch) -> Result<Vec<Examined>, AnalysisError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
         let images = images_of(batch, &self.session.device);
         let pass = ForwardPass::new(&self.session.classifier, images.clone());
         let predictions = self.predictions(batch, images, pass.output())?;
         let found = self.explain(&pass, &predictions.classes)?;
+        let methods = &self.plan.methods;
         let beside = Beside {
             others: self.explain(&pass, &predictions.next)?,
-            grad_cam: pass.explain(Method::GradCam, self.plan.layer, &predictions.classes)?,
+            grad_cam: match methods.iter().position(|method| *method == Method::GradCam) {
+                Some(number) => found[number].clone(),
+                None => pass.explain(Method::GradCam, self.plan.layer, &predictions.classes)?,
+            },
             under: logits_under(&pass, &batch.indices),
         };
         // Its features are not needed any more.

@@ -1,7 +1,7 @@
 //! Maps of somebody else, one file an image, to be measured like any method's.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use abn_core::explain::AttentionMap;
@@ -123,7 +123,12 @@ fn array(file: &Path) -> Result<AttentionMap, AnalysisError> {
         source,
     };
     let length = fs::metadata(file).map_err(refused)?.len();
-    let reader = BufReader::new(File::open(file).map_err(refused)?).take(LONGEST);
+    let mut reader = BufReader::new(File::open(file).map_err(refused)?).take(LONGEST);
+    let start = reader.get_mut().fill_buf().map_err(refused)?;
+    // From version 2 on the header's length has four bytes, and its memory would be asked for.
+    if start.get(6).is_some_and(|version| *version > 1) && start.get(10..12) != Some(&[0, 0]) {
+        return Err(not_a_map(file, "its header is too long"));
+    }
     let array = NpyFile::new(reader).map_err(refused)?;
     // An axis of one image or channel before the two of the map says nothing.
     let shape = array.shape();
@@ -237,6 +242,8 @@ mod tests {
         let whole = fs::read(&file).unwrap();
         fs::write(&file, &whole[..whole.len() - 5]).unwrap();
         refused("too early");
+        fs::write(&file, b"\x93NUMPY\x02\x00\xff\xff\xff\xff{").unwrap();
+        refused("header is too long");
         fs::write(&file, b"\x93NUMPY garbage").unwrap();
         assert!(
             GivenMaps::open(folder.path(), &images(1))

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use abn_core::explain::Method;
+use abn_core::explain::{AttentionMap, Method, rank_correlation};
 use serde::Serialize;
 
-use super::{Better, Examined, Metric};
+use super::{Better, Examined, Metric, Row};
 use crate::bootstrap::{Interval, bootstrap};
 
 /// Seed of the resamples.
@@ -115,13 +115,13 @@ fn agreements(methods: &[Method], images: &[Examined]) -> BTreeMap<Metric, f64> 
         return BTreeMap::new();
     }
     for image in images {
-        let ranks: Vec<(Metric, Vec<f64>)> = Metric::ALL
+        let orders: Vec<(Metric, AttentionMap)> = Metric::ALL
             .into_iter()
             .filter_map(|metric| Some((metric, order(image, metric, methods.len())?)))
             .collect();
-        for (place, (one, first)) in ranks.iter().enumerate() {
-            for (other, second) in &ranks[..place] {
-                if let Some(correlation) = pearson(first, second) {
+        for (place, (one, first)) in orders.iter().enumerate() {
+            for (other, second) in &orders[..place] {
+                if let Some(correlation) = rank_correlation(first, second) {
                     let sum = sums.entry((*one, *other)).or_default();
                     *sum = (sum.0 + correlation, sum.1 + 1);
                 }
@@ -138,39 +138,18 @@ fn agreements(methods: &[Method], images: &[Examined]) -> BTreeMap<Metric, f64> 
     Metric::ALL.into_iter().filter_map(of).collect()
 }
 
-/// The ranks of the methods in an image by a measure, the best last; `None` if it is not defined
-/// for all.
-fn order(image: &Examined, metric: Metric, methods: usize) -> Option<Vec<f64>> {
+/// The methods in a row, as high as a measure puts them; `None` if it is not defined for all.
+fn order(image: &Examined, metric: Metric, methods: usize) -> Option<AttentionMap> {
     let sign = sign(metric)?;
-    let value = |row: &super::Row| Some(sign * row.values.get(&metric)?);
-    let values: Option<Vec<f64>> = image.rows.iter().map(value).collect();
-    let values = values.filter(|values| values.len() == methods)?;
-    let rank = |value: &f64| {
-        let below = values.iter().filter(|other| *other < value).count() as f64;
-        let equal = values.iter().filter(|other| *other == value).count() as f64;
-        below + (equal + 1.0) / 2.0
-    };
-    Some(values.iter().map(rank).collect())
-}
-
-/// Pearson's correlation; `None` if one does not vary.
-fn pearson(one: &[f64], other: &[f64]) -> Option<f64> {
-    let count = one.len() as f64;
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / count;
-    let (first, second) = (mean(one), mean(other));
-    let pairs = one.iter().zip(other);
-    let (together, own, others) = pairs.fold((0.0, 0.0, 0.0), |(together, own, others), (a, b)| {
-        let (a, b) = (a - first, b - second);
-        (together + a * b, own + a * a, others + b * b)
-    });
-    let scale = (own * others).sqrt();
-    (scale > 0.0).then(|| together / scale)
+    let value = |row: &Row| Some((sign * row.values.get(&metric)?) as f32);
+    let values: Option<Vec<f32>> = image.rows.iter().map(value).collect();
+    AttentionMap::new(1, methods, values?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::{Checked, Row};
+    use crate::score::Checked;
 
     fn image(own: [f64; 3], nudged: f64, wrecked: f64) -> Examined {
         let row = |method, insertion: f64| Row {
