@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
@@ -172,6 +173,7 @@ fn root() -> Result<PathBuf> {
 
 fn cargo(root: &Path, arguments: &str, variables: &[(&str, &str)]) -> Result<()> {
     println!("ci: cargo {arguments}");
+    let started = Instant::now();
     let status = Command::new(env!("CARGO"))
         .args(arguments.split(' '))
         .envs(variables.iter().copied())
@@ -179,6 +181,8 @@ fn cargo(root: &Path, arguments: &str, variables: &[(&str, &str)]) -> Result<()>
         .status()
         .context("cannot start cargo")?;
     ensure!(status.success(), "`cargo {arguments}` failed");
+    let command = arguments.split(' ').next().unwrap_or(arguments);
+    println!("ci: {command} took {} s", started.elapsed().as_secs());
     Ok(())
 }
 
