@@ -5,6 +5,8 @@
 //! what the network has seen, so this layer does both. What follows it in a network, a residual sum
 //! and a ReLU, is part of it, since a CPU then touches every value fewer times.
 
+use std::cell::Cell;
+
 use abn_kernels::ops::{After, RunningNorm, batch_norm, batch_norm_train};
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::Initializer;
@@ -16,6 +18,26 @@ const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 /// The same in the spatial gate of CBAM's code.
 const GATE_MOMENTUM: f64 = 0.01;
+
+thread_local! {
+    /// Whether what passes now is to leave the running statistics alone.
+    static ASIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A pass in training whose images are not those that the network is for, such as halved ones: it
+/// is normalised by their statistics, but the running ones know nothing of it. Passes within it
+/// happen on the calling thread, as all of this crate's do.
+pub(crate) fn aside<R>(pass: impl FnOnce() -> R) -> R {
+    /// Puts back what was, also after a panic.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ASIDE.set(self.0);
+        }
+    }
+    let _before = Before(ASIDE.replace(true));
+    pass()
+}
 
 /// Batch normalisation over every axis but the channels.
 ///
@@ -103,6 +125,9 @@ impl BatchNorm {
         let [batch, _, height, width] = input.dims();
         let count = (batch * height * width) as f64;
         let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON, after);
+        if ASIDE.get() {
+            return batch.output;
+        }
         // A single value has no unbiased variance; keep the biased one, 0, instead of dividing
         // by 0.
         let unbiased = count / (count - 1.0).max(1.0);
@@ -146,6 +171,17 @@ mod tests {
         let expected = Tensor::<1>::from_floats([-side, 0.0, side], &device).reshape([3, 1, 1, 1]);
         out.into_data()
             .assert_approx_eq::<f32>(&expected.into_data(), Tolerance::absolute(1e-5));
+    }
+
+    #[test]
+    fn what_passes_aside_leaves_the_statistics_alone() {
+        let norm = BatchNorm::new(1, &Device::flex().autodiff());
+        let input = || Tensor::<4>::ones([2, 1, 2, 2], &Device::flex().autodiff()) * 3.0;
+        let beside = aside(|| norm.forward(input()));
+        assert_eq!(values(&norm.running_mean), [0.0]);
+        let counted = norm.forward(input());
+        assert_eq!(beside.into_data(), counted.into_data());
+        assert!((values(&norm.running_mean)[0] - 0.3).abs() < 1e-6);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use crate::classifier::Classifier;
 use crate::mixed::InvalidAttention;
+use crate::norm::aside;
 
 /// Keeps logarithms finite.
 const MARGIN: f64 = 1e-6;
@@ -94,7 +95,7 @@ impl MapTerms {
     ) -> Option<Tensor<1>> {
         type Term<'a> = (f64, &'a dyn Fn() -> Option<Tensor<1>>);
         let mirrored = |tensor: Tensor<4>| tensor.flip([3]);
-        let looked = |images: Tensor<4>| classifier.look(images).map(|found| found.map);
+        let looked = |images: Tensor<4>| aside(|| Some(classifier.look(images)?.map));
         let flip = || {
             let other = mirrored(looked(mirrored(images.clone()))?);
             Some((map.clone() - other).abs().mean())
@@ -198,6 +199,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
+    use crate::state::state_of;
     use crate::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 
     fn map(values: [f32; 4]) -> Tensor<4> {
@@ -275,5 +277,29 @@ mod tests {
             ..MapTerms::default()
         };
         assert!(objective(scale, &image, &own).is_some());
+    }
+
+    #[test]
+    fn a_second_pass_leaves_the_running_statistics_alone() {
+        let config = ClassifierConfig {
+            network: Architecture::parse("resnet8").unwrap().network,
+            attention: Some(AttentionConfig::abn()),
+            outputs: Outputs::one(3),
+        };
+        let device = Device::flex().autodiff();
+        let classifier = config.init_seeded(4, &device);
+        let images = Tensor::<4>::ones([2, 3, 16, 16], &device);
+        let map = classifier.look(images.clone()).unwrap().map;
+        let before = state_of(&classifier);
+        let terms = MapTerms {
+            flip: 1.0,
+            scale: 1.0,
+            ..MapTerms::default()
+        };
+        let objective = terms.objective(&classifier, &images, &map, &ObjectShares::default());
+        assert!(objective.is_some());
+        assert_eq!(state_of(&classifier), before);
+        classifier.look(images);
+        assert_ne!(state_of(&classifier), before, "a pass of its own counts");
     }
 }
