@@ -36,6 +36,7 @@
 //!     steps: 4,
 //!     randomised: 0,
 //!     files: None,
+//!     fine_tuned: None,
 //!     check: false,
 //! };
 //! let examiner = Examiner::new(&run, &plan)?;

@@ -6,6 +6,7 @@
 //!
 //! - [`Report`]: a run, its curves and what it looked at.
 //! - [`ExplanationPage`]: images under the maps of several methods.
+//! - [`CurvePage`]: images while their pixels go and come.
 //! - [`ScorePage`] and [`StabilityPage`]: the figures of abn-explain.
 //! - [`Chart`], [`page_with`] and [`numbers`] are for pages of others, as the campaigns' are.
 //!
@@ -43,6 +44,7 @@ mod figures;
 mod gallery;
 mod headline;
 pub mod heatmap;
+mod image_curves;
 pub mod numbers;
 mod overlay_png;
 mod page;
@@ -59,6 +61,7 @@ pub use encode::{EncodeError, is_small, photograph, png};
 pub use explanations::{ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction};
 pub use figures::head;
 pub use gallery::{Chosen, Shot, Verdict};
+pub use image_curves::{CurvePage, CurvedImage, MOST_METHODS};
 pub use overlay_png::overlay_png;
 pub use page::page_with;
 pub use picture::color_bar;

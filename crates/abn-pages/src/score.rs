@@ -355,6 +355,7 @@ mod tests {
                 steps: 20,
                 randomised: 1,
                 files: None,
+                fine_tuned: None,
                 check: false,
             },
         }

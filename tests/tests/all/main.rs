@@ -10,6 +10,7 @@ mod commands;
 mod counts;
 mod data_commands;
 mod data_sets;
+mod deletion;
 mod documents;
 mod exchange;
 mod explain;

@@ -313,3 +313,91 @@ fn what_cannot_be_scored_is_said() {
         &["cannot write in `file", "--out"],
     );
 }
+
+#[test]
+fn curves_of_single_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --out run"));
+    for (name, shade) in [("a.png", 30), ("b.png", 200)] {
+        let image = RgbImage::from_fn(32, 32, |x, y| Rgb([shade, (x * 8) as u8, (y * 8) as u8]));
+        image.save(path.join(name)).unwrap();
+    }
+    let command = "score run a.png b.png --steps 4 --out curves";
+    let answer = parse(&succeeds(path, &format!("{command} --json")).out);
+    let images = answer["images"].as_array().unwrap();
+    assert_eq!(images.len(), 2);
+    for image in images {
+        let whole = image["probability"].as_f64().unwrap();
+        let methods = image["methods"].as_array().unwrap();
+        assert_eq!(methods.len(), 5);
+        for method in methods {
+            let curve = |name: &str| -> Vec<f64> {
+                let values = method[name].as_array().unwrap();
+                values.iter().map(|value| value.as_f64().unwrap()).collect()
+            };
+            let (gone, back) = (curve("deletion_curve"), curve("insertion_curve"));
+            assert_eq!((gone.len(), back.len()), (5, 5));
+            assert!((gone[0] - whole).abs() < 1e-4 && (back[4] - whole).abs() < 1e-4);
+            // Without a pixel, no map matters.
+            let none = &methods[0]["deletion_curve"][4];
+            assert!((gone[4] - none.as_f64().unwrap()).abs() < 1e-4);
+        }
+    }
+    let page = fs::read_to_string(path.join("curves/curves.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), 4);
+    let said = succeeds(path, command).out;
+    assert!(
+        said.contains("a.png: ") && said.contains("grad-cam"),
+        "{said}"
+    );
+
+    fs::write(path.join("no.png"), "no image").unwrap();
+    let command = "score run no.png a.png --steps 2 --out curves";
+    fails(path, command, 1, &["no.png", "1 of 2 images"]);
+    fails(
+        path,
+        "score run a.png --limit 3",
+        2,
+        &["cannot be used with"],
+    );
+    let all = "attention,cam,grad-cam,grad-cam++,centre,uniform,gradient";
+    let command = format!("score run a.png --methods {all}");
+    fails(path, &command, 1, &["at most 6"]);
+}
+
+#[test]
+fn fidelity_asks_a_fine_tuned_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --out run"));
+    let score = "score run --methods attention,centre --limit 2 --steps 2 --randomised 0";
+    let plain = parse(&succeeds(path, &format!("{score} --json")).out);
+    assert!(!plain["scores"].to_string().contains("fidelity"));
+    let command = format!("{score} --fine-tune 1 --json");
+    let answer = parse(&succeeds(path, &command).out);
+    for method in ["attention", "centre"] {
+        for metric in ["fidelity", "fidelity_rest"] {
+            let value = mean(&answer, metric, method);
+            assert!(value.is_finite(), "{metric} {method}");
+        }
+        // The network itself is asked for everything else, and is as it was.
+        let [before, after] = [&plain, &answer].map(|answer| mean(answer, "deletion", method));
+        assert_eq!(before, after);
+    }
+    // Kept, it is not fine-tuned once more; tuned longer, the network says something else.
+    assert_eq!(
+        parse(&succeeds(path, &command).out)["scores"],
+        answer["scores"]
+    );
+    let longer = format!("{score} --fine-tune 3 --json");
+    let longer = parse(&succeeds(path, &longer).out);
+    let of = |answer| mean(answer, "fidelity", "attention");
+    assert_ne!(of(&longer), of(&answer));
+    let kept = path.join("run/scores").read_dir().unwrap();
+    let tuned = kept.filter(|file| {
+        let name = file.as_ref().unwrap().file_name();
+        name.to_string_lossy().ends_with("-tuned.safetensors")
+    });
+    assert_eq!(tuned.count(), 2);
+}

@@ -122,19 +122,15 @@ fn replacement(
     steps: usize,
 ) -> Curve {
     let [_, channels, height, width] = from.dims();
-    let turns = turns(&map.resize_to(width, height).values);
-    let steps = steps.max(1);
-    let counts: Vec<usize> = (0..=steps)
-        .map(|step| (step * turns.len()).div_ceil(steps))
-        .collect();
-    let mut probabilities = Vec::with_capacity(counts.len());
-    for counts in counts.chunks(BATCH) {
-        let replaced: Vec<bool> = counts
-            .iter()
-            .flat_map(|count| turns.iter().map(move |turn| turn < count))
-            .collect();
-        let shape = [counts.len(), channels, height, width];
-        let replaced = TensorData::new(replaced, [counts.len(), 1, height, width]);
+    let mut shares = replaced(map, [height, width], steps);
+    let mut probabilities = Vec::with_capacity(steps + 1);
+    loop {
+        let part: Vec<Vec<bool>> = shares.by_ref().take(BATCH).collect();
+        if part.is_empty() {
+            break;
+        }
+        let shape = [part.len(), channels, height, width];
+        let replaced = TensorData::new(part.concat(), [part.len(), 1, height, width]);
         let replaced = Tensor::<4, Bool>::from_data(replaced, &from.device()).expand(shape);
         let images = from
             .clone()
@@ -143,10 +139,25 @@ fn replacement(
         probabilities.extend(probabilities_of(
             classifier,
             images,
-            &vec![class; counts.len()],
+            &vec![class; part.len()],
         ));
     }
     Curve { probabilities }
+}
+
+/// Which pixels of an image of height and width are replaced after 0, 1, ... of so many steps, those
+/// of the highest map values first: what deletion takes away and insertion brings back.
+pub fn replaced(
+    map: &AttentionMap,
+    [height, width]: [usize; 2],
+    steps: usize,
+) -> impl Iterator<Item = Vec<bool>> {
+    let turns = turns(&map.resize_to(width, height).values);
+    let steps = steps.max(1);
+    (0..=steps).map(move |step| {
+        let count = (step * turns.len()).div_ceil(steps);
+        turns.iter().map(|turn| *turn < count).collect()
+    })
 }
 
 /// When the turn of each position comes: that of the highest value first, of equal ones in reading

@@ -15,6 +15,7 @@ mod control;
 mod eigen;
 mod error;
 mod faithfulness;
+mod fidelity;
 mod gradient;
 mod intervention;
 mod localisation;
@@ -33,7 +34,10 @@ mod sparseness;
 
 pub use complexity::complexity;
 pub use error::ExplainError;
-pub use faithfulness::{Baseline, Confidence, Curve, deletion, insertion, probabilities_of};
+pub use faithfulness::{
+    Baseline, Confidence, Curve, deletion, insertion, probabilities_of, replaced,
+};
+pub use fidelity::{Fidelity, MISSING, missing_at_random};
 pub use intervention::{Effect, intervention};
 pub use localisation::Localisation;
 pub use map::{AttentionMap, MapSizeError};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abn_core::explain::{
-    AttentionMap, Baseline, Cascade, Confidence, Explanation, ForwardPass, Localisation, Method,
-    Part, Road, THRESHOLD, complexity, deletion, insertion, intervention, noisy, rank_correlation,
-    sparseness,
+    AttentionMap, Baseline, Cascade, Confidence, Explanation, Fidelity, ForwardPass, Localisation,
+    Method, Part, Road, THRESHOLD, complexity, deletion, insertion, intervention, noisy,
+    rank_correlation, sparseness,
 };
 use abn_core::{Classifier, Output};
 use abn_data::{Batch, Scenes};
@@ -45,6 +45,8 @@ pub struct Examiner<'a> {
     randomised: Vec<Classifier>,
     scenes: Option<Arc<dyn Scenes>>,
     given: Option<MapsOf<'a>>,
+    /// The network that F-Fidelity asks.
+    tuned: Option<Classifier>,
 }
 
 impl<'a> Examiner<'a> {
@@ -63,6 +65,7 @@ impl<'a> Examiner<'a> {
             randomised: Vec::new(),
             scenes: None,
             given: None,
+            tuned: None,
         };
         if plan.randomised > 0 {
             let seed = session.config.recipe.seed.wrapping_add(1);
@@ -95,6 +98,15 @@ impl<'a> Examiner<'a> {
     #[must_use]
     pub fn with_maps(self, given: Option<MapsOf<'a>>) -> Self {
         Self { given, ..self }
+    }
+
+    /// The same with F-Fidelity, which asks a [tuned](super::tuned) network.
+    #[must_use]
+    pub fn with_tuned(self, tuned: Classifier) -> Self {
+        Self {
+            tuned: Some(tuned),
+            ..self
+        }
     }
 
     /// What is measured of each image.
@@ -323,6 +335,8 @@ impl<'a> Examiner<'a> {
             let (map, class) = (maps[index], classes[index]);
             let seed = batch.indices[index] as u64;
             let road = Road::measure(classifier, &image, map, class, seed);
+            let tuned = self.tuned.as_ref();
+            let fidelity = tuned.map(|tuned| Fidelity::measure(tuned, &image, map, class, seed));
             let mut values = self.faithfulness(image, map, class);
             values.insert(Metric::Road, road.combined());
             values.insert(Metric::RoadMost, road.most);
@@ -337,6 +351,8 @@ impl<'a> Examiner<'a> {
                 Localisation::measure(map, mark, threshold)?.auc
             });
             let known = [
+                (Metric::Fidelity, fidelity.map(|found| found.explained)),
+                (Metric::FidelityRest, fidelity.map(|found| found.rest)),
                 (Metric::Intervention, intervention(map, &scene.effects)),
                 (Metric::Mark, mark),
                 (Metric::Complexity, complexity(map)),

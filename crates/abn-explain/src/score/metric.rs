@@ -20,6 +20,10 @@ pub enum Metric {
     RoadMost,
     /// Remove and debias, least relevant first.
     RoadLeast,
+    /// F-Fidelity of what the map explains by.
+    Fidelity,
+    /// F-Fidelity of the rest.
+    FidelityRest,
     /// Average drop.
     Drop,
     /// Increase in confidence.
@@ -67,7 +71,7 @@ pub enum Better {
 
 impl Metric {
     /// All of them, in the order of tables.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Deletion,
         Self::Insertion,
         Self::DeletionBlur,
@@ -75,6 +79,8 @@ impl Metric {
         Self::Road,
         Self::RoadMost,
         Self::RoadLeast,
+        Self::Fidelity,
+        Self::FidelityRest,
         Self::Drop,
         Self::Increase,
         Self::Pointing,
@@ -103,6 +109,8 @@ impl Metric {
             Self::Road => "ROAD",
             Self::RoadMost => "ROAD (most first)",
             Self::RoadLeast => "ROAD (least first)",
+            Self::Fidelity => "F-Fidelity",
+            Self::FidelityRest => "F-Fidelity (rest)",
             Self::Drop => "average drop",
             Self::Increase => "increase",
             Self::Pointing => "pointing game",
@@ -136,6 +144,7 @@ impl Metric {
             Self::Deletion
             | Self::DeletionBlur
             | Self::RoadMost
+            | Self::FidelityRest
             | Self::Drop
             | Self::Randomised => Better::Less,
             Self::LikeGradCam | Self::Complexity | Self::Sparseness => Better::Neither,
@@ -143,6 +152,7 @@ impl Metric {
             | Self::InsertionZero
             | Self::Road
             | Self::RoadLeast
+            | Self::Fidelity
             | Self::Intervention
             | Self::Mark
             | Self::Continuity
@@ -179,6 +189,12 @@ impl Metric {
             }
             Self::RoadMost => "mean probability without the most relevant pixels, made up",
             Self::RoadLeast => "mean probability without the least relevant pixels, made up",
+            Self::Fidelity => {
+                "what the network, fine-tuned on images with missing pixels, loses of the \
+                 probability without a random part of the map's highest pixels, a tenth of all at \
+                 most; mean over five sizes of the explanation (FFid+, Zheng et al. 2025)"
+            }
+            Self::FidelityRest => "the same without a part of the other pixels (FFid-)",
             Self::Drop => {
                 "share of the probability that is lost if the image is multiplied by the map \
                  (Chattopadhay et al. 2018)"

@@ -6,6 +6,7 @@
 
 mod by_class;
 mod causal;
+mod curves;
 mod examiner;
 #[cfg(feature = "files")]
 mod given;
@@ -16,6 +17,7 @@ mod scores;
 #[cfg(feature = "files")]
 mod store;
 pub mod table;
+mod tuning;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,7 @@ use crate::AnalysisError;
 
 pub use by_class::ClassMaps;
 pub use causal::{Answer, Effect, Substitute, Use, UsesMap};
+pub use curves::{CurvePlan, ImageCurves, MethodCurves};
 pub use examiner::Examiner;
 #[cfg(feature = "files")]
 pub use given::GivenMaps;
@@ -36,6 +39,7 @@ pub use scene::Changed;
 pub use scores::{Cell, ChangeRow, ScoreRow, Scores, Verdict};
 #[cfg(feature = "files")]
 pub use store::Store;
+pub use tuning::{FineTuned, tuned};
 
 /// Everything that decides the figures: two scorings of the same plan are the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +67,9 @@ pub struct Plan {
     /// Digest of the maps from files that are measured, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
+    /// The fine-tuning for F-Fidelity, if that is measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fine_tuned: Option<FineTuned>,
     /// Whether the measures themselves are checked, on the maps of the first method.
     #[serde(default, skip_serializing_if = "is_false")]
     pub check: bool,

@@ -130,6 +130,7 @@ mod tests {
             steps,
             randomised: 0,
             files: None,
+            fine_tuned: None,
             check: false,
         }
     }

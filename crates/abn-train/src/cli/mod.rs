@@ -22,8 +22,8 @@ use clap_complete::Shell;
 
 use self::data::DataArgs;
 use self::values::{
-    assignment, count, deviations, factor, fraction, images, means, positive, seconds, side, steps,
-    workers,
+    assignment, count, deviations, epochs, factor, fraction, images, means, positive, seconds,
+    side, steps, workers,
 };
 
 /// Trains attention branch networks, shows where they look, and measures it.
@@ -394,16 +394,28 @@ pub struct ExplainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn score runs/shapes-resnet8-abn\n  \
-    abn score runs/pets --limit 90 --truth boxes --layer features --json\n\n\
+    abn score runs/pets --limit 90 --truth boxes --layer features --json\n  \
+    abn score runs/pets cat.jpg dog.jpg --out curves\n\n\
     Deletion, insertion, average drop and increase ask the network again and need no more than \
     images; the pointing game, energy, IoU and AUC are for data sets that know where the objects \
     are. Means come with a 95 % interval (bootstrap over images). Beside the table on stdout, \
     --out gets score.html, score.json and score.csv, a line per image and method. What is measured \
-    is kept: interrupted, the same command continues, and repeated, it is done.")]
+    is kept: interrupted, the same command continues, and repeated, it is done. Named images get \
+    curves.html and curves.json instead.")]
 pub struct ScoreArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
+    /// Images to draw the curves of deletion and insertion of, in place of a data set's: PNG or
+    /// JPEG, folders of them, or patterns. --out gets curves.html and curves.json
+    #[arg(
+        value_name = "FILE|DIR|GLOB",
+        conflicts_with_all = [
+            "class", "truth", "randomised", "maps", "fine_tune", "check", "split", "data",
+            "workers", "on_corrupt", "max_corrupt", "limit",
+        ]
+    )]
+    pub files: Vec<PathBuf>,
     /// Methods, separated by commas [default: those of a pass or two that the network has]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub methods: Vec<Method>,
@@ -429,6 +441,10 @@ pub struct ScoreArgs {
     /// .png (of built-in images, their number)
     #[arg(long, value_name = "DIR")]
     pub maps: Option<PathBuf>,
+    /// Measure F-Fidelity, too, after N epochs of fine-tuning a copy of the network on training images
+    /// with missing pixels
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = epochs)]
+    pub fine_tune: usize,
     /// Check the measures themselves, on the maps of the first method: do they bear a nudge, do they
     /// see a wreck, do they prefer a Gaussian?
     #[arg(long)]
@@ -445,7 +461,9 @@ pub struct ScoreArgs {
     /// The weights
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Print JSON: {"plan", "scores": {"methods", "metrics", "cascade", ...}, "files"}
+    /// Print JSON: {"plan", "scores": {"methods", "metrics", "cascade", ...}, "files"}, of named
+    /// images {"images": [{"path", "class", "probability", "methods": [{"method", "deletion",
+    /// "insertion", "deletion_curve", "insertion_curve"}]}]}
     #[arg(long)]
     pub json: bool,
 }

@@ -36,6 +36,10 @@ pub(super) fn images(text: &str) -> Result<usize, String> {
     })
 }
 
+pub(super) fn epochs(text: &str) -> Result<usize, String> {
+    ranged(text, "a number from 0 to 1000", |epochs| *epochs <= 1000)
+}
+
 pub(super) fn side(text: &str) -> Result<u32, String> {
     ranged(text, "a number from 8 to 1024", |side| {
         (8..=1024).contains(side)

@@ -4,6 +4,7 @@ pub mod data;
 pub mod eval;
 pub mod explain;
 pub mod export;
+mod fine_tune;
 mod image_files;
 pub mod import;
 pub mod manual;
@@ -12,6 +13,7 @@ mod output_folder;
 pub mod predict;
 mod recipe_from_args;
 pub mod score;
+mod score_files;
 pub mod stability;
 pub mod train;
 

@@ -15,7 +15,7 @@ use abn_run::session::Session;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::open;
+use super::{fine_tune, open, score_files};
 use crate::cli::{ScoreArgs, TruthName};
 use crate::interrupt::Interrupt;
 use crate::terminal;
@@ -49,6 +49,9 @@ struct ScoreJson<'a> {
 /// the folder cannot be written.
 pub fn run(args: ScoreArgs) -> Result<Ending> {
     let session = open(&args.run, &args.network)?;
+    if !args.files.is_empty() {
+        return score_files::run(&args, &session);
+    }
     let images = images(&session, &args)?;
     let maps = args.maps.as_deref();
     let maps = maps.map(|folder| GivenMaps::open(folder, &images));
@@ -60,11 +63,22 @@ pub fn run(args: ScoreArgs) -> Result<Ending> {
     let examiner =
         examiner.with_maps(given.map(|maps| -> MapsOf { Box::new(|index| maps.map(index)) }));
     let mut store = Store::open(&out.join(STORE), &plan, BATCH, images.samples.len())?;
+    let interrupt = Interrupt::listen()?;
+    let examiner = match &plan.fine_tuned {
+        Some(asked) if store.images.len() < images.samples.len() => {
+            let tuned = fine_tune::network(&session, asked, &args, &out.join(STORE), &interrupt)?;
+            let Some(tuned) = tuned else {
+                return Ok(Ending::Interrupted);
+            };
+            examiner.with_tuned(tuned)
+        }
+        _ => examiner,
+    };
     let loader = Loader {
         batch_size: BATCH,
         ..plain_loader(&session.config, &images, args.images.workers)
     };
-    if measure(&examiner, &mut store, &loader)? == Ending::Interrupted {
+    if measure(&examiner, &mut store, &loader, &interrupt)? == Ending::Interrupted {
         terminal::note(&format!(
             "{} of {} images are measured and kept; the same command continues",
             store.images.len(),
@@ -113,13 +127,18 @@ fn plan(
         steps: args.steps,
         randomised: args.randomised.min(images.samples.len()),
         files: maps.map(GivenMaps::digest).transpose()?,
+        fine_tuned: fine_tune::asked(session, args)?,
         check: args.check,
     })
 }
 
 /// Measures what is not measured yet.
-fn measure(examiner: &Examiner, store: &mut Store, loader: &Loader) -> Result<Ending> {
-    let interrupt = Interrupt::listen()?;
+fn measure(
+    examiner: &Examiner,
+    store: &mut Store,
+    loader: &Loader,
+    interrupt: &Interrupt,
+) -> Result<Ending> {
     let count = loader.dataset.len();
     let progress = terminal::counter("scoring", count);
     progress.set_position(store.images.len() as u64);
