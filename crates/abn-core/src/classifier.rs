@@ -141,6 +141,12 @@ impl Classifier {
         &self.outputs
     }
 
+    /// The scale before the sigmoid of the attention map: near 0 the map is flat. `None` without a
+    /// branch, or where its map has no such scale.
+    pub fn map_gain(&self) -> Option<f64> {
+        self.branch.as_ref()?.map.as_ref()?.gain()
+    }
+
     /// Draws what is not drawn yet. Burn draws a parameter when it is first looked at, and its
     /// `materialize` does not look.
     fn draw(&self) {

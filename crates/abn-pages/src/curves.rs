@@ -14,7 +14,9 @@ use crate::numbers::{percent, short, significant};
 const READING: &str = "Attention maps of the test images: an entropy of 100% is a map without a \
     preference; a saturated share near 100% is a map whose sigmoid hardly learns any more. Drift \
     is how far the maps of the same images moved since the epoch before: while it stays high, \
-    where the network looks is not settled, however good its accuracy.";
+    where the network looks is not settled, however good its accuracy. The causal effect is the \
+    share of the class probabilities that a uniform map of the same mean would send elsewhere: 0% \
+    is decoration. A scale near 0 makes flat maps.";
 
 /// All curves of a run, with a note where the maps are in trouble.
 pub(crate) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
@@ -78,12 +80,12 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
         let spread = line("spread within a map", "ink-spread", epochs, |record| {
             Some(record.maps?.spread)
         });
-        charts.push(chart(
-            "Attention maps",
-            Unit::Number,
-            epochs,
-            vec![mean, spread],
-        ));
+        let between = line("between images", "ink-test", epochs, |record| {
+            health(record, |maps| maps.between)
+        });
+        let mut lines = vec![mean, spread];
+        lines.extend(known(&between).then_some(between));
+        charts.push(chart("Attention maps", Unit::Number, epochs, lines));
     }
     charts.extend(shape_and_drift(epochs));
     for chart in &mut charts {
@@ -134,7 +136,12 @@ fn shape_and_drift(epochs: &[EpochRecord]) -> Vec<Chart> {
         epochs,
         |record| health(record, |maps| maps.drift),
     );
-    let known = |series: &Series| series.values.iter().any(Option::is_some);
+    let gain = line("gain", "ink-attention", epochs, |record| {
+        health(record, |maps| maps.gain)
+    });
+    let effect = line("effect", "ink-attention", epochs, |record| {
+        health(record, |maps| maps.effect)
+    });
     let mut charts = Vec::new();
     if known(&entropy) {
         charts.push(chart(
@@ -152,7 +159,19 @@ fn shape_and_drift(epochs: &[EpochRecord]) -> Vec<Chart> {
             vec![drift],
         ));
     }
+    if known(&effect) {
+        let title = "Causal effect of the maps";
+        charts.push(chart(title, Unit::Percent, epochs, vec![effect]));
+    }
+    if known(&gain) {
+        let title = "Scale before the sigmoid";
+        charts.push(chart(title, Unit::Number, epochs, vec![gain]));
+    }
     charts
+}
+
+fn known(series: &Series) -> bool {
+    series.values.iter().any(Option::is_some)
 }
 
 fn health(record: &EpochRecord, figure: impl Fn(&MapHealth) -> Option<f64>) -> Option<f64> {

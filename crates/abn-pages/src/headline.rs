@@ -1,7 +1,8 @@
 //! The figures a reader wants first: accuracy, how well the map finds the object, time.
 
 use abn_run::measure::records::{
-    EpochRecord, EpochTiming, GroupFigures, LeftOut, Pointing, Results, Summary,
+    EpochRecord, EpochTiming, GroupFigures, InvertedClass, LeftOut, Pointing, Results, Summary,
+    words_of,
 };
 use abn_run::unreadable::UNREADABLE;
 use maud::{Markup, html};
@@ -35,6 +36,9 @@ pub(crate) fn headline(
             @if let Some(left_out) = results.and_then(|results| results.left_out) {
                 (unreadable(left_out))
             }
+            @if let Some(results) = results.filter(|results| !results.inverted.is_empty()) {
+                (inverted(&results.inverted))
+            }
             @if let Some((summary, _)) = &best { (labels(summary)) }
             @if let Some(pointing) = results.and_then(|results| results.pointing) {
                 (pointing_game(&pointing))
@@ -62,6 +66,17 @@ fn unreadable(LeftOut { train, test }: LeftOut) -> Markup {
         p.notice {
             (train) " training and " (test) " test images could not be read and are in none of "
             "these figures. The run's " code { (UNREADABLE) } " names them."
+        }
+    }
+}
+
+/// Maps that mislead.
+fn inverted(classes: &[InvertedClass]) -> Markup {
+    html! {
+        p.notice {
+            "The map of some classes is inverted, dark on the object or against the order of \
+             Grad-CAM: "
+            (words_of(classes)) "."
         }
     }
 }

@@ -377,6 +377,13 @@ impl MapHead {
         self.normalised(smoothed(raw, self.config.smoothing))
     }
 
+    /// The scale behind the norm, where there is one.
+    pub(crate) fn gain(&self) -> Option<f64> {
+        let of_norm = self.norm.as_ref().map(|norm| &norm.gamma);
+        let gain = of_norm.or(self.scale.as_ref().map(|scale| &scale.gain))?;
+        Some(f64::from(gain.val().into_scalar::<f32>()))
+    }
+
     /// Whether the evidence of the classes is looked at.
     pub(super) fn reads_evidence(&self) -> bool {
         self.config.source == MapSource::Class

@@ -1,12 +1,10 @@
 //! Classes whose trained map is inverted: dark on the object, or against the order of Grad-CAM.
 
 use abn_core::explain::Method;
+use abn_run::measure::inverted::{ImageMean, inverted};
 use serde::Serialize;
 
 use super::{Examined, Metric};
-
-/// Fewest images of a class of which that is said.
-const FEWEST: usize = 3;
 
 /// The trained map in the images of one class.
 #[derive(Debug, Clone, Serialize)]
@@ -19,8 +17,8 @@ pub struct ClassMaps {
     pub auc: Option<f64>,
     /// Mean rank correlation with Grad-CAM.
     pub like_grad_cam: Option<f64>,
-    /// Whether the map is inverted: an AUC below 1/2, or where no objects are known a negative
-    /// correlation with Grad-CAM.
+    /// Whether the map is inverted for certain: an AUC below 1/2, or where no objects are known a
+    /// negative correlation with Grad-CAM.
     pub inverted: bool,
 }
 
@@ -36,24 +34,16 @@ pub(super) fn class_maps(images: &[Examined]) -> Vec<ClassMaps> {
     let of_class = |class: usize| {
         let own = || rows().filter(move |row| row.label == class);
         let mean = |metric: Metric| {
-            let values: Vec<f64> = own()
-                .filter_map(|row| row.values.get(&metric).copied())
-                .collect();
-            let sum: f64 = values.iter().sum();
-            (values.len() >= FEWEST).then(|| sum / values.len() as f64)
+            ImageMean::of(own().filter_map(|row| row.values.get(&metric).copied()))
         };
         let (auc, like_grad_cam) = (mean(Metric::Auc), mean(Metric::LikeGradCam));
         let images = own().count();
         (images > 0).then_some(ClassMaps {
             class,
             images,
-            auc,
-            like_grad_cam,
-            inverted: match (auc, like_grad_cam) {
-                (Some(auc), _) => auc < 0.5,
-                (None, Some(like)) => like < 0.0,
-                (None, None) => false,
-            },
+            auc: auc.mean(),
+            like_grad_cam: like_grad_cam.mean(),
+            inverted: inverted(&auc, &like_grad_cam).is_some(),
         })
     };
     (0..=last).filter_map(of_class).collect()
@@ -85,10 +75,13 @@ mod tests {
 
     #[test]
     fn a_class_is_inverted_by_its_mean() {
-        let mut images: Vec<Examined> =
-            [0.2, 0.4, 0.6].map(|auc| image(0, Metric::Auc, auc)).into();
-        images.extend([0.9, 0.4, 0.6].map(|auc| image(2, Metric::Auc, auc)));
-        images.extend([-0.2, -0.4, 0.1].map(|like| image(3, Metric::LikeGradCam, like)));
+        let many = |class: usize, metric: Metric, values: [f64; 2]| {
+            let values = values.repeat(4).into_iter();
+            values.map(move |value| image(class, metric, value))
+        };
+        let mut images: Vec<Examined> = many(0, Metric::Auc, [0.3, 0.5]).collect();
+        images.extend(many(2, Metric::Auc, [0.9, 0.4]));
+        images.extend(many(3, Metric::LikeGradCam, [-0.2, -0.4]));
         images.push(image(4, Metric::Auc, 0.0));
         let found = class_maps(&images);
         let inverted: Vec<(usize, bool)> = found

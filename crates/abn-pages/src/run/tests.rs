@@ -1,6 +1,6 @@
 use abn_core::explain::AttentionMap;
 use abn_run::measure::records::{
-    Figures, GroupFigures, Hits, LeftOut, MapHealth, Pointing, Summary,
+    Figures, GroupFigures, Hits, Inverted, InvertedClass, LeftOut, MapHealth, Pointing, Summary,
 };
 use image::{GrayImage, Luma, RgbImage};
 
@@ -29,6 +29,9 @@ fn record(epoch: usize, loss: f64, top1: f64) -> EpochRecord {
         entropy: Some(0.9),
         saturated: Some(0.2),
         drift: (epoch > 1).then_some(0.05),
+        between: Some(0.08),
+        gain: Some(1.2),
+        effect: Some(0.3),
     };
     EpochRecord {
         epoch,
@@ -75,6 +78,7 @@ fn finished() -> Report {
             best: summary(1.0, 0.75),
             last: summary(1.5, 0.625),
             pointing: Some(pointing),
+            inverted: Vec::new(),
             left_out: None,
         }),
         gallery: vec![shot("egret", true), shot("slug", false)],
@@ -91,6 +95,19 @@ fn images_that_could_not_be_read_are_told() {
     let results = report.results.as_mut().unwrap();
     results.left_out = Some(LeftOut { train: 3, test: 1 });
     assert!(render(&report).contains(notice));
+}
+
+#[test]
+fn classes_with_inverted_maps_are_named() {
+    let mut report = finished();
+    assert!(!render(&report).contains("inverted"));
+    let results = report.results.as_mut().unwrap();
+    results.inverted = vec![InvertedClass {
+        class: "bars".to_owned(),
+        images: 50,
+        reason: Inverted::Auc(0.08),
+    }];
+    assert!(render(&report).contains("Grad-CAM: bars (AUC 8.0 %)."));
 }
 
 #[test]
@@ -114,8 +131,8 @@ fn a_finished_run_shows_its_best_epoch_and_the_pointing_game() {
     );
     assert_eq!(
         html.matches("<svg").count(),
-        7,
-        "top-1, loss, branches, maps, their shape and drift, rate"
+        9,
+        "top-1, loss, branches, maps, their shape, drift, effect and scale, rate"
     );
     assert_eq!(
         html.matches("<img").count(),
@@ -159,6 +176,9 @@ fn a_run_of_an_earlier_version_has_no_shape_and_drift_of_maps() {
             entropy: None,
             saturated: None,
             drift: None,
+            between: None,
+            gain: None,
+            effect: None,
             ..maps
         });
         record.maps = old;

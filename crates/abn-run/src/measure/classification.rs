@@ -8,11 +8,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use image::GrayImage;
 
 use super::drift::PROBES;
+use super::effect::effects;
 use super::evaluate::{for_each_batch, images_of};
 use super::health::HealthMeter;
 use super::pointing::object;
 use super::readback::{HostOutput, cross_entropy, rank};
-use super::records::{Figures, GroupFigures, Hits, Summary};
+use super::records::{Figures, GroupFigures, Hits, MapHealth, Summary};
 use super::task::{Measured, Task};
 use super::totals::{GroupTotals, TOP, Totals};
 use crate::RunError;
@@ -191,6 +192,7 @@ impl Task for Classification {
     ) -> Result<Option<Measured>, RunError> {
         let (mut totals, mut health) = (Totals::default(), HealthMeter::default());
         let mut probes: Vec<AttentionMap> = Vec::new();
+        let mut changes: Vec<f64> = Vec::new();
         let mut complete = true;
         for_each_batch(network, loader, device, |batch, outcome| {
             self.add(&mut totals, batch, &outcome);
@@ -202,15 +204,30 @@ impl Task for Classification {
             let indexed = maps.zip(&batch.indices);
             let first = indexed.filter(|(_, index)| **index < PROBES);
             probes.extend(first.map(|(map, _)| map.clone()));
+            let first = (0..batch.len()).filter(|place| batch.indices[*place] < PROBES);
+            let first: Vec<i64> = first.map(|place| place as i64).collect();
+            if !first.is_empty() && outcome.attention.is_some() {
+                let first = Tensor::<1, Int>::from_ints(first.as_slice(), device);
+                changes.extend(effects(network, images_of(batch, device).select(0, first)));
+            }
             complete = go_on(totals.images());
             Ok::<bool, RunError>(complete)
         })?;
         Ok(complete.then(|| Measured {
             summary: self.summary(&totals),
-            maps: health.health(),
+            maps: health.health().map(|maps| MapHealth {
+                gain: network.map_gain().filter(|gain| gain.is_finite()),
+                effect: mean(&changes),
+                ..maps
+            }),
             probes,
         }))
     }
+}
+
+/// `None` of nothing.
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]

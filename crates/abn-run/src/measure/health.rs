@@ -22,6 +22,46 @@ pub struct HealthMeter {
     one: usize,
     entropy: f64,
     saturated: f64,
+    places: Places,
+}
+
+/// Sums over images at each position.
+#[derive(Debug, Default)]
+struct Places {
+    size: Option<[usize; 2]>,
+    sums: Vec<f64>,
+    squares: Vec<f64>,
+    /// Whether maps differ in size, so that their positions are not the same.
+    differ: bool,
+}
+
+impl Places {
+    fn add(&mut self, map: &AttentionMap) {
+        let size = [map.height, map.width];
+        if self.size.is_none() {
+            self.sums = vec![0.0; map.values.len()];
+            self.squares = self.sums.clone();
+        }
+        self.differ |= *self.size.get_or_insert(size) != size;
+        let sums = self.sums.iter_mut().zip(&mut self.squares);
+        for ((sum, square), value) in sums.zip(&map.values) {
+            let value = f64::from(*value);
+            *sum += value;
+            *square += value * value;
+        }
+    }
+
+    /// Mean over the positions of the standard deviation between so many maps.
+    fn deviation(&self, maps: usize) -> Option<f64> {
+        if self.differ || self.sums.is_empty() || maps < 2 {
+            return None;
+        }
+        let count = maps as f64;
+        let sums = self.sums.iter().zip(&self.squares);
+        let each =
+            sums.map(|(sum, square)| (square / count - (sum / count).powi(2)).max(0.0).sqrt());
+        Some(each.sum::<f64>() / self.sums.len() as f64)
+    }
 }
 
 impl HealthMeter {
@@ -52,6 +92,7 @@ impl HealthMeter {
         self.one += usize::from(low > 1.0 - FLAT);
         // A map of zeros and one of a single position have no preference.
         self.entropy += complexity(map).unwrap_or(1.0);
+        self.places.add(map);
         let at_an_end = |value: &&f32| **value < SATURATED || **value > 1.0 - SATURATED;
         self.saturated += map.values.iter().filter(at_an_end).count() as f64 / count;
     }
@@ -73,6 +114,9 @@ impl HealthMeter {
             entropy: Some(of_finite(self.entropy)),
             saturated: Some(of_finite(self.saturated)),
             drift: None,
+            between: self.places.deviation(self.finite),
+            gain: None,
+            effect: None,
         })
     }
 }
@@ -96,5 +140,18 @@ mod tests {
         assert!((health.mean - 0.5).abs() < 1e-12 && (health.spread - 0.25 / 3.0).abs() < 1e-12);
         // Both values of the first two, none of the third; the broken one counts nowhere.
         assert!((health.saturated.unwrap() - 2.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn between_images_by_hand() {
+        let map = |values: &[f32]| AttentionMap::new(1, values.len(), values.to_vec()).unwrap();
+        let mut meter = HealthMeter::default();
+        meter.add(&map(&[0.25, 0.5]));
+        assert_eq!(meter.health().unwrap().between, None, "of one map");
+        meter.add(&map(&[0.75, 0.5]));
+        // 1/4 at the first position, nothing at the second.
+        assert_eq!(meter.health().unwrap().between, Some(0.125));
+        meter.add(&map(&[0.5]));
+        assert_eq!(meter.health().unwrap().between, None);
     }
 }

@@ -2,8 +2,10 @@
 
 pub mod classification;
 pub mod drift;
+pub mod effect;
 pub mod evaluate;
 pub mod health;
+pub mod inverted;
 pub mod pointing;
 pub mod readback;
 pub mod records;

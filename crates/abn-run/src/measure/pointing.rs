@@ -7,12 +7,13 @@ use burn::tensor::Device;
 use image::GrayImage;
 
 use super::evaluate::for_each_batch;
+use super::inverted::ClassMeans;
 use super::records::Pointing;
 use crate::RunError;
 use crate::session::Session;
 
 /// Sums over images.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct PointingGame {
     /// Images whose object is known and seen.
     pub images: usize,
@@ -20,6 +21,8 @@ pub struct PointingGame {
     pub hits: f64,
     /// Sum of the shares of the images that the objects cover.
     pub coverage: f64,
+    /// The area under the ROC curve, class by class; broken maps are left out.
+    pub auc: ClassMeans,
 }
 
 /// Plays the game on every image whose object is known and seen; `None` if there is none.
@@ -37,7 +40,7 @@ pub fn pointing_game(
             .attention
             .iter()
             .flat_map(|attention| &attention.maps);
-        for (map, mask) in maps.zip(&batch.masks) {
+        for ((map, mask), target) in maps.zip(&batch.masks).zip(&batch.targets) {
             let Some(mask) = mask.as_ref().map(object).transpose()? else {
                 continue;
             };
@@ -45,6 +48,10 @@ pub fn pointing_game(
                 game.images += 1;
                 game.hits += found.pointing;
                 game.coverage += mask.coverage();
+                let finite = map.values.iter().all(|value| value.is_finite());
+                if let Some(auc) = found.auc.filter(|_| finite) {
+                    game.auc.add(target, auc);
+                }
             }
         }
         Ok::<bool, RunError>(true)
@@ -52,12 +59,21 @@ pub fn pointing_game(
     Ok((game.images > 0).then_some(game))
 }
 
+/// What the objects say of a trained network's maps.
+#[derive(Debug, Clone)]
+pub struct OnObjects {
+    /// The game, beside that of the same network before training.
+    pub pointing: Pointing,
+    /// The area under the ROC curve of the trained maps, class by class.
+    pub auc: ClassMeans,
+}
+
 /// The game of a trained network beside that of the same network before training; `None` where no
 /// objects are known or there are no maps.
 ///
 /// # Errors
 /// A sample cannot be read.
-pub fn beside_untrained(session: &Session, loader: &Loader) -> Result<Option<Pointing>, RunError> {
+pub fn beside_untrained(session: &Session, loader: &Loader) -> Result<Option<OnObjects>, RunError> {
     if !loader.masks || session.config.model.attention.is_none() {
         return Ok(None);
     }
@@ -66,12 +82,18 @@ pub fn beside_untrained(session: &Session, loader: &Loader) -> Result<Option<Poi
     };
     let (config, device) = (&session.config, &session.device);
     let untrained = config.model.init_seeded(config.recipe.seed, device);
-    let untrained = pointing_game(&untrained, loader, device)?;
-    Ok(untrained.map(|untrained| Pointing {
-        images: trained.images,
-        trained: trained.hits / trained.images as f64,
-        untrained: untrained.hits / trained.images as f64,
-        chance: trained.coverage / trained.images as f64,
+    let Some(untrained) = pointing_game(&untrained, loader, device)? else {
+        return Ok(None);
+    };
+    let images = trained.images as f64;
+    Ok(Some(OnObjects {
+        pointing: Pointing {
+            images: trained.images,
+            trained: trained.hits / images,
+            untrained: untrained.hits / images,
+            chance: trained.coverage / images,
+        },
+        auc: trained.auc,
     }))
 }
 

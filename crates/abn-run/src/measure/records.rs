@@ -155,6 +155,22 @@ pub struct MapHealth {
     /// ([`PROBES`](crate::measure::drift::PROBES)) and those of the epoch before; absent at the first epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<f64>,
+    /// Standard deviation of the maps' values at a position between images, as a mean over the
+    /// positions: 0 for maps that are the same whatever the image shows. Absent of a single map,
+    /// where maps differ in size, and in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between: Option<f64>,
+    /// Scale before the sigmoid: near 0 the maps are flat. Below 0, maps of class evidence are
+    /// inverted; the weights of a convolution have signs of their own. Absent where a map has none,
+    /// and in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<f64>,
+    /// Causal effect of the maps on the first test images
+    /// ([`effect`](crate::measure::effect)): how far the class probabilities move when a uniform map
+    /// of the same mean stands in the place of each; 0 for decoration, 1 at most. Absent in runs of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<f64>,
 }
 
 /// How well the maximum of the attention map finds the object, where the data set knows the
@@ -171,6 +187,57 @@ pub struct Pointing {
     pub chance: f64,
 }
 
+/// A class in whose images the attention map is darker on the object than beside it, or against the
+/// order of Grad-CAM.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InvertedClass {
+    /// Its name.
+    pub class: String,
+    /// Images of it whose object is known and seen, or of which both maps could be compared.
+    pub images: usize,
+    /// Why it counts as inverted.
+    #[serde(flatten)]
+    pub reason: Inverted,
+}
+
+/// What shows that a map is inverted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Inverted {
+    /// Mean area under the ROC curve of the map against the object, below 1/2.
+    Auc(f64),
+    /// Mean rank correlation with Grad-CAM, below 0: of images whose objects are not known.
+    LikeGradCam(f64),
+}
+
+impl InvertedClass {
+    /// The class and why, for people.
+    pub fn words(&self) -> String {
+        match self.reason {
+            Inverted::Auc(auc) => format!("{} (AUC {:.1} %)", self.class, 100.0 * auc),
+            Inverted::LikeGradCam(like) => {
+                format!("{} (correlation with Grad-CAM {like:.2})", self.class)
+            }
+        }
+    }
+}
+
+/// Classes named at most where there are many.
+const NAMED: usize = 8;
+
+/// The classes and why, for people: the first few of many.
+pub fn words_of(classes: &[InvertedClass]) -> String {
+    let words: Vec<String> = classes
+        .iter()
+        .take(NAMED)
+        .map(InvertedClass::words)
+        .collect();
+    match classes.len().saturating_sub(NAMED) {
+        0 => words.join(", "),
+        more => format!("{} and {more} more", words.join(", ")),
+    }
+}
+
 /// The end of a run, as written to `results.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Results {
@@ -185,6 +252,11 @@ pub struct Results {
     /// Pointing game of the best checkpoint, where masks and an attention branch exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointing: Option<Pointing>,
+    /// Classes whose map is inverted in the best checkpoint
+    /// ([`inverted`](crate::measure::inverted)); absent without any, and in runs of
+    /// earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inverted: Vec<InvertedClass>,
     /// Images that could not be read and are in none of these figures; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<LeftOut>,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use abn_run::folder::run_dir::{REPORT, RunDir};
-use abn_run::measure::records::Results;
+use abn_run::measure::records::{InvertedClass, Results, words_of};
 use abn_run::recipe::RunConfig;
 use abn_run::training_images::{Damage, TrainingImages};
 use abn_run::unreadable::UnreadableImages;
@@ -102,6 +102,7 @@ fn default_path(args: &TrainArgs) -> Result<PathBuf> {
 }
 
 fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results) -> Result<()> {
+    warn_of_inverted_maps(&results.inverted);
     if json {
         return terminal::json(results);
     }
@@ -136,4 +137,16 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
         ))?;
     }
     terminal::result(&format!("report {}", run.path().join(REPORT).display()))
+}
+
+/// A branch whose maps mislead does not show in the accuracy.
+fn warn_of_inverted_maps(inverted: &[InvertedClass]) {
+    if inverted.is_empty() {
+        return;
+    }
+    terminal::note(&format!(
+        "warning: the attention map is inverted, dark on the object or against the order of \
+         Grad-CAM, for {}; attention.map.sigmoid.source and .norm (--set) decide what it is made of",
+        words_of(inverted)
+    ));
 }

@@ -1,14 +1,15 @@
-//! The end of a run: its best weights measured once more where masks are known, `results.json`,
-//! `report.html`.
+//! The end of a run: the maps of its best weights measured once more, `results.json`, `report.html`.
 
-use abn_data::Collection;
+use abn_core::AttentionConfig;
+use abn_data::{Collection, Loader};
 use abn_pages::heatmap::Drawing;
 use abn_pages::{Related, Report, render};
 use abn_run::folder::checkpoint::{CheckpointChoice, Checkpoints};
 use abn_run::folder::run_dir::{REPORT, RESULTS, RunDir, TIMING};
 use abn_run::images::plain_loader;
+use abn_run::measure::inverted::{ClassMeans, inverted_classes, like_grad_cam};
 use abn_run::measure::pointing::beside_untrained;
-use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
+use abn_run::measure::records::{EpochRecord, EpochTiming, InvertedClass, Results};
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
 use abn_run::training_images::TrainingImages;
@@ -45,18 +46,37 @@ pub fn conclude(
         .rev()
         .find(|record| record.best)
         .unwrap_or(last);
+    let plain = plain_loader(config, test, WORKERS);
+    let on_objects = beside_untrained(&session, &plain)?;
+    let pointing = on_objects.as_ref().map(|found| found.pointing);
+    let auc = on_objects.map(|found| found.auc).unwrap_or_default();
     let results = Results {
         epochs: progress.history.len(),
         best_epoch: best.epoch,
         best: best.test.clone(),
         last: last.test.clone(),
-        pointing: beside_untrained(&session, &plain_loader(config, test, WORKERS))?,
+        pointing,
+        inverted: inverted(&session, &plain, &auc)?,
         left_out: images.unreadable.count(),
     };
     run.write_json(RESULTS, &results)?;
     let page = report(&session, run, test, &progress.history, &results)?;
     run.write(REPORT, render(&page).as_bytes())?;
     Ok(results)
+}
+
+/// Classes whose trained map is inverted. One that weighs nothing was never trained.
+fn inverted(session: &Session, loader: &Loader, auc: &ClassMeans) -> Result<Vec<InvertedClass>> {
+    let labels = &session.config.labels;
+    let attention = session.config.model.attention.as_ref();
+    if !attention.is_some_and(AttentionConfig::trains_map) {
+        return Ok(Vec::new());
+    }
+    let like = match auc.knows_all(labels) {
+        true => ClassMeans::default(),
+        false => like_grad_cam(session, loader)?,
+    };
+    Ok(inverted_classes(labels, auc, &like))
 }
 
 fn report(
