@@ -4,6 +4,7 @@
 //! ablation.json   which scale, which images, which campaigns: what all processes must agree on
 //! runs/NAME/      one folder a run, as `abn train` makes it, with ablation.json: what the tables need of it
 //! logs/NAME.log   what the run said; NAME.failed says why it failed, if it did
+//! stability.json  how alike maps are, explained.json how well they explain, speed.json: measured once
 //! index.html      the page; a table a campaign in NAME.md and NAME.csv, every run in runs.csv, times in speed.csv
 //! ```
 

@@ -9,6 +9,7 @@
 mod campaign;
 mod campaigns;
 mod cli;
+mod explained;
 mod folder;
 mod images;
 mod markdown;

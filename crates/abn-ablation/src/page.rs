@@ -214,6 +214,7 @@ fn section(
                 h3 { (section.title) }
                 (results::table(section))
                 (maps::table(section))
+                (maps::leads(section))
             }
             div.beside {
                 (curves::curves(sections))

@@ -19,6 +19,7 @@ use image::RgbImage;
 use serde::de::DeserializeOwned;
 
 use crate::campaign::{Campaign, Name, Row};
+use crate::explained::{Explained, Lead, leads};
 use crate::folder::Folder;
 use crate::images::{DataSets, Images};
 use crate::page::{Page, Part, Shown, render};
@@ -35,6 +36,7 @@ pub(crate) const PAGE: &str = "index.html";
 const COMPARED: usize = 500;
 const SPEED: &str = "speed.json";
 const STABILITY: &str = "stability.json";
+const EXPLAINED: &str = "explained.json";
 
 /// What the page says about the call.
 pub(crate) struct Invocation {
@@ -75,6 +77,7 @@ pub(crate) fn write(
         folder,
         sets,
         device,
+        scale: call.scale,
         failed: Vec::new(),
         damaged: Vec::new(),
     };
@@ -125,6 +128,7 @@ struct TableBuilder<'a> {
     folder: &'a Folder,
     sets: DataSets,
     device: &'a Device,
+    scale: CampaignSize,
     /// Runs that did not come to their end.
     failed: Vec<Failure>,
     /// Finished runs with files that cannot be used.
@@ -135,7 +139,8 @@ impl TableBuilder<'_> {
     fn table(&mut self, campaign: &Campaign) -> Result<Table> {
         let rows: Vec<&Row> = campaign.rows().collect();
         let mut figures = Vec::new();
-        let compared = campaign.name == Name::Stability;
+        let explained = campaign.name == Name::Maps;
+        let compared = explained || campaign.name == Name::Stability;
         let bar = terminal::counter("comparing", if compared { rows.len() } else { 0 });
         for row in rows {
             let finished = self.finished(row)?;
@@ -148,7 +153,59 @@ impl TableBuilder<'_> {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        Ok(Table::new(campaign.clone(), figures))
+        let leads = if explained {
+            let rows = campaign.rows().zip(&figures);
+            let rows = rows
+                .map(|(row, (finished, _))| (row, &finished[..]))
+                .collect();
+            self.leads(rows)?
+        } else {
+            Vec::new()
+        };
+        Ok(Table::new(campaign.clone(), figures).with_leads(leads))
+    }
+
+    /// By how much the trained maps of each row's runs explain better than others. Kept, as
+    /// [`stability`](Self::stability) is.
+    fn leads(&mut self, rows: Vec<(&Row, &[Finished])>) -> Result<Vec<Vec<Lead>>> {
+        let mut known: BTreeMap<String, Explained> = self.kept(EXPLAINED);
+        let runs = rows.iter().map(|(_, finished)| finished.len()).sum();
+        let bar = terminal::counter("explaining", runs);
+        let mut found = Vec::new();
+        for (row, finished) in rows {
+            let images = row.recipes.first().and_then(|recipe| self.sets.of(recipe));
+            let mut explained = Vec::new();
+            for run in finished {
+                let Some(images) = images.filter(|_| run.record.trained_maps) else {
+                    continue;
+                };
+                if !known.contains_key(&run.name) {
+                    let path = self.folder.file("runs").join(&run.name);
+                    let session =
+                        Session::open(&path, CheckpointChoice::Latest, self.device.clone());
+                    let session = match session {
+                        Ok(session) => session,
+                        Err(error) => {
+                            note(&mut self.damaged, &run.name, format!("{error:#}"));
+                            continue;
+                        }
+                    };
+                    match Explained::measure(&session, &images.test, self.scale) {
+                        Ok(measured) => known.insert(run.name.clone(), measured),
+                        Err(error) => {
+                            note(&mut self.damaged, &run.name, format!("{error:#}"));
+                            continue;
+                        }
+                    };
+                    self.folder.write(EXPLAINED, &serde_json::to_vec(&known)?)?;
+                }
+                explained.extend(known.get(&run.name).cloned());
+                bar.inc(1);
+            }
+            found.push(leads(&explained));
+        }
+        bar.finish_and_clear();
+        Ok(found)
     }
 
     /// The finished runs of a row; those that failed and those that cannot be used are noted.

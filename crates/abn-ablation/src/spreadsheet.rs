@@ -1,10 +1,11 @@
 //! Tables for programs: CSV, a header line and one line a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 
 use crate::campaign::Name;
+use crate::explained::Lead;
 use crate::speed::Speed;
 use crate::table::{Finished, Line, Section, Table, error};
 
@@ -46,13 +47,29 @@ pub(crate) fn rows(table: &Table) -> Result<Vec<u8>> {
         "left_out",
     ];
     let of_labels = labels.iter().map(|label| column(&format!("{label} error")));
+    let leads: BTreeSet<_> = table.sections.iter().flat_map(Section::leads).collect();
+    let of_leads = leads.iter().flat_map(|(measure, over)| {
+        let name = column(&Lead::heading(*measure, *over));
+        ["", "_low", "_high", "_ahead"].map(|part| format!("{name}{part}"))
+    });
     let header = header.map(str::to_owned).into_iter().chain(of_labels);
+    let header = header.chain(of_leads);
     let mut lines = Vec::new();
     for section in &table.sections {
         for line in &section.lines {
             let of_labels = labels.iter().map(|label| line.label(label));
             let mut fields = row(section, line);
             fields.extend(of_labels.map(|error| number(error.map(|error| error.mean))));
+            for (measure, over) in &leads {
+                let lead = line.lead(*measure, *over);
+                let of = |part: fn(&Lead) -> f64| number(lead.map(part));
+                fields.extend([
+                    of(|lead| lead.mean),
+                    of(|lead| lead.low),
+                    of(|lead| lead.high),
+                    of(|lead| lead.ahead as f64),
+                ]);
+            }
             lines.push(fields);
         }
     }

@@ -1,7 +1,7 @@
-//! Means of few runs and how sure they are: Student's t, because with a handful of seeds nothing
-//! can be resampled.
+//! Means of few runs and how sure they are: Student's t, because a handful of seeds cannot be
+//! resampled. Many images can.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// Confidence of the intervals.
 const CONFIDENCE: f64 = 0.95;
@@ -79,6 +79,44 @@ fn quantile(freedom: f64) -> f64 {
     })
 }
 
+/// How probable a mean of runs so far from 0 were by chance, by Student's t; 1 for a lone run, and
+/// for runs that are all alike.
+pub(crate) fn of_runs(means: &[f64]) -> f64 {
+    let Some(estimate) = Estimate::of(means) else {
+        return 1.0;
+    };
+    let error = estimate.spread.unwrap_or(0.0) / (means.len() as f64).sqrt();
+    if error.is_nan() || error <= 0.0 {
+        return 1.0;
+    }
+    let t = StudentsT::new(0.0, 1.0, (means.len() - 1) as f64);
+    t.map_or(1.0, |t| 2.0 * t.cdf(-(estimate.mean / error).abs()))
+}
+
+/// How probable a mean over many images so far from 0 were by chance, if resampled means deviate
+/// so much.
+pub(crate) fn of_images(mean: f64, deviation: f64) -> f64 {
+    if deviation.is_nan() || deviation <= 0.0 {
+        return 1.0;
+    }
+    2.0 * Normal::standard().cdf(-(mean / deviation).abs())
+}
+
+/// Which of several findings of those probabilities are certain, so that the chance of any mistake
+/// among them is at most the level (Holm 1979).
+pub(crate) fn holm(chances: &[f64], level: f64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..chances.len()).collect();
+    order.sort_by(|a, b| chances[*a].total_cmp(&chances[*b]));
+    let mut certain = vec![false; chances.len()];
+    for (rank, index) in order.into_iter().enumerate() {
+        if chances[index] > level / (chances.len() - rank) as f64 {
+            break;
+        }
+        certain[index] = true;
+    }
+    certain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +182,29 @@ mod tests {
         );
         let half = estimate(&[1.0, 1.0]).minus(&estimate(&[2.0, 3.0]));
         assert_eq!(half.is_certain(), Some(false));
+    }
+
+    #[test]
+    fn chances_by_hand() {
+        assert!((of_images(-1.959_964, 1.0) - 0.05).abs() < 1e-6);
+        assert_eq!(of_images(1.0, 0.0), 1.0);
+        // Mean 2, standard error 1 / sqrt(3): t of 3.4641 with 2 degrees of freedom.
+        assert!((of_runs(&[1.0, 2.0, 3.0]) - 0.074_180).abs() < 1e-5);
+        assert_eq!(
+            (of_runs(&[1.0]), of_runs(&[1.0; 4]), of_runs(&[])),
+            (1.0, 1.0, 1.0)
+        );
+    }
+
+    /// Of 0.01, 0.04, 0.02, 0.03 at 0.05 the first stands its 0.0125; the next, 0.02, fails its
+    /// 0.0167, and all after it.
+    #[test]
+    fn holm_by_hand() {
+        assert_eq!(
+            holm(&[0.01, 0.04, 0.02, 0.03], 0.05),
+            [true, false, false, false]
+        );
+        assert_eq!(holm(&[0.01, 0.04, 0.015, 0.02], 0.05), [true; 4]);
+        assert!(holm(&[], 0.05).is_empty());
     }
 }

@@ -1,9 +1,13 @@
 //! The figures of a campaign: a pure function of what its runs left.
 
+use std::collections::BTreeSet;
+
+use abn_explain::score::Metric;
 use abn_run::measure::records::{EpochRecord, GroupFigures, Summary};
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Campaign, Group, Row};
+use crate::explained::{Lead, Rival, judge};
 use crate::published::Published;
 use crate::record::Record;
 use crate::statistics::{Difference, Estimate};
@@ -76,6 +80,13 @@ impl Section {
         format!("{} error", name.unwrap_or("top-1"))
     }
 
+    /// The measures and rivals of which some line has a lead.
+    pub(crate) fn leads(&self) -> Vec<(Metric, Rival)> {
+        let leads = self.lines.iter().flat_map(|line| &line.leads);
+        let known: BTreeSet<_> = leads.map(|lead| (lead.measure, lead.over)).collect();
+        known.into_iter().collect()
+    }
+
     /// The labels whose errors are known, of several.
     pub(crate) fn labels(&self) -> Vec<&str> {
         let lines = self.lines.iter();
@@ -108,6 +119,8 @@ pub(crate) struct Line {
     pub(crate) pointing: Option<Estimate>,
     /// How alike the maps of its runs are, where that is asked.
     pub(crate) stability: Option<Stability>,
+    /// By how much its maps explain better than others, where that is asked.
+    pub(crate) leads: Vec<Lead>,
     /// The paper's figure.
     pub(crate) published: Option<Published>,
     /// The paper's difference to its baseline.
@@ -159,6 +172,19 @@ impl Table {
         };
         let sections = campaign.groups.iter().map(section).collect();
         Self { campaign, sections }
+    }
+
+    /// The same with how well the maps of each of its rows explain, in their order.
+    pub(crate) fn with_leads(mut self, leads: Vec<Vec<Lead>>) -> Self {
+        let sections = self.sections.iter_mut();
+        let lines = sections.flat_map(|section| &mut section.lines);
+        for (line, leads) in lines.zip(leads) {
+            line.leads = leads;
+        }
+        let sections = self.sections.iter_mut();
+        let lines = sections.flat_map(|section| &mut section.lines);
+        judge(&mut lines.flat_map(|line| &mut line.leads).collect::<Vec<_>>());
+        self
     }
 
     /// Its lines, section after section.
@@ -214,6 +240,7 @@ fn line(row: &Row, runs: Vec<Finished>, stability: Option<Stability>) -> Line {
         difference: None,
         pointing: Estimate::of(&pointing),
         stability,
+        leads: Vec::new(),
         published: row.published,
         published_difference: None,
         verdict: None,
@@ -264,6 +291,12 @@ impl Line {
         self.runs
             .first()
             .map(|run| (run.record.parameters, run.record.multiply_adds))
+    }
+
+    /// Its lead by one measure over one rival.
+    pub(crate) fn lead(&self, measure: Metric, over: Rival) -> Option<&Lead> {
+        let mut leads = self.leads.iter();
+        leads.find(|lead| (lead.measure, lead.over) == (measure, over))
     }
 
     /// Mean error of one of several labels.

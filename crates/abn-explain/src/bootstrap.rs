@@ -47,6 +47,56 @@ pub fn bootstrap(values: &[f64], seed: u64) -> Option<Interval> {
     })
 }
 
+/// A mean over runs and images, with how sure it is of both.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Crossed {
+    /// Mean with its 95 % interval.
+    pub interval: Interval,
+    /// Standard deviation of the resampled means.
+    pub deviation: f64,
+}
+
+/// The bootstrap of values of the same images in several runs: runs and images are drawn with
+/// replacement, each by itself, for both are a sample (the two-way case of Owen 2007). A lone run
+/// is drawn always. Absent values count nowhere; `None` if there are none.
+pub fn crossed(runs: &[Vec<Option<f64>>], seed: u64) -> Option<Crossed> {
+    let images = runs.iter().map(Vec::len).max()?;
+    let all: Vec<f64> = runs.iter().flatten().copied().flatten().collect();
+    if all.is_empty() {
+        return None;
+    }
+    let mut random = Pcg64::seed_from_u64(seed);
+    let mut resample = || {
+        let own: Vec<usize> = (0..runs.len())
+            .map(|_| random.random_range(0..runs.len()))
+            .collect();
+        let (mut sum, mut count) = (0.0, 0_usize);
+        for _ in 0..images {
+            let image = random.random_range(0..images);
+            for value in own.iter().filter_map(|run| runs[*run].get(image).copied()?) {
+                sum += value;
+                count += 1;
+            }
+        }
+        (count > 0).then(|| sum / count as f64)
+    };
+    let mut means: Vec<f64> = (0..RESAMPLES).filter_map(|_| resample()).collect();
+    means.sort_by(f64::total_cmp);
+    let last = means.len().checked_sub(1)?;
+    let at = |share: f64| means[(share * last as f64).round() as usize];
+    let centre = means.iter().sum::<f64>() / means.len() as f64;
+    let squares: f64 = means.iter().map(|mean| (mean - centre).powi(2)).sum();
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    Some(Crossed {
+        interval: Interval {
+            mean: all.iter().sum::<f64>() / all.len() as f64,
+            low: at(tail),
+            high: at(1.0 - tail),
+        },
+        deviation: (squares / means.len() as f64).sqrt(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +129,19 @@ mod tests {
         let values: Vec<f64> = (0..50).map(|index| f64::from(index).sqrt()).collect();
         assert_eq!(bootstrap(&values, 5), bootstrap(&values, 5));
         assert_ne!(bootstrap(&values, 5), bootstrap(&values, 6));
+    }
+
+    #[test]
+    fn runs_that_differ_widen_the_interval() {
+        let run = |value: f64| vec![Some(value); 40];
+        assert_eq!(crossed(&[], 1), None);
+        assert_eq!(crossed(&[vec![None; 3]], 1), None);
+        let alone = crossed(&[run(0.25)], 1).unwrap();
+        assert_eq!((alone.interval.low, alone.interval.high), (0.25, 0.25));
+        // Of two runs, 0 and 1: a quarter of the draws is 0 twice, a quarter 1 twice.
+        let two = crossed(&[run(0.0), run(1.0)], 1).unwrap();
+        assert_eq!((two.interval.low, two.interval.high), (0.0, 1.0));
+        assert!((two.deviation - 0.125_f64.sqrt()).abs() < 0.02);
+        assert_eq!(two.interval.mean, 0.5);
     }
 }

@@ -153,6 +153,15 @@ fn of_abn() -> Options {
             of_map(|map| map.norm = MapNorm::MinMax),
         ),
         (
+            "class, min-max, smoothed, variation 1",
+            evidence(|attention| {
+                attention.terms.variation = 1.0;
+                if let MapConfig::Sigmoid(map) = &mut attention.map {
+                    map.norm = MapNorm::MinMax;
+                }
+            }),
+        ),
+        (
             "class, spatial softmax, smoothed",
             of_map(|map| map.norm = MapNorm::Softmax),
         ),
@@ -205,6 +214,10 @@ fn of_abn() -> Options {
             terms(|terms| terms.area = 1.0),
         ),
         (
+            "class, per image, smoothed, variation 0.1",
+            terms(|terms| terms.variation = 0.1),
+        ),
+        (
             "class, per image, smoothed, variation 1",
             terms(|terms| terms.variation = 1.0),
         ),
@@ -253,6 +266,10 @@ fn of_manet() -> Options {
             }),
         ),
         ("class, per image, smoothed", evidence(|_| ())),
+        (
+            "class, per image, smoothed, variation 0.1",
+            terms(|terms| terms.variation = 0.1),
+        ),
         (
             "class, per image, smoothed, dropout 0.2",
             of_map(|map| map.dropout = 0.2),

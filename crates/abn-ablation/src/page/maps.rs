@@ -1,10 +1,11 @@
-//! What is known of a group's maps beside their looks: whether they find the object, and how alike
-//! several trainings are.
+//! What is known of a group's maps beside their looks: whether they find the object, how alike
+//! several trainings are, and how well they explain.
 
 use maud::{Markup, html};
 
 use super::results::name;
-use crate::numbers::{NONE, counted, estimate};
+use crate::explained::Lead;
+use crate::numbers::{NONE, counted, estimate, signed, span};
 use crate::table::{Line, Section, Stability};
 
 /// The table of a group; nothing where neither was asked.
@@ -29,6 +30,52 @@ pub(super) fn table(section: &Section) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// By how much the maps of a group explain better than others; nothing where that was not asked.
+pub(super) fn leads(section: &Section) -> Markup {
+    let columns = section.leads();
+    html! {
+        @if !columns.is_empty() {
+            div.scroll tabindex="0" role="region" aria-label={ "Leads: " (section.title) } {
+                table.ablation.measures {
+                    thead {
+                        tr {
+                            th scope="col" { "variant" }
+                            @for (measure, over) in &columns {
+                                th scope="col" {
+                                    (measure.name()) br; span.small { "over " (over.name()) }
+                                }
+                            }
+                        }
+                    }
+                    tbody {
+                        @for line in &section.lines {
+                            tr {
+                                (name(line, section))
+                                @for (measure, over) in &columns {
+                                    td { (cell(line.lead(*measure, *over))) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cell(lead: Option<&Lead>) -> Markup {
+    html! {
+        @match lead {
+            Some(lead) => {
+                @if lead.certain { b { (signed(lead.mean)) } } @else { (signed(lead.mean)) }
+                br;
+                span.small { (span(lead.low, lead.high)) ", " (lead.ahead) "/" (lead.runs) }
+            }
+            None => (NONE),
         }
     }
 }
