@@ -1,24 +1,13 @@
 //! Deletion shows a network the images that Quantus' PixelFlipping shows it, on numbers that
 //! `tests/fixtures/deletion/make.py` wrote.
 
-use std::path::Path;
-
 use abn_core::explain::{AttentionMap, Curve, replaced};
-use serde_json::Value;
 
-use crate::fixtures::json;
-
-fn numbers(list: &Value) -> Vec<f32> {
-    let list = list.as_array().unwrap();
-    list.iter()
-        .map(|value| value.as_f64().unwrap() as f32)
-        .collect()
-}
+use crate::package_fixtures::{fixture, numbers};
 
 #[test]
 fn the_same_pixels_go_at_every_step_and_score_the_same() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/deletion/deletion.json");
-    let fixture = json(&file);
+    let fixture = fixture("deletion");
     let number = |name: &str| fixture[name].as_u64().unwrap() as usize;
     let [height, width, steps] = ["height", "width", "steps"].map(number);
     let (image, weights) = (numbers(&fixture["image"]), numbers(&fixture["weights"]));

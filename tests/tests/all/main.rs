@@ -22,6 +22,7 @@ mod gradients;
 mod labels;
 mod mixed_attention;
 mod networks;
+mod package_fixtures;
 mod pages;
 mod pictures;
 mod program;

@@ -1,27 +1,16 @@
 //! ROAD removes what the package pytorch-grad-cam removes, and makes up the same for it, on numbers
 //! that `tests/fixtures/road/make.py` wrote.
 
-use std::path::Path;
-
 use abn_core::explain::{AttentionMap, First, imputed, removed};
-use serde_json::Value;
 
-use crate::fixtures::json;
+use crate::package_fixtures::{fixture, numbers};
 
 /// What a sparse solver and conjugate gradients may differ by; the noise on it is 0.01.
 const TOLERANCE: f32 = 2e-3;
 
-fn numbers(list: &Value) -> Vec<f32> {
-    let list = list.as_array().unwrap();
-    list.iter()
-        .map(|value| value.as_f64().unwrap() as f32)
-        .collect()
-}
-
 #[test]
 fn what_is_removed_and_made_up_is_that_of_the_package() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/road/road.json");
-    let fixture = json(&file);
+    let fixture = fixture("road");
     let side = |name: &str| fixture[name].as_u64().unwrap() as usize;
     let (height, width) = (side("height"), side("width"));
     let image = numbers(&fixture["image"]);

@@ -51,9 +51,14 @@ pub(super) fn network(
     let file = folder.join(format!("{}-tuned.safetensors", &sha256(&key)[..16]));
     let model = &session.config.model;
     if let Ok(bytes) = fs::read(&file) {
-        let kept = from_safetensors(&bytes).context("it is damaged; remove it");
-        let network = kept.and_then(|state| Ok(with_state(model.init(&session.device), state)?));
-        let network = network.with_context(|| format!("`{}` cannot be used", file.display()))?;
+        let kept = || -> Result<Classifier> {
+            let state = from_safetensors(&bytes)?;
+            Ok(with_state(model.init(&session.device), state)?)
+        };
+        let network = kept().with_context(|| {
+            let file = file.display();
+            format!("`{file}` is damaged; remove it, and it is made anew")
+        })?;
         return Ok(Some(network));
     }
     let images = training_images(session, args)?;
