@@ -109,7 +109,8 @@ impl Explained {
             fine_tuned: None,
             check: false,
         };
-        let examiner = Examiner::new(session, &plan)?.with_scenes(test.scenes.clone());
+        let examiner =
+            Examiner::new(session, &plan)?.with_interventions(test.interventions.clone());
         let loader = Loader {
             batch_size: BATCH,
             ..plain_loader(&session.config, &test, 1)

@@ -11,7 +11,7 @@ use burn_dataset::Dataset;
 use image::{Rgb, RgbImage};
 
 use crate::decode::read_bounded;
-use crate::{Collection, DataError, Group, Labels, Sample, Split, Target};
+use crate::{Collection, DataError, Group, Labels, ObjectMasks, Sample, Split, Target};
 
 const SIDE: u32 = 32;
 const PLANE: usize = 1024;
@@ -151,7 +151,7 @@ impl Dataset<Sample, DataError> for Records {
         Ok(Sample {
             image,
             target: Target::Classes(classes.collect()),
-            mask: None,
+            masks: ObjectMasks::Unknown,
         })
     }
 
@@ -202,7 +202,7 @@ impl Format {
             masked: false,
             notes: vec![],
             files: None,
-            scenes: None,
+            interventions: None,
         })
     }
 
@@ -347,8 +347,8 @@ mod tests {
         let test = cifar10(dir.path(), Split::HeldOut).unwrap().samples;
         let sample = test.get(0).unwrap();
         assert_eq!(
-            (test.len(), sample.target, sample.mask),
-            (1, Target::class(5), None)
+            (test.len(), sample.target, sample.masks),
+            (1, Target::class(5), ObjectMasks::Unknown)
         );
         assert_eq!(sample.image.dimensions(), (32, 32));
         assert_eq!(sample.image.get_pixel(1, 2).0, [15, 25, 35]);

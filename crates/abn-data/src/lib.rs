@@ -1,7 +1,7 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
-//! - A [`Collection`] is one split of a data set: [`Shapes`] (built in), [`cifar10`], [`cifar100`],
-//!   [`svhn()`], [`image_folder`], with the feature `tar` `tar_shards`, and with the feature
+//! - A [`Collection`] is one split of a data set: [`Shapes`] and [`Scenes`] (built in), [`cifar10`],
+//!   [`cifar100`], [`svhn()`], [`image_folder`], with the feature `tar` `tar_shards`, and with the feature
 //!   `parquet` the function of that name. Its samples implement Burn's `Dataset`, so Burn's own
 //!   transforms apply.
 //! - [`pack()`] puts all of a folder of photographs into one file, which [`packed`] opens like the
@@ -50,13 +50,16 @@ mod archive;
 mod check;
 mod cifar;
 mod decode;
+mod drawn;
 mod error;
 mod folder;
 mod gray_map;
+mod interventions;
 mod labels;
 mod loader;
 mod mat;
 mod normalization;
+mod object_masks;
 mod ordered;
 mod pack;
 #[cfg(feature = "parquet")]
@@ -90,15 +93,17 @@ pub use folder::{
     ImageFolder, Truth, UnknownClasses, image_folder, imagenet_classes, is_image_name,
 };
 pub use gray_map::GrayMap;
+pub use interventions::{Change, Intervention, Interventions};
 pub use labels::{Group, Labels};
 pub use loader::{Batch, Batches, Loader};
 pub use normalization::Normalization;
+pub use object_masks::ObjectMasks;
 pub use pack::{PackError, PackOptions, Packed, Stored, Verified, is_pack, pack, packed, verify};
 pub use photographs::photographs;
 pub use pixels::Pixels;
 pub use random::splitmix64;
 pub use sample::{Collection, Files, ImageDataset, Sample, Split};
-pub use scenes::{Change, Intervention, Scenes};
+pub use scenes::Scenes;
 pub use shapes::Shapes;
 #[cfg(feature = "tar")]
 pub use shards::{holds_shards, tar_shards};

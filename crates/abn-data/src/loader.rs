@@ -8,11 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
-use image::GrayImage;
 
 use crate::ordered::{Ordered, QUEUE};
 use crate::pixels::{Pixels, Shelf};
-use crate::{DataError, ImageDataset, Sample, Skips, Target, Transform, random};
+use crate::{DataError, ImageDataset, ObjectMasks, Sample, Skips, Target, Transform, random};
 
 /// How a data set becomes batches.
 #[derive(Clone)]
@@ -45,9 +44,8 @@ pub struct Batch {
     pub targets: Vec<Target>,
     /// Index of each image in the data set. `[B]`
     pub indices: Vec<usize>,
-    /// Mask of each image after the same transform, where asked for and known; empty if not asked
-    /// for.
-    pub masks: Vec<Option<GrayImage>>,
+    /// Where the objects of each image lie after the same transform; empty if not asked for.
+    pub masks: Vec<ObjectMasks>,
     /// Height of every image.
     pub height: usize,
     /// Width of every image.
@@ -156,7 +154,7 @@ impl Plan {
             return Ok(None);
         };
         if !masks {
-            sample.mask = None;
+            sample.masks = ObjectMasks::Unknown;
         }
         let mut rng = random::augmentation(*seed, self.epoch, index);
         transform.sample(sample, &mut rng).map(Some)
@@ -219,7 +217,7 @@ impl Batch {
         self.targets.push(sample.target);
         self.indices.push(index);
         if loader.masks {
-            self.masks.push(sample.mask);
+            self.masks.push(sample.masks);
         }
         Ok(())
     }
@@ -280,7 +278,7 @@ mod tests {
             Ok(Sample {
                 image,
                 target: Target::class(index),
-                mask: None,
+                masks: ObjectMasks::Unknown,
             })
         }
 
@@ -415,7 +413,7 @@ mod tests {
         );
         assert!(
             with.iter()
-                .all(|batch| batch.masks.len() == batch.len() && batch.masks[0].is_some())
+                .all(|batch| batch.masks.len() == batch.len() && batch.masks[0].of(0).is_some())
         );
         for (with, without) in with.iter().zip(&without) {
             assert!(without.masks.is_empty());
@@ -479,7 +477,7 @@ mod tests {
             Ok(Sample {
                 image: RgbImage::from_pixel(1, 1, Rgb([index as u8; 3])),
                 target: Target::class(0),
-                mask: None,
+                masks: ObjectMasks::Unknown,
             })
         }
 

@@ -26,6 +26,20 @@ enum Purpose {
     GroundsTest = 9,
     MarksTrain = 10,
     MarksTest = 11,
+    ScenesTrain = 12,
+    ScenesTest = 13,
+    SceneGroundsTrain = 14,
+    SceneGroundsTest = 15,
+}
+
+impl Purpose {
+    /// The first for training images, the second for all others.
+    fn by_split(split: Split, [train, test]: [Self; 2]) -> Self {
+        match split {
+            Split::Train => train,
+            Split::HeldOut | Split::Test | Split::All => test,
+        }
+    }
 }
 
 /// The numbers that augment one sample in one epoch.
@@ -42,38 +56,39 @@ pub(crate) fn permutation(seed: u64, epoch: usize, len: usize) -> Vec<usize> {
 
 /// The numbers that draw one generated image.
 pub(crate) fn shape(seed: u64, split: Split, index: usize) -> Pcg64 {
-    let purpose = match split {
-        Split::Train => Purpose::ShapesTrain,
-        Split::HeldOut | Split::Test | Split::All => Purpose::ShapesTest,
-    };
+    let purpose = Purpose::by_split(split, [Purpose::ShapesTrain, Purpose::ShapesTest]);
     generator(purpose, [seed, index as u64, 0])
 }
 
 /// The numbers that change a generated image.
 pub(crate) fn change(seed: u64, split: Split, index: usize) -> Pcg64 {
-    let purpose = match split {
-        Split::Train => Purpose::GroundsTrain,
-        Split::HeldOut | Split::Test | Split::All => Purpose::GroundsTest,
-    };
+    let purpose = Purpose::by_split(split, [Purpose::GroundsTrain, Purpose::GroundsTest]);
     generator(purpose, [seed, index as u64, 0])
+}
+
+/// The numbers that draw one generated image of several objects.
+pub(crate) fn scene(seed: u64, split: Split, index: usize) -> Pcg64 {
+    let purpose = Purpose::by_split(split, [Purpose::ScenesTrain, Purpose::ScenesTest]);
+    generator(purpose, [seed, index as u64, 0])
+}
+
+/// The numbers that change one for a label.
+pub(crate) fn scene_change(seed: u64, split: Split, index: usize, label: usize) -> Pcg64 {
+    let purposes = [Purpose::SceneGroundsTrain, Purpose::SceneGroundsTest];
+    let purpose = Purpose::by_split(split, purposes);
+    generator(purpose, [seed, index as u64, label as u64])
 }
 
 /// The numbers that plant a mark in a generated image.
 pub(crate) fn mark(seed: u64, split: Split, index: usize) -> Pcg64 {
-    let purpose = match split {
-        Split::Train => Purpose::MarksTrain,
-        Split::HeldOut | Split::Test | Split::All => Purpose::MarksTest,
-    };
+    let purpose = Purpose::by_split(split, [Purpose::MarksTrain, Purpose::MarksTest]);
     generator(purpose, [seed, index as u64, 0])
 }
 
 /// The label of one generated image: every block of `classes` indices holds each label once, in an
 /// order of its own, so that any prefix is balanced to within one image a class.
 pub(crate) fn shape_label(seed: u64, split: Split, index: usize, classes: usize) -> usize {
-    let purpose = match split {
-        Split::Train => Purpose::ShapeLabelsTrain,
-        Split::HeldOut | Split::Test | Split::All => Purpose::ShapeLabelsTest,
-    };
+    let purpose = Purpose::by_split(split, [Purpose::ShapeLabelsTrain, Purpose::ShapeLabelsTest]);
     let mut labels: Vec<usize> = (0..classes).collect();
     labels.shuffle(&mut generator(purpose, [seed, (index / classes) as u64, 0]));
     labels[index % classes]

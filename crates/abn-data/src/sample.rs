@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use burn_dataset::Dataset;
 use burn_dataset::transform::PartialDataset;
-use image::{GrayImage, RgbImage};
+use image::RgbImage;
 
-use crate::scenes::{self, Scenes};
-use crate::{DataError, Labels, Target};
+use crate::interventions::{self, Interventions};
+use crate::{DataError, Labels, ObjectMasks, Target};
 
 /// One labelled image.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +19,8 @@ pub struct Sample {
     pub image: RgbImage,
     /// What is right for it.
     pub target: Target,
-    /// 255 on the object, 0 elsewhere, in the size of the image; only where the data set knows it.
-    pub mask: Option<GrayImage>,
+    /// Where the objects lie, in the size of the image; only where the data set knows it.
+    pub masks: ObjectMasks,
 }
 
 /// Any data set of labelled images, shared between threads.
@@ -52,8 +52,8 @@ pub struct Collection {
     pub notes: Vec<String>,
     /// The file of each image, if it has one of its own.
     pub files: Option<Arc<dyn Files>>,
-    /// The scenes that the images show, if they can be made again.
-    pub scenes: Option<Arc<dyn Scenes>>,
+    /// What the images would be without their things, if they can be made again.
+    pub interventions: Option<Arc<dyn Interventions>>,
 }
 
 /// The files of a data set of photographs.
@@ -101,12 +101,13 @@ impl Collection {
             let places = places.clone();
             Arc::new(Chosen { of, places })
         });
-        let scenes = self.scenes.map(|of| scenes::chosen(of, places.clone()));
+        let again = self.interventions;
+        let interventions = again.map(|of| interventions::chosen(of, places.clone()));
         let of = self.samples;
         Self {
             samples: Arc::new(Chosen { of, places }),
             files,
-            scenes,
+            interventions,
             ..self
         }
     }

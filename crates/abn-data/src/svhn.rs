@@ -10,7 +10,7 @@ use burn_dataset::Dataset;
 use image::{Rgb, RgbImage};
 
 use crate::mat::{Array, arrays, by};
-use crate::{Collection, DataError, Labels, Sample, Split, Target};
+use crate::{Collection, DataError, Labels, ObjectMasks, Sample, Split, Target};
 
 const SIDE: u32 = 32;
 const PLANE: usize = 1024;
@@ -52,7 +52,7 @@ pub fn svhn(dir: &Path, split: Split) -> Result<Collection, DataError> {
         masked: false,
         notes: vec![],
         files: None,
-        scenes: None,
+        interventions: None,
     })
 }
 
@@ -108,7 +108,7 @@ impl Part {
         Sample {
             image,
             target: Target::class(self.digits[at].into()),
-            mask: None,
+            masks: ObjectMasks::Unknown,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is right for an image: what a network is to learn of it.
 
 /// What is right for one image. Where its object lies is another matter: that is the
-/// [mask](crate::Sample::mask) of its sample, which nothing learns from.
+/// [masks](crate::Sample::masks) of its sample, which nothing learns from.
 ///
 /// A data set whose images hold objects to be found has another kind of target, and the compiler
 /// names every place that must know it.

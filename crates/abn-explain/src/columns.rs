@@ -4,7 +4,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 /// Rows below a header, in columns without lines between them: the first `left` to the left, the
 /// rest, which are numbers, to the right.
-pub(crate) fn columns(header: Vec<String>, rows: Vec<Vec<String>>, left: usize) -> String {
+pub fn columns(header: Vec<String>, rows: Vec<Vec<String>>, left: usize) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header).add_rows(rows);

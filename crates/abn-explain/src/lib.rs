@@ -51,7 +51,7 @@
 //! ```
 
 pub mod bootstrap;
-mod columns;
+pub mod columns;
 mod error;
 pub mod method;
 pub mod score;

@@ -38,8 +38,11 @@ pub fn head<T: maud::Render>(columns: impl IntoIterator<Item = T>) -> Markup {
     }
 }
 
-/// The name with a capital, to stand alone.
+/// The name with a capital, to stand alone; one that has a capital already, such as mAP, stays.
 pub(crate) fn capitalised(name: &str) -> String {
+    if name.chars().any(char::is_uppercase) {
+        return name.to_owned();
+    }
     let mut letters = name.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
     first.unwrap_or_default() + letters.as_str()

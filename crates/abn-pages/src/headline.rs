@@ -7,6 +7,7 @@ use abn_run::measure::records::{
 use abn_run::unreadable::UNREADABLE;
 use maud::{Markup, html};
 
+use crate::attributes::attributes;
 use crate::figures::{bar, capitalised, figure};
 use crate::numbers::{duration, grouped, percent};
 
@@ -42,6 +43,9 @@ pub(crate) fn headline(
             @if let Some((summary, _)) = &best { (labels(summary)) }
             @if let Some(pointing) = results.and_then(|results| results.pointing) {
                 (pointing_game(&pointing))
+            }
+            @if let Some(found) = best.and_then(|(summary, _)| summary.figures.attributes()) {
+                (attributes(found, results.map_or(&[], |results| &results.pointing_by_label)))
             }
         }
     }
@@ -92,11 +96,14 @@ fn accuracy(summary: &Summary, epoch: &str) -> Markup {
     }
 }
 
-/// How often each of several labels is told rightly; nothing of one.
+/// How often each of several labels is told rightly; nothing of one, or of labels that have a
+/// table.
 fn labels(summary: &Summary) -> Markup {
-    let groups = summary.figures.groups();
+    let figures = &summary.figures;
+    let in_table = figures.attributes().is_some();
+    let groups = figures.groups();
     html! {
-        @if !groups.is_empty() {
+        @if !groups.is_empty() && !in_table {
             div.pointing {
                 h2 { "Label by label" }
                 p.note { "Top-1 of each label, and the share of images found in its top-5." }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use abn_data::Labels;
+use abn_data::{Group, Labels};
 
 /// There is no such label or class.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,8 @@ pub fn group_of(labels: &Labels, asked: Option<&str>) -> Result<usize, UnknownCl
 }
 
 /// The class of that name, or else of that number, counted from 0 through all labels. A name that
-/// is a number counts as a name. `LABEL:CLASS` is a class of that label.
+/// is a number counts as a name. `LABEL:CLASS` is a class of that label; the name of one of several
+/// labels of two classes, absent and present, is its second.
 ///
 /// # Errors
 /// There is no such class, and the nearest name is given; or several labels have it.
@@ -81,9 +82,9 @@ pub fn class_of(labels: &Labels, asked: &str) -> Result<usize, UnknownClass> {
             let names: Vec<String> = names.collect();
             Err(unknown(format!("it is one of {}", names.join(", "))))
         }
-        [] => match asked.parse().ok().filter(|class| *class < number) {
-            Some(class) => Ok(class),
-            None => {
+        [] => match presence(labels, asked).or_else(|| asked.parse().ok()) {
+            Some(class) if class < number => Ok(class),
+            _ => {
                 let last = number.saturating_sub(1);
                 Err(unknown(match nearest(labels, asked) {
                     Some(name) => {
@@ -96,6 +97,14 @@ pub fn class_of(labels: &Labels, asked: &str) -> Result<usize, UnknownClass> {
     }
 }
 
+/// The class that says that a label of that name is present.
+fn presence(labels: &Labels, asked: &str) -> Option<usize> {
+    let several = labels.groups().len() > 1;
+    let is_meant = |group: &Group| several && group.name == asked && group.classes.len() == 2;
+    let group = labels.groups().iter().position(is_meant)?;
+    Some(labels.first_of(group) + 1)
+}
+
 /// The name that looks most like the one asked for, whatever its case; the first of equals.
 fn nearest<'a>(labels: &'a Labels, asked: &str) -> Option<&'a String> {
     let asked = asked.to_lowercase();
@@ -106,8 +115,6 @@ fn nearest<'a>(labels: &'a Labels, asked: &str) -> Option<&'a String> {
 
 #[cfg(test)]
 mod tests {
-    use abn_data::Group;
-
     use super::*;
 
     fn group(name: &str, classes: &[&str]) -> Group {
@@ -129,6 +136,21 @@ mod tests {
         );
         let refused = |asked| class_of(&labels, asked).is_err();
         assert!(["3", "-1", "", "class:cat"].into_iter().all(refused));
+    }
+
+    #[test]
+    fn a_label_of_two_classes_names_its_presence() {
+        let two = |name| group(name, &["no", "yes"]);
+        let labels = Labels::of(vec![
+            two("bald"),
+            group("7", &["a", "b", "c"]),
+            two("smiling"),
+        ]);
+        let found = ["smiling", "bald", "smiling:no"].map(|asked| class_of(&labels, asked));
+        assert_eq!(found, [Ok(6), Ok(1), Ok(5)]);
+        // A label of three classes names none of them: that is class number 7, which is not there.
+        assert!(class_of(&labels, "7").is_err());
+        assert!(class_of(&Labels::one(vec!["no".into(), "yes".into()]), "class").is_err());
     }
 
     #[test]

@@ -45,7 +45,7 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
-    use crate::{Labels, Sample, Target};
+    use crate::{Labels, ObjectMasks, Sample, Target};
 
     /// Of its images, those divisible by 5 are truncated, and one is worse.
     struct Damaged {
@@ -65,7 +65,7 @@ mod tests {
             Ok(Sample {
                 image: RgbImage::new(1, 1),
                 target: Target::class(0),
-                mask: None,
+                masks: ObjectMasks::Unknown,
             })
         }
 
@@ -81,7 +81,7 @@ mod tests {
             masked: false,
             notes: vec![],
             files: None,
-            scenes: None,
+            interventions: None,
         }
     }
 

@@ -213,7 +213,7 @@ fn sample(collection: &Collection, index: usize) -> Look {
     match caught(index, || collection.samples.get(index)) {
         Ok(sample) => Look {
             picture: Ok(Picture::of(&sample.image, None)),
-            mask: Mask::of(sample.mask.as_ref()),
+            mask: Mask::of(sample.masks.whole().as_deref()),
             target: Some(sample.target),
             boxes: None,
         },

@@ -551,7 +551,9 @@ impl Dataset<Sample, DataError> for Pixels {
         Ok(Sample {
             image: RgbImage::from_pixel(1, 1, Rgb([self.0[index]; 3])),
             target: Target::Classes(vec![index % 2, index % 3]),
-            mask: (index > 0).then(|| GrayImage::from_pixel(1, 1, Luma([(index < 2).into()]))),
+            masks: (index > 0)
+                .then(|| GrayImage::from_pixel(1, 1, Luma([(index < 2).into()])))
+                .into(),
         })
     }
 
@@ -574,7 +576,7 @@ fn pixels(reds: &[u8]) -> Collection {
         masked: true,
         notes: vec!["pixels only".into()],
         files: None,
-        scenes: None,
+        interventions: None,
     }
 }
 

@@ -105,7 +105,7 @@ pub fn image_folder(request: &ImageFolder) -> Result<Collection, DataError> {
         labels: arranged.labels,
         notes,
         files: Some(photographs),
-        scenes: None,
+        interventions: None,
     })
 }
 
@@ -298,7 +298,7 @@ impl Dataset<Sample, DataError> for Photographs {
         Ok(Sample {
             image,
             target: Target::class(class),
-            mask,
+            masks: mask.into(),
         })
     }
 

@@ -152,7 +152,7 @@ fn masks_lie_beside_the_images() {
         let test = open(dir.path(), Split::HeldOut, 1).unwrap();
         for index in 0..3 {
             let sample = test.samples.get(index).unwrap();
-            let row = sample.mask.map(|mask| mask.into_raw()[4..8].to_vec());
+            let row = sample.masks.of(0).map(|mask| mask.as_raw()[4..8].to_vec());
             assert_eq!(
                 row,
                 (sample.target == Target::class(0)).then(|| expected.to_vec()),
@@ -296,7 +296,8 @@ fn the_real_pets_open_with_their_trimaps() {
     );
     assert_eq!((train.samples.len(), test.samples.len()), (360, 90));
     let covered = |index| {
-        let mask = test.samples.get(index).unwrap().mask.unwrap();
+        let sample = test.samples.get(index).unwrap();
+        let mask = sample.masks.of(0).unwrap();
         mask.pixels().filter(|pixel| pixel[0] == 255).count() as f64 / mask.len() as f64
     };
     let mean = (0..90).map(covered).sum::<f64>() / 90.0;

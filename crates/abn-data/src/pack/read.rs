@@ -71,7 +71,7 @@ pub fn packed(request: &ImageFolder) -> Result<Collection, DataError> {
         masked,
         notes,
         files: Some(images),
-        scenes: None,
+        interventions: None,
     })
 }
 
@@ -150,7 +150,7 @@ impl Dataset<Sample, DataError> for Entries {
         let image = self.image(index, spot)?;
         let mask = (spot.mask > 0).then(|| self.mask(index, spot, image.dimensions()));
         Ok(Sample {
-            mask: mask.transpose()?,
+            masks: mask.transpose()?.into(),
             image,
             target: Target::class(self.images.class(index)),
         })

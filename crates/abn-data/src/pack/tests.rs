@@ -199,7 +199,7 @@ fn same(folder: &Collection, packed: &Collection, stored: Stored) {
         for step in &first {
             let mut rng = crate::random::augmentation(0, 0, 0);
             sample.image = step.apply(sample.image, &mut rng).unwrap();
-            sample.mask = sample.mask.map(|mask| step.apply(mask, &mut rng).unwrap());
+            sample.masks = sample.masks.map(|mask| step.apply(mask, &mut rng)).unwrap();
         }
         assert!(found == sample, "{}", files.name(index));
     }
@@ -470,7 +470,11 @@ fn masks_are_those_that_were_packed() {
         })
     };
     let masks = |collection: &Collection| {
-        let masks = (0..14).filter(|index| collection.samples.get(*index).unwrap().mask.is_some());
+        let masked = |index: &usize| {
+            let sample = collection.samples.get(*index).unwrap();
+            sample.masks.of(0).is_some()
+        };
+        let masks = (0..14).filter(masked);
         masks.count()
     };
     let (_folder, path, _) = pack_of(dir.path(), &options(Stored::AsTheyAre));

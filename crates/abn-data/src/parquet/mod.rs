@@ -34,7 +34,9 @@ use crate::archive::{
     Archives, Classes, Kind, beside, given_names, holds, refused, turns, without,
 };
 use crate::folder::name_below;
-use crate::{Collection, DataError, Files, ImageFolder, Sample, Split, Target, image_of};
+use crate::{
+    Collection, DataError, Files, ImageFolder, ObjectMasks, Sample, Split, Target, image_of,
+};
 
 const PARQUET: Kind = Kind {
     ending: "parquet",
@@ -148,7 +150,7 @@ pub fn parquet(request: &ImageFolder) -> Result<Collection, DataError> {
         masked: false,
         notes: archives.note().into_iter().chain(chosen.note).collect(),
         files: Some(rows),
-        scenes: None,
+        interventions: None,
     })
 }
 
@@ -223,7 +225,7 @@ impl Dataset<Sample, DataError> for Rows {
         Ok(Sample {
             image: image_of(bytes, &name)?,
             target: Target::class(class as usize),
-            mask: None,
+            masks: ObjectMasks::Unknown,
         })
     }
 

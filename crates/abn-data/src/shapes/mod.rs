@@ -13,26 +13,28 @@
 //! the README.
 //!
 //! Images are drawn when asked for, each from its own stream of random numbers, so the set needs no
-//! memory and a smaller set is the beginning of a larger one. Drawing uses only arithmetic and
-//! square roots, which IEEE 754 rounds alike everywhere: the same images on every machine.
-
-mod form;
-mod mark;
-mod scene;
-mod texture;
+//! memory and a smaller set is the beginning of a larger one.
 
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
-use image::{GrayImage, Luma};
 use rand::{Rng, RngExt};
 
-use crate::{Collection, DataError, Intervention, Labels, Sample, Scenes, Split, Target, random};
-use form::Form;
-use scene::Scene;
+use crate::drawn::{
+    Color, Form, Ground, Scene, Silhouette, Texture, color, color_within, darker, strokes, tilted,
+    wedges,
+};
+use crate::{
+    Collection, DataError, Intervention, Interventions, Labels, ObjectMasks, Sample, Split, Target,
+    random,
+};
 
 /// Width and height of every image.
 const SIDE: u32 = 32;
+/// The least bright object, so that something darker exists for it.
+const BRIGHTNESS: f32 = 100.0;
+/// The only object of a picture.
+const OBJECT: usize = 0;
 
 /// A generated set of 32x32 images in eight classes. Images are `[32, 32, 3]`, masks `[32, 32]`.
 ///
@@ -79,17 +81,16 @@ impl Shapes {
             masked: true,
             notes: vec![],
             files: None,
-            scenes: Some(Arc::new(self)),
+            interventions: Some(Arc::new(self)),
         }
     }
 
-    fn scene(&self, index: usize) -> (Scene, usize) {
+    fn draw(&self, index: usize) -> Drawn {
         let label = random::shape_label(self.seed, self.split, index, Form::ALL.len());
-        let form = Form::ALL[label];
-        let scene = Scene::draw(form, &mut random::shape(self.seed, self.split, index));
+        let mut drawn = Drawn::draw(label, &mut random::shape(self.seed, self.split, index));
         let mut rng = random::mark(self.seed, self.split, index);
         if self.marked == 0.0 || !rng.random_bool(self.marked) {
-            return (scene, label);
+            return drawn;
         }
         let told = match self.split {
             Split::Train => label,
@@ -97,25 +98,30 @@ impl Shapes {
                 rng.random_range(0..Form::ALL.len() as u32) as usize
             }
         };
-        (scene.marked(told, &mut rng), label)
+        drawn.scene = drawn.scene.marked(told, &mut rng);
+        drawn
     }
 }
 
-impl Scenes for Shapes {
-    fn interventions(&self, index: usize) -> Vec<Intervention> {
-        let (scene, _) = self.scene(index);
-        scene.interventions(&mut random::change(self.seed, self.split, index))
+impl Interventions for Shapes {
+    fn interventions(&self, index: usize, _label: usize) -> Vec<Intervention> {
+        let Drawn { scene, front, .. } = self.draw(index);
+        let mut rng = random::change(self.seed, self.split, index);
+        let mut found = scene.removals(Some(OBJECT), || another_ground(front, &mut rng));
+        found.extend(scene.moved(OBJECT, &mut rng));
+        found.push(scene.recoloured(OBJECT));
+        found
     }
 }
 
 impl Dataset<Sample, DataError> for Shapes {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
         assert!(index < self.count, "index {index} of {} images", self.count);
-        let (scene, label) = self.scene(index);
+        let Drawn { scene, label, .. } = self.draw(index);
         Ok(Sample {
             image: scene.image(),
             target: Target::class(label),
-            mask: Some(scene.mask()),
+            masks: ObjectMasks::OfAll(scene.mask(OBJECT)),
         })
     }
 
@@ -124,29 +130,66 @@ impl Dataset<Sample, DataError> for Shapes {
     }
 }
 
-/// 255 at the pixels that belong to something.
-fn region(inside: impl Fn(u32, u32) -> bool) -> GrayImage {
-    GrayImage::from_fn(SIDE, SIDE, |x, y| Luma([255 * u8::from(inside(x, y))]))
+/// A picture, with what it is drawn around.
+struct Drawn {
+    scene: Scene,
+    /// What all but the object stands back behind.
+    front: Color,
+    label: usize,
 }
 
-/// A direction drawn uniformly: a point of the unit disc, scaled to length 1.
-fn direction(rng: &mut impl Rng) -> [f32; 2] {
-    loop {
-        let [x, y] = std::array::from_fn(|_| rng.random_range(-1.0..1.0_f32));
-        let length = (x * x + y * y).sqrt();
-        // Too short a vector has too few bits to give every direction its chance.
-        if (0.1..=1.0).contains(&length) {
-            return [x / length, y / length];
+impl Drawn {
+    /// A picture with an object of this form; everything but the form is drawn.
+    fn draw(label: usize, rng: &mut impl Rng) -> Self {
+        let front = color_within(BRIGHTNESS..255.0, rng);
+        let ground = another_ground(front, rng);
+        let object = object(Form::ALL[label], front, rng);
+        let mut fragments = wedges(SIDE, front, rng);
+        // Some have the object's colour: colour alone does not find the object.
+        let of_strokes = |rng: &mut _| match RngExt::random_bool(rng, 0.3) {
+            true => front,
+            false => color(rng),
+        };
+        fragments.extend(strokes(SIDE, 3..=6, of_strokes, rng));
+        Self {
+            scene: Scene::new(SIDE, ground, vec![object], fragments, rng),
+            front,
+            label,
         }
+    }
+}
+
+fn another_ground(front: Color, rng: &mut impl Rng) -> Ground {
+    Ground::plain(Texture::draw(darker(front, rng), rng))
+}
+
+/// An object anywhere in the picture.
+fn object(form: Form, base: Color, rng: &mut impl Rng) -> Silhouette {
+    let radius = rng.random_range(6.0..9.5_f32);
+    // A pixel of margin: the object does not touch the picture's edge.
+    let mut place = || rng.random_range(radius + 1.0..SIDE as f32 - radius - 1.0);
+    let center = [place(), place()];
+    Silhouette {
+        form,
+        center,
+        radius,
+        along: tilted(rng),
+        texture: Texture::draw(base, rng),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::*;
 
     fn shapes(count: usize) -> Shapes {
         Shapes::new(5, Split::Train, count)
+    }
+
+    fn background(scene: &Scene) -> RgbImage {
+        scene.without_object(OBJECT).image()
     }
 
     #[test]
@@ -167,11 +210,11 @@ mod tests {
     #[test]
     fn the_object_changes_the_picture_exactly_where_it_lies() {
         for index in 0..200 {
-            let (scene, _) = shapes(200).scene(index);
-            let (image, without, mask) = (scene.image(), scene.background(), scene.mask());
+            let scene = shapes(200).draw(index).scene;
+            let (image, without, mask) = (scene.image(), background(&scene), scene.mask(OBJECT));
             let mut outside_whole = 0;
             for (x, y, covered) in mask.enumerate_pixels() {
-                let share = scene.coverage(x, y);
+                let share = scene.coverage(OBJECT, x, y);
                 assert_eq!(covered.0[0], if share >= 0.5 { 255 } else { 0 });
                 if share == 0.0 {
                     assert_eq!(
@@ -206,9 +249,9 @@ mod tests {
         let set = shapes(60).with_shortcut(0.5);
         let mut marks = 0;
         for index in 0..60 {
-            let (scene, label) = set.scene(index);
+            let Drawn { scene, label, .. } = set.draw(index);
             let image = scene.image();
-            let found = set.interventions(index);
+            let found = set.interventions(index, 0);
             let mut seen = vec![0; 1024];
             for Intervention {
                 change,
@@ -248,7 +291,7 @@ mod tests {
             marks += count(Change::WithoutMark);
             if count(Change::WithoutMark) == 1 {
                 let mark = found.iter().find(|one| one.change == Change::WithoutMark);
-                let plain = shapes(60).scene(index).0.image();
+                let plain = shapes(60).draw(index).scene.image();
                 assert_eq!(
                     mark.unwrap().images[0],
                     plain,
@@ -269,9 +312,9 @@ mod tests {
         let set = Shapes::new(5, Split::HeldOut, 400).with_shortcut(1.0);
         let mut right = 0;
         for index in 0..400 {
-            let (scene, label) = set.scene(index);
+            let Drawn { scene, label, .. } = set.draw(index);
             let image = scene.image();
-            let found = set.interventions(index);
+            let found = set.interventions(index, 0);
             let mark = found
                 .iter()
                 .find(|one| one.change == crate::Change::WithoutMark);
@@ -291,8 +334,8 @@ mod tests {
     #[test]
     fn objects_stand_out_from_what_lies_behind_them() {
         for index in 0..200 {
-            let (scene, _) = shapes(200).scene(index);
-            let (image, without, mask) = (scene.image(), scene.background(), scene.mask());
+            let scene = shapes(200).draw(index).scene;
+            let (image, without, mask) = (scene.image(), background(&scene), scene.mask(OBJECT));
             let mut difference = 0.0;
             let mut count = 0.0;
             for (x, y, _) in mask
@@ -323,7 +366,7 @@ mod tests {
         let mut sums = [[0.0; 3]; 8];
         for index in 0..2000 {
             let sample = shapes(2000).get(index).unwrap();
-            let mask = sample.mask.unwrap();
+            let mask = sample.masks.of(0).unwrap();
             let object: Vec<_> = sample
                 .image
                 .pixels()
@@ -346,17 +389,5 @@ mod tests {
                 "{sums:?}"
             );
         }
-    }
-
-    #[test]
-    fn directions_are_unit_vectors_of_all_quadrants() {
-        let mut rng = random::shape(0, Split::Train, 0);
-        let mut quadrants = [0; 4];
-        for _ in 0..400 {
-            let [x, y] = direction(&mut rng);
-            assert!((x * x + y * y - 1.0).abs() < 1e-5);
-            quadrants[usize::from(x > 0.0) + 2 * usize::from(y > 0.0)] += 1;
-        }
-        assert!(quadrants.iter().all(|count| *count > 60), "{quadrants:?}");
     }
 }

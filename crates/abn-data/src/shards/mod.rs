@@ -139,7 +139,7 @@ pub fn tar_shards(request: &ImageFolder) -> Result<Collection, DataError> {
         masked,
         notes,
         files: Some(photographs),
-        scenes: None,
+        interventions: None,
     })
 }
 
@@ -293,7 +293,7 @@ impl Dataset<Sample, DataError> for Shards {
         Ok(Sample {
             image: picture,
             target: Target::class(class as usize),
-            mask,
+            masks: mask.into(),
         })
     }
 

@@ -121,7 +121,7 @@ fn shards_are_read_as_python_wrote_them() {
             let (width, height) = sample.image.dimensions();
             assert_eq!(serde_json::json!([width, height]), expected["size"]);
             assert_eq!(hex(&sample.image.into_raw()), expected["pixels"]);
-            let mask = sample.mask.map(|mask| hex(&mask.into_raw()));
+            let mask = sample.masks.of(0).map(|mask| hex(mask.as_raw()));
             assert_eq!(mask.as_deref(), expected["mask"].as_str());
         }
     }

@@ -104,7 +104,7 @@ impl Transform {
         }
     }
 
-    /// Runs the steps on image and mask alike, so that the mask keeps covering the object.
+    /// Runs the steps on image and masks alike, so that a mask keeps covering its object.
     ///
     /// # Errors
     /// As [`Transform::fixed`].
@@ -112,17 +112,17 @@ impl Transform {
         let Sample {
             mut image,
             target,
-            mut mask,
+            mut masks,
         } = sample;
         for step in &self.steps {
             let placement = step.decide(image.dimensions(), rng)?;
             image = placement.pixels(image)?;
-            mask = mask.map(|mask| placement.pixels(mask)).transpose()?;
+            masks = masks.map(|mask| placement.pixels(mask))?;
         }
         Ok(Sample {
             image,
             target,
-            mask: mask.map(binary),
+            masks: masks.map(|mask| Ok::<_, DataError>(binary(mask)))?,
         })
     }
 }
@@ -225,7 +225,7 @@ mod tests {
     use rand_pcg::Pcg64;
 
     use super::*;
-    use crate::Target;
+    use crate::{ObjectMasks, Target};
 
     fn rng(seed: u64) -> Pcg64 {
         Pcg64::seed_from_u64(seed)
@@ -432,10 +432,10 @@ mod tests {
                 let sample = Sample {
                     image: image.clone(),
                     target: Target::class(4),
-                    mask: Some(mask.clone()),
+                    masks: ObjectMasks::OfAll(mask.clone()),
                 };
                 let sample = transform.sample(sample, &mut rng(seed)).unwrap();
-                let mask = sample.mask.unwrap();
+                let mask = sample.masks.of(0).unwrap();
                 assert_eq!(sample.target, Target::class(4));
                 for (pixel, covered) in sample.image.pixels().zip(mask.pixels()) {
                     assert_eq!(covered.0[0], if pixel.0[0] >= 128 { 255 } else { 0 });
@@ -443,7 +443,7 @@ mod tests {
                 let bare = Sample {
                     image: image.clone(),
                     target: Target::class(4),
-                    mask: None,
+                    masks: ObjectMasks::Unknown,
                 };
                 assert_eq!(
                     sample.image,

@@ -9,7 +9,7 @@ use abn_core::explain::{
     rank_correlation, sparseness,
 };
 use abn_core::{Classifier, Output};
-use abn_data::{Batch, Scenes};
+use abn_data::{Batch, Interventions};
 use abn_run::RunError;
 use abn_run::class_name::group_of;
 use abn_run::measure::evaluate::images_of;
@@ -43,7 +43,7 @@ pub struct Examiner<'a> {
     parts: Vec<Part>,
     /// The network with one part more drawn anew each.
     randomised: Vec<Classifier>,
-    scenes: Option<Arc<dyn Scenes>>,
+    interventions: Option<Arc<dyn Interventions>>,
     given: Option<MapsOf<'a>>,
     /// The network that F-Fidelity asks.
     tuned: Option<Classifier>,
@@ -63,7 +63,7 @@ impl<'a> Examiner<'a> {
             group: group.map_err(RunError::from)?,
             parts: Vec::new(),
             randomised: Vec::new(),
-            scenes: None,
+            interventions: None,
             given: None,
             tuned: None,
         };
@@ -88,10 +88,13 @@ impl<'a> Examiner<'a> {
         &self.parts
     }
 
-    /// The same, of images whose scenes can be made again.
+    /// The same, of images that can be made again without their things.
     #[must_use]
-    pub fn with_scenes(self, scenes: Option<Arc<dyn Scenes>>) -> Self {
-        Self { scenes, ..self }
+    pub fn with_interventions(self, interventions: Option<Arc<dyn Interventions>>) -> Self {
+        Self {
+            interventions,
+            ..self
+        }
     }
 
     /// The same with maps of somebody else, of which nothing can be asked but what they are.
@@ -218,7 +221,7 @@ impl<'a> Examiner<'a> {
             .logits;
         let empty: Vec<f32> = empty.into_data().iter().collect();
         let scene = |(place, (logits, class)): (usize, (&[f32], &usize))| {
-            let Some(scenes) = &self.scenes else {
+            let Some(scenes) = &self.interventions else {
                 return Ok(SceneEffects::default());
             };
             let index = batch.indices[place];
@@ -331,7 +334,10 @@ impl<'a> Examiner<'a> {
         let confidence = Confidence::measure(classifier, images.clone(), maps, classes, whole);
         let of_image = |index: usize| -> Result<BTreeMap<Metric, f64>, AnalysisError> {
             let image = images.clone().narrow(0, index, 1);
-            let mask = batch.masks.get(index).and_then(Option::as_ref);
+            let mask = batch
+                .masks
+                .get(index)
+                .and_then(|masks| masks.of(self.group));
             let (map, class) = (maps[index], classes[index]);
             let seed = batch.indices[index] as u64;
             let road = Road::measure(classifier, &image, map, class, seed);

@@ -2,7 +2,7 @@
 
 use abn_core::Outputs;
 use abn_core::explain::{Effect, Mask};
-use abn_data::{Change, DataError, Intervention, Sample, Scenes, Target};
+use abn_data::{Change, DataError, Intervention, Interventions, ObjectMasks, Sample, Target};
 use abn_run::measure::pointing::object;
 use abn_run::measure::readback::predicted;
 use abn_run::session::Session;
@@ -47,13 +47,13 @@ fn margin(logits: &[f32], class: usize, session: &Session, group: usize) -> f64 
 /// Changes the scene of an image, whose logits are known, in every way.
 pub(super) fn effects(
     session: &Session,
-    scenes: &dyn Scenes,
+    again: &dyn Interventions,
     index: usize,
     logits: &[f32],
     class: usize,
     group: usize,
 ) -> Result<SceneEffects, AnalysisError> {
-    let interventions = scenes.interventions(index);
+    let interventions = again.interventions(index, group);
     let (pixels, regions) = seen(session, &interventions)?;
     let answers = session.classifier.forward(pixels).logits;
     let [_, classes] = answers.dims();
@@ -106,7 +106,7 @@ fn seen(
         let sample = Sample {
             image,
             target,
-            mask,
+            masks: ObjectMasks::from(mask),
         };
         transform.sample(sample, &mut chance)
     };
@@ -119,8 +119,8 @@ fn seen(
             size = sample.image.dimensions();
             pixels.extend(transform.normalization.planes(&sample.image));
             count += 1;
-            if let Some(mask) = sample.mask {
-                regions.push(object(&mask)?);
+            if let Some(mask) = sample.masks.of(0) {
+                regions.push(object(mask)?);
             }
         }
     }

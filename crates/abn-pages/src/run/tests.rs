@@ -78,6 +78,7 @@ fn finished() -> Report {
             best: summary(1.0, 0.75),
             last: summary(1.5, 0.625),
             pointing: Some(pointing),
+            pointing_by_label: Vec::new(),
             inverted: Vec::new(),
             left_out: None,
         }),
@@ -280,6 +281,7 @@ fn several_labels_have_figures_lines_and_verdicts_of_their_own() {
             mean_top1: 0.625,
             all_right: 0.375,
             groups: vec![group("fine", 0.5), group("coarse", 0.75)],
+            attributes: None,
         };
     }
     report.results = None;

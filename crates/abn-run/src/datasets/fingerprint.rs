@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use abn_data::{Collection, DataError, Skips};
+use abn_data::{Collection, DataError, ObjectMasks, Skips};
 
 use crate::digest::sha256;
 
@@ -49,9 +49,15 @@ pub fn fingerprint_but(
 /// A sample cannot be read.
 pub fn fingerprint_of_objects(collection: &Collection) -> Result<Option<String>, DataError> {
     let bytes_of = |index, bytes: &mut Vec<u8>| {
-        match collection.samples.get(index)?.mask {
-            Some(mask) => bytes.extend(mask.as_raw()),
-            None => bytes.push(1),
+        match collection.samples.get(index)?.masks {
+            ObjectMasks::Unknown => bytes.push(1),
+            ObjectMasks::OfAll(mask) => bytes.extend(mask.as_raw()),
+            ObjectMasks::OfEach(masks) => {
+                let raw = masks
+                    .iter()
+                    .map(|mask| mask.as_ref().map(|mask| &**mask.as_raw()));
+                raw.for_each(|mask| bytes.extend(mask.unwrap_or(&[1])));
+            }
         }
         Ok(())
     };

@@ -6,6 +6,7 @@ mod cifar100;
 mod fingerprint;
 mod folder;
 mod imagenet;
+mod scenes;
 mod shapes;
 mod svhn;
 
@@ -21,13 +22,16 @@ pub use self::cifar100::CIFAR100;
 pub use self::fingerprint::{fingerprint, fingerprint_but, fingerprint_of_objects};
 pub use self::folder::FOLDER;
 pub use self::imagenet::IMAGENET;
+pub use self::scenes::SCENES;
 pub use self::shapes::SHAPES;
 pub use self::svhn::SVHN;
 use crate::recipe::augmentation::Augmentation;
 use crate::recipe::defaults::Defaults;
 
 /// All of them, in the order of lists.
-pub static ALL: &[&DataSet] = &[&SHAPES, &CIFAR10, &CIFAR100, &SVHN, &IMAGENET, &FOLDER];
+pub static ALL: &[&DataSet] = &[
+    &SHAPES, &SCENES, &CIFAR10, &CIFAR100, &SVHN, &IMAGENET, &FOLDER,
+];
 
 /// Environment variable that names the folder of all data sets.
 const FOLDER_VARIABLE: &str = "ABN_DATASETS";

@@ -3,10 +3,10 @@
 use abn_core::attention::ObjectShares;
 use abn_core::explain::AttentionMap;
 use abn_core::{Classifier, ClassifierConfig, Output, loss};
-use abn_data::{Batch, Labels, Loader};
+use abn_data::{Batch, Labels, Loader, ObjectMasks};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use image::GrayImage;
 
+use super::attributes::{Attributes, Counts, Scores};
 use super::drift::PROBES;
 use super::effect::effects;
 use super::evaluate::{for_each_batch, images_of};
@@ -55,8 +55,8 @@ impl Classification {
             return Ok(None);
         }
         let [_, _, height, width] = attention.map.dims();
-        let share = |mask: &Option<GrayImage>| -> Result<Option<Vec<f32>>, RunError> {
-            let mask = mask.as_ref().map(object).transpose()?;
+        let share = |masks: &ObjectMasks| -> Result<Option<Vec<f32>>, RunError> {
+            let mask = masks.whole().as_deref().map(object).transpose()?;
             Ok(mask.map(|mask| mask.shares(width, height)))
         };
         let images_known = batch.masks.iter().map(share).collect::<Result<_, _>>()?;
@@ -64,6 +64,38 @@ impl Classification {
             images: images_known,
         };
         Ok(terms.objective(network, images, &attention.map, &objects))
+    }
+
+    /// Whether every label has two classes, absent and present.
+    fn are_attributes(&self) -> bool {
+        let groups = self.labels.groups();
+        groups.len() > 1 && groups.iter().all(|group| group.classes.len() == 2)
+    }
+
+    fn attributes(&self, totals: &Totals) -> Attributes {
+        let names = self.labels.groups().iter().map(|group| group.name.as_str());
+        let counts = totals.groups.iter().map(|group| Counts {
+            images: totals.images,
+            right: group.top1,
+            positive: group.positive,
+            found: group.found,
+        });
+        Attributes::of(names.zip(counts))
+    }
+
+    /// Adds the scores of a batch, label by label.
+    fn add_scores(&self, scores: &mut Vec<Scores>, batch: &Batch, outcome: &HostOutput) {
+        if !self.are_attributes() {
+            return;
+        }
+        scores.resize(self.labels.groups().len(), Scores::default());
+        for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
+            let of_labels = self.model.outputs.spans().zip(target.classes());
+            for ((span, class), scores) in of_labels.zip(&mut *scores) {
+                let logits = &row[span];
+                scores.add(logits[1] - logits[0], *class == 1);
+            }
+        }
     }
 
     /// Mean over the groups of what a loss or the like is of each.
@@ -113,6 +145,7 @@ impl Task for Classification {
     fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &HostOutput) {
         let outputs = &self.model.outputs;
         let groups = outputs.groups().len();
+        let attributes = self.are_attributes();
         totals.images += batch.len();
         totals.groups.resize(groups, GroupTotals::default());
         for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
@@ -124,6 +157,9 @@ impl Task for Classification {
                 let rank = rank(&row[span], *class);
                 group.top1 += usize::from(rank < 1);
                 group.top5 += usize::from(rank < TOP);
+                let positive = usize::from(attributes && *class == 1);
+                group.positive += positive;
+                group.found += positive * usize::from(rank < 1);
                 right += usize::from(rank < 1);
             }
             totals.all_right += usize::from(right == groups);
@@ -165,6 +201,7 @@ impl Task for Classification {
                 let groups: Vec<GroupFigures> = groups.iter().enumerate().map(of).collect();
                 let sum: f64 = groups.iter().map(|group| group.hits.top1).sum();
                 Figures::Labels {
+                    attributes: self.are_attributes().then(|| self.attributes(totals)),
                     mean_top1: sum / groups.len().max(1) as f64,
                     all_right: totals.all_right as f64 / images,
                     groups,
@@ -193,9 +230,11 @@ impl Task for Classification {
         let (mut totals, mut health) = (Totals::default(), HealthMeter::default());
         let mut probes: Vec<AttentionMap> = Vec::new();
         let mut changes: Vec<f64> = Vec::new();
+        let mut scores: Vec<Scores> = Vec::new();
         let mut complete = true;
         for_each_batch(network, loader, device, |batch, outcome| {
             self.add(&mut totals, batch, &outcome);
+            self.add_scores(&mut scores, batch, &outcome);
             let maps = outcome
                 .attention
                 .iter()
@@ -213,8 +252,10 @@ impl Task for Classification {
             complete = go_on(totals.images());
             Ok::<bool, RunError>(complete)
         })?;
+        let mut summary = self.summary(&totals);
+        summary.figures = summary.figures.with(&scores);
         Ok(complete.then(|| Measured {
-            summary: self.summary(&totals),
+            summary,
             maps: health.health().map(|maps| MapHealth {
                 gain: network.map_gain().filter(|gain| gain.is_finite()),
                 effect: mean(&changes),
@@ -318,6 +359,7 @@ mod tests {
             mean_top1,
             all_right,
             groups,
+            attributes: None,
         } = &summary.figures
         else {
             panic!("two labels")

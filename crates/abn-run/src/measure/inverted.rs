@@ -71,8 +71,13 @@ impl ClassMeans {
     /// Adds the figure of an image of these classes.
     pub fn add(&mut self, target: &Target, value: f64) {
         for (group, class) in target.classes().iter().enumerate() {
-            self.0.entry((group, *class)).or_default().add(value);
+            self.add_of(group, *class, value);
         }
+    }
+
+    /// Adds the figure of an image of that class of a label.
+    pub fn add_of(&mut self, group: usize, class: usize, value: f64) {
+        self.0.entry((group, class)).or_default().add(value);
     }
 
     /// Whether every class has enough images.

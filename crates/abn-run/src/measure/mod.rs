@@ -1,5 +1,6 @@
 //! Measuring a network: what it is trained for, sums over images, and what is recorded of them.
 
+pub mod attributes;
 pub mod classification;
 pub mod drift;
 pub mod effect;

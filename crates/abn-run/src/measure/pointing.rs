@@ -1,14 +1,14 @@
 //! The pointing game (Zhang et al. 2016): how often the maximum of a map lies on the object.
 
 use abn_core::Classifier;
-use abn_core::explain::{Localisation, MapSizeError, Mask};
-use abn_data::Loader;
+use abn_core::explain::{AttentionMap, Localisation, MapSizeError, Mask};
+use abn_data::{Labels, Loader, ObjectMasks, Target};
 use burn::tensor::Device;
 use image::GrayImage;
 
 use super::evaluate::for_each_batch;
 use super::inverted::ClassMeans;
-use super::records::Pointing;
+use super::records::{LabelPointing, Pointing};
 use crate::RunError;
 use crate::session::Session;
 
@@ -21,42 +21,95 @@ pub struct PointingGame {
     pub hits: f64,
     /// Sum of the shares of the images that the objects cover.
     pub coverage: f64,
+}
+
+impl PointingGame {
+    /// Adds an image; returns the area under the ROC curve, unless the map is broken or the object
+    /// is not seen.
+    fn add(&mut self, map: &AttentionMap, mask: &GrayImage) -> Result<Option<f64>, MapSizeError> {
+        let mask = object(mask)?;
+        let Some(found) = Localisation::measure(map, &mask, 0.5) else {
+            return Ok(None);
+        };
+        self.images += 1;
+        self.hits += found.pointing;
+        self.coverage += mask.coverage();
+        let finite = map.values.iter().all(|value| value.is_finite());
+        Ok(found.auc.filter(|_| finite))
+    }
+
+    /// Its figures beside those of the same network before training.
+    fn beside(&self, untrained: &Self) -> Pointing {
+        let images = self.images as f64;
+        Pointing {
+            images: self.images,
+            trained: self.hits / images,
+            untrained: untrained.hits / images,
+            chance: self.coverage / images,
+        }
+    }
+}
+
+/// The games that the maps of a data set play.
+#[derive(Debug, Clone, Default)]
+pub struct PointingGames {
+    /// On whatever the labels are about.
+    pub whole: PointingGame,
+    /// On the object of each label, where labels have objects of their own.
+    pub labels: Vec<PointingGame>,
     /// The area under the ROC curve, class by class; broken maps are left out.
     pub auc: ClassMeans,
 }
 
-/// Plays the game on every image whose object is known and seen; `None` if there is none.
+impl PointingGames {
+    fn add(
+        &mut self,
+        map: &AttentionMap,
+        masks: &ObjectMasks,
+        target: &Target,
+    ) -> Result<(), MapSizeError> {
+        let Some(whole) = masks.whole() else {
+            return Ok(());
+        };
+        let auc = self.whole.add(map, &whole)?;
+        let ObjectMasks::OfEach(masks) = masks else {
+            auc.into_iter().for_each(|auc| self.auc.add(target, auc));
+            return Ok(());
+        };
+        self.labels.resize(masks.len(), PointingGame::default());
+        let labels = self.labels.iter_mut().zip(masks).zip(target.classes());
+        for (label, ((game, mask), class)) in labels.enumerate() {
+            if let Some(mask) = mask {
+                let auc = game.add(map, mask)?;
+                auc.into_iter()
+                    .for_each(|auc| self.auc.add_of(label, *class, auc));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Plays the game on every image whose objects are known and seen; `None` if there is none.
 ///
 /// # Errors
 /// A sample cannot be read.
-pub fn pointing_game(
+pub fn pointing_games(
     classifier: &Classifier,
     loader: &Loader,
     device: &Device,
-) -> Result<Option<PointingGame>, RunError> {
-    let mut game = PointingGame::default();
+) -> Result<Option<PointingGames>, RunError> {
+    let mut games = PointingGames::default();
     for_each_batch(classifier, loader, device, |batch, outcome| {
         let maps = outcome
             .attention
             .iter()
             .flat_map(|attention| &attention.maps);
-        for ((map, mask), target) in maps.zip(&batch.masks).zip(&batch.targets) {
-            let Some(mask) = mask.as_ref().map(object).transpose()? else {
-                continue;
-            };
-            if let Some(found) = Localisation::measure(map, &mask, 0.5) {
-                game.images += 1;
-                game.hits += found.pointing;
-                game.coverage += mask.coverage();
-                let finite = map.values.iter().all(|value| value.is_finite());
-                if let Some(auc) = found.auc.filter(|_| finite) {
-                    game.auc.add(target, auc);
-                }
-            }
+        for ((map, masks), target) in maps.zip(&batch.masks).zip(&batch.targets) {
+            games.add(map, masks, target)?;
         }
         Ok::<bool, RunError>(true)
     })?;
-    Ok((game.images > 0).then_some(game))
+    Ok((games.whole.images > 0).then_some(games))
 }
 
 /// What the objects say of a trained network's maps.
@@ -64,6 +117,8 @@ pub fn pointing_game(
 pub struct OnObjects {
     /// The game, beside that of the same network before training.
     pub pointing: Pointing,
+    /// The game of each label that has objects of its own.
+    pub labels: Vec<LabelPointing>,
     /// The area under the ROC curve of the trained maps, class by class.
     pub auc: ClassMeans,
 }
@@ -77,24 +132,33 @@ pub fn beside_untrained(session: &Session, loader: &Loader) -> Result<Option<OnO
     if !loader.masks || session.config.model.attention.is_none() {
         return Ok(None);
     }
-    let Some(trained) = pointing_game(&session.classifier, loader, &session.device)? else {
+    let Some(trained) = pointing_games(&session.classifier, loader, &session.device)? else {
         return Ok(None);
     };
     let (config, device) = (&session.config, &session.device);
     let untrained = config.model.init_seeded(config.recipe.seed, device);
-    let Some(untrained) = pointing_game(&untrained, loader, device)? else {
+    let Some(untrained) = pointing_games(&untrained, loader, device)? else {
         return Ok(None);
     };
-    let images = trained.images as f64;
     Ok(Some(OnObjects {
-        pointing: Pointing {
-            images: trained.images,
-            trained: trained.hits / images,
-            untrained: untrained.hits / images,
-            chance: trained.coverage / images,
-        },
+        pointing: trained.whole.beside(&untrained.whole),
+        labels: by_label(&config.labels, &trained.labels, &untrained.labels),
         auc: trained.auc,
     }))
+}
+
+fn by_label(
+    labels: &Labels,
+    trained: &[PointingGame],
+    untrained: &[PointingGame],
+) -> Vec<LabelPointing> {
+    let games = labels.groups().iter().zip(trained.iter().zip(untrained));
+    let seen = games.filter(|(_, (game, _))| game.images > 0);
+    seen.map(|(group, (trained, untrained))| LabelPointing {
+        name: group.name.clone(),
+        pointing: trained.beside(untrained),
+    })
+    .collect()
 }
 
 /// The object of a mask image.

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::attributes::{Attributes, Scores};
+
 /// One epoch, as written to `metrics.jsonl`. Fractions are in [0, 1].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
@@ -59,6 +61,9 @@ pub enum Figures {
         all_right: f64,
         /// Label by label.
         groups: Vec<GroupFigures>,
+        /// What labels of two classes are compared by; absent where one has more.
+        #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+        attributes: Option<Attributes>,
     },
 }
 
@@ -94,6 +99,10 @@ impl Figures {
     pub fn best_name(&self) -> &'static str {
         match self {
             Self::Label(_) => "top-1",
+            Self::Labels {
+                attributes: Some(_),
+                ..
+            } => "mean accuracy",
             Self::Labels { .. } => "mean top-1",
         }
     }
@@ -103,6 +112,19 @@ impl Figures {
         let best = (self.best_name(), self.best());
         match self {
             Self::Label(hits) => vec![best, ("top-5", hits.top5)],
+            Self::Labels {
+                attributes: Some(found),
+                ..
+            } => {
+                let others = [
+                    ("balanced", found.balanced_accuracy),
+                    ("mAP", found.mean_average_precision),
+                ];
+                let known = others
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value?)));
+                [best].into_iter().chain(known).collect()
+            }
             Self::Labels { all_right, .. } => vec![best, ("all right", *all_right)],
         }
     }
@@ -115,10 +137,45 @@ impl Figures {
         }
     }
 
+    /// The same with what the scores of labels of two classes say.
+    #[must_use]
+    pub(super) fn with(self, scores: &[Scores]) -> Self {
+        match self {
+            Self::Labels {
+                mean_top1,
+                all_right,
+                groups,
+                attributes: Some(attributes),
+            } => Self::Labels {
+                mean_top1,
+                all_right,
+                groups,
+                attributes: Some(attributes.with(scores)),
+            },
+            others => others,
+        }
+    }
+
+    /// The figures of labels of two classes, if these are several of them.
+    pub fn attributes(&self) -> Option<&Attributes> {
+        match self {
+            Self::Label(_) => None,
+            Self::Labels { attributes, .. } => attributes.as_ref(),
+        }
+    }
+
     /// All figures by name, that of the best epoch first.
     pub fn named(&self) -> Vec<(String, f64)> {
         let main = self.main().into_iter();
         let mut figures: Vec<_> = main.map(|(name, value)| (name.to_owned(), value)).collect();
+        if let Some(found) = self.attributes() {
+            let f1 = [("F1 micro", found.f1_micro), ("F1 macro", found.f1_macro)];
+            let known = f1
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+            figures.extend(known);
+            return figures;
+        }
         for GroupFigures { name, hits } in self.groups() {
             figures.push((format!("{name} top-1"), hits.top1));
             figures.push((format!("{name} top-5"), hits.top5));
@@ -187,6 +244,16 @@ pub struct Pointing {
     pub chance: f64,
 }
 
+/// The pointing game on the objects that one label is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelPointing {
+    /// What the label is about.
+    pub name: String,
+    /// The game in the images that show such an object.
+    #[serde(flatten)]
+    pub pointing: Pointing,
+}
+
 /// A class in whose images the attention map is darker on the object than beside it, or against the
 /// order of Grad-CAM.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -252,6 +319,9 @@ pub struct Results {
     /// Pointing game of the best checkpoint, where masks and an attention branch exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointing: Option<Pointing>,
+    /// The same on the objects of each label, where labels have objects of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pointing_by_label: Vec<LabelPointing>,
     /// Classes whose map is inverted in the best checkpoint
     /// ([`inverted`](crate::measure::inverted)); absent without any, and in runs of
     /// earlier versions.
@@ -316,6 +386,7 @@ mod tests {
                 group("fine", hits(0.5, 0.75)),
                 group("coarse", hits(0.75, 1.0)),
             ],
+            attributes: None,
         };
         let summary = Summary {
             images: 4,

@@ -29,6 +29,18 @@ pub struct Totals {
 pub(super) struct GroupTotals {
     pub(super) top1: usize,
     pub(super) top5: usize,
+    /// Images of the second class, of a label of two.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) positive: usize,
+    /// Those of them that are told rightly.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) found: usize,
+}
+
+/// Whether nothing was counted, as for every label of other than two classes.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Totals {
@@ -87,7 +99,11 @@ impl From<Stored> for Totals {
                 attention,
                 maps,
                 all_right: top1,
-                groups: vec![GroupTotals { top1, top5 }],
+                groups: vec![GroupTotals {
+                    top1,
+                    top5,
+                    ..GroupTotals::default()
+                }],
             },
             Stored::Labels(LabelsTotals {
                 images,
@@ -120,7 +136,7 @@ impl From<Totals> for Stored {
         } = totals;
         match groups[..] {
             [] | [_] => {
-                let GroupTotals { top1, top5 } = groups.first().copied().unwrap_or_default();
+                let GroupTotals { top1, top5, .. } = groups.first().copied().unwrap_or_default();
                 Self::Label(LabelTotals {
                     images,
                     perception,
@@ -163,7 +179,15 @@ mod tests {
         );
         let several = Totals {
             all_right: 1,
-            groups: vec![GroupTotals { top1: 1, top5: 2 }; 2],
+            groups: vec![
+                GroupTotals {
+                    top1: 1,
+                    top5: 2,
+                    positive: 1,
+                    found: 1
+                };
+                2
+            ],
             ..totals
         };
         let text = serde_json::to_string(&several).unwrap();

@@ -23,7 +23,7 @@ pub use self::error::RecipeError;
 use self::error::require;
 pub use self::run_config::{Init, RunConfig, VERSION};
 use self::schedule::Schedule;
-use crate::datasets::{DataSet, Place, by_name};
+use crate::datasets::{DataSet, SHAPES, by_name};
 
 /// More epochs than anyone trains, few enough that no count of batches overflows.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -241,11 +241,10 @@ impl Recipe {
         let deviations = std.iter().all(|value| positive((*value).into()));
         require(deviations, "std", "three positive numbers")?;
         if let Some(share) = self.shortcut {
-            let built_in = self.dataset.place == Place::BuiltIn;
             require(
-                built_in,
+                self.dataset == &SHAPES,
                 "shortcut",
-                "left out: only built-in images can bear a mark",
+                "left out: only the images of shapes can bear a mark",
             )?;
             let share = share > 0.0 && share <= 1.0;
             require(share, "shortcut", "above 0 and at most 1")?;

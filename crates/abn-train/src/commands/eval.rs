@@ -8,7 +8,7 @@ use abn_run::measure::task::{Measured, Task};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::{figures, images, open};
+use super::{figures, images, labels, open};
 use crate::cli::EvalArgs;
 use crate::terminal;
 
@@ -46,5 +46,6 @@ pub fn run(args: EvalArgs) -> Result<()> {
         figures(&summary.figures),
         summary.loss,
         summary.images
-    ))
+    ))?;
+    labels(&summary.figures).map_or(Ok(()), |labels| terminal::result(&labels))
 }

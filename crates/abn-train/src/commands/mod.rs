@@ -20,7 +20,9 @@ pub mod train;
 use std::path::Path;
 
 use abn_data::{Collection, Truth};
+use abn_explain::columns::columns;
 use abn_run::images::{Choice, open_images};
+use abn_run::measure::attributes::Attribute;
 use abn_run::measure::records::Figures;
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
@@ -75,6 +77,34 @@ fn figures(figures: &Figures) -> String {
         .map(|(name, value)| format!("{name} {}", percent(value)))
         .collect();
     texts.join(", ")
+}
+
+/// Labels of two classes, one a line, with what is told of each; nothing of others.
+fn labels(figures: &Figures) -> Option<String> {
+    let known = |value: Option<f64>| value.map_or("-".to_owned(), percent);
+    let row = |label: &Attribute| {
+        vec![
+            label.name.clone(),
+            percent(label.positive),
+            percent(label.accuracy),
+            percent(label.constant),
+            known(label.balanced_accuracy),
+            known(label.average_precision),
+            known(label.f1),
+        ]
+    };
+    let found = figures.attributes()?;
+    let names = [
+        "label",
+        "present",
+        "accuracy",
+        "always the same",
+        "balanced",
+        "average precision",
+        "F1",
+    ];
+    let names = names.map(str::to_owned).to_vec();
+    Some(columns(names, found.labels.iter().map(row).collect(), 1))
 }
 
 /// A fraction as a percentage.

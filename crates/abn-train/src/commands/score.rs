@@ -58,7 +58,7 @@ pub fn run(args: ScoreArgs) -> Result<Ending> {
     let maps = maps.transpose()?;
     let plan = plan(&session, &images, maps.as_ref(), &args)?;
     let out = args.out.as_deref().unwrap_or(&args.run);
-    let examiner = Examiner::new(&session, &plan)?.with_scenes(images.scenes.clone());
+    let examiner = Examiner::new(&session, &plan)?.with_interventions(images.interventions.clone());
     let given = maps.as_ref();
     let examiner =
         examiner.with_maps(given.map(|maps| -> MapsOf { Box::new(|index| maps.map(index)) }));

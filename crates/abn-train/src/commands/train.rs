@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use abn_run::folder::run_dir::{REPORT, RunDir};
-use abn_run::measure::records::{InvertedClass, Results, words_of};
+use abn_run::measure::records::{InvertedClass, Results, Summary, words_of};
 use abn_run::recipe::RunConfig;
 use abn_run::training_images::{Damage, TrainingImages};
 use abn_run::unreadable::UnreadableImages;
 use abn_run::{RunError, warm_start};
 use anyhow::Result;
 
-use super::{figures, percent};
+use super::{figures, labels, percent};
 use crate::cli::TrainArgs;
 use crate::commands::recipe_from_args::recipe_from_args;
 use crate::device;
@@ -112,20 +112,16 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
         pointing,
         ..
     } = results;
-    let (images, sizes) = (best.images, config.labels.sizes());
-    let chance = sizes
-        .iter()
-        .map(|classes| 1.0 / *classes as f64)
-        .sum::<f64>()
-        / sizes.len() as f64;
     terminal::result(&format!(
-        "{} {} of {images} held-out images (epoch {best_epoch}); chance is {}",
+        "{} {} of {} held-out images (epoch {best_epoch}); {}",
         best.figures.best_name(),
         percent(best.figures.best()),
-        percent(chance)
+        best.images,
+        without_looking(config, best)
     ))?;
     if config.labels.only().is_none() {
         terminal::result(&figures(&best.figures))?;
+        labels(&best.figures).map_or(Ok(()), |labels| terminal::result(&labels))?;
     }
     if let Some(pointing) = pointing {
         terminal::result(&format!(
@@ -137,6 +133,19 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
         ))?;
     }
     terminal::result(&format!("report {}", run.path().join(REPORT).display()))
+}
+
+/// What whoever does not look at the images gets: by chance, or of labels of two classes with the
+/// same answer always.
+fn without_looking(config: &RunConfig, best: &Summary) -> String {
+    if let Some(found) = best.figures.attributes() {
+        let constant = percent(found.constant_accuracy);
+        return format!("the same answers always get {constant}");
+    }
+    let sizes = config.labels.sizes();
+    let chances = sizes.iter().map(|classes| 1.0 / *classes as f64);
+    let chance = chances.sum::<f64>() / sizes.len() as f64;
+    format!("chance is {}", percent(chance))
 }
 
 /// A branch whose maps mislead does not show in the accuracy.

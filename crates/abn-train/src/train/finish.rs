@@ -49,13 +49,16 @@ pub fn conclude(
     let plain = plain_loader(config, test, WORKERS);
     let on_objects = beside_untrained(&session, &plain)?;
     let pointing = on_objects.as_ref().map(|found| found.pointing);
-    let auc = on_objects.map(|found| found.auc).unwrap_or_default();
+    let (pointing_by_label, auc) = on_objects
+        .map(|found| (found.labels, found.auc))
+        .unwrap_or_default();
     let results = Results {
         epochs: progress.history.len(),
         best_epoch: best.epoch,
         best: best.test.clone(),
         last: last.test.clone(),
         pointing,
+        pointing_by_label,
         inverted: inverted(&session, &plain, &auc)?,
         left_out: images.unreadable.count(),
     };

@@ -1,14 +1,16 @@
 //! The pictures of the report: test images with their maps, chosen to show what works and what does
 //! not.
 
-use abn_data::{Loader, Normalization, Target};
+use std::borrow::Cow;
+
+use abn_data::{Loader, Normalization, ObjectMasks, Target};
 use abn_pages::{Chosen, Shot, Verdict};
 use abn_run::RunError;
 use abn_run::measure::evaluate::for_each_batch;
 use abn_run::measure::readback::{predicted, probabilities};
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 
 /// Pictures for the report among the first images of the loader: correct predictions of as many
 /// classes as possible, and the wrong ones that the network was surest of. With several labels, an
@@ -33,7 +35,7 @@ pub(crate) fn gallery(session: &Session, loader: &Loader) -> Result<Vec<Shot>, R
                 chosen.add(Shot {
                     image,
                     map: maps.as_mut().and_then(Iterator::next),
-                    mask: batch.masks.get(index).cloned().flatten(),
+                    mask: batch.masks.get(index).and_then(objects),
                     verdicts: verdicts(&session.config, logits, target),
                 });
             }
@@ -42,6 +44,11 @@ pub(crate) fn gallery(session: &Session, loader: &Loader) -> Result<Vec<Shot>, R
         },
     )?;
     Ok(chosen.into_shots())
+}
+
+/// The objects of all labels together.
+fn objects(masks: &ObjectMasks) -> Option<GrayImage> {
+    masks.whole().map(Cow::into_owned)
 }
 
 /// What the network says of each label beside what is true.

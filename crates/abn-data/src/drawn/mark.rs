@@ -3,27 +3,27 @@
 use image::GrayImage;
 use rand::{Rng, RngExt};
 
-use super::SIDE;
-use super::texture::Color;
+use super::Color;
 
 /// Side of a mark in pixels.
 const MARK: u32 = 5;
 
 /// A square of a plain colour, which tells one class.
-pub(super) struct Mark {
+pub(crate) struct Mark {
     left: u32,
     top: u32,
     color: Color,
 }
 
 impl Mark {
-    /// A mark of that class, anywhere but on what is covered.
-    pub(super) fn draw(
+    /// A mark of that class in a square picture, anywhere but on what is covered.
+    pub(crate) fn draw(
+        side: u32,
         class: usize,
         covered: impl Fn(u32, u32) -> bool,
         rng: &mut impl Rng,
     ) -> Self {
-        let range = 0..=SIDE - MARK;
+        let range = 0..=side - MARK;
         let free = |left: u32, top: u32| {
             let pixels = (0..MARK * MARK).map(|k| (left + k % MARK, top + k / MARK));
             pixels.into_iter().all(|(x, y)| !covered(x, y))
@@ -46,14 +46,14 @@ impl Mark {
     }
 
     /// Its colour at a pixel, if it lies there.
-    pub(super) fn at(&self, x: u32, y: u32) -> Option<Color> {
+    pub(crate) fn at(&self, x: u32, y: u32) -> Option<Color> {
         let within = |start: u32, at: u32| (start..start + MARK).contains(&at);
         (within(self.left, x) && within(self.top, y)).then_some(self.color)
     }
 
     /// 255 where it lies.
-    pub(super) fn region(&self) -> GrayImage {
-        super::region(|x, y| self.at(x, y).is_some())
+    pub(crate) fn region(&self, side: u32) -> GrayImage {
+        super::region(side, |x, y| self.at(x, y).is_some())
     }
 }
 
@@ -72,11 +72,12 @@ mod tests {
         let covered = |x: u32, y: u32| (6..26).contains(&x) && (6..26).contains(&y);
         for index in 0..100 {
             let mark = Mark::draw(
+                32,
                 index % 8,
                 covered,
                 &mut random::mark(0, Split::Train, index),
             );
-            let region = mark.region();
+            let region = mark.region(32);
             let pixels = region
                 .enumerate_pixels()
                 .filter(|(_, _, pixel)| pixel[0] > 0);

@@ -2,7 +2,7 @@
 
 /// A class of the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Disc,
     Ring,
     Crescent,
@@ -15,7 +15,7 @@ pub(super) enum Form {
 
 impl Form {
     /// All classes in the order of their labels.
-    pub(super) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Disc,
         Self::Ring,
         Self::Crescent,
@@ -26,7 +26,7 @@ impl Form {
         Self::Bars,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Disc => "disc",
             Self::Ring => "ring",
@@ -40,7 +40,7 @@ impl Form {
     }
 
     /// Whether (x, y) belongs to the form, which lies within the unit disc.
-    pub(super) fn contains(self, x: f32, y: f32) -> bool {
+    pub(crate) fn contains(self, x: f32, y: f32) -> bool {
         let radius = |x: f32, y: f32| (x * x + y * y).sqrt();
         match self {
             Self::Disc => radius(x, y) <= 0.9,

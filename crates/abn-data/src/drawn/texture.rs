@@ -2,14 +2,11 @@
 
 use rand::{Rng, RngExt};
 
-use super::direction;
-
-/// Red, green and blue, 0 to 255; values beyond are clipped when a picture is finished.
-pub(super) type Color = [f32; 3];
+use super::{Color, direction};
 
 /// What a surface looks like.
 #[derive(Debug, Clone)]
-pub(super) struct Texture {
+pub(crate) struct Texture {
     colors: [Color; 2],
     pattern: Pattern,
     /// Direction in which the pattern runs.
@@ -33,9 +30,20 @@ enum Pattern {
 /// Grid points of noise a side: the grid repeats beyond the picture's size at the shortest period.
 const NOISE: usize = 16;
 
+/// How bright the dark stripes of a striped thing are, of its colour.
+const DARK: f32 = 0.4;
+
+impl Pattern {
+    fn noise(rng: &mut impl Rng) -> Self {
+        Self::Noise(Box::new(std::array::from_fn(|_| {
+            std::array::from_fn(|_| rng.random_range(0.0..1.0))
+        })))
+    }
+}
+
 impl Texture {
     /// A texture in shades around `base`.
-    pub(super) fn draw(base: Color, rng: &mut impl Rng) -> Self {
+    pub(crate) fn draw(base: Color, rng: &mut impl Rng) -> Self {
         let shift: Color = std::array::from_fn(|_| rng.random_range(-1.0..1.0_f32));
         let contrast = rng.random_range(10.0..35.0_f32);
         let pattern = match rng.random_range(0..5_u32) {
@@ -43,13 +51,36 @@ impl Texture {
             1 => Pattern::Checks,
             2 => Pattern::Dots,
             3 => Pattern::Gradient,
-            _ => Pattern::Noise(Box::new(std::array::from_fn(|_| {
-                std::array::from_fn(|_| rng.random_range(0.0..1.0))
-            }))),
+            _ => Pattern::noise(rng),
         };
+        let colors =
+            [1.0, -1.0].map(|sign| std::array::from_fn(|c| base[c] + sign * contrast * shift[c]));
+        Self::of(colors, pattern, rng)
+    }
+
+    /// Stripes of a colour and of a much darker shade of it.
+    pub(crate) fn striped(base: Color, rng: &mut impl Rng) -> Self {
+        let colors = [base, base.map(|value| DARK * value)];
         Self {
-            colors: [1.0, -1.0]
-                .map(|sign| std::array::from_fn(|c| base[c] + sign * contrast * shift[c])),
+            period: rng.random_range(3.0..4.5),
+            ..Self::of(colors, Pattern::Stripes, rng)
+        }
+    }
+
+    /// A colour that changes little and slowly, or is mottled.
+    pub(crate) fn plain(base: Color, rng: &mut impl Rng) -> Self {
+        let contrast = rng.random_range(2.0..14.0_f32);
+        let pattern = match rng.random_bool(0.5) {
+            true => Pattern::Gradient,
+            false => Pattern::noise(rng),
+        };
+        let colors = [contrast, -contrast].map(|more| base.map(|value| value + more));
+        Self::of(colors, pattern, rng)
+    }
+
+    fn of(colors: [Color; 2], pattern: Pattern, rng: &mut impl Rng) -> Self {
+        Self {
+            colors,
             pattern,
             along: direction(rng),
             period: rng.random_range(3.0..7.0),
@@ -58,7 +89,7 @@ impl Texture {
     }
 
     /// The same pattern with the channels of its colours exchanged: as bright, of another hue.
-    pub(super) fn recoloured(&self) -> Self {
+    pub(crate) fn recoloured(&self) -> Self {
         Self {
             colors: self.colors.map(|[red, green, blue]| [green, blue, red]),
             ..self.clone()
@@ -66,7 +97,7 @@ impl Texture {
     }
 
     /// The colour at a point, in pixels.
-    pub(super) fn at(&self, x: f32, y: f32) -> Color {
+    pub(crate) fn at(&self, x: f32, y: f32) -> Color {
         let share = self.share(x, y);
         std::array::from_fn(|c| self.colors[0][c] + share * (self.colors[1][c] - self.colors[0][c]))
     }

@@ -64,20 +64,20 @@ pub struct Intervention {
     pub images: Vec<RgbImage>,
 }
 
-/// The scenes of a data set.
-pub trait Scenes: Send + Sync {
-    /// The scene of that index with each of its things changed in turn. Things that hardly show are
-    /// left out.
-    fn interventions(&self, index: usize) -> Vec<Intervention>;
+/// Those of a data set whose images can be made again.
+pub trait Interventions: Send + Sync {
+    /// The scene of that index with each of its things changed in turn, as one asks of that label:
+    /// its object is what the label is about. Things that hardly show are left out.
+    fn interventions(&self, index: usize, label: usize) -> Vec<Intervention>;
 }
 
-impl Scenes for Chosen<dyn Scenes> {
-    fn interventions(&self, index: usize) -> Vec<Intervention> {
-        self.of.interventions(self.places[index])
+impl Interventions for Chosen<dyn Interventions> {
+    fn interventions(&self, index: usize, label: usize) -> Vec<Intervention> {
+        self.of.interventions(self.places[index], label)
     }
 }
 
 /// Those of these places.
-pub(crate) fn chosen(of: Arc<dyn Scenes>, places: Vec<usize>) -> Arc<dyn Scenes> {
+pub(crate) fn chosen(of: Arc<dyn Interventions>, places: Vec<usize>) -> Arc<dyn Interventions> {
     Arc::new(Chosen { of, places })
 }

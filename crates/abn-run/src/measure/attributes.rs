@@ -1,0 +1,267 @@
+//! Labels of two classes, absent and present: what is told of them beside who always says the same,
+//! and what their scores say at every threshold.
+
+use serde::{Deserialize, Serialize};
+
+/// Figures of several labels of two classes each, as fractions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// Mean of the labels' accuracies: what CelebA is compared by.
+    pub mean_accuracy: f64,
+    /// The same of a predictor that always says of each label what is right more often.
+    pub constant_accuracy: f64,
+    /// Mean of the labels' balanced accuracies: 1/2 for whoever always says the same.
+    pub balanced_accuracy: Option<f64>,
+    /// Mean of the labels' average precisions (mAP); absent of training images, whose scores are not
+    /// kept.
+    #[serde(default)]
+    pub mean_average_precision: Option<f64>,
+    /// F1 of all labels counted together (micro).
+    pub f1_micro: Option<f64>,
+    /// Mean of the labels' F1 (macro).
+    pub f1_macro: Option<f64>,
+    /// Label by label.
+    pub labels: Vec<Attribute>,
+}
+
+/// Figures of one label of two classes, as fractions. What is not defined is absent: there is no
+/// precision of a label that is never there and never found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attribute {
+    /// What the label is about.
+    pub name: String,
+    /// Fraction of the images that are told rightly.
+    pub accuracy: f64,
+    /// The same of a predictor that always says what is right more often.
+    pub constant: f64,
+    /// Mean of the fractions that are told rightly where the label is present and where it is not.
+    pub balanced_accuracy: Option<f64>,
+    /// Area below the curve of precision over recall ([`Scores::average_precision`]).
+    #[serde(default)]
+    pub average_precision: Option<f64>,
+    /// Of what is said to be present, how much is.
+    pub precision: Option<f64>,
+    /// Of what is present, how much is said to be.
+    pub recall: Option<f64>,
+    /// Harmonic mean of the two.
+    pub f1: Option<f64>,
+    /// Fraction of the known images in which it is present.
+    pub positive: f64,
+    /// Fraction of the images of which it is known.
+    pub known: f64,
+}
+
+/// Images of one label of two classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// All of them.
+    pub images: usize,
+    /// Those told rightly.
+    pub right: usize,
+    /// Those in which it is present.
+    pub positive: usize,
+    /// Those of them that are told rightly.
+    pub found: usize,
+}
+
+impl Counts {
+    /// Said to be present without being so.
+    fn false_alarms(&self) -> usize {
+        let negative = self.images - self.positive;
+        negative - (self.right - self.found)
+    }
+
+    /// F1, if anything is present or said to be.
+    fn f1(&self) -> Option<f64> {
+        ratio(
+            2 * self.found,
+            self.positive + self.found + self.false_alarms(),
+        )
+    }
+
+    /// The figures of a label.
+    fn attribute(&self, name: &str) -> Attribute {
+        let negative = self.images - self.positive;
+        let found = ratio(self.found, self.positive);
+        let refused = ratio(self.right - self.found, negative);
+        let said = self.found + self.false_alarms();
+        // Nothing was found of what is there: that is no precision, not an unknown one.
+        let precision = match (said, self.positive) {
+            (0, 1..) => Some(0.0),
+            _ => ratio(self.found, said),
+        };
+        let positive = ratio(self.positive, self.images).unwrap_or(0.0);
+        Attribute {
+            name: name.to_owned(),
+            accuracy: ratio(self.right, self.images).unwrap_or(0.0),
+            constant: positive.max(1.0 - positive),
+            balanced_accuracy: found.zip(refused).map(|(a, b)| (a + b) / 2.0),
+            average_precision: None,
+            precision,
+            recall: found,
+            f1: self.f1(),
+            positive,
+            known: 1.0,
+        }
+    }
+}
+
+fn ratio(of: usize, all: usize) -> Option<f64> {
+    (all > 0).then(|| of as f64 / all as f64)
+}
+
+/// Mean of what is defined.
+fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let known: Vec<f64> = values.flatten().collect();
+    (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+}
+
+impl Attributes {
+    /// The figures of labels by name.
+    pub fn of<'a>(labels: impl Iterator<Item = (&'a str, Counts)> + Clone) -> Self {
+        let all = labels
+            .clone()
+            .fold([0; 3], |[found, positive, alarms], (_, counts)| {
+                [
+                    found + counts.found,
+                    positive + counts.positive,
+                    alarms + counts.false_alarms(),
+                ]
+            });
+        let [found, positive, alarms] = all;
+        let labels: Vec<Attribute> = labels
+            .map(|(name, counts)| counts.attribute(name))
+            .collect();
+        let of = |figure: fn(&Attribute) -> Option<f64>| mean(labels.iter().map(figure));
+        Self {
+            mean_accuracy: of(|label| Some(label.accuracy)).unwrap_or(0.0),
+            constant_accuracy: of(|label| Some(label.constant)).unwrap_or(0.0),
+            balanced_accuracy: of(|label| label.balanced_accuracy),
+            mean_average_precision: None,
+            f1_micro: ratio(2 * found, positive + found + alarms),
+            f1_macro: of(|label| label.f1),
+            labels,
+        }
+    }
+
+    /// The same with what the scores of each label say.
+    #[must_use]
+    pub fn with(mut self, scores: &[Scores]) -> Self {
+        for (label, scores) in self.labels.iter_mut().zip(scores) {
+            label.average_precision = scores.average_precision();
+        }
+        let precisions = self.labels.iter().map(|label| label.average_precision);
+        self.mean_average_precision = mean(precisions);
+        self
+    }
+}
+
+/// How present one label is said to be in each image of a set, and whether it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Scores(Vec<(f32, bool)>);
+
+impl Scores {
+    /// Adds an image; a score that is not a number is below all others.
+    pub fn add(&mut self, score: f32, present: bool) {
+        let score = if score.is_nan() {
+            f32::NEG_INFINITY
+        } else {
+            score
+        };
+        self.0.push((score, present));
+    }
+
+    /// Average precision: the sum of `(R_n - R_(n-1)) P_n` over the thresholds from the highest
+    /// score down, with precision P and recall R of the images at or above each. Equal scores are
+    /// one threshold, as in scikit-learn's `average_precision_score`. `None` of a label that is
+    /// never present.
+    pub fn average_precision(&self) -> Option<f64> {
+        let mut ranked = self.0.clone();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let positive = ranked.iter().filter(|(_, present)| *present).count();
+        let (mut seen, mut found, mut area) = (0, 0, 0.0);
+        for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
+            let here = tied.iter().filter(|(_, present)| *present).count();
+            seen += tied.len();
+            found += here;
+            area += here as f64 * found as f64 / seen as f64;
+        }
+        (positive > 0).then(|| area / positive as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(rows: &[(f32, bool)]) -> Scores {
+        let mut scores = Scores::default();
+        rows.iter()
+            .for_each(|(score, present)| scores.add(*score, *present));
+        scores
+    }
+
+    #[test]
+    fn average_precision_by_hand() {
+        // Present at ranks 1 and 3 of 4: (1/1 + 2/3) / 2.
+        let ranked = scores(&[(0.9, true), (0.8, false), (0.7, true), (0.1, false)]);
+        assert!((ranked.average_precision().unwrap() - 5.0 / 6.0).abs() < 1e-12);
+        // All equal: the share of what is present. 0 and -0 are equal, NaN is last.
+        let tied = scores(&[(0.0, true), (-0.0, false), (0.0, false), (f32::NAN, true)]);
+        assert!((tied.average_precision().unwrap() - (1.0 / 3.0 + 2.0 / 4.0) / 2.0).abs() < 1e-12);
+        assert_eq!(scores(&[(1.0, false)]).average_precision(), None);
+    }
+
+    #[test]
+    fn labels_beside_who_always_says_the_same() {
+        // Ten images, 4 positive: 3 found, 1 missed, 2 false alarms.
+        let first = Counts {
+            images: 10,
+            right: 7,
+            positive: 4,
+            found: 3,
+        };
+        // Never said, present twice.
+        let second = Counts {
+            images: 10,
+            right: 8,
+            positive: 2,
+            found: 0,
+        };
+        let found = Attributes::of([("first", first), ("second", second)].into_iter());
+        assert_eq!((found.mean_accuracy, found.constant_accuracy), (0.75, 0.7));
+        let [first, second] = &found.labels[..] else {
+            panic!("two labels")
+        };
+        assert_eq!((first.precision, first.recall), (Some(0.6), Some(0.75)));
+        assert_eq!(first.f1, Some(6.0 / 9.0));
+        assert_eq!(first.balanced_accuracy, Some((0.75 + 4.0 / 6.0) / 2.0));
+        assert_eq!((second.precision, second.recall), (Some(0.0), Some(0.0)));
+        assert_eq!(
+            (second.f1, second.balanced_accuracy),
+            (Some(0.0), Some(0.5))
+        );
+        // 3 found of 6, 2 false alarms.
+        assert_eq!(found.f1_micro, Some(6.0 / 11.0));
+        assert_eq!(found.f1_macro, Some(3.0 / 9.0));
+    }
+
+    #[test]
+    fn what_is_not_defined_is_absent() {
+        let never = Counts {
+            images: 5,
+            right: 5,
+            positive: 0,
+            found: 0,
+        };
+        let label = never.attribute("never");
+        let undefined = [
+            label.precision,
+            label.recall,
+            label.f1,
+            label.balanced_accuracy,
+        ];
+        assert_eq!(undefined, [None; 4]);
+        assert_eq!((label.accuracy, label.constant), (1.0, 1.0));
+    }
+}

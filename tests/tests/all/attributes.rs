@@ -1,0 +1,161 @@
+//! Labels of two classes: their figures against scikit-learn's, and the built-in scenes from
+//! training to the pages.
+
+use std::fs;
+
+use abn_run::measure::attributes::{Attributes, Counts, Scores};
+use serde_json::Value;
+
+use crate::fixtures::json;
+use crate::package_fixtures::{fixture, numbers};
+use crate::program::{fails, succeeds};
+
+/// On numbers that `tests/fixtures/average_precision/make.py` wrote.
+#[test]
+fn figures_are_those_of_scikit_learn() {
+    let fixture = fixture("average_precision");
+    let cases = fixture["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 30);
+    for (number, case) in cases.iter().enumerate() {
+        let values = numbers(&case["scores"]);
+        let present = case["present"].as_array().unwrap().iter();
+        let present: Vec<bool> = present.map(|one| one.as_bool().unwrap()).collect();
+        let mut scores = Scores::default();
+        let mut counts = Counts {
+            images: values.len(),
+            right: 0,
+            positive: 0,
+            found: 0,
+        };
+        for (score, present) in values.into_iter().zip(present) {
+            scores.add(score, present);
+            let right = (score > 0.0) == present;
+            counts.right += usize::from(right);
+            counts.positive += usize::from(present);
+            counts.found += usize::from(present && right);
+        }
+        let found = Attributes::of([("label", counts)].into_iter()).with(&[scores]);
+        let label = serde_json::to_value(&found.labels[0]).unwrap();
+        for name in [
+            "average_precision",
+            "accuracy",
+            "balanced_accuracy",
+            "precision",
+            "recall",
+            "f1",
+        ] {
+            let [ours, theirs] = [&label, case].map(|of| of[name].as_f64().unwrap());
+            assert!(
+                (ours - theirs).abs() < 1e-9,
+                "case {number}: {name} {ours}, {theirs}"
+            );
+        }
+    }
+}
+
+const TRAIN: &str = "train --dataset scenes --limit 48 --epochs 1 --batch-size 16";
+const LABELS: [&str; 9] = [
+    "ring", "triangle", "star", "cross", "red", "blue", "striped", "large", "aloft",
+];
+
+#[test]
+fn scenes_are_learned_measured_and_shown_label_by_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let said = succeeds(path, &format!("{TRAIN} --out run"));
+    for word in ["mean accuracy", "the same answers always get", "striped"] {
+        assert!(said.out.contains(word), "{}", said.out);
+    }
+    let results = json(&path.join("run/results.json"));
+    let eval: Value = serde_json::from_str(&succeeds(path, "eval run --json").out).unwrap();
+    let figure =
+        |of: &Value, name: &str| of[name].as_f64().unwrap_or_else(|| panic!("{name}: {of}"));
+    for name in [
+        "mean_accuracy",
+        "constant_accuracy",
+        "balanced_accuracy",
+        "mean_average_precision",
+        "f1_micro",
+        "f1_macro",
+    ] {
+        let [found, best] = [&eval, &results["best"]].map(|of| figure(of, name));
+        assert!(
+            (0.0..=1.0).contains(&found) && found == best,
+            "{name} {found} {best}"
+        );
+    }
+    let labels = eval["labels"].as_array().unwrap();
+    let names: Vec<&str> = labels
+        .iter()
+        .map(|label| label["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, LABELS);
+    let mean = labels
+        .iter()
+        .map(|label| figure(label, "accuracy"))
+        .sum::<f64>()
+        / 9.0;
+    assert!((mean - figure(&eval, "mean_accuracy")).abs() < 1e-12);
+    assert!(labels.iter().all(|label| figure(label, "known") == 1.0));
+    let pointing = results["pointing_by_label"].as_array().unwrap();
+    let games: Vec<&str> = pointing
+        .iter()
+        .map(|label| label["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(games, LABELS);
+    // A label's game is played where it is there, the whole game where anything is.
+    for (game, label) in pointing.iter().zip(labels) {
+        let expected = figure(label, "positive") * figure(&eval, "images");
+        assert_eq!(figure(game, "images"), expected.round(), "{game}");
+    }
+    let report = fs::read_to_string(path.join("run/report.html")).unwrap();
+    for word in ["Label by label", "always the same", "map on it", "aloft"] {
+        assert!(report.contains(word), "{word}");
+    }
+    // Each epoch has the same figures, training images without what needs their scores.
+    let line = fs::read_to_string(path.join("run/metrics.jsonl")).unwrap();
+    let epoch: Value = serde_json::from_str(line.trim()).unwrap();
+    assert_eq!(epoch["test"]["labels"], results["best"]["labels"]);
+    assert!(epoch["train"]["mean_average_precision"].is_null());
+    assert!(figure(&epoch["train"], "balanced_accuracy") > 0.0);
+}
+
+#[test]
+fn a_label_of_two_classes_is_asked_for_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --out run"));
+    let score = "score run --limit 6 --steps 4 --randomised 0 --methods attention,grad-cam --json";
+    let scored: Value =
+        serde_json::from_str(&succeeds(path, &format!("{score} --group red")).out).unwrap();
+    assert_eq!(scored["plan"]["group"], "red");
+    // The things in a scene are taken out of it, whatever label is asked about.
+    let table = fs::read_to_string(path.join("run/score.csv")).unwrap();
+    assert!(
+        table.lines().next().unwrap().contains("intervention"),
+        "{table}"
+    );
+    image::RgbImage::from_pixel(48, 48, image::Rgb([200, 60, 60]))
+        .save(path.join("a.png"))
+        .unwrap();
+    succeeds(path, "explain run a.png --raw --class striped --out maps");
+    let explained = json(&path.join("maps/0001-a.json"));
+    assert_eq!(explained["class"], 13, "{explained}");
+    fails(
+        path,
+        "explain run a.png --class yes --out no",
+        1,
+        &["one of ring:yes, triangle:yes"],
+    );
+}
+
+#[test]
+fn a_mark_belongs_to_shapes_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fails(
+        folder.path(),
+        "train --dataset scenes --shortcut 0.5",
+        1,
+        &["only the images of shapes can bear a mark"],
+    );
+}
