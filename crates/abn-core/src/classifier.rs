@@ -5,10 +5,10 @@ use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
-use crate::attention::{AttentionBranch, AttentionConfig, AttentionOutput};
+use crate::attention::{AttentionBranch, AttentionConfig, AttentionOutput, Maps};
 use crate::backbone::{Network, NetworkConfig};
 use crate::mechanism::Mechanism;
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, span_of};
 use crate::state::draw;
 
 /// A classifier as data. `attention: None` is the baseline.
@@ -105,19 +105,21 @@ fn joined<T>(mut parts: Vec<T>, cat: impl FnOnce(Vec<T>) -> T) -> T {
 pub(crate) struct Features {
     /// Those before the last stage, which an attention branch sees, `[B, C, h, w]`.
     pub(crate) extracted: Tensor<4>,
-    /// The last ones, which the head sees, `[B, C', h', w']`.
-    pub(crate) refined: Tensor<4>,
+    /// The last ones, which the head sees, `[B, C', h', w']`. With a map a group there are as many
+    /// as groups, and none is kept.
+    pub(crate) refined: Option<Tensor<4>>,
 }
 
 impl Features {
     fn cat(parts: Vec<Self>) -> Self {
-        let (extracted, refined) = parts
+        let (extracted, refined): (Vec<_>, Vec<_>) = parts
             .into_iter()
             .map(|part| (part.extracted, part.refined))
             .unzip();
+        let refined: Option<Vec<_>> = refined.into_iter().collect();
         Self {
             extracted: join_batches(extracted),
-            refined: join_batches(refined),
+            refined: refined.map(join_batches),
         }
     }
 }
@@ -169,7 +171,7 @@ impl Classifier {
 
     /// # Shapes
     /// Images `[B, 3, H, W]`, any H and W, to logits `[B, K]` and, with a branch, attention logits
-    /// `[B, K]` and map `[B, 1, h, w]`.
+    /// `[B, K]` and maps `[B, M, h, w]`, M being 1 or the number of groups.
     ///
     /// # Panics
     /// H or W is below [`NetworkConfig::smallest_side`]: 4 for DenseNet, 32 for VGG, 1 for the
@@ -193,9 +195,15 @@ impl Classifier {
 
     fn features_together(&self, images: Tensor<4>) -> (Output, Features) {
         let extracted = self.network.extract(images);
+        if self.maps() == Maps::PerGroup {
+            let output = self.answer(extracted.clone());
+            let refined = None;
+            return (output, Features { extracted, refined });
+        }
         let (attended, attention) = self.reweigh(extracted.clone());
         let refined = self.network.refine(attended);
         let logits = self.network.classify(refined.clone());
+        let refined = Some(refined);
         (
             Output { logits, attention },
             Features { extracted, refined },
@@ -203,17 +211,71 @@ impl Classifier {
     }
 
     fn forward_together(&self, images: Tensor<4>) -> Output {
-        let (attended, attention) = self.reweigh(self.network.extract(images));
-        Output {
-            logits: self.perceive(attended),
-            attention,
+        self.answer(self.network.extract(images))
+    }
+
+    /// What both branches say of the features F, `[B, C, h, w]`.
+    pub(crate) fn answer(&self, features: Tensor<4>) -> Output {
+        match &self.branch {
+            Some(branch) if branch.maps() == Maps::PerGroup => {
+                let attention = branch.forward(features.clone());
+                let maps = self.dropped(branch, attention.map.clone());
+                Output {
+                    logits: self.perceive_under(features, maps),
+                    attention: Some(attention),
+                }
+            }
+            _ => {
+                let (attended, attention) = self.reweigh(features);
+                Output {
+                    logits: self.perceive(attended),
+                    attention,
+                }
+            }
         }
+    }
+
+    /// How many maps an image has; one that is none for a baseline.
+    pub fn maps(&self) -> Maps {
+        self.branch
+            .as_ref()
+            .map_or(Maps::One, AttentionBranch::maps)
+    }
+
+    /// The maps by which the features are re-weighted, in training not always the branch's own.
+    fn dropped(&self, branch: &AttentionBranch, maps: Tensor<4>) -> Tensor<4> {
+        match &branch.map {
+            Some(head) => head.dropped(maps),
+            None => maps,
+        }
+    }
+
+    /// The perception branch under one map, or, group by group, under that of each: the last stage
+    /// is shared, the head's classes of the group are what is asked. In training each group has
+    /// batch statistics of its own, as in the code for facial attributes. The groups are perceived
+    /// one after the other, so that memory without gradients is that of one group; gradients need
+    /// what the last stage keeps of all of them.
+    ///
+    /// # Shapes
+    /// `features` `[B, C, h, w]`, `maps` `[B, M, h, w]`; logits `[B, K]`.
+    pub(crate) fn perceive_under(&self, features: Tensor<4>, maps: Tensor<4>) -> Tensor<2> {
+        let [_, count, ..] = maps.dims();
+        if count == 1 {
+            return self.perceive(self.attend(features, maps));
+        }
+        let of_group = |(group, span)| {
+            let own = maps.clone().narrow(1, group, 1);
+            let logits = self.perceive(self.attend(features.clone(), own));
+            span_of(&logits, span)
+        };
+        let groups = self.outputs.spans().enumerate();
+        Tensor::cat(groups.map(of_group).collect(), 1)
     }
 
     /// What the attention branch alone gives for the images; `None` for a baseline.
     ///
     /// # Shapes
-    /// Images `[B, 3, H, W]` to logits `[B, K]` and map `[B, 1, h, w]`.
+    /// Images `[B, 3, H, W]` to logits `[B, K]` and maps `[B, M, h, w]`.
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
@@ -227,18 +289,19 @@ impl Classifier {
     /// baseline, which has no place for a map.
     ///
     /// # Shapes
-    /// `images` `[B, 3, H, W]`, `map` `[B, 1, h, w]` of the size of the branch's map; logits `[B,
+    /// `images` `[B, 3, H, W]`, `map` `[B, M, h, w]` of the size of the branch's maps; logits `[B,
     /// K]`.
     ///
     /// # Panics
-    /// As [`forward`](Self::forward), or the map is of another size.
+    /// As [`forward`](Self::forward), or the maps are of another size or number.
     pub fn forward_with_map(&self, images: Tensor<4>, map: Tensor<4>) -> Option<Tensor<2>> {
         self.branch.as_ref()?;
         let features = self.network.extract(images);
-        Some(self.perceive(self.attend(features, map)))
+        Some(self.perceive_under(features, map))
     }
 
-    /// What the perception branch sees of the features, and what the attention branch gave for it.
+    /// What the perception branch sees of the features under one map, and what the attention branch
+    /// gave for it.
     ///
     /// # Shapes
     /// `[B, C, h, w]` to the same.
@@ -248,10 +311,7 @@ impl Classifier {
         };
         let [features, looked_at] = fork(features);
         let attention = branch.forward(looked_at);
-        let map = match &branch.map {
-            Some(head) => head.dropped(attention.map.clone()),
-            None => attention.map.clone(),
-        };
+        let map = self.dropped(branch, attention.map.clone());
         let attended = self.attend(features, map);
         (attended, Some(attention))
     }
@@ -280,7 +340,7 @@ mod tests {
 
     use super::*;
     use crate::Architecture;
-    use crate::attention::MapConfig;
+    use crate::attention::{MapConfig, MapNorm, MapSource, SigmoidMap};
     use crate::loss::loss;
 
     /// Counts the parameters that nobody has looked at yet.
@@ -343,7 +403,7 @@ mod tests {
         let extracted = classifier.network.extract(images.narrow(0, 9, 1));
         let of_last = features.extracted.narrow(0, 9, 1);
         assert_eq!(of_last.into_data(), extracted.into_data());
-        let logits = classifier.network.classify(features.refined);
+        let logits = classifier.network.classify(features.refined.unwrap());
         assert_eq!(logits.into_data(), plain.0);
     }
 
@@ -428,6 +488,70 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A network with a map for each of three groups.
+    fn by_group(device: &Device, map: MapConfig) -> Classifier {
+        ClassifierConfig {
+            network: Architecture::parse("resnet8").unwrap().network,
+            attention: Some(AttentionConfig {
+                maps: Maps::PerGroup,
+                mechanism: Mechanism::Multiply,
+                map,
+                ..AttentionConfig::abn()
+            }),
+            outputs: Outputs::of(vec![2, 3, 2]),
+        }
+        .init_seeded(2, device)
+    }
+
+    /// Group by group, what a network of one map says under that map.
+    #[test]
+    fn each_group_is_perceived_under_its_own_map() {
+        let device = Device::flex();
+        let images = Tensor::random([2, 3, 16, 16], Distribution::Default, &device);
+        let evidence = SigmoidMap {
+            norm: MapNorm::Image,
+            ..SigmoidMap::of(MapSource::Class)
+        };
+        for map in [
+            MapConfig::convolution(3),
+            MapConfig::Sigmoid(evidence),
+            MapConfig::LogSum,
+        ] {
+            let network = by_group(&device, map);
+            let output = network.forward(images.clone());
+            let maps = output.attention.unwrap().map;
+            assert_eq!(maps.dims(), [2, 3, 8, 8]);
+            let features = network.network.extract(images.clone());
+            for (group, span) in network.outputs().clone().spans().enumerate() {
+                let own = maps.clone().narrow(1, group, 1);
+                let attended = network.attend(features.clone(), own);
+                let alone = span_of(&network.perceive(attended), span.clone());
+                let found = span_of(&output.logits, span);
+                assert_eq!(alone.into_data(), found.into_data(), "{map:?}");
+            }
+            let again = network.forward_with_map(images.clone(), maps).unwrap();
+            assert_eq!(again.into_data(), output.logits.into_data());
+        }
+    }
+
+    /// The logits of a group depend on the weights of its own map alone, and on the shared stage.
+    #[test]
+    fn the_gradient_of_a_group_reaches_its_own_map() {
+        let device = Device::flex().autodiff();
+        let network = by_group(&device, MapConfig::convolution(1));
+        let images = Tensor::random([2, 3, 16, 16], Distribution::Default, &device);
+        let logits = network.forward(images).logits;
+        let gradients = span_of(&logits, 2..5).sum().backward();
+        let head = network.branch.unwrap().map.unwrap();
+        let gradient = head.conv.unwrap().weight.grad(&gradients).unwrap();
+        let of_map: Vec<f32> = gradient.abs().sum_dim(1).into_data().iter().collect();
+        let [first, second, third] = of_map[..] else {
+            panic!("three maps")
+        };
+        // The batch norm before the sigmoid is of each map alone.
+        assert!(first == 0.0 && third == 0.0 && second > 0.0, "{of_map:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::backbone::{NetworkConfig, StageConfig};
 use crate::classifier::ClassifierConfig;
 use crate::conv::ConvShape;
 use crate::mixed::{MixedAttentionConfig, Pools, Squeeze};
+use crate::outputs::Outputs;
 use crate::state::{is_buffer, shapes_of};
 
 /// Cost of one image.
@@ -64,7 +65,7 @@ impl ClassifierConfig {
     }
 
     /// Convolutions and linear layers for images of that height and width: those of the feature
-    /// extractor, the attention branch, the last stage and the head.
+    /// extractor, the attention branch, and the last stage and the head, once for each map.
     pub fn layers(&self, image: [usize; 2]) -> Vec<Layer> {
         self.walk(image).0.0
     }
@@ -74,12 +75,16 @@ impl ClassifierConfig {
         let (mut layers, classes) = (Layers::default(), self.outputs.total());
         let map = extractor(&self.network, image, &mut layers);
         if let Some(attention) = &self.attention {
-            branch(attention, &self.network, classes, map, &mut layers);
+            branch(attention, &self.network, &self.outputs, map, &mut layers);
         }
-        stage(self.network.last_stage(), map, &mut layers);
-        let channels = self.network.last_stage().outputs();
-        for (inputs, outputs) in self.network.head.layers(channels, classes) {
-            layers.convolve(ConvShape::new(inputs, outputs, 1), [1, 1]);
+        let maps = self.attention.as_ref().map(|attention| attention.maps);
+        // Each group is perceived by itself.
+        for _ in 0..maps.unwrap_or_default().count(&self.outputs) {
+            stage(self.network.last_stage(), map, &mut layers);
+            let channels = self.network.last_stage().outputs();
+            for (inputs, outputs) in self.network.head.layers(channels, classes) {
+                layers.convolve(ConvShape::new(inputs, outputs, 1), [1, 1]);
+            }
         }
         (layers, map)
     }
@@ -151,11 +156,11 @@ fn stage(config: &StageConfig, input: [usize; 2], layers: &mut Layers) -> [usize
 fn branch(
     config: &AttentionConfig,
     network: &NetworkConfig,
-    classes: usize,
+    outputs: &Outputs,
     map: [usize; 2],
     layers: &mut Layers,
 ) {
-    let own = network.branch_stage();
+    let (own, classes) = (network.branch_stage(), outputs.total());
     if let Some(mixed_config) = &config.mixed {
         mixed(mixed_config, own.inputs, map, layers);
     }
@@ -164,7 +169,7 @@ fn branch(
     }
     layers.convolve(ConvShape::new(config.channels(&own), classes, 1), map);
     layers.convolve(ConvShape::new(classes, classes, 1), map);
-    if let Some(shape) = config.map.conv(classes) {
+    if let Some(shape) = config.map.conv(config.maps, outputs) {
         layers.convolve(shape, map);
     }
 }

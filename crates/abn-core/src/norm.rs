@@ -76,15 +76,15 @@ impl BatchNorm {
     pub fn of_gate(device: &Device) -> Self {
         Self {
             momentum: GATE_MOMENTUM,
-            ..Self::of_gain(Initializer::Zeros, device)
+            ..Self::of_gain(1, Initializer::Zeros, device)
         }
     }
 
-    /// The layer of a single channel whose scale starts elsewhere.
-    pub fn of_gain(gain: Initializer, device: &Device) -> Self {
+    /// The layer whose scale starts elsewhere.
+    pub fn of_gain(channels: usize, gain: Initializer, device: &Device) -> Self {
         Self {
-            gamma: gain.init([1], device),
-            ..Self::new(1, device)
+            gamma: gain.init([channels], device),
+            ..Self::new(channels, device)
         }
     }
 

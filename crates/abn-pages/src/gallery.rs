@@ -22,6 +22,8 @@ pub struct Shot {
     pub image: RgbImage,
     /// Its attention map; `None` for a network without an attention branch.
     pub map: Option<AttentionMap>,
+    /// The label that the map is of, where each has its own.
+    pub map_of: Option<String>,
     /// The object (above 127), where the data set knows it; of any size.
     pub mask: Option<GrayImage>,
     /// What the network said, label by label.
@@ -120,7 +122,11 @@ pub(crate) fn gallery(shots: &[Shot], drawing: &Drawing) -> Markup {
                 h2 #gallery { "Where it looks" }
                 @if shots.iter().any(|shot| shot.map.is_some()) {
                     p.note {
-                        "Test images, each beside its attention map."
+                        @if shots.iter().any(|shot| shot.map_of.is_some()) {
+                            "Test images, each beside the attention map of one of its labels."
+                        } @else {
+                            "Test images, each beside its attention map."
+                        }
                         @if shots.iter().any(|shot| shot.mask.is_some()) {
                             " The thin line is the outline of the object."
                         }
@@ -160,7 +166,9 @@ fn card(shot: &Shot, drawing: &Drawing) -> Markup {
             (picture.pair(drawing, SIDE))
             figcaption {
                 @for verdict in &shot.verdicts { (told(verdict)) }
-                @if let Some(span) = picture.span() { p.small { (span) } }
+                @if let Some(span) = picture.span() {
+                    p.small { @if let Some(label) = &shot.map_of { (label) ": " } (span) }
+                }
             }
         }
     }
@@ -195,6 +203,7 @@ mod tests {
         Shot {
             image: RgbImage::new(1, 1),
             map: None,
+            map_of: None,
             mask: None,
             verdicts: vec![Verdict {
                 group: None,

@@ -1,8 +1,8 @@
 //! The figures a reader wants first: accuracy, how well the map finds the object, time.
 
 use abn_run::measure::records::{
-    EpochRecord, EpochTiming, GroupFigures, InvertedClass, LeftOut, Pointing, Results, Summary,
-    words_of,
+    EpochRecord, EpochTiming, GroupFigures, InvertedClass, LabelPointing, LeftOut, Pointing,
+    Results, Summary, words_of,
 };
 use abn_run::unreadable::UNREADABLE;
 use maud::{Markup, html};
@@ -41,8 +41,9 @@ pub(crate) fn headline(
                 (inverted(&results.inverted))
             }
             @if let Some((summary, _)) = &best { (labels(summary)) }
-            @if let Some(pointing) = results.and_then(|results| results.pointing) {
-                (pointing_game(&pointing))
+            @if let Some((pointing, labels)) = results
+                .and_then(|results| Some((results.pointing?, &results.pointing_by_label))) {
+                (pointing_game(&pointing, labels))
             }
             @if let Some(found) = best.and_then(|(summary, _)| summary.figures.attributes()) {
                 (attributes(found, results.map_or(&[], |results| &results.pointing_by_label)))
@@ -135,7 +136,13 @@ fn time(timing: &[EpochTiming]) -> Markup {
 }
 
 /// The pointing game as three bars, since only the comparison says something.
-fn pointing_game(pointing: &Pointing) -> Markup {
+fn pointing_game(pointing: &Pointing, labels: &[LabelPointing]) -> Markup {
+    // With a map for each label, each of their objects counts by itself.
+    let of_labels: usize = labels.iter().map(|label| label.pointing.images).sum();
+    let counted = match of_labels == pointing.images {
+        true => " objects of labels in the test images",
+        false => " images with a mask",
+    };
     let rows = [
         ("trained", pointing.trained, "ink-attention"),
         ("untrained", pointing.untrained, "ink-train"),
@@ -147,7 +154,7 @@ fn pointing_game(pointing: &Pointing) -> Markup {
             p.note {
                 "How often the maximum of the map lies on the object, on "
                 (grouped(pointing.images as f64))
-                " images with a mask. Chance is the share of the image that the object covers."
+                (counted) ". Chance is the share of the image that the object covers."
             }
             dl.bars {
                 @for (name, value, ink) in rows { (bar(name, value, ink)) }

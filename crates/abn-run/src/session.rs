@@ -35,8 +35,8 @@ pub struct ImageOutput {
     pub logits: Vec<f32>,
     /// Logits of the attention branch, if there is one.
     pub attention_logits: Option<Vec<f32>>,
-    /// The attention map, if there is a branch.
-    pub map: Option<AttentionMap>,
+    /// The attention map, if there is a branch; or that of each label.
+    pub maps: Vec<AttentionMap>,
 }
 
 impl Session {
@@ -107,21 +107,23 @@ impl Session {
             logits, attention, ..
         } = HostOutput::read(output, true)?;
         let (attention_logits, maps) = match attention {
-            Some(attention) => (Some(attention.logits.values), attention.maps),
+            Some(attention) => (Some(attention.logits.values), attention.maps.into_all()),
             None => (None, Vec::new()),
         };
         Ok(ImageOutput {
             logits: logits.values,
             attention_logits,
-            map: maps.into_iter().next(),
+            maps,
         })
     }
 
-    /// The logits for one image under a map from outside, which has the size of the branch's;
-    /// `None` without a branch.
-    pub fn logits_with_map(&self, view: &View, map: &AttentionMap) -> Option<Vec<f32>> {
-        let values = TensorData::new(map.values.clone(), [1, 1, map.height, map.width]);
-        let map = Tensor::from_data(values, &self.device);
+    /// The logits for one image under a map from outside, which has the size of the branch's and
+    /// stands in the place of all its maps; `None` without a branch.
+    pub fn logits_with_map(&self, view: &View, given: &AttentionMap) -> Option<Vec<f32>> {
+        let values = TensorData::new(given.values.clone(), [1, 1, given.height, given.width]);
+        let map = Tensor::<4>::from_data(values, &self.device);
+        let maps = self.classifier.maps().count(self.classifier.outputs());
+        let map = map.expand([1, maps, given.height, given.width]);
         let logits = self
             .classifier
             .forward_with_map(self.stacked(&[view]), map)?;

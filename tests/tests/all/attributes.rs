@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::fixtures::json;
 use crate::package_fixtures::{fixture, numbers};
 use crate::program::{fails, succeeds};
+use crate::resume::{check_same, killed_and_continued, remains};
 
 /// On numbers that `tests/fixtures/average_precision/make.py` wrote.
 #[test]
@@ -158,4 +159,81 @@ fn a_mark_belongs_to_shapes_alone() {
         1,
         &["only the images of shapes can bear a mark"],
     );
+}
+
+const BY_GROUP: &str = "--set attention.maps=per_group";
+
+/// A network with a map for each label, from training to every command that shows maps.
+#[test]
+fn each_label_has_a_map_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} {BY_GROUP} --out run"));
+    let config = json(&path.join("run/config.json"));
+    assert_eq!(config["model"]["attention"]["maps"], "per_group");
+    let results = json(&path.join("run/results.json"));
+    let labels = results["pointing_by_label"].as_array().unwrap();
+    let images = |of: &Value| of["images"].as_u64().unwrap();
+    // Each map plays on its own label's object, and all games are one.
+    assert_eq!(
+        images(&results["pointing"]),
+        labels.iter().map(images).sum::<u64>()
+    );
+    let report = fs::read_to_string(path.join("run/report.html")).unwrap();
+    assert!(report.contains("beside the attention map of one of its labels"));
+
+    let image = image::RgbImage::from_fn(48, 48, |x, y| image::Rgb([5 * x as u8, 5 * y as u8, 90]));
+    image.save(path.join("a.png")).unwrap();
+    let said = succeeds(path, "predict run a.png --json").out;
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let told = &said["images"][0];
+    assert!(told["map"].is_null());
+    let maps = told["maps"].as_array().unwrap();
+    let names: Vec<&str> = maps
+        .iter()
+        .map(|map| map["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, LABELS);
+    let values = |map: &Value| numbers(&map["values"]);
+    assert_eq!(values(&maps[0]).len(), 24 * 24);
+    assert_ne!(values(&maps[0]), values(&maps[4]));
+    // The map that explains a class is that of its label.
+    for (label, name) in LABELS.iter().enumerate() {
+        let command = format!("explain run a.png --raw --class {name} --out {name}");
+        succeeds(path, &command);
+        let explained = json(&path.join(format!("{name}/0001-a.json")));
+        assert_eq!(
+            numbers(&explained["values"]),
+            values(&maps[label]),
+            "{name}"
+        );
+    }
+    let score =
+        "score run --limit 4 --steps 2 --randomised 1 --group red --methods attention,grad-cam,cam";
+    succeeds(path, score);
+    succeeds(path, &format!("{TRAIN} {BY_GROUP} --seed 1 --out other"));
+    succeeds(path, "stability run other --limit 8 --group star");
+    // A map from outside stands in the place of all.
+    image::GrayImage::from_pixel(8, 8, image::Luma([128]))
+        .save(path.join("map.png"))
+        .unwrap();
+    let line = succeeds(path, "predict run a.png --map map.png").out;
+    assert!(line.contains("with the given map"), "{line}");
+    // Weights out and in again say the same.
+    succeeds(path, "export run --out weights.safetensors");
+    let import = "import weights.safetensors --arch resnet8 --dataset scenes --out back";
+    succeeds(path, import);
+    let back = succeeds(path, "predict back a.png --json").out;
+    let back: Value = serde_json::from_str(&back).unwrap();
+    assert_eq!(back["images"][0]["maps"], told["maps"]);
+}
+
+#[test]
+fn a_run_with_a_map_for_each_label_continues_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let train = format!("{TRAIN} {BY_GROUP}").replace("--epochs 1", "--epochs 2");
+    succeeds(path, &format!("{train} --out whole"));
+    killed_and_continued(path, &train, "parts");
+    check_same(&remains(&path.join("whole")), &remains(&path.join("parts")));
 }

@@ -2,15 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use serde_json::Value;
 
-use crate::program::{abn, fails, succeeds};
-use crate::resume::{check_same, remains};
+use crate::program::{fails, succeeds};
+use crate::resume::{check_same, killed_and_continued, remains};
 
 const TRAIN: &str = "train --dataset cifar100 --data . --labels both --arch resnet8 --epochs 2 \
     --batch-size 20 --lr 0.05";
@@ -100,27 +97,7 @@ fn both_labels_are_learned_measured_and_shown() {
 fn a_killed_run_of_two_labels_continues_exactly() {
     let (folder, _) = with_run();
     let path = folder.path();
-    let command = format!("{TRAIN} --out killed --save-every 0");
-    let mut child = abn(path)
-        .args(command.split_whitespace())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let (manifest, started) = (
-        path.join("killed/checkpoints/manifest.json"),
-        Instant::now(),
-    );
-    while !manifest.exists() {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "no checkpoint was written"
-        );
-        sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "the kill came too late");
-    succeeds(path, &format!("{TRAIN} --out killed"));
+    killed_and_continued(path, TRAIN, "killed");
     check_same(&remains(&path.join("run")), &remains(&path.join("killed")));
 }
 

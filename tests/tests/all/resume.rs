@@ -62,6 +62,30 @@ pub(crate) fn check_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<
 const TRAIN: &str = "train --dataset cifar10 --data . --arch wrn-10-1 --dropout 0.3 --attention \
     manet --epochs 3 --batch-size 8 --seed 5";
 
+/// Kills a training at its first checkpoint, and gives the same command again.
+pub(crate) fn killed_and_continued(folder: &Path, train: &str, out: &str) {
+    let command = format!("{train} --out {out}");
+    let mut child = abn(folder)
+        .args(format!("{command} --save-every 0").split_whitespace())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let manifest = folder.join(out).join("checkpoints/manifest.json");
+    let started = Instant::now();
+    while !manifest.exists() {
+        let waited = started.elapsed();
+        assert!(
+            waited < Duration::from_secs(60),
+            "no checkpoint was written"
+        );
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "the kill came too late");
+    succeeds(folder, &command);
+}
+
 /// Trains a run without interruption; returns it and the time it took.
 fn uninterrupted(folder: &Path, workers: usize) -> (BTreeMap<String, Vec<u8>>, Duration) {
     let started = Instant::now();

@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use abn_kernels::ops::{After, global_average, log1p, sigmoid, softmax};
+use abn_kernels::ops::{After, global_average, sigmoid, softmax};
 use burn::module::{Module, Param};
 use burn::nn::{Dropout, DropoutConfig, Initializer};
 use burn::serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use burn::tensor::module::avg_pool2d;
 use burn::tensor::ops::AvgPoolOptions;
 use burn::tensor::{Device, Tensor};
 
+use super::maps::Maps;
 use crate::conv::{Conv2d, ConvShape, conv_norm};
 use crate::mixed::{InvalidAttention, check_kernel};
 use crate::norm::BatchNorm;
@@ -245,9 +246,12 @@ impl SigmoidMap {
         Ok(())
     }
 
-    fn init(&self, outputs: &Outputs, device: &Device) -> MapHead {
+    fn init(&self, maps: Maps, outputs: &Outputs, device: &Device) -> MapHead {
+        let count = maps.count(outputs);
         let conv = match self.source {
-            MapSource::Convolution { kernel } => Some(ConvShape::new(outputs.total(), 1, kernel)),
+            MapSource::Convolution { kernel } => {
+                Some(ConvShape::new(outputs.total(), count, kernel))
+            }
             MapSource::Class | MapSource::LogSum => None,
         };
         let by_batch = self.norm == MapNorm::Batch;
@@ -255,13 +259,14 @@ impl SigmoidMap {
         let gain = Initializer::Constant { value: self.gain };
         MapHead {
             conv: conv.map(|shape| shape.init(device)),
-            norm: by_batch.then(|| BatchNorm::of_gain(gain.clone(), device)),
+            norm: by_batch.then(|| BatchNorm::of_gain(count, gain.clone(), device)),
             scale: by_image.then(|| Scale {
-                gain: gain.init([1], device),
-                shift: Initializer::Zeros.init([1], device),
+                gain: gain.init([count], device),
+                shift: Initializer::Zeros.init([count], device),
             }),
             dropout: DropoutConfig::new(self.dropout).init(),
             config: *self,
+            maps,
             spans: outputs.spans().collect(),
         }
     }
@@ -306,26 +311,26 @@ impl MapConfig {
     }
 
     /// The convolution of the class maps to the attention map, if there is one.
-    pub(crate) fn conv(self, classes: usize) -> Option<ConvShape> {
+    pub(crate) fn conv(self, maps: Maps, outputs: &Outputs) -> Option<ConvShape> {
         match self {
             Self::Sigmoid(SigmoidMap {
                 source: MapSource::Convolution { kernel },
                 ..
-            }) => Some(ConvShape::new(classes, 1, kernel)),
+            }) => Some(ConvShape::new(outputs.total(), maps.count(outputs), kernel)),
             _ => None,
         }
     }
 
     /// The layers, where there are some.
-    pub(super) fn init(self, outputs: &Outputs, device: &Device) -> Option<MapHead> {
+    pub(super) fn init(self, maps: Maps, outputs: &Outputs, device: &Device) -> Option<MapHead> {
         match self {
-            Self::Sigmoid(map) => Some(map.init(outputs, device)),
+            Self::Sigmoid(map) => Some(map.init(maps, outputs, device)),
             Self::LogSum => None,
         }
     }
 }
 
-/// Scale and shift of a map, `[1]` each.
+/// Scale and shift of each map, `[M]` both.
 #[derive(Module, Debug)]
 pub struct Scale {
     /// The scale.
@@ -336,10 +341,11 @@ pub struct Scale {
 
 impl Scale {
     /// # Shapes
-    /// `[B, 1, h, w]` to the same.
+    /// `[B, M, h, w]` to the same.
     fn forward(&self, map: Tensor<4>) -> Tensor<4> {
+        let [_, maps, ..] = map.dims();
         let [gain, shift] =
-            [&self.gain, &self.shift].map(|param| param.val().reshape([1, 1, 1, 1]));
+            [&self.gain, &self.shift].map(|param| param.val().reshape([1, maps, 1, 1]));
         map * gain + shift
     }
 }
@@ -356,7 +362,9 @@ pub struct MapHead {
     dropout: Dropout,
     #[module(skip)]
     config: SigmoidMap,
-    /// The labels' classes.
+    #[module(skip)]
+    maps: Maps,
+    /// The groups' classes.
     #[module(skip)]
     spans: Vec<Range<usize>>,
 }
@@ -364,24 +372,24 @@ pub struct MapHead {
 impl MapHead {
     /// # Shapes
     /// Class maps `[B, K, h, w]` and evidence, whose mean is the logits, `[B, K, h, w]`; returns M,
-    /// `[B, 1, h, w]`.
+    /// `[B, M, h, w]`.
     pub(super) fn forward(&self, classes: Tensor<4>, evidence: Tensor<4>) -> Tensor<4> {
         if let (Some(conv), Some(norm), 1) = (&self.conv, &self.norm, self.config.smoothing) {
             return sigmoid(conv_norm(conv, norm, classes, After::default()));
         }
         let raw = match (&self.conv, self.config.source) {
             (Some(conv), _) => conv.forward(classes),
-            (None, MapSource::Class) => likeliest(evidence, &self.spans),
-            (None, _) => log1p(classes).sum_dim(1),
+            (None, MapSource::Class) => likeliest(evidence, self.maps, &self.spans),
+            (None, _) => self.maps.log_sum(classes, &self.spans),
         };
         self.normalised(smoothed(raw, self.config.smoothing))
     }
 
-    /// The scale behind the norm, where there is one.
+    /// The scale behind the norm, where there is one; the mean of several maps'.
     pub(crate) fn gain(&self) -> Option<f64> {
         let of_norm = self.norm.as_ref().map(|norm| &norm.gamma);
         let gain = of_norm.or(self.scale.as_ref().map(|scale| &scale.gain))?;
-        Some(f64::from(gain.val().into_scalar::<f32>()))
+        Some(f64::from(gain.val().mean().into_scalar::<f32>()))
     }
 
     /// Whether the evidence of the classes is looked at.
@@ -398,8 +406,9 @@ impl MapHead {
             (_, Some(norm)) => sigmoid(norm.forward(raw)),
             (MapNorm::Image, _) => sigmoid(scaled(standardised(raw))),
             (MapNorm::MinMax, _) => {
+                let [batch, maps, ..] = raw.dims();
                 let flat = flat(raw.clone());
-                let of_map = |value: Tensor<2>| value.reshape([flat.dims()[0], 1, 1, 1]);
+                let of_map = |value: Tensor<2>| value.reshape([batch, maps, 1, 1]);
                 let low = of_map(flat.clone().min_dim(1));
                 let range = of_map(flat.clone().max_dim(1)) - low.clone();
                 (raw - low) / (range + EPSILON)
@@ -417,7 +426,7 @@ impl MapHead {
     /// theirs in its place.
     ///
     /// # Shapes
-    /// `[B, 1, h, w]` to the same.
+    /// `[B, M, h, w]` to the same.
     pub(crate) fn dropped(&self, map: Tensor<4>) -> Tensor<4> {
         if self.config.dropout == 0.0 {
             return map;
@@ -430,15 +439,16 @@ impl MapHead {
     }
 }
 
-/// The mean of each map, `[B, 1, h, w]` to `[B, 1, 1, 1]`.
+/// The mean of each map, `[B, M, h, w]` to `[B, M, 1, 1]`.
 fn global(map: Tensor<4>) -> Tensor<4> {
-    let [batch, ..] = map.dims();
-    global_average(map).reshape([batch, 1, 1, 1])
+    let [batch, maps, ..] = map.dims();
+    global_average(map).reshape([batch, maps, 1, 1])
 }
 
-/// The positions of each map in a row, `[B, 1, h, w]` to `[B, h w]`.
+/// The positions of each map in a row, `[B, M, h, w]` to `[B M, h w]`.
 fn flat(map: Tensor<4>) -> Tensor<2> {
-    map.flatten::<2>(1, 3)
+    let [batch, maps, height, width] = map.dims();
+    map.reshape([batch * maps, height * width])
 }
 
 /// Each map with mean 0 and variance 1.
@@ -464,12 +474,12 @@ fn smoothed(map: Tensor<4>, window: usize) -> Tensor<4> {
     avg_pool2d(map, options)
 }
 
-/// The evidence for the class whose mean evidence is greatest; of several labels the mean. Which
-/// class that is has no gradient.
+/// The evidence for the class whose mean evidence is greatest, group by group or as a mean over
+/// them. Which class that is has no gradient.
 ///
 /// # Shapes
-/// `[B, K, h, w]` to `[B, 1, h, w]`.
-fn likeliest(evidence: Tensor<4>, spans: &[Range<usize>]) -> Tensor<4> {
+/// `[B, K, h, w]` to `[B, M, h, w]`.
+fn likeliest(evidence: Tensor<4>, maps: Maps, spans: &[Range<usize>]) -> Tensor<4> {
     let [batch, _, height, width] = evidence.dims();
     let logits = global_average(evidence.clone().detach());
     let of_group = |span: &Range<usize>| {
@@ -478,6 +488,9 @@ fn likeliest(evidence: Tensor<4>, spans: &[Range<usize>]) -> Tensor<4> {
         let group = evidence.clone().narrow(1, span.start, span.len());
         group.gather(1, class.expand([batch, 1, height, width]))
     };
+    if maps == Maps::PerGroup {
+        return Tensor::cat(spans.iter().map(of_group).collect(), 1);
+    }
     let (first, others) = spans.split_first().expect("a network has classes");
     let sum = others
         .iter()
@@ -493,7 +506,7 @@ mod tests {
     use super::*;
 
     fn head(map: SigmoidMap) -> MapHead {
-        map.init(&Outputs::one(2), &Device::flex())
+        map.init(Maps::One, &Outputs::one(2), &Device::flex())
     }
 
     /// Class maps (1, 0, 3, 0) and (0, 0, 1, 0) of 2 x 2 positions; the evidence is as large, with
@@ -567,7 +580,7 @@ mod tests {
             ..SigmoidMap::of(MapSource::LogSum)
         };
         let device = Device::flex().autodiff();
-        let head = map.init(&Outputs::one(2), &device);
+        let head = map.init(Maps::One, &Outputs::one(2), &device);
         let row = Tensor::<1>::from_floats([0.0, 1.0], &device).reshape([1, 1, 1, 2]);
         let maps = row.expand([200, 1, 1, 2]);
         device.seed(3);

@@ -7,16 +7,20 @@
 //! ```
 //!
 //! The [map head](MapHead) is a k x k convolution to 1 channel, a batch norm and a sigmoid, or what
-//! a [`SigmoidMap`] says instead. SENet's branch sums log(1 + a) over the K maps.
+//! a [`SigmoidMap`] says instead. SENet's branch sums log(1 + a) over the K maps. With a map
+//! [a group](Maps::PerGroup) the head has as many channels as there are groups.
 //!
 //! The layers are those of the official code, whose networks the published figures come from: it
 //! has a batch norm after the stage, after the class convolution and before the sigmoid that the
 //! paper does not draw.
 
 mod map;
+mod maps;
 mod terms;
 
-use abn_kernels::ops::{After, fork, global_average, log1p};
+use std::ops::Range;
+
+use abn_kernels::ops::{After, fork, global_average};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
@@ -29,6 +33,8 @@ use crate::norm::BatchNorm;
 use crate::outputs::Outputs;
 
 pub use terms::{MapTerms, ObjectShares};
+
+pub use maps::Maps;
 
 pub use map::{MapConfig, MapHead, MapNorm, MapSource, Scale, SigmoidMap};
 
@@ -45,6 +51,9 @@ pub struct AttentionConfig {
     pub norm: bool,
     /// How class maps become the attention map.
     pub map: MapConfig,
+    /// Whether there is one map or one for each group of classes.
+    #[serde(default, skip_serializing_if = "Maps::is_usual")]
+    pub maps: Maps,
     /// How the map acts on the features.
     pub mechanism: Mechanism,
     /// Weight of the branch's own loss: 1 in ABN; MANet's section 3.3 names only the perception
@@ -64,6 +73,7 @@ impl AttentionConfig {
             stage: true,
             norm: true,
             map: MapConfig::convolution(3),
+            maps: Maps::One,
             mechanism: Mechanism::Residual,
             loss_weight: 1.0,
             terms: MapTerms::default(),
@@ -140,7 +150,7 @@ impl AttentionConfig {
         device: &Device,
     ) -> AttentionBranch {
         let classes = outputs.total();
-        let map = self.map.init(outputs, device);
+        let map = self.map.init(self.maps, outputs, device);
         let mixed = self.mixed.as_ref();
         AttentionBranch {
             mixed: mixed.map(|mixed| mixed.init(inputs, device)),
@@ -149,6 +159,8 @@ impl AttentionConfig {
             class_maps: ConvNorm::new(ConvShape::new(channels, classes, 1), device),
             logits: ConvShape::new(classes, classes, 1).init(device),
             map,
+            maps: self.maps,
+            spans: outputs.spans().collect(),
         }
     }
 
@@ -167,7 +179,7 @@ impl AttentionConfig {
 pub struct AttentionOutput {
     /// Class logits of the branch, `[B, K]`.
     pub logits: Tensor<2>,
-    /// Attention map M, `[B, 1, h, w]`: in [0, 1] if it [is bounded](MapConfig::is_bounded), at
+    /// Attention maps, `[B, M, h, w]`, one or one a [group](Maps): in [0, 1] if it [is bounded](MapConfig::is_bounded), at
     /// least 0 otherwise.
     pub map: Tensor<4>,
 }
@@ -204,11 +216,21 @@ pub struct AttentionBranch {
     pub logits: Conv2d,
     /// What makes the attention map; the sum of the class maps' logarithms where absent.
     pub map: Option<MapHead>,
+    #[module(skip)]
+    maps: Maps,
+    /// The groups' classes.
+    #[module(skip)]
+    spans: Vec<Range<usize>>,
 }
 
 impl AttentionBranch {
+    /// How many maps an image has.
+    pub fn maps(&self) -> Maps {
+        self.maps
+    }
+
     /// # Shapes
-    /// Features F `[B, C, h, w]` to logits `[B, K]` and map `[B, 1, h, w]`.
+    /// Features F `[B, C, h, w]` to logits `[B, K]` and maps `[B, M, h, w]`.
     pub fn forward(&self, features: Tensor<4>) -> AttentionOutput {
         let refined = match &self.mixed {
             Some(mixed) => mixed.forward(features),
@@ -234,7 +256,10 @@ impl AttentionBranch {
                 let map = head.forward(classes, evidence.clone());
                 (global_average(evidence), map)
             }
-            None => (global_average(evidence), log1p(classes).sum_dim(1)),
+            None => {
+                let map = self.maps.log_sum(classes, &self.spans);
+                (global_average(evidence), map)
+            }
         };
         AttentionOutput { logits, map }
     }

@@ -49,9 +49,9 @@ fn is_nothing(value: &f64) -> bool {
 /// The objects of a batch, at the size of the maps.
 #[derive(Debug, Clone, Default)]
 pub struct ObjectShares {
-    /// For each image the share of the object in each position, row by row; `None` where it is not
-    /// known.
-    pub images: Vec<Option<Vec<f32>>>,
+    /// For each map of each image the share of its object in each position, row by row; `None` where
+    /// it is not known.
+    pub maps: Vec<Option<Vec<f32>>>,
 }
 
 impl MapTerms {
@@ -85,7 +85,7 @@ impl MapTerms {
     /// without a branch.
     ///
     /// # Shapes
-    /// `images` `[B, 3, H, W]`, `map` `[B, 1, h, w]` as the branch gave it for them.
+    /// `images` `[B, 3, H, W]`, `map` `[B, M, h, w]` as the branch gave it for them.
     pub fn objective(
         &self,
         classifier: &Classifier,
@@ -104,7 +104,7 @@ impl MapTerms {
             let small = looked(halved(images.clone()))?;
             let own = halved(map.clone());
             let [_, _, height, width] = small.dims();
-            let own = own.slice([0..small.dims()[0], 0..1, 0..height, 0..width]);
+            let own = own.narrow(2, 0, height).narrow(3, 0, width);
             Some((own - small).abs().mean())
         };
         let terms: [Term; 6] = [
@@ -163,35 +163,35 @@ fn entropy(map: &Tensor<4>) -> Tensor<1> {
 
 /// Mean cross-entropy of the map against the known objects.
 fn beside_objects(map: &Tensor<4>, objects: &ObjectShares) -> Option<Tensor<1>> {
-    let [batch, _, height, width] = map.dims();
-    let positions = height * width;
-    let known = |image: usize| {
-        let shares = objects.images.get(image)?.as_ref()?;
+    let [batch, each, height, width] = map.dims();
+    let (count, positions) = (batch * each, height * width);
+    let known = |number: usize| {
+        let shares = objects.maps.get(number)?.as_ref()?;
         (shares.len() == positions).then_some(shares)
     };
-    let count = (0..batch).filter(|image| known(*image).is_some()).count();
-    if count == 0 {
+    let seen = (0..count).filter(|number| known(*number).is_some()).count();
+    if seen == 0 {
         return None;
     }
-    let mut shares = vec![0.0_f32; batch * positions];
+    let mut shares = vec![0.0_f32; count * positions];
     let mut weights = shares.clone();
-    for image in 0..batch {
-        if let Some(found) = known(image) {
-            let place = image * positions..(image + 1) * positions;
+    for number in 0..count {
+        if let Some(found) = known(number) {
+            let place = number * positions..(number + 1) * positions;
             shares[place.clone()].copy_from_slice(found);
             weights[place].fill(1.0);
         }
     }
     let tensor = |values| {
         Tensor::<4>::from_data(
-            TensorData::new(values, [batch, 1, height, width]),
+            TensorData::new(values, [batch, each, height, width]),
             &map.device(),
         )
     };
     let (shares, weights) = (tensor(shares), tensor(weights));
     let [bright, dark] = logarithms(map);
     let each = shares.clone() * bright + (-shares + 1.0) * dark;
-    Some(-(each * weights).sum() / (count * positions) as f64)
+    Some(-(each * weights).sum() / (seen * positions) as f64)
 }
 
 #[cfg(test)]
@@ -222,9 +222,7 @@ mod tests {
         );
         let quarter = -(0.25_f32 * 0.25_f32.ln() + 0.75 * 0.75_f32.ln());
         close(Some(entropy(&map)), (2.0_f32.ln() + quarter) / 4.0);
-        let objects = |image| ObjectShares {
-            images: vec![image],
-        };
+        let objects = |image| ObjectShares { maps: vec![image] };
         let known = objects(Some(vec![1.0, 0.0, 0.0, 1.0]));
         close(
             beside_objects(&map, &known),

@@ -11,7 +11,7 @@ impl Classifier {
     /// there include the path through the map.
     fn logits_from(&self, layer: Layer, features: Tensor<4>) -> Tensor<2> {
         match layer {
-            Layer::Features => self.perceive(self.reweigh(features).0),
+            Layer::Features => self.answer(features).logits,
             Layer::Refined => self.network.classify(features),
         }
     }

@@ -63,33 +63,36 @@ impl<'a> ForwardPass<'a> {
         let [batch, _, height, width] = self.images.dims();
         check(self.classifier, batch, method, layer, classes)?;
         let asked = classes;
-        let classes: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
-        let classes = Tensor::from_ints(classes.as_slice(), &self.images.device());
+        let classes = self.indices(asked.iter().copied());
         let raw = match method {
-            Method::Attention => read(self.attention()?),
-            Method::Cam => read(self.cam(layer, classes)?),
+            Method::Attention => read(self.attention(asked)?),
+            Method::Cam => read(self.cam(self.features(layer, asked), classes)?),
             Method::GradCam => {
-                let weights = channel_weights::grad_cam(self.gradient(layer, classes));
-                read(channel_weights::combine(self.features(layer), weights))
+                let weights = channel_weights::grad_cam(self.gradient(layer, asked));
+                read(channel_weights::combine(
+                    self.features(layer, asked),
+                    weights,
+                ))
             }
             Method::GradCamPlusPlus => {
-                let gradient = self.gradient(layer, classes);
-                let weights = channel_weights::grad_cam_plus_plus(self.features(layer), gradient);
-                read(channel_weights::combine(self.features(layer), weights))
+                let (features, gradient) =
+                    (self.features(layer, asked), self.gradient(layer, asked));
+                let weights = channel_weights::grad_cam_plus_plus(features.clone(), gradient);
+                read(channel_weights::combine(features, weights))
             }
             Method::HiresCam => {
-                let products = self.features(layer) * self.gradient(layer, classes);
+                let products = self.features(layer, asked) * self.gradient(layer, asked);
                 read(channel_weights::sum(products))
             }
             Method::LayerCam => {
-                let products = self.features(layer) * relu(self.gradient(layer, classes));
+                let products = self.features(layer, asked) * relu(self.gradient(layer, asked));
                 read(channel_weights::sum(products))
             }
-            Method::EigenCam => eigen_cam(self.features(layer)),
+            Method::EigenCam => eigen_cam(self.features(layer, asked)),
             Method::ScoreCam => score_cam(
                 &self.classifier.valid(),
                 &self.images,
-                self.features(layer),
+                self.features(layer, asked),
                 asked,
             ),
             Method::Rise => rise(&self.classifier.valid(), &self.images, asked),
@@ -115,46 +118,77 @@ impl<'a> ForwardPass<'a> {
             .collect())
     }
 
-    /// `[B, C, h, w]`.
-    fn features(&self, layer: Layer) -> Tensor<4> {
-        match layer {
-            Layer::Features => self.features.extracted.clone(),
-            Layer::Refined => self.features.refined.clone(),
+    /// One number an image, on the device.
+    fn indices(&self, numbers: impl Iterator<Item = usize>) -> Tensor<1, Int> {
+        let numbers: Vec<i64> = numbers.map(|number| number as i64).collect();
+        Tensor::from_ints(numbers.as_slice(), &self.images.device())
+    }
+
+    /// The features from which the asked classes are told, `[B, C, h, w]`.
+    fn features(&self, layer: Layer, asked: &[usize]) -> Tensor<4> {
+        match (layer, &self.features.refined) {
+            (Layer::Features, _) => self.features.extracted.clone(),
+            (Layer::Refined, Some(refined)) => refined.clone(),
+            (Layer::Refined, None) => {
+                let classifier = self.classifier.valid();
+                let extracted = self.features.extracted.clone();
+                let attended = match &self.output.attention {
+                    Some(attention) => {
+                        classifier.attend(extracted, self.of_group(&attention.map, asked))
+                    }
+                    None => extracted,
+                };
+                classifier.network.refine(attended)
+            }
         }
     }
 
-    /// Of each image's logit at the features of a layer, `[B, C, h, w]`.
-    fn gradient(&self, layer: Layer, classes: Tensor<1, Int>) -> Tensor<4> {
-        feature_gradient(self.classifier, self.features(layer), layer, classes)
+    /// Of each image the map of the asked class's group, `[B, M, h, w]` to `[B, 1, h, w]`.
+    fn of_group(&self, maps: &Tensor<4>, asked: &[usize]) -> Tensor<4> {
+        let [batch, count, height, width] = maps.dims();
+        if count == 1 {
+            return maps.clone();
+        }
+        let spans: Vec<_> = self.classifier.outputs().spans().collect();
+        let group = |class: &usize| spans.iter().position(|span| span.contains(class));
+        let groups = self.indices(asked.iter().map(|class| group(class).unwrap_or(0)));
+        let groups = groups.reshape([batch, 1, 1, 1]);
+        let groups = groups.expand([batch, 1, height, width]);
+        maps.clone().gather(1, groups)
     }
 
-    /// The logits if the branch had given another map, `[B, 1, h, w]`, of the size of its own:
-    /// `[B, K]`. `None` without a branch.
+    /// Of each image's logit at the features of a layer, `[B, C, h, w]`.
+    fn gradient(&self, layer: Layer, asked: &[usize]) -> Tensor<4> {
+        let classes = self.indices(asked.iter().copied());
+        feature_gradient(self.classifier, self.features(layer, asked), layer, classes)
+    }
+
+    /// The logits if the branch had given other maps, `[B, M, h, w]`, of the size and number of its
+    /// own: `[B, K]`. `None` without a branch.
     ///
     /// # Panics
-    /// The map is of another size.
-    pub fn under_map(&self, map: Tensor<4>) -> Option<Tensor<2>> {
+    /// The maps are of another size or number.
+    pub fn under_map(&self, maps: Tensor<4>) -> Option<Tensor<2>> {
         self.output.attention.as_ref()?;
         let classifier = self.classifier.valid();
-        let attended = classifier.attend(self.features.extracted.clone(), map);
-        Some(classifier.perceive(attended))
+        Some(classifier.perceive_under(self.features.extracted.clone(), maps))
     }
 
-    /// The trained map, `[B, h, w]`.
-    fn attention(&self) -> Result<Tensor<3>, ExplainError> {
+    /// The trained map of the asked class's group, `[B, h, w]`.
+    fn attention(&self, asked: &[usize]) -> Result<Tensor<3>, ExplainError> {
         let attention = self.output.attention.as_ref();
         let AttentionOutput { map, .. } = attention.ok_or(ExplainError::NoBranch)?;
         let [batch, _, height, width] = map.dims();
-        Ok(map.clone().reshape([batch, height, width]))
+        Ok(self.of_group(map, asked).reshape([batch, height, width]))
     }
 
     /// CAM, `[B, h, w]`.
-    fn cam(&self, layer: Layer, classes: Tensor<1, Int>) -> Result<Tensor<3>, ExplainError> {
+    fn cam(&self, features: Tensor<4>, classes: Tensor<1, Int>) -> Result<Tensor<3>, ExplainError> {
         let Head::Pooled(linear) = &self.classifier.network.head else {
             return Err(ExplainError::NoLinearHead);
         };
         let weights = channel_weights::cam(&linear.valid(), classes);
-        Ok(channel_weights::combine(self.features(layer), weights))
+        Ok(channel_weights::combine(features, weights))
     }
 }
 

@@ -51,7 +51,7 @@ impl Substitute {
 
     /// In the place of the map of the image at `place`, whose number in the data set is `index`;
     /// `None` if there is no other image.
-    fn of(self, maps: &[AttentionMap], place: usize, index: usize) -> Option<Vec<f32>> {
+    fn of(self, maps: &[&AttentionMap], place: usize, index: usize) -> Option<Vec<f32>> {
         let own = &maps[place].values;
         Some(match self {
             Self::Uniform => {
@@ -102,7 +102,7 @@ pub(super) fn logits_under(
     let Some(attention) = &pass.output().attention else {
         return found;
     };
-    let [_, _, height, width] = attention.map.dims();
+    let [_, each, height, width] = attention.map.dims();
     let device = attention.map.device();
     let values: Vec<f32> = attention.map.clone().into_data().iter().collect();
     let maps: Vec<AttentionMap> = values
@@ -116,14 +116,19 @@ pub(super) fn logits_under(
     if values.iter().any(|value| !value.is_finite()) {
         return found;
     }
+    // Of several maps an image, all are replaced at once, each by one of its own kind.
+    let kinds: Vec<Vec<&AttentionMap>> = (0..each)
+        .map(|kind| maps.iter().skip(kind).step_by(each).collect())
+        .collect();
     for substitute in Substitute::ALL {
-        let others: Option<Vec<Vec<f32>>> = indices
-            .iter()
-            .enumerate()
-            .map(|(place, index)| substitute.of(&maps, place, *index))
-            .collect();
+        let places = indices.iter().enumerate();
+        let others = places.flat_map(|(place, index)| {
+            let kinds = kinds.iter();
+            kinds.map(move |maps| substitute.of(maps, place, *index))
+        });
+        let others: Option<Vec<Vec<f32>>> = others.collect();
         let Some(others) = others else { continue };
-        let others = TensorData::new(others.concat(), [indices.len(), 1, height, width]);
+        let others = TensorData::new(others.concat(), [indices.len(), each, height, width]);
         let Some(logits) = pass.under_map(Tensor::from_data(others, &device)) else {
             continue;
         };
@@ -272,6 +277,7 @@ mod tests {
     #[test]
     fn substitutes_by_hand() {
         let maps = [map(&[0.25, 0.5, 0.75, 0.0]), map(&[1.0, 0.0, 0.0, 0.0])];
+        let maps = maps.each_ref();
         let of = |substitute: Substitute| substitute.of(&maps, 0, 3).unwrap();
         assert_eq!(of(Substitute::Uniform), [0.375; 4]);
         assert_eq!(of(Substitute::OtherImage), maps[1].values);

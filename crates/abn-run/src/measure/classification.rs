@@ -1,5 +1,7 @@
 //! Classification: of one group of classes or several, the right class of each is to be told.
 
+use std::borrow::Cow;
+
 use abn_core::attention::ObjectShares;
 use abn_core::explain::AttentionMap;
 use abn_core::{Classifier, ClassifierConfig, Output, loss};
@@ -12,7 +14,7 @@ use super::effect::effects;
 use super::evaluate::{for_each_batch, images_of};
 use super::health::HealthMeter;
 use super::pointing::object;
-use super::readback::{HostOutput, cross_entropy, rank};
+use super::readback::{HostOutput, ImageMaps, cross_entropy, rank};
 use super::records::{Figures, GroupFigures, Hits, MapHealth, Summary};
 use super::task::{Measured, Task};
 use super::totals::{GroupTotals, TOP, Totals};
@@ -54,14 +56,19 @@ impl Classification {
         if terms.is_none() {
             return Ok(None);
         }
-        let [_, _, height, width] = attention.map.dims();
-        let share = |masks: &ObjectMasks| -> Result<Option<Vec<f32>>, RunError> {
-            let mask = masks.whole().as_deref().map(object).transpose()?;
-            Ok(mask.map(|mask| mask.shares(width, height)))
+        let [_, maps, height, width] = attention.map.dims();
+        let share = |(masks, number): (&ObjectMasks, usize)| {
+            let mask = match maps {
+                1 => masks.whole(),
+                _ => masks.of(number).map(Cow::Borrowed),
+            };
+            let mask = mask.as_deref().map(object).transpose()?;
+            Ok::<_, RunError>(mask.map(|mask| mask.shares(width, height)))
         };
-        let images_known = batch.masks.iter().map(share).collect::<Result<_, _>>()?;
+        let each = batch.masks.iter();
+        let each = each.flat_map(|masks| (0..maps).map(move |number| (masks, number)));
         let objects = ObjectShares {
-            images: images_known,
+            maps: each.map(share).collect::<Result<_, _>>()?,
         };
         Ok(terms.objective(network, images, &attention.map, &objects))
     }
@@ -235,14 +242,12 @@ impl Task for Classification {
         for_each_batch(network, loader, device, |batch, outcome| {
             self.add(&mut totals, batch, &outcome);
             self.add_scores(&mut scores, batch, &outcome);
-            let maps = outcome
-                .attention
-                .iter()
-                .flat_map(|attention| &attention.maps);
-            maps.clone().for_each(|map| health.add(map));
-            let indexed = maps.zip(&batch.indices);
+            let maps = outcome.attention.iter().map(|attention| &attention.maps);
+            let all = maps.clone().flat_map(ImageMaps::all);
+            all.for_each(|map| health.add(map));
+            let indexed = maps.flat_map(ImageMaps::images).zip(&batch.indices);
             let first = indexed.filter(|(_, index)| **index < PROBES);
-            probes.extend(first.map(|(map, _)| map.clone()));
+            probes.extend(first.flat_map(|(maps, _)| maps).cloned());
             let first = (0..batch.len()).filter(|place| batch.indices[*place] < PROBES);
             let first: Vec<i64> = first.map(|place| place as i64).collect();
             if !first.is_empty() && outcome.attention.is_some() {
@@ -313,7 +318,7 @@ mod tests {
             logits: rows(logits),
             attention: attention.map(|logits| HostAttention {
                 logits: rows(logits),
-                maps: Vec::new(),
+                maps: ImageMaps::new(1, Vec::new()),
             }),
             map_loss: None,
         }

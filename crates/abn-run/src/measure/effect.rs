@@ -10,17 +10,20 @@ use super::readback::probabilities;
 
 /// For each of the images, `[B, 3, H, W]`, the total variation distance between the class
 /// probabilities under its own map and under a uniform one of the same mean: the share of the
-/// probability that goes elsewhere, 0 to 1. Of several labels the mean. Images with a broken map or
+/// probability that goes elsewhere, 0 to 1. Of several labels the mean, of several maps all at once. Images with a broken map or
 /// broken logits are left out; a network without a branch has none.
 pub fn effects(network: &Classifier, images: Tensor<4>) -> Vec<f64> {
     let pass = ForwardPass::new(network, images);
     let Some(attention) = &pass.output().attention else {
         return Vec::new();
     };
-    let [batch, _, height, width] = attention.map.dims();
-    let means = attention.map.clone().reshape([batch, height * width]);
-    let means = means.mean_dim(1).reshape([batch, 1, 1, 1]);
-    let uniform = means.expand([batch, 1, height, width]);
+    let [batch, maps, height, width] = attention.map.dims();
+    let means = attention
+        .map
+        .clone()
+        .reshape([batch * maps, height * width]);
+    let means = means.mean_dim(1).reshape([batch, maps, 1, 1]);
+    let uniform = means.expand([batch, maps, height, width]);
     let Some(other) = pass.under_map(uniform) else {
         return Vec::new();
     };

@@ -8,6 +8,7 @@ use image::GrayImage;
 
 use super::evaluate::for_each_batch;
 use super::inverted::ClassMeans;
+use super::readback::{ImageMaps, map_of};
 use super::records::{LabelPointing, Pointing};
 use crate::RunError;
 use crate::session::Session;
@@ -53,36 +54,44 @@ impl PointingGame {
 /// The games that the maps of a data set play.
 #[derive(Debug, Clone, Default)]
 pub struct PointingGames {
-    /// On whatever the labels are about.
+    /// One map on whatever the labels are about; of a map a label, each on its label's object.
     pub whole: PointingGame,
-    /// On the object of each label, where labels have objects of their own.
+    /// On the object of each label, where labels have objects or maps of their own.
     pub labels: Vec<PointingGame>,
     /// The area under the ROC curve, class by class; broken maps are left out.
     pub auc: ClassMeans,
 }
 
 impl PointingGames {
+    /// Adds the maps of an image.
     fn add(
         &mut self,
-        map: &AttentionMap,
+        maps: &[AttentionMap],
         masks: &ObjectMasks,
         target: &Target,
     ) -> Result<(), MapSizeError> {
-        let Some(whole) = masks.whole() else {
+        if let ([map], Some(whole)) = (maps, masks.whole()) {
+            let auc = self.whole.add(map, &whole)?;
+            if let ObjectMasks::OfAll(_) = masks {
+                auc.into_iter().for_each(|auc| self.auc.add(target, auc));
+                return Ok(());
+            }
+        }
+        let own_objects = matches!(masks, ObjectMasks::OfEach(_));
+        if !own_objects && maps.len() < 2 {
             return Ok(());
-        };
-        let auc = self.whole.add(map, &whole)?;
-        let ObjectMasks::OfEach(masks) = masks else {
-            auc.into_iter().for_each(|auc| self.auc.add(target, auc));
-            return Ok(());
-        };
-        self.labels.resize(masks.len(), PointingGame::default());
-        let labels = self.labels.iter_mut().zip(masks).zip(target.classes());
-        for (label, ((game, mask), class)) in labels.enumerate() {
-            if let Some(mask) = mask {
-                let auc = game.add(map, mask)?;
-                auc.into_iter()
-                    .for_each(|auc| self.auc.add_of(label, *class, auc));
+        }
+        self.labels
+            .resize(target.classes().len(), PointingGame::default());
+        for (label, class) in target.classes().iter().enumerate() {
+            let (Some(map), Some(mask)) = (map_of(maps, label), masks.of(label)) else {
+                continue;
+            };
+            let auc = self.labels[label].add(map, mask)?;
+            auc.into_iter()
+                .for_each(|auc| self.auc.add_of(label, *class, auc));
+            if maps.len() > 1 {
+                self.whole.add(map, mask)?;
             }
         }
         Ok(())
@@ -100,12 +109,10 @@ pub fn pointing_games(
 ) -> Result<Option<PointingGames>, RunError> {
     let mut games = PointingGames::default();
     for_each_batch(classifier, loader, device, |batch, outcome| {
-        let maps = outcome
-            .attention
-            .iter()
-            .flat_map(|attention| &attention.maps);
-        for ((map, masks), target) in maps.zip(&batch.masks).zip(&batch.targets) {
-            games.add(map, masks, target)?;
+        let maps = outcome.attention.iter().map(|attention| &attention.maps);
+        let maps = maps.flat_map(ImageMaps::images);
+        for ((maps, masks), target) in maps.zip(&batch.masks).zip(&batch.targets) {
+            games.add(maps, masks, target)?;
         }
         Ok::<bool, RunError>(true)
     })?;

@@ -44,8 +44,47 @@ pub struct HostOutput {
 pub struct HostAttention {
     /// Attention logits, one row an image.
     pub logits: Rows,
-    /// Maps, one an image.
-    pub maps: Vec<AttentionMap>,
+    /// Maps, one an image or one a label.
+    pub maps: ImageMaps,
+}
+
+/// The maps of some images.
+#[derive(Debug, Clone)]
+pub struct ImageMaps {
+    /// Maps an image.
+    each: usize,
+    /// Image by image.
+    maps: Vec<AttentionMap>,
+}
+
+impl ImageMaps {
+    /// No maps, or so many of each image, one image after the other.
+    pub fn new(each: usize, maps: Vec<AttentionMap>) -> Self {
+        Self { each, maps }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[AttentionMap] {
+        &self.maps
+    }
+
+    /// All of them.
+    pub fn into_all(self) -> Vec<AttentionMap> {
+        self.maps
+    }
+
+    /// Those of each image: one, or one of each label.
+    pub fn images(&self) -> std::slice::ChunksExact<'_, AttentionMap> {
+        self.maps.chunks_exact(self.each.max(1))
+    }
+}
+
+/// The map of a label among those of an image.
+pub fn map_of(maps: &[AttentionMap], label: usize) -> Option<&AttentionMap> {
+    match maps {
+        [one] => Some(one),
+        several => several.get(label),
+    }
 }
 
 impl HostOutput {
@@ -63,7 +102,7 @@ impl HostOutput {
                 map_loss: None,
             });
         };
-        let [_, _, height, width] = attention.map.dims();
+        let [_, each, height, width] = attention.map.dims();
         let mut maps = Vec::new();
         if with_maps {
             let values = Rows::read(attention.map.into_data(), height * width);
@@ -73,7 +112,7 @@ impl HostOutput {
         }
         let attention = HostAttention {
             logits: Rows::read(attention.logits.into_data(), classes),
-            maps,
+            maps: ImageMaps { each, maps },
         };
         Ok(Self {
             logits,

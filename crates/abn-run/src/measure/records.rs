@@ -234,7 +234,7 @@ pub struct MapHealth {
 /// object's mask (pointing game, Zhang et al. 2016).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Pointing {
-    /// Images with a mask.
+    /// Images with a mask; of a map a label, the labels of all images that have one.
     pub images: usize,
     /// Fraction of images whose map has its maximum on the object.
     pub trained: f64,
@@ -319,7 +319,7 @@ pub struct Results {
     /// Pointing game of the best checkpoint, where masks and an attention branch exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointing: Option<Pointing>,
-    /// The same on the objects of each label, where labels have objects of their own.
+    /// The same on the objects of each label, where labels have objects or maps of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pointing_by_label: Vec<LabelPointing>,
     /// Classes whose map is inverted in the best checkpoint

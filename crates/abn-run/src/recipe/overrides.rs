@@ -50,6 +50,7 @@ pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe, Re
 /// Puts what a recipe leaves out because it is as usual in its place, so that it can be set.
 fn spell_out(attention: &mut Value) {
     let usual = json!({
+        "maps": "one",
         "terms": {
             "area": 0.0, "variation": 0.0, "entropy": 0.0, "flip": 0.0, "scale": 0.0, "objects": 0.0
         },
@@ -106,7 +107,7 @@ fn place<'a>(tree: &'a mut Value, path: &str) -> Result<&'a mut Value, String> {
 
 #[cfg(test)]
 mod tests {
-    use abn_core::attention::{MapConfig, MapSource};
+    use abn_core::attention::{MapConfig, MapSource, Maps};
     use abn_core::mixed::Pools;
     use abn_core::{AttentionConfig, mechanism::Mechanism};
 
@@ -208,11 +209,23 @@ mod tests {
     }
 
     #[test]
+    fn maps_are_one_unless_said_otherwise() {
+        let found = set(recipe(), &["attention.maps=per_group"]).unwrap();
+        assert_eq!(found.attention.unwrap().maps, Maps::PerGroup);
+        // What is as usual is not written: configurations stay the bytes that they were.
+        let usual = set(recipe(), &["attention.maps=one"]).unwrap();
+        let text = serde_json::to_string(&usual.attention).unwrap();
+        assert!(!text.contains("maps"), "{text}");
+        let error = chain(&set(recipe(), &["attention.maps=two"]).unwrap_err());
+        assert!(error.contains("one` or `per_group"), "{error}");
+    }
+
+    #[test]
     fn slips_are_met_with_what_there_is() {
         for (setting, expected) in [
             (
                 "attention.kernel=3",
-                "there is no `kernel`; there is loss_weight, map, mechanism",
+                "there is no `kernel`; there is loss_weight, map, maps, mechanism",
             ),
             (
                 "epochs=3",

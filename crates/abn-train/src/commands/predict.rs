@@ -28,10 +28,22 @@ struct Prediction {
     told: Told,
     logits: Vec<f32>,
     attention_logits: Option<Vec<f32>>,
+    /// Of a network with one map.
     map: Option<AttentionMap>,
+    /// Of a network with a map for each label.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    maps: Vec<LabelMap>,
     /// Only if a map was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     with_map: Option<WithMap>,
+}
+
+/// The map of a label.
+#[derive(Debug, Serialize)]
+struct LabelMap {
+    name: String,
+    #[serde(flatten)]
+    map: AttentionMap,
 }
 
 /// The prediction under the map that was given.
@@ -132,18 +144,29 @@ fn given_map(session: &Session, run: &Path, file: &Path) -> Result<GrayMap> {
 fn predict(session: &Session, file: &Path, given: Option<&GrayMap>) -> Result<Prediction> {
     let view = session.view(file)?;
     let output = session.look_at(&view)?;
-    let with_map = match (given, &output.map) {
+    let with_map = match (given, output.maps.first()) {
         (Some(given), Some(own)) => Some(with_map(session, &view, given, own)?),
         _ => None,
+    };
+    let (map, maps) = match output.maps.len() {
+        0 | 1 => (output.maps.into_iter().next(), Vec::new()),
+        _ => (None, by_label(session, output.maps)),
     };
     Ok(Prediction {
         path: file.display().to_string(),
         told: told(session, &output.logits),
         logits: output.logits,
         attention_logits: output.attention_logits,
-        map: output.map,
+        map,
+        maps,
         with_map,
     })
+}
+
+fn by_label(session: &Session, maps: Vec<AttentionMap>) -> Vec<LabelMap> {
+    let labels = session.config.labels.groups().iter();
+    let named = labels.map(|group| group.name.clone()).zip(maps);
+    named.map(|(name, map)| LabelMap { name, map }).collect()
 }
 
 /// The prediction under the given map, brought to the size of the network's own.

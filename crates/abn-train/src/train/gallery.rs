@@ -3,14 +3,15 @@
 
 use std::borrow::Cow;
 
-use abn_data::{Loader, Normalization, ObjectMasks, Target};
+use abn_core::explain::AttentionMap;
+use abn_data::{Loader, Normalization, Target};
 use abn_pages::{Chosen, Shot, Verdict};
 use abn_run::RunError;
 use abn_run::measure::evaluate::for_each_batch;
-use abn_run::measure::readback::{predicted, probabilities};
+use abn_run::measure::readback::{ImageMaps, map_of, predicted, probabilities};
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
-use image::{GrayImage, RgbImage};
+use image::RgbImage;
 
 /// Pictures for the report among the first images of the loader: correct predictions of as many
 /// classes as possible, and the wrong ones that the network was surest of. With several labels, an
@@ -20,22 +21,29 @@ use image::{GrayImage, RgbImage};
 /// A sample cannot be read.
 pub(crate) fn gallery(session: &Session, loader: &Loader) -> Result<Vec<Shot>, RunError> {
     let normalization = loader.transform.normalization;
+    let labels = &session.config.labels;
     let mut chosen = Chosen::default();
     for_each_batch(
         &session.classifier,
         loader,
         &session.device,
         |batch, outcome| {
-            let mut maps = outcome
-                .attention
-                .map(|attention| attention.maps.into_iter());
+            let maps = outcome.attention.map(|attention| attention.maps);
+            let mut maps = maps.iter().flat_map(ImageMaps::images);
             let pictures = pictures(&batch.pixels, batch.width, batch.height, normalization);
             let rows = outcome.logits.rows().zip(&batch.targets).zip(pictures);
             for (index, ((logits, target), image)) in rows.enumerate() {
+                let maps = maps.next().unwrap_or_default();
+                let label = shown(maps, target, batch.indices[index]);
+                let masks = batch.masks.get(index);
                 chosen.add(Shot {
                     image,
-                    map: maps.as_mut().and_then(Iterator::next),
-                    mask: batch.masks.get(index).and_then(objects),
+                    map: map_of(maps, label.unwrap_or(0)).cloned(),
+                    map_of: label.map(|label| labels.groups()[label].name.clone()),
+                    mask: masks.and_then(|masks| match label {
+                        Some(label) => masks.of(label).cloned(),
+                        None => masks.whole().map(Cow::into_owned),
+                    }),
                     verdicts: verdicts(&session.config, logits, target),
                 });
             }
@@ -46,9 +54,19 @@ pub(crate) fn gallery(session: &Session, loader: &Loader) -> Result<Vec<Shot>, R
     Ok(chosen.into_shots())
 }
 
-/// The objects of all labels together.
-fn objects(masks: &ObjectMasks) -> Option<GrayImage> {
-    masks.whole().map(Cow::into_owned)
+/// The label whose map is shown of several: one that is not of its first class if there is such a
+/// one, by turns from image to image. `None` where one map is of all labels.
+fn shown(maps: &[AttentionMap], target: &Target, index: usize) -> Option<usize> {
+    if maps.len() < 2 {
+        return None;
+    }
+    let classes = target.classes().iter().enumerate();
+    let present = classes.filter(|(_, class)| **class > 0);
+    let present: Vec<usize> = present.map(|(label, _)| label).collect();
+    Some(match present.len() {
+        0 => index % maps.len(),
+        count => present[index % count],
+    })
 }
 
 /// What the network says of each label beside what is true.
