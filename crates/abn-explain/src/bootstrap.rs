@@ -36,12 +36,18 @@ pub fn bootstrap(values: &[f64], seed: u64) -> Option<Interval> {
                 .sum(),
         )
     };
-    let mut means: Vec<f64> = (0..RESAMPLES).map(|_| resample()).collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[(share * (RESAMPLES - 1) as f64).round() as usize];
+    let means = (0..RESAMPLES).map(|_| resample()).collect();
+    around(Some(mean(values.iter().sum())), means)
+}
+
+/// A figure with the middle 95 % of what it is in resamples; `None` where it is not defined.
+pub(crate) fn around(figure: Option<f64>, mut resampled: Vec<f64>) -> Option<Interval> {
+    let (mean, last) = (figure?, resampled.len().checked_sub(1)?);
+    resampled.sort_by(f64::total_cmp);
+    let at = |share: f64| resampled[(share * last as f64).round() as usize];
     let tail = (1.0 - CONFIDENCE) / 2.0;
     Some(Interval {
-        mean: mean(values.iter().sum()),
+        mean,
         low: at(tail),
         high: at(1.0 - tail),
     })
@@ -80,20 +86,14 @@ pub fn crossed(runs: &[Vec<Option<f64>>], seed: u64) -> Option<Crossed> {
         }
         (count > 0).then(|| sum / count as f64)
     };
-    let mut means: Vec<f64> = (0..RESAMPLES).filter_map(|_| resample()).collect();
-    means.sort_by(f64::total_cmp);
-    let last = means.len().checked_sub(1)?;
-    let at = |share: f64| means[(share * last as f64).round() as usize];
+    let means: Vec<f64> = (0..RESAMPLES).filter_map(|_| resample()).collect();
     let centre = means.iter().sum::<f64>() / means.len() as f64;
     let squares: f64 = means.iter().map(|mean| (mean - centre).powi(2)).sum();
-    let tail = (1.0 - CONFIDENCE) / 2.0;
+    let deviation = (squares / means.len() as f64).sqrt();
+    let interval = around(Some(all.iter().sum::<f64>() / all.len() as f64), means)?;
     Some(Crossed {
-        interval: Interval {
-            mean: all.iter().sum::<f64>() / all.len() as f64,
-            low: at(tail),
-            high: at(1.0 - tail),
-        },
-        deviation: (squares / means.len() as f64).sqrt(),
+        interval,
+        deviation,
     })
 }
 

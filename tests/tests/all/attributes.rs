@@ -85,6 +85,11 @@ fn scenes_are_learned_measured_and_shown_label_by_label() {
             "{name} {found} {best}"
         );
     }
+    let sure = &eval["intervals"]["mean_accuracy"];
+    assert_eq!(sure["mean"], eval["mean_accuracy"]);
+    assert!(
+        figure(sure, "low") <= figure(sure, "mean") && figure(sure, "mean") <= figure(sure, "high")
+    );
     let labels = eval["labels"].as_array().unwrap();
     let names: Vec<&str> = labels
         .iter()

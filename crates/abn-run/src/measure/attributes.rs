@@ -156,7 +156,7 @@ impl Attributes {
     }
 }
 
-/// How present one label is said to be in each image of a set, and whether it is.
+/// How present one label is said to be in each image of a set, above 0 or not, and whether it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scores(Vec<(f32, bool)>);
 
@@ -171,22 +171,80 @@ impl Scores {
         self.0.push((score, present));
     }
 
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Average precision: the sum of `(R_n - R_(n-1)) P_n` over the thresholds from the highest
     /// score down, with precision P and recall R of the images at or above each. Equal scores are
     /// one threshold, as in scikit-learn's `average_precision_score`. `None` of a label that is
     /// never present.
     pub fn average_precision(&self) -> Option<f64> {
-        let mut ranked = self.0.clone();
+        let once = vec![1; self.len()];
+        self.ranked().figures(&once).average_precision
+    }
+
+    /// The images in the order of their scores.
+    pub fn ranked(&self) -> Ranked {
+        let images = self.0.iter().enumerate();
+        let ranked = images.map(|(image, (score, present))| (*score, *present, image));
+        let mut ranked: Vec<(f32, bool, usize)> = ranked.collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let positive = ranked.iter().filter(|(_, present)| *present).count();
+        Ranked(ranked)
+    }
+}
+
+/// The images of a label from the highest score down: score, whether it is present, which image.
+#[derive(Debug, Clone)]
+pub struct Ranked(Vec<(f32, bool, usize)>);
+
+/// What the scores of one label say of a sample of the images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampled {
+    /// Fraction of the sample that is told rightly.
+    pub accuracy: Option<f64>,
+    /// Mean of the fractions told rightly where the label is present and where it is not.
+    pub balanced_accuracy: Option<f64>,
+    /// See [`Scores::average_precision`].
+    pub average_precision: Option<f64>,
+}
+
+impl Ranked {
+    /// The figures of a sample that holds each image so many times.
+    pub fn figures(&self, times: &[u32]) -> Sampled {
+        let times = |image: usize| times.get(image).map_or(0, |times| *times as usize);
         let (mut seen, mut found, mut area) = (0, 0, 0.0);
-        for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
-            let here = tied.iter().filter(|(_, present)| *present).count();
-            seen += tied.len();
-            found += here;
-            area += here as f64 * found as f64 / seen as f64;
+        let (mut said, mut said_rightly) = (0, 0);
+        for tied in self.0.chunk_by(|a, b| a.0 == b.0) {
+            let (mut all, mut present) = (0, 0);
+            for (_, is_present, image) in tied {
+                let times = times(*image);
+                all += times;
+                present += times * usize::from(*is_present);
+            }
+            seen += all;
+            found += present;
+            if seen > 0 {
+                area += present as f64 * found as f64 / seen as f64;
+            }
+            if tied[0].0 > 0.0 {
+                (said, said_rightly) = (seen, found);
+            }
         }
-        (positive > 0).then(|| area / positive as f64)
+        let (positive, negative) = (found, seen - found);
+        let refused = negative - (said - said_rightly);
+        let halves = ratio(said_rightly, positive).zip(ratio(refused, negative));
+        Sampled {
+            accuracy: ratio(said_rightly + refused, seen),
+            balanced_accuracy: halves.map(|(a, b)| (a + b) / 2.0),
+            average_precision: (positive > 0).then(|| area / positive as f64),
+        }
     }
 }
 
@@ -210,6 +268,26 @@ mod tests {
         let tied = scores(&[(0.0, true), (-0.0, false), (0.0, false), (f32::NAN, true)]);
         assert!((tied.average_precision().unwrap() - (1.0 / 3.0 + 2.0 / 4.0) / 2.0).abs() < 1e-12);
         assert_eq!(scores(&[(1.0, false)]).average_precision(), None);
+    }
+
+    #[test]
+    fn a_sample_counts_an_image_as_often_as_it_holds_it() {
+        let all = scores(&[(2.0, true), (-1.0, true), (0.5, false), (-2.0, false)]);
+        let found = all.ranked().figures(&[1; 4]);
+        assert_eq!(
+            (found.accuracy, found.balanced_accuracy),
+            (Some(0.5), Some(0.5))
+        );
+        // Without the two that are told wrongly, and the first three times.
+        let found = all.ranked().figures(&[3, 0, 0, 1]);
+        assert_eq!(
+            (found.accuracy, found.average_precision),
+            (Some(1.0), Some(1.0))
+        );
+        let doubled = scores(&[(2.0, true), (-1.0, true), (-1.0, true), (0.5, false)]);
+        let found = all.ranked().figures(&[1, 2, 1, 0]);
+        assert_eq!(found.average_precision, doubled.average_precision());
+        assert_eq!(all.ranked().figures(&[0; 4]).accuracy, None);
     }
 
     #[test]

@@ -267,6 +267,7 @@ impl Task for Classification {
                 ..maps
             }),
             probes,
+            scores,
         }))
     }
 }

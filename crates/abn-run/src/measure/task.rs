@@ -5,6 +5,7 @@ use abn_data::{Batch, Loader};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
+use super::attributes::Scores;
 use super::records::{MapHealth, Summary};
 use super::totals::Totals;
 use crate::RunError;
@@ -69,4 +70,6 @@ pub struct Measured {
     /// The maps of the first images, at most [`PROBES`](super::drift::PROBES): what the next
     /// epoch's are compared with.
     pub probes: Vec<AttentionMap>,
+    /// The scores of each of several labels of two classes; none of others.
+    pub scores: Vec<Scores>,
 }

@@ -1,6 +1,7 @@
 //! `abn eval`: accuracy of a run on its data set.
 
 use abn_data::Split;
+use abn_explain::attributes::{AttributeIntervals, intervals};
 use abn_run::images::plain_loader;
 use abn_run::measure::classification::Classification;
 use abn_run::measure::records::{MapHealth, Summary};
@@ -17,6 +18,9 @@ struct Evaluation {
     #[serde(flatten)]
     summary: Summary,
     maps: Option<MapHealth>,
+    /// Of several labels of two classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intervals: Option<AttributeIntervals>,
 }
 
 /// Runs the command.
@@ -37,9 +41,21 @@ pub fn run(args: EvalArgs) -> Result<()> {
     let (task, device) = (Classification::of(&session.config), &session.device);
     let measured = task.measure(&session.classifier, &loader, device, &mut go_on)?;
     progress.finish_and_clear();
-    let Measured { summary, maps, .. } = measured.context("the evaluation was stopped")?;
+    let measured = measured.context("the evaluation was stopped")?;
+    let Measured {
+        summary,
+        maps,
+        scores,
+        ..
+    } = measured;
+    let attributes = summary.figures.attributes();
+    let intervals = attributes.map(|found| intervals(found, &scores));
     if args.json {
-        return terminal::json(&Evaluation { summary, maps });
+        return terminal::json(&Evaluation {
+            summary,
+            maps,
+            intervals,
+        });
     }
     terminal::result(&format!(
         "{}, loss {:.4} on {} images",
@@ -47,5 +63,6 @@ pub fn run(args: EvalArgs) -> Result<()> {
         summary.loss,
         summary.images
     ))?;
-    labels(&summary.figures).map_or(Ok(()), |labels| terminal::result(&labels))
+    let table = labels(&summary.figures, intervals.as_ref());
+    table.map_or(Ok(()), |labels| terminal::result(&labels))
 }

@@ -20,6 +20,8 @@ pub mod train;
 use std::path::Path;
 
 use abn_data::{Collection, Truth};
+use abn_explain::attributes::AttributeIntervals;
+use abn_explain::bootstrap::Interval;
 use abn_explain::columns::columns;
 use abn_run::images::{Choice, open_images};
 use abn_run::measure::attributes::Attribute;
@@ -79,32 +81,45 @@ fn figures(figures: &Figures) -> String {
     texts.join(", ")
 }
 
-/// Labels of two classes, one a line, with what is told of each; nothing of others.
-fn labels(figures: &Figures) -> Option<String> {
+/// Labels of two classes, one a line, with what is told of each, and how sure it is where that was
+/// asked; nothing of others.
+fn labels(figures: &Figures, intervals: Option<&AttributeIntervals>) -> Option<String> {
     let known = |value: Option<f64>| value.map_or("-".to_owned(), percent);
-    let row = |label: &Attribute| {
-        vec![
+    let ends = |interval: Option<Interval>| match interval {
+        Some(found) => format!("{:.1} to {:.1}", 100.0 * found.low, 100.0 * found.high),
+        None => String::new(),
+    };
+    let row = |(number, label): (usize, &Attribute)| {
+        let sure = intervals.and_then(|intervals| intervals.labels.get(number));
+        let mut row = vec![
             label.name.clone(),
             percent(label.positive),
-            percent(label.accuracy),
             percent(label.constant),
-            known(label.balanced_accuracy),
-            known(label.average_precision),
-            known(label.f1),
-        ]
+            percent(label.accuracy),
+        ];
+        row.extend(sure.map(|sure| ends(sure.accuracy)));
+        row.push(known(label.balanced_accuracy));
+        row.push(known(label.average_precision));
+        row.extend(sure.map(|sure| ends(sure.average_precision)));
+        row.push(known(label.f1));
+        row
     };
     let found = figures.attributes()?;
+    let interval = intervals.map(|_| "95 %");
     let names = [
-        "label",
-        "present",
-        "accuracy",
-        "always the same",
-        "balanced",
-        "average precision",
-        "F1",
+        Some("label"),
+        Some("present"),
+        Some("always the same"),
+        Some("accuracy"),
+        interval,
+        Some("balanced"),
+        Some("average precision"),
+        interval,
+        Some("F1"),
     ];
-    let names = names.map(str::to_owned).to_vec();
-    Some(columns(names, found.labels.iter().map(row).collect(), 1))
+    let names = names.into_iter().flatten().map(str::to_owned).collect();
+    let rows = found.labels.iter().enumerate().map(row).collect();
+    Some(columns(names, rows, 1))
 }
 
 /// A fraction as a percentage.

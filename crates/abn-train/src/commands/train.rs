@@ -121,7 +121,8 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
     ))?;
     if config.labels.only().is_none() {
         terminal::result(&figures(&best.figures))?;
-        labels(&best.figures).map_or(Ok(()), |labels| terminal::result(&labels))?;
+        let table = labels(&best.figures, None);
+        table.map_or(Ok(()), |labels| terminal::result(&labels))?;
     }
     if let Some(pointing) = pointing {
         terminal::result(&format!(

@@ -260,6 +260,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             summary: test,
             maps,
             probes,
+            ..
         }) = measured
         else {
             return Ok(None);
