@@ -23,7 +23,11 @@ fn main() -> Result<()> {
     for index in 0..shapes.samples.len() {
         let sample = shapes.samples.get(index)?;
         let name = match shapes.labels.only() {
-            Some(classes) => format!("{}-{}.png", index + 1, classes[sample.target.classes()[0]]),
+            Some(classes) => format!(
+                "{}-{}.png",
+                index + 1,
+                classes[sample.target.of(0).context("no class")?]
+            ),
             None => format!("{}.png", index + 1),
         };
         sample

@@ -111,7 +111,7 @@ fn ten_thousand_images_explained_hold_no_more_than_one_thousand() {
         let pixels = TensorData::new(batch.pixels.to_vec(), [batch.len(), 3, 32, 32]);
         let pixels = Tensor::from_data(pixels, &device);
         let targets = batch.targets.iter();
-        let classes: Vec<usize> = targets.map(|target| target.classes()[0]).collect();
+        let classes: Vec<usize> = targets.map(|target| target.of(0).unwrap()).collect();
         let pass = ForwardPass::new(&network, pixels);
         for method in Method::SCORED {
             let maps = pass.explain(method, Layer::Refined, &classes).unwrap();

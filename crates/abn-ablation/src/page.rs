@@ -68,8 +68,8 @@ pub(crate) struct Shown {
     pub(crate) index: usize,
     /// The image as the networks saw it, before normalisation.
     pub(crate) picture: RgbImage,
-    /// Its class.
-    pub(crate) label: usize,
+    /// Its class, if it is known.
+    pub(crate) label: Option<usize>,
 }
 
 /// The page as one self-contained HTML file; a pure function.

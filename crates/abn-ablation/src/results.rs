@@ -384,6 +384,6 @@ fn picture(images: &Images, recipe: &Recipe, index: usize) -> Result<Shown> {
     Ok(Shown {
         index,
         picture,
-        label: sample.target.classes()[0],
+        label: sample.target.of(0),
     })
 }

@@ -150,7 +150,7 @@ impl Dataset<Sample, DataError> for Records {
         let classes = self.told.iter().map(|byte| usize::from(labels[*byte]));
         Ok(Sample {
             image,
-            target: Target::Classes(classes.collect()),
+            target: Target::known(classes.collect()),
             masks: ObjectMasks::Unknown,
         })
     }
@@ -315,7 +315,7 @@ mod tests {
     }
 
     fn label(collection: &Collection, index: usize) -> usize {
-        collection.samples.get(index).unwrap().target.classes()[0]
+        collection.samples.get(index).unwrap().target.of(0).unwrap()
     }
 
     /// A folder with a whole small CIFAR-10: one record a file, the label its number.
@@ -411,7 +411,7 @@ mod tests {
         }
         let both = cifar100(path, Split::Train, Cifar100Labels::Both).unwrap();
         let target = both.samples.get(0).unwrap().target;
-        assert_eq!(target, Target::Classes(vec![99, 19]));
+        assert_eq!(target, Target::known(vec![99, 19]));
         let groups: Vec<(&str, usize)> = both
             .labels
             .groups()
@@ -496,7 +496,13 @@ mod tests {
             let mut found = Vec::new();
             for index in 0..records.len() {
                 let sample = records.get(index).unwrap();
-                found.extend(sample.target.classes().iter().map(|class| *class as u8));
+                found.extend(
+                    sample
+                        .target
+                        .classes()
+                        .iter()
+                        .map(|class| class.unwrap() as u8),
+                );
                 found.extend(sample.image.into_raw());
             }
             let expected = fs::read(fixtures.join(expected)).unwrap();
@@ -522,7 +528,7 @@ mod tests {
         let (mut counts, mut sums) = ([0; 10], [0_u64; 3]);
         for index in 0..50_000 {
             let sample = train.samples.get(index).unwrap();
-            counts[sample.target.classes()[0]] += 1;
+            counts[sample.target.of(0).unwrap()] += 1;
             for pixel in sample.image.pixels() {
                 sums.iter_mut()
                     .zip(pixel.0)
@@ -554,7 +560,7 @@ mod tests {
         let mut coarse_of = [None; 100];
         for index in 0..train.samples.len() {
             let target = train.samples.get(index).unwrap().target;
-            let [fine, coarse] = target.classes() else {
+            let [Some(fine), Some(coarse)] = target.classes() else {
                 panic!("two labels")
             };
             assert_eq!(*coarse_of[*fine].get_or_insert(*coarse), *coarse);

@@ -185,6 +185,30 @@ impl Batch {
         self.targets.is_empty()
     }
 
+    /// The images with such a target alone.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&Target) -> bool) -> Self {
+        let places = (0..self.len()).filter(|place| wanted(&self.targets[*place]));
+        let places: Vec<usize> = places.collect();
+        let values = 3 * self.width * self.height;
+        let pixels = places.iter();
+        let pixels = pixels.flat_map(|place| &self.pixels[place * values..][..values]);
+        Self {
+            pixels: pixels.copied().collect::<Vec<f32>>().into(),
+            targets: places
+                .iter()
+                .map(|place| self.targets[*place].clone())
+                .collect(),
+            indices: places.iter().map(|place| self.indices[*place]).collect(),
+            masks: places
+                .iter()
+                .filter_map(|place| self.masks.get(*place).cloned())
+                .collect(),
+            height: self.height,
+            width: self.width,
+        }
+    }
+
     /// Adds an image, whose pixels go behind those of the others; what was there before is lost.
     fn push(
         &mut self,
@@ -398,6 +422,25 @@ mod tests {
                 assert_eq!(batch.masks[place], fixed[0].masks[index]);
                 assert_eq!(batch.targets[place], fixed[0].targets[index]);
             }
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_batch_has_all_of_its_images() {
+        let whole = &collect(loader(0).epoch(0, 0))[0];
+        let part = whole.only(|target| target.of(0) != whole.targets[1].of(0));
+        let left: Vec<usize> = (0..whole.len())
+            .filter(|place| whole.targets[*place] != whole.targets[1])
+            .collect();
+        assert!(left.len() < whole.len() && part.len() == left.len());
+        let values = 3 * whole.width * whole.height;
+        for (place, from) in left.into_iter().enumerate() {
+            assert_eq!(part.indices[place], whole.indices[from]);
+            assert_eq!(part.masks[place], whole.masks[from]);
+            assert_eq!(
+                part.pixels[place * values..][..values],
+                whole.pixels[from * values..][..values]
+            );
         }
     }
 

@@ -227,7 +227,7 @@ mod tests {
     fn digits(collection: &Collection) -> Vec<usize> {
         let samples = (0..collection.samples.len()).map(|index| collection.samples.get(index));
         samples
-            .map(|sample| sample.unwrap().target.classes()[0])
+            .map(|sample| sample.unwrap().target.of(0).unwrap())
             .collect()
     }
 
@@ -382,7 +382,7 @@ mod tests {
             let mut found = Vec::new();
             for index in 0..samples.len() {
                 let sample = samples.get(index).unwrap();
-                found.push(sample.target.classes()[0] as u8);
+                found.push(sample.target.of(0).unwrap() as u8);
                 found.extend(sample.image.into_raw());
             }
             assert!(found == expected, "{name} is read in another way");

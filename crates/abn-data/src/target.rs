@@ -8,21 +8,33 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// The right class of each [group](crate::Group) of the data set's labels, counted in the
-    /// group.
-    Classes(Vec<usize>),
+    /// group; `None` where nobody knows it.
+    Classes(Vec<Option<usize>>),
 }
 
 impl Target {
     /// The class of an image with one label.
     #[must_use]
     pub fn class(class: usize) -> Self {
-        Self::Classes(vec![class])
+        Self::known(vec![class])
     }
 
-    /// The right class of each group.
+    /// The class of every group.
     #[must_use]
-    pub fn classes(&self) -> &[usize] {
+    pub fn known(classes: Vec<usize>) -> Self {
+        Self::Classes(classes.into_iter().map(Some).collect())
+    }
+
+    /// The right class of each group, where it is known.
+    #[must_use]
+    pub fn classes(&self) -> &[Option<usize>] {
         let Self::Classes(classes) = self;
         classes
+    }
+
+    /// The right class of a group, if it is known.
+    #[must_use]
+    pub fn of(&self, group: usize) -> Option<usize> {
+        self.classes().get(group).copied().flatten()
     }
 }

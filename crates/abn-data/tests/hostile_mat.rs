@@ -47,7 +47,7 @@ fn judge(folder: &Path, bytes: &[u8]) -> (Result<usize, String>, usize) {
             let samples = collection.samples;
             for index in 0..samples.len() {
                 let sample = samples.get(index).unwrap();
-                assert!(sample.target.classes()[0] < 10);
+                assert!(sample.target.of(0).unwrap() < 10);
                 assert_eq!(sample.image.dimensions(), (32, 32));
             }
             assert!(!samples.is_empty());

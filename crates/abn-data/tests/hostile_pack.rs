@@ -249,7 +249,7 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
             taken.reading = taken.reading.max(rise);
             match read {
                 Ok(sample) => {
-                    assert!(sample.target.classes()[0] < collection.labels.count());
+                    assert!(sample.target.of(0).unwrap() < collection.labels.count());
                     let mask = sample.mask.map(|mask| mask.dimensions());
                     assert!(mask.is_none_or(|size| size == sample.image.dimensions()));
                     taken.images += 1;

@@ -134,7 +134,7 @@ fn look_at(collection: &Collection, path: &Path) {
     for index in 0..collection.samples.len() {
         assert!(files.name(index).starts_with("0.parquet/"));
         match collection.samples.get(index) {
-            Ok(sample) => assert!(sample.target.classes()[0] < collection.labels.count()),
+            Ok(sample) => assert!(sample.target.of(0).unwrap() < collection.labels.count()),
             Err(error) => {
                 let error = error.to_string();
                 is_fit_to_print(&error);

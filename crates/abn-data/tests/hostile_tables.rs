@@ -173,7 +173,7 @@ impl Place {
             is_fit_to_print(&files.name(index));
             let sample = collection.samples.get(index).unwrap();
             assert_eq!(sample.image.dimensions(), INSIDE, "{path:?}");
-            assert!(sample.target.classes()[0] < collection.labels.count());
+            assert!(sample.target.of(0).unwrap() < collection.labels.count());
         }
     }
 }

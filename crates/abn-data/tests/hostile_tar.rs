@@ -208,7 +208,7 @@ fn look_at(collection: &Collection, path: &Path) {
         let name = files.name(index);
         assert!(name.starts_with("0.tar/") && !name.contains(".."), "{name}");
         match collection.samples.get(index) {
-            Ok(sample) => assert!(sample.target.classes()[0] < classes),
+            Ok(sample) => assert!(sample.target.of(0).unwrap() < classes),
             Err(error) => {
                 let error = error.to_string();
                 is_fit_to_print(&error);

@@ -103,8 +103,8 @@ mod tests {
         let mut scores = vec![Scores::default(); 2];
         for image in 0..400 {
             let present = image % 4 < 2;
-            scores[0].add(if image % 2 == 0 { 1.0 } else { -1.0 }, present);
-            scores[1].add(if present { 1.0 } else { -1.0 }, present);
+            scores[0].add(if image % 2 == 0 { 1.0 } else { -1.0 }, Some(present));
+            scores[1].add(if present { 1.0 } else { -1.0 }, Some(present));
         }
         let counts = |right, found| Counts {
             images: 400,
@@ -113,7 +113,7 @@ mod tests {
             found,
         };
         let labels = [("half", counts(200, 100)), ("all", counts(400, 200))];
-        let found = Attributes::of(labels.into_iter()).with(&scores);
+        let found = Attributes::of(labels.into_iter(), 400).with(&scores);
         let intervals = intervals(&found, &scores);
         let half = intervals.labels[0].accuracy.unwrap();
         assert_eq!(half.mean, 0.5);
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn nothing_has_no_intervals() {
-        let found = Attributes::of(std::iter::empty());
+        let found = Attributes::of(std::iter::empty(), 0);
         let found = intervals(&found, &[]);
         assert!(found.mean_accuracy.is_none() && found.labels.is_empty());
     }

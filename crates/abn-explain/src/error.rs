@@ -33,6 +33,17 @@ pub enum AnalysisError {
         /// Why.
         source: Box<AnalysisError>,
     },
+    /// An image in which nobody knows what is asked.
+    #[error(
+        "the label {label} of image {image} is not known: compare by one that is known of all \
+         images, or fewer images by the limit"
+    )]
+    UnknownLabel {
+        /// Which label.
+        label: String,
+        /// Index of the image.
+        image: usize,
+    },
     /// Images without a map in a folder of maps.
     #[error(
         "{missing} of the {count} images have no map in `{}`, such as `{first}`: each needs a file of \

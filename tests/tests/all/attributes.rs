@@ -29,13 +29,13 @@ fn figures_are_those_of_scikit_learn() {
             found: 0,
         };
         for (score, present) in values.into_iter().zip(present) {
-            scores.add(score, present);
+            scores.add(score, Some(present));
             let right = (score > 0.0) == present;
             counts.right += usize::from(right);
             counts.positive += usize::from(present);
             counts.found += usize::from(present && right);
         }
-        let found = Attributes::of([("label", counts)].into_iter()).with(&[scores]);
+        let found = Attributes::of([("label", counts)].into_iter(), counts.images).with(&[scores]);
         let label = serde_json::to_value(&found.labels[0]).unwrap();
         for name in [
             "average_precision",

@@ -111,7 +111,7 @@ fn table(
 fn row(shown: &Shown, columns: &[Column], part: &Part, pictures: &mut Pictures) -> Result<Markup> {
     let (photograph, label) = (
         pictures.photograph(&shown.picture)?,
-        class(part, shown.label),
+        shown.label.map(|label| class(part, label)),
     );
     let cells = columns
         .iter()
@@ -121,7 +121,7 @@ fn row(shown: &Shown, columns: &[Column], part: &Part, pictures: &mut Pictures) 
         tr.pixels[is_small(&shown.picture)] {
             th scope="row" {
                 div class={ "look " (photograph) } role="img" aria-label={ "test image " (shown.index) } {}
-                (label)
+                @if let Some(label) = &label { (label) }
             }
             @for cell in &cells { (cell) }
         }
@@ -157,7 +157,7 @@ fn cell(
     Ok(html! {
         td {
             div class={ "look " (photograph) " " (map) } role="img" aria-label=(alt) {}
-            @if predicted != shown.label { span.miss { "✗ " (predicted_class) } }
+            @if shown.label.is_some_and(|label| label != predicted) { span.miss { "✗ " (predicted_class) } }
         }
     })
 }

@@ -84,7 +84,7 @@ fn part(campaign: Campaign, rows: Vec<(Vec<Finished>, Option<Stability>)>) -> Pa
     let images = [3, 5].map(|index| Shown {
         index,
         picture: picture(index),
-        label: index % 4 % 3,
+        label: Some(index % 4 % 3),
     });
     let label = abn_data::Group {
         name: "class".to_owned(),

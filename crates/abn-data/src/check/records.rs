@@ -141,7 +141,7 @@ impl<'a> Records<'a> {
 
     fn count(&mut self, part: usize, target: &Target) {
         for (group, class) in self.counts[part].iter_mut().zip(target.classes()) {
-            if let Some(count) = group.get_mut(*class) {
+            if let Some(count) = class.and_then(|class| group.get_mut(class)) {
                 *count += 1;
             }
         }
@@ -223,7 +223,7 @@ impl Reception {
     fn class(&mut self, labels: &Labels, target: &Target, names: &mut Vec<String>) -> u32 {
         let groups = labels.groups().iter().zip(target.classes());
         let words: Vec<&str> = groups
-            .filter_map(|(group, class)| group.classes.get(*class).map(String::as_str))
+            .filter_map(|(group, class)| group.classes.get((*class)?).map(String::as_str))
             .collect();
         let name = words.join(", ");
         if let Some(known) = self.classes.get(&name) {

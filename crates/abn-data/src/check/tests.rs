@@ -550,7 +550,7 @@ impl Dataset<Sample, DataError> for Pixels {
         }
         Ok(Sample {
             image: RgbImage::from_pixel(1, 1, Rgb([self.0[index]; 3])),
-            target: Target::Classes(vec![index % 2, index % 3]),
+            target: Target::known(vec![index % 2, index % 3]),
             masks: (index > 0)
                 .then(|| GrayImage::from_pixel(1, 1, Luma([(index < 2).into()])))
                 .into(),

@@ -36,7 +36,7 @@ pub(super) fn samples(collection: &Collection) -> Vec<(usize, u8)> {
     (0..collection.samples.len())
         .map(|index| {
             (
-                sample(index).target.classes()[0],
+                sample(index).target.of(0).unwrap(),
                 sample(index).image.get_pixel(0, 0)[0],
             )
         })

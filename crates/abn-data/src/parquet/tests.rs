@@ -55,7 +55,7 @@ fn files_are_read_as_pyarrow_wrote_them() {
             let files = found.files.as_ref().unwrap();
             assert_eq!(files.name(index), expected["name"]);
             assert_eq!(files.path(index), None);
-            assert_eq!(sample.target.classes()[0], expected["class"]);
+            assert_eq!(sample.target.of(0).unwrap(), expected["class"]);
             let (width, height) = sample.image.dimensions();
             assert_eq!(serde_json::json!([width, height]), expected["size"]);
             assert_eq!(hex(&sample.image.into_raw()), expected["pixels"]);

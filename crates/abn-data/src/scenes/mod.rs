@@ -106,7 +106,7 @@ impl Dataset<Sample, DataError> for Scenes {
         let masks = objects.map(|object| object.map(|object| scene.mask(object)));
         Ok(Sample {
             image: scene.image(),
-            target: Target::Classes(present.to_vec()),
+            target: Target::known(present.to_vec()),
             masks: ObjectMasks::OfEach(masks.to_vec()),
         })
     }
@@ -300,7 +300,7 @@ mod tests {
             let sample = scenes(200).get(index).unwrap();
             for (label, object) in objects.iter().enumerate() {
                 let mask = sample.masks.of(label);
-                assert_eq!(mask.is_some(), sample.target.classes()[label] == 1);
+                assert_eq!(mask.is_some(), sample.target.of(label) == Some(1));
                 let Some((mask, object)) = mask.zip(*object) else {
                     continue;
                 };

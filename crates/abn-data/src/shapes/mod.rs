@@ -373,7 +373,7 @@ mod tests {
                 .zip(mask.pixels())
                 .filter(|(_, m)| m.0[0] == 255)
                 .collect();
-            for (channel, sum) in sums[sample.target.classes()[0]].iter_mut().enumerate() {
+            for (channel, sum) in sums[sample.target.of(0).unwrap()].iter_mut().enumerate() {
                 let total: f32 = object
                     .iter()
                     .map(|(pixel, _)| f32::from(pixel.0[channel]))

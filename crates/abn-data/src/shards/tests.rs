@@ -80,7 +80,7 @@ fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
 fn classes(collection: &Collection) -> Vec<usize> {
     let samples = (0..collection.samples.len()).map(|index| collection.samples.get(index));
     samples
-        .map(|sample| sample.unwrap().target.classes()[0])
+        .map(|sample| sample.unwrap().target.of(0).unwrap())
         .collect()
 }
 
@@ -117,7 +117,7 @@ fn shards_are_read_as_python_wrote_them() {
             let files = found.files.as_ref().unwrap();
             assert_eq!(files.name(index), expected["name"]);
             assert_eq!(files.path(index), None);
-            assert_eq!(sample.target.classes()[0], expected["class"]);
+            assert_eq!(sample.target.of(0).unwrap(), expected["class"]);
             let (width, height) = sample.image.dimensions();
             assert_eq!(serde_json::json!([width, height]), expected["size"]);
             assert_eq!(hex(&sample.image.into_raw()), expected["pixels"]);

@@ -112,11 +112,12 @@ impl<'a> Examiner<'a> {
         }
     }
 
-    /// What is measured of each image.
+    /// What is measured of each image of which the label is known.
     ///
     /// # Errors
     /// A method has no map of this network.
     pub fn examine(&self, batch: &Batch) -> Result<Vec<Examined>, AnalysisError> {
+        let batch = &batch.only(|target| target.of(self.group).is_some());
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -197,7 +198,7 @@ impl<'a> Examiner<'a> {
         let labels: Vec<usize> = batch
             .targets
             .iter()
-            .map(|target| target.classes()[self.group])
+            .filter_map(|target| target.of(self.group))
             .collect();
         let first = self.session.config.labels.first_of(self.group);
         let asked = match self.plan.class {

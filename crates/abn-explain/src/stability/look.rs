@@ -102,11 +102,15 @@ fn look_at_batch(
     let outputs = &session.config.model.outputs;
     let of_row = |logits: &[f32]| predicted(logits, outputs)[group];
     maps.predicted.extend(output.logits.rows().map(of_row));
-    let labels: Vec<usize> = batch
-        .targets
-        .iter()
-        .map(|target| target.classes()[group])
-        .collect();
+    let labels = batch.targets.iter().zip(&batch.indices);
+    let labels = labels.map(|(target, image)| {
+        let unknown = || AnalysisError::UnknownLabel {
+            label: session.config.labels.groups()[group].name.clone(),
+            image: *image,
+        };
+        target.of(group).ok_or_else(unknown)
+    });
+    let labels: Vec<usize> = labels.collect::<Result<_, _>>()?;
     let first = session.config.labels.first_of(group);
     let classes: Vec<usize> = labels.iter().map(|class| first + class).collect();
     let explained = pass.explain(query.method, query.layer, &classes)?;

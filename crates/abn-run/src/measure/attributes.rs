@@ -51,7 +51,7 @@ pub struct Attribute {
     pub known: f64,
 }
 
-/// Images of one label of two classes.
+/// Images of which one label of two classes is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// All of them.
@@ -79,8 +79,8 @@ impl Counts {
         )
     }
 
-    /// The figures of a label.
-    fn attribute(&self, name: &str) -> Attribute {
+    /// The figures of a label in so many images, of some of which it may not be known.
+    fn attribute(&self, name: &str, images: usize) -> Attribute {
         let negative = self.images - self.positive;
         let found = ratio(self.found, self.positive);
         let refused = ratio(self.right - self.found, negative);
@@ -101,7 +101,7 @@ impl Counts {
             recall: found,
             f1: self.f1(),
             positive,
-            known: 1.0,
+            known: ratio(self.images, images).unwrap_or(0.0),
         }
     }
 }
@@ -117,8 +117,8 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 }
 
 impl Attributes {
-    /// The figures of labels by name.
-    pub fn of<'a>(labels: impl Iterator<Item = (&'a str, Counts)> + Clone) -> Self {
+    /// The figures of labels by name, in so many images.
+    pub fn of<'a>(labels: impl Iterator<Item = (&'a str, Counts)> + Clone, images: usize) -> Self {
         let all = labels
             .clone()
             .fold([0; 3], |[found, positive, alarms], (_, counts)| {
@@ -130,7 +130,7 @@ impl Attributes {
             });
         let [found, positive, alarms] = all;
         let labels: Vec<Attribute> = labels
-            .map(|(name, counts)| counts.attribute(name))
+            .map(|(name, counts)| counts.attribute(name, images))
             .collect();
         let of = |figure: fn(&Attribute) -> Option<f64>| mean(labels.iter().map(figure));
         Self {
@@ -158,11 +158,12 @@ impl Attributes {
 
 /// How present one label is said to be in each image of a set, above 0 or not, and whether it is.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Scores(Vec<(f32, bool)>);
+pub struct Scores(Vec<(f32, Option<bool>)>);
 
 impl Scores {
-    /// Adds an image; a score that is not a number is below all others.
-    pub fn add(&mut self, score: f32, present: bool) {
+    /// Adds an image, in which it is present, absent, or nobody knows; a score that is not a number
+    /// is below all others.
+    pub fn add(&mut self, score: f32, present: Option<bool>) {
         let score = if score.is_nan() {
             f32::NEG_INFINITY
         } else {
@@ -171,7 +172,7 @@ impl Scores {
         self.0.push((score, present));
     }
 
-    /// Number of images.
+    /// Number of images, also of those of which it is not known.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -193,7 +194,8 @@ impl Scores {
     /// The images in the order of their scores.
     pub fn ranked(&self) -> Ranked {
         let images = self.0.iter().enumerate();
-        let ranked = images.map(|(image, (score, present))| (*score, *present, image));
+        let ranked =
+            images.filter_map(|(image, (score, present))| Some((*score, (*present)?, image)));
         let mut ranked: Vec<(f32, bool, usize)> = ranked.collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         Ranked(ranked)
@@ -255,7 +257,7 @@ mod tests {
     fn scores(rows: &[(f32, bool)]) -> Scores {
         let mut scores = Scores::default();
         rows.iter()
-            .for_each(|(score, present)| scores.add(*score, *present));
+            .for_each(|(score, present)| scores.add(*score, Some(*present)));
         scores
     }
 
@@ -306,7 +308,7 @@ mod tests {
             positive: 2,
             found: 0,
         };
-        let found = Attributes::of([("first", first), ("second", second)].into_iter());
+        let found = Attributes::of([("first", first), ("second", second)].into_iter(), 20);
         assert_eq!((found.mean_accuracy, found.constant_accuracy), (0.75, 0.7));
         let [first, second] = &found.labels[..] else {
             panic!("two labels")
@@ -319,6 +321,8 @@ mod tests {
             (second.f1, second.balanced_accuracy),
             (Some(0.0), Some(0.5))
         );
+        // Of half of the images nobody knows them.
+        assert_eq!(found.labels[0].known, 0.5);
         // 3 found of 6, 2 false alarms.
         assert_eq!(found.f1_micro, Some(6.0 / 11.0));
         assert_eq!(found.f1_macro, Some(3.0 / 9.0));
@@ -332,7 +336,7 @@ mod tests {
             positive: 0,
             found: 0,
         };
-        let label = never.attribute("never");
+        let label = never.attribute("never", 5);
         let undefined = [
             label.precision,
             label.recall,

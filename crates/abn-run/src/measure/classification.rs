@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use abn_core::attention::ObjectShares;
 use abn_core::explain::AttentionMap;
-use abn_core::{Classifier, ClassifierConfig, Output, loss};
+use abn_core::loss::{RightClasses, loss};
+use abn_core::{Classifier, ClassifierConfig, Output};
 use abn_data::{Batch, Labels, Loader, ObjectMasks};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -82,12 +83,12 @@ impl Classification {
     fn attributes(&self, totals: &Totals) -> Attributes {
         let names = self.labels.groups().iter().map(|group| group.name.as_str());
         let counts = totals.groups.iter().map(|group| Counts {
-            images: totals.images,
+            images: totals.images - group.unknown,
             right: group.top1,
             positive: group.positive,
             found: group.found,
         });
-        Attributes::of(names.zip(counts))
+        Attributes::of(names.zip(counts), totals.images)
     }
 
     /// Adds the scores of a batch, label by label.
@@ -100,16 +101,22 @@ impl Classification {
             let of_labels = self.model.outputs.spans().zip(target.classes());
             for ((span, class), scores) in of_labels.zip(&mut *scores) {
                 let logits = &row[span];
-                scores.add(logits[1] - logits[0], *class == 1);
+                let present = class.map(|class| class == 1);
+                scores.add(logits[1] - logits[0], present);
             }
         }
     }
 
-    /// Mean over the groups of what a loss or the like is of each.
-    fn mean_of_groups(&self, row: &[f32], classes: &[usize], of: fn(&[f32], usize) -> f64) -> f64 {
+    /// Sum over the known groups of what a loss or the like is of each, by the number of all.
+    fn mean_of_groups(
+        &self,
+        row: &[f32],
+        classes: &[Option<usize>],
+        of: fn(&[f32], usize) -> f64,
+    ) -> f64 {
         let groups = self.model.outputs.spans().zip(classes);
-        let sum: f64 = groups.map(|(span, class)| of(&row[span], *class)).sum();
-        sum / classes.len() as f64
+        let known = groups.filter_map(|(span, class)| Some(of(&row[span], (*class)?)));
+        known.sum::<f64>() / classes.len() as f64
     }
 }
 
@@ -132,13 +139,10 @@ impl Task for Classification {
         device: &Device,
     ) -> Result<(Tensor<1>, HostOutput), RunError> {
         let outputs = &self.model.outputs;
-        let targets = batch.targets.iter().flat_map(|target| target.classes());
-        let classes: Vec<i64> = targets.map(|class| *class as i64).collect();
-        let shape = [batch.len(), outputs.groups().len()];
-        let classes = Tensor::<2, Int>::from_data(TensorData::new(classes, shape), device);
+        let classes = right_classes(batch, outputs.groups().len(), device);
         let images = images_of(batch, device);
         let output = network.forward(images.clone());
-        let objective = loss::loss(&output, classes, outputs, self.attention_weight);
+        let objective = loss(&output, classes, outputs, self.attention_weight);
         let asked = self.asked_of_maps(network, batch, &images, &output)?;
         drop(images);
         let mut outcome = HostOutput::read(output, false)?;
@@ -158,18 +162,23 @@ impl Task for Classification {
         for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
             let classes = target.classes();
             totals.perception += self.mean_of_groups(row, classes, cross_entropy);
-            let mut right = 0;
+            let (mut right, mut known) = (0, 0);
             let spans = outputs.spans().zip(classes);
             for ((span, class), group) in spans.zip(&mut totals.groups) {
-                let rank = rank(&row[span], *class);
+                let Some(class) = *class else {
+                    group.unknown += 1;
+                    continue;
+                };
+                known += 1;
+                let rank = rank(&row[span], class);
                 group.top1 += usize::from(rank < 1);
                 group.top5 += usize::from(rank < TOP);
-                let positive = usize::from(attributes && *class == 1);
+                let positive = usize::from(attributes && class == 1);
                 group.positive += positive;
                 group.found += positive * usize::from(rank < 1);
                 right += usize::from(rank < 1);
             }
-            totals.all_right += usize::from(right == groups);
+            totals.all_right += usize::from(right == known);
         }
         if let Some(attention) = &outcome.attention {
             let rows = batch.targets.iter().zip(attention.logits.rows());
@@ -190,12 +199,16 @@ impl Task for Classification {
 
     fn summary(&self, totals: &Totals) -> Summary {
         let images = totals.images.max(1) as f64;
-        let perception_loss = totals.perception / images;
-        let attention_loss = totals.attention.map(|sum| sum / images);
+        let labelled = totals.labelled().max(f64::MIN_POSITIVE);
+        let perception_loss = totals.perception / labelled;
+        let attention_loss = totals.attention.map(|sum| sum / labelled);
         let map_loss = totals.maps.map(|sum| sum / images);
-        let hits = |group: &GroupTotals| Hits {
-            top1: group.top1 as f64 / images,
-            top5: group.top5 as f64 / images,
+        let hits = |group: &GroupTotals| {
+            let known = (totals.images - group.unknown).max(1) as f64;
+            Hits {
+                top1: group.top1 as f64 / known,
+                top5: group.top5 as f64 / known,
+            }
         };
         let empty = GroupTotals::default();
         let figures = match self.labels.groups() {
@@ -269,6 +282,24 @@ impl Task for Classification {
             probes,
             scores,
         }))
+    }
+}
+
+/// The right classes of a batch, for the objective.
+fn right_classes(batch: &Batch, groups: usize, device: &Device) -> RightClasses {
+    let targets = batch.targets.iter().flat_map(|target| target.classes());
+    let classes: Vec<i64> = targets.map(|class| class.unwrap_or(0) as i64).collect();
+    let shape = [batch.len(), groups];
+    let classes = Tensor::<2, Int>::from_data(TensorData::new(classes, shape), device);
+    let rows = |group: usize| {
+        let images = batch.targets.iter().enumerate();
+        let known = images.filter(|(_, target)| target.of(group).is_some());
+        known.map(|(row, _)| row as i64).collect()
+    };
+    let rows: Vec<Vec<i64>> = (0..groups).map(rows).collect();
+    match rows.iter().all(|rows| rows.len() == batch.len()) {
+        true => classes.into(),
+        false => RightClasses::known(classes, rows),
     }
 }
 
@@ -353,7 +384,7 @@ mod tests {
             [9.0, 0.0, 0.0, 0.0, 0.0, 9.0, 0.0, 0.0],
             [0.0, 9.0, 5.0, 5.0, 5.0, 5.0, 5.0, 0.0],
         ];
-        let targets = vec![Target::Classes(vec![0, 3]), Target::Classes(vec![1, 5])];
+        let targets = vec![Target::known(vec![0, 3]), Target::known(vec![1, 5])];
         let mut totals = Totals::default();
         task.add(
             &mut totals,

@@ -71,7 +71,9 @@ impl ClassMeans {
     /// Adds the figure of an image of these classes.
     pub fn add(&mut self, target: &Target, value: f64) {
         for (group, class) in target.classes().iter().enumerate() {
-            self.add_of(group, *class, value);
+            class
+                .iter()
+                .for_each(|class| self.add_of(group, *class, value));
         }
     }
 
@@ -136,12 +138,12 @@ pub fn like_grad_cam(session: &Session, loader: &Loader) -> Result<ClassMeans, R
     };
     let mut images = 0;
     for batch in loader.epoch(0, 0) {
-        let batch = batch?;
+        let batch = batch?.only(|target| target.of(0).is_some());
         if batch.is_empty() {
             continue;
         }
         let pass = ForwardPass::new(&session.classifier, images_of(&batch, &session.device));
-        let classes = batch.targets.iter().map(|target| target.classes()[0]);
+        let classes = batch.targets.iter().filter_map(|target| target.of(0));
         let right: Vec<usize> = classes.collect();
         let explained = |method| pass.explain(method, Layer::default(), &right);
         let (own, other) = (explained(Method::Attention)?, explained(Method::GradCam)?);
@@ -167,7 +169,7 @@ mod tests {
     /// Eight images of a class, by turns at two values.
     fn add(means: &mut ClassMeans, classes: &[usize], values: [f64; 2]) {
         for value in values.repeat(4) {
-            means.add(&Target::Classes(classes.to_vec()), value);
+            means.add(&Target::known(classes.to_vec()), value);
         }
     }
 

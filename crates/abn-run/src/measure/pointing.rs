@@ -84,12 +84,14 @@ impl PointingGames {
         self.labels
             .resize(target.classes().len(), PointingGame::default());
         for (label, class) in target.classes().iter().enumerate() {
-            let (Some(map), Some(mask)) = (map_of(maps, label), masks.of(label)) else {
+            let (Some(map), Some(mask), Some(class)) =
+                (map_of(maps, label), masks.of(label), *class)
+            else {
                 continue;
             };
             let auc = self.labels[label].add(map, mask)?;
             auc.into_iter()
-                .for_each(|auc| self.auc.add_of(label, *class, auc));
+                .for_each(|auc| self.auc.add_of(label, class, auc));
             if maps.len() > 1 {
                 self.whole.add(map, mask)?;
             }

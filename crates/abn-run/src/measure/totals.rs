@@ -29,6 +29,9 @@ pub struct Totals {
 pub(super) struct GroupTotals {
     pub(super) top1: usize,
     pub(super) top5: usize,
+    /// Images of which the label is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) unknown: usize,
     /// Images of the second class, of a label of two.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) positive: usize,
@@ -37,7 +40,7 @@ pub(super) struct GroupTotals {
     pub(super) found: usize,
 }
 
-/// Whether nothing was counted, as for every label of other than two classes.
+/// Whether nothing was counted, as for most labels.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
@@ -47,6 +50,12 @@ impl Totals {
     /// Images so far.
     pub fn images(&self) -> usize {
         self.images
+    }
+
+    /// Images, counting of each the share of its labels that is known.
+    pub(super) fn labelled(&self) -> f64 {
+        let unknown: usize = self.groups.iter().map(|group| group.unknown).sum();
+        self.images as f64 - unknown as f64 / self.groups.len().max(1) as f64
     }
 }
 
@@ -183,6 +192,7 @@ mod tests {
                 GroupTotals {
                     top1: 1,
                     top5: 2,
+                    unknown: 1,
                     positive: 1,
                     found: 1
                 };

@@ -214,17 +214,17 @@ fn examples(
     let transform = config.recipe.eval_transform();
     let example = |(image, iou): (usize, f64)| {
         let sample = images.samples.get(image)?;
-        let label = sample.target.classes()[group];
+        let label = sample.target.of(group);
         let name = |class: usize| images.labels.name(group, class).to_owned();
         let wrong = |run: &RunMaps| {
             let class = run.predicted[image];
-            (class != label).then(|| name(class))
+            (Some(class) != label).then(|| name(class))
         };
         Ok(Example {
             image: transform.fixed(sample.image)?,
             number: image,
             iou,
-            label: name(label),
+            label: label.map(name).unwrap_or_default(),
             maps: runs.iter().map(|run| run.maps[image].clone()).collect(),
             wrong: runs.iter().map(wrong).collect(),
         })

@@ -61,7 +61,7 @@ fn shown(maps: &[AttentionMap], target: &Target, index: usize) -> Option<usize> 
         return None;
     }
     let classes = target.classes().iter().enumerate();
-    let present = classes.filter(|(_, class)| **class > 0);
+    let present = classes.filter(|(_, class)| class.is_some_and(|class| class > 0));
     let present: Vec<usize> = present.map(|(label, _)| label).collect();
     Some(match present.len() {
         0 => index % maps.len(),
@@ -79,10 +79,13 @@ fn verdicts(config: &RunConfig, logits: &[f32], target: &Target) -> Vec<Verdict>
         .enumerate()
         .map(|(group, (class, label))| Verdict {
             group: several.then(|| labels.groups()[group].name.clone()),
-            label: labels.name(group, *label).to_owned(),
+            label: match label {
+                Some(label) => labels.name(group, *label).to_owned(),
+                None => "not known".to_owned(),
+            },
             predicted: labels.name(group, class).to_owned(),
             probability: probabilities[labels.first_of(group) + class],
-            correct: class == *label,
+            correct: label.is_none_or(|label| class == label),
         })
         .collect()
 }
