@@ -413,4 +413,54 @@ mod tests {
         let expected = (of_groups(&logits[0], [0, 3]) + of_groups(&logits[1], [1, 5])) / 2.0;
         assert!((summary.loss - expected).abs() < 1e-12);
     }
+
+    /// Two labels of two classes in three images. The first label is not known of the last image,
+    /// the second of the first two.
+    #[test]
+    fn what_nobody_knows_counts_in_no_figure() {
+        let task = task(&[2, 2], 1.0);
+        let unknown = |classes: [Option<usize>; 2]| Target::Classes(classes.to_vec());
+        let targets = vec![
+            unknown([Some(1), None]),
+            unknown([Some(0), None]),
+            unknown([None, Some(1)]),
+        ];
+        // The first label is told rightly once and wrongly once; of equal logits the first class is
+        // said, so the second is told wrongly.
+        let logits = [
+            [0.0, 9.0, 5.0, 0.0],
+            [0.0, 9.0, 5.0, 0.0],
+            [0.0, 9.0, 0.0, 0.0],
+        ];
+        let batch = batch(targets);
+        let outcome = outcome(4, logits.as_flattened(), None);
+        let (mut totals, mut scores) = (Totals::default(), Vec::new());
+        task.add(&mut totals, &batch, &outcome);
+        task.add_scores(&mut scores, &batch, &outcome);
+        let summary = task.summary(&totals);
+        let losses = [[0.0, 9.0], [9.0, 0.0]].map(|row: [f32; 2]| cross_entropy(&row, 1));
+        let expected = (losses[0] + losses[1] + 2.0_f64.ln()) / 3.0;
+        assert!(
+            (summary.perception_loss - expected).abs() < 1e-9,
+            "{}",
+            summary.perception_loss
+        );
+        let found = summary.figures.with(&scores);
+        let attributes = found.attributes().unwrap();
+        let labels = attributes.labels.iter();
+        let shares: Vec<(f64, f64, f64)> = labels
+            .map(|label| (label.accuracy, label.positive, label.known))
+            .collect();
+        assert_eq!(shares, [(0.5, 0.5, 2.0 / 3.0), (0.0, 1.0, 1.0 / 3.0)]);
+        // Equal scores of one present and one absent image; the other label is present alone.
+        assert_eq!(attributes.labels[0].average_precision, Some(0.5));
+        assert_eq!(attributes.labels[1].average_precision, Some(1.0));
+        let Figures::Labels { all_right, .. } = &found else {
+            panic!("two labels")
+        };
+        assert!((all_right - 1.0 / 3.0).abs() < 1e-12);
+        // The sums come back from a checkpoint.
+        let text = serde_json::to_string(&totals).unwrap();
+        assert_eq!(serde_json::from_str::<Totals>(&text).unwrap(), totals);
+    }
 }
