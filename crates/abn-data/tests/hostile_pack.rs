@@ -250,7 +250,7 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
             match read {
                 Ok(sample) => {
                     assert!(sample.target.of(0).unwrap() < collection.labels.count());
-                    let mask = sample.mask.map(|mask| mask.dimensions());
+                    let mask = sample.masks.of(0).map(|mask| mask.dimensions());
                     assert!(mask.is_none_or(|size| size == sample.image.dimensions()));
                     taken.images += 1;
                 }

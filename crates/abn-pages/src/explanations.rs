@@ -82,11 +82,22 @@ impl Files {
 pub struct MethodMaps {
     /// The method.
     pub method: Method,
+    /// The label that they are of, where those of several labels are shown side by side.
+    pub label: Option<String>,
     /// Raw and normalised.
     pub maps: Explanation,
 }
 
 impl MethodMaps {
+    /// What the map is called: by its method, or its label and any method but the trained map.
+    pub fn title(&self) -> String {
+        match (&self.label, self.method) {
+            (None, method) => method.title().to_owned(),
+            (Some(label), Method::Attention) => label.clone(),
+            (Some(label), method) => format!("{label}, {}", method.title()),
+        }
+    }
+
     /// The map that is drawn, and how: the trained map as it is, by the range asked for; every
     /// other, whose values have no scale of their own, normalised.
     pub fn drawn(&self, drawing: &Drawing) -> (&AttentionMap, Drawing) {
@@ -200,8 +211,8 @@ fn article(explained: &ExplainedImage, drawing: &Drawing) -> Result<Markup, Enco
         held.push_str(&format!(";--map-{}:url({picture})", index + 1));
     }
     let shape = format!("aspect-ratio:{}/{}", image.width(), image.height());
-    let methods: Vec<&str> = maps.iter().map(|maps| maps.method.title()).collect();
-    let alt = format!("{file} with a map laid over it: {}", methods.join(", "));
+    let titles: Vec<String> = maps.iter().map(MethodMaps::title).collect();
+    let alt = format!("{file} with a map laid over it: {}", titles.join(", "));
     Ok(html! {
         article.pixels[is_small(image)] style=(held) {
             div.stage { div.look role="img" aria-label=(alt) style=(shape) {} }
@@ -253,8 +264,8 @@ fn ways(explained: &ExplainedImage, shape: &str) -> Markup {
         fieldset.ways {
             legend { "Maps over " (explained.file) }
             (way(0, "Image", ""))
-            @for (index, MethodMaps { method, maps }) in explained.maps.iter().enumerate() {
-                (way(index + 1, method.title(), &span(&maps.raw)))
+            @for (index, maps) in explained.maps.iter().enumerate() {
+                (way(index + 1, &maps.title(), &span(&maps.maps.raw)))
             }
         }
     }
@@ -292,6 +303,7 @@ mod tests {
         let raw = AttentionMap::new(1, 2, values.to_vec()).unwrap();
         MethodMaps {
             method,
+            label: None,
             maps: Explanation {
                 normalized: raw.clone().normalized(),
                 raw,

@@ -87,7 +87,7 @@ fn article(shown: CurvedImage, drawing: &Drawing) -> Markup {
                 div.maps {
                     div { (embedded(&small, file)) p.small { "image" } }
                     @for of in &curves.methods {
-                        @let maps = MethodMaps { method: of.method, maps: of.map.clone() };
+                        @let maps = MethodMaps { method: of.method, label: None, maps: of.map.clone() };
                         @let (map, drawing) = maps.drawn(drawing);
                         @let name = of.method.title();
                         div {

@@ -18,6 +18,7 @@
 //! let raw = AttentionMap::new(2, 2, vec![0.1, 0.9, 0.2, 0.4])?;
 //! let maps = MethodMaps {
 //!     method: Method::Attention,
+//!     label: None,
 //!     maps: Explanation { normalized: raw.clone().normalized(), raw },
 //! };
 //! let mut page = ExplanationPage::new(vec![Method::Attention], Drawing::default());
@@ -66,7 +67,7 @@ pub use image_curves::{CurvePage, CurvedImage, MOST_METHODS};
 pub use overlay_png::overlay_png;
 pub use page::page_with;
 pub use picture::color_bar;
-pub use raw_maps::RawMaps;
+pub use raw_maps::{RawLabels, RawMaps};
 pub use related::Related;
 pub use run::{Report, render};
 pub use score::{ScorePage, render_scores};

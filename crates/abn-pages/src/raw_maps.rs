@@ -48,6 +48,47 @@ impl<'a> RawMaps<'a> {
     }
 }
 
+/// The maps of every label of an image.
+#[derive(Debug, Serialize)]
+pub struct RawLabels<'a> {
+    path: &'a str,
+    /// Where Grad-CAM and Grad-CAM++ looked.
+    layer: Layer,
+    labels: Vec<RawLabel<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RawLabel<'a> {
+    name: &'a str,
+    /// The class that the maps are of, counted through all labels.
+    class: usize,
+    #[serde(serialize_with = "by_name")]
+    maps: &'a [MethodMaps],
+}
+
+impl<'a> RawLabels<'a> {
+    /// The maps in the image at `path`, as many of each label: whose class has that number.
+    pub fn new(
+        path: &'a str,
+        layer: Layer,
+        labels: &'a [(String, usize)],
+        maps: &'a [MethodMaps],
+    ) -> Self {
+        let each = (maps.len() / labels.len().max(1)).max(1);
+        let of_labels = labels.iter().zip(maps.chunks(each));
+        let of_label = |((name, class), maps): (&'a (String, usize), &'a [MethodMaps])| RawLabel {
+            name,
+            class: *class,
+            maps,
+        };
+        Self {
+            path,
+            layer,
+            labels: of_labels.map(of_label).collect(),
+        }
+    }
+}
+
 /// An object by the names that are typed, in the order asked for.
 fn by_name<S: Serializer>(maps: &&[MethodMaps], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(maps.iter().map(|maps| (maps.method.name(), &maps.maps.raw)))
@@ -63,6 +104,7 @@ mod tests {
         let raw = AttentionMap::new(1, 1, vec![value]).unwrap();
         MethodMaps {
             method,
+            label: None,
             maps: Explanation {
                 normalized: raw.clone().normalized(),
                 raw,

@@ -216,6 +216,24 @@ fn each_label_has_a_map_of_its_own() {
     let score =
         "score run --limit 4 --steps 2 --randomised 1 --group red --methods attention,grad-cam,cam";
     succeeds(path, score);
+    // All of them side by side.
+    succeeds(path, "explain run a.png --raw --each-label --out all");
+    let all = json(&path.join("all/0001-a.json"));
+    let explained = all["labels"].as_array().unwrap();
+    for (label, name) in LABELS.iter().enumerate() {
+        assert_eq!(explained[label]["name"], *name);
+        assert_eq!(explained[label]["class"], 2 * label + 1);
+        let found = numbers(&explained[label]["maps"]["attention"]["values"]);
+        assert_eq!(found, values(&maps[label]), "{name}");
+    }
+    let picture = image::open(path.join("all/0001-a.png")).unwrap();
+    assert!(picture.width() > 10 * 200, "an image and nine maps");
+    let page = fs::read_to_string(path.join("all/index.html")).unwrap();
+    assert!(
+        LABELS
+            .iter()
+            .all(|name| page.contains(&format!(">{name}</span>")))
+    );
     succeeds(path, &format!("{TRAIN} {BY_GROUP} --seed 1 --out other"));
     succeeds(path, "stability run other --limit 8 --group star");
     // A map from outside stands in the place of all.

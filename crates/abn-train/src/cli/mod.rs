@@ -371,6 +371,10 @@ pub struct ExplainArgs {
     /// Label whose predicted class is explained, in a run of several [default: the first]
     #[arg(long, value_name = "LABEL", conflicts_with = "class")]
     pub group: Option<String>,
+    /// Explain every label of a run of several, side by side: of two classes the presence, else the
+    /// predicted class [default methods: attention, or grad-cam without a branch]
+    #[arg(long, conflicts_with_all = ["class", "group"])]
+    pub each_label: bool,
     /// Folder for the overlays and the page
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

@@ -6,7 +6,9 @@ use abn_core::explain::{ForwardPass, Layer, Method};
 use abn_data::Group;
 use abn_explain::method::chosen;
 use abn_pages::heatmap::{Drawing, enlarge, overlay, side_by_side};
-use abn_pages::{ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction, RawMaps, png};
+use abn_pages::{
+    ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction, RawLabels, RawMaps, png,
+};
 use abn_run::class_name::{class_of, group_of};
 use abn_run::images::together;
 use abn_run::measure::readback::{HostOutput, predicted, probabilities};
@@ -69,9 +71,20 @@ struct ViewedFile<'a> {
 /// What the network says about one image.
 struct Explained {
     logits: Vec<f32>,
-    /// The class that the maps are of.
-    class: usize,
+    /// The classes that the maps are of, counted through all labels: one, or one of each label.
+    classes: Vec<usize>,
+    /// By every method for each class.
     maps: Vec<MethodMaps>,
+}
+
+/// What is asked of each image.
+enum Asked {
+    /// A class, counted through all labels.
+    Class(usize),
+    /// The predicted class of a label.
+    Predicted(usize),
+    /// A class of each label.
+    EachLabel,
 }
 
 /// What one call of the command does, and what it has done so far.
@@ -79,10 +92,7 @@ struct PageBuilder<'a> {
     session: &'a Session,
     args: &'a ExplainArgs,
     methods: Vec<Method>,
-    /// The class asked for, counted through all labels; otherwise that of each prediction.
-    class: Option<usize>,
-    /// The label whose predicted class is explained.
-    group: usize,
+    asked: Asked,
     drawing: Drawing,
     folder: OutputFolder,
     page: ExplanationPage,
@@ -91,12 +101,23 @@ struct PageBuilder<'a> {
 impl<'a> PageBuilder<'a> {
     fn new(args: &'a ExplainArgs, session: &'a Session) -> Result<Self> {
         let config = &session.config;
-        let methods = chosen(&args.methods, &Method::DRAWN, &config.model, args.layer)?;
-        let class = args
-            .class
-            .as_ref()
-            .map(|class| class_of(&config.labels, class))
-            .transpose()?;
+        let labels = &config.labels;
+        let asked = match (&args.class, args.each_label) {
+            (Some(class), _) => Asked::Class(class_of(labels, class)?),
+            (None, true) => Asked::EachLabel,
+            (None, false) => Asked::Predicted(group_of(labels, args.group.as_deref())?),
+        };
+        ensure!(
+            !args.each_label || labels.only().is_none(),
+            "`{}` tells one label of an image; --each-label is for runs of several",
+            args.run.display()
+        );
+        let usual: &[Method] = match (&asked, &config.model.attention) {
+            (Asked::EachLabel, Some(_)) => &[Method::Attention],
+            (Asked::EachLabel, None) => &[Method::GradCam],
+            _ => &Method::DRAWN,
+        };
+        let methods = chosen(&args.methods, usual, &config.model, args.layer)?;
         let usual = Drawing::of(config.model.attention.as_ref());
         let drawing = Drawing {
             colors: args.colors,
@@ -109,8 +130,7 @@ impl<'a> PageBuilder<'a> {
             session,
             args,
             methods,
-            class,
-            group: group_of(&config.labels, args.group.as_deref())?,
+            asked,
             drawing,
             folder,
             page,
@@ -133,27 +153,49 @@ impl<'a> PageBuilder<'a> {
     fn ask(&self, views: &[&View]) -> Result<Vec<Explained>> {
         let pass = ForwardPass::new(&self.session.classifier, self.session.stacked(views));
         let output = HostOutput::read(pass.output().clone(), false)?;
-        let unexplained = |logits: &[f32]| {
-            let class = self
-                .class
-                .unwrap_or_else(|| self.predicted(logits, self.group));
-            Explained {
-                logits: logits.to_vec(),
-                class,
-                maps: Vec::new(),
-            }
+        let unexplained = |logits: &[f32]| Explained {
+            logits: logits.to_vec(),
+            classes: self.classes(logits),
+            maps: Vec::new(),
         };
         let mut explained: Vec<Explained> = output.logits.rows().map(unexplained).collect();
-        let classes: Vec<usize> = explained.iter().map(|image| image.class).collect();
-        for name in &self.methods {
-            let layer = self.args.layer;
-            let maps = pass.explain(*name, layer, &classes)?;
-            for (image, maps) in explained.iter_mut().zip(maps) {
-                let method = *name;
-                image.maps.push(MethodMaps { method, maps });
+        let rounds = explained.first().map_or(0, |image| image.classes.len());
+        for round in 0..rounds {
+            let classes: Vec<usize> = explained.iter().map(|image| image.classes[round]).collect();
+            for method in &self.methods {
+                let maps = pass.explain(*method, self.args.layer, &classes)?;
+                for (image, maps) in explained.iter_mut().zip(maps) {
+                    image.maps.push(MethodMaps {
+                        method: *method,
+                        label: (rounds > 1).then(|| self.label(round)),
+                        maps,
+                    });
+                }
             }
         }
         Ok(explained)
+    }
+
+    /// The classes that are explained of an image.
+    fn classes(&self, logits: &[f32]) -> Vec<usize> {
+        let labels = &self.session.config.labels;
+        match self.asked {
+            Asked::Class(class) => vec![class],
+            Asked::Predicted(group) => vec![self.predicted(logits, group)],
+            Asked::EachLabel => {
+                let groups = labels.groups().iter().enumerate();
+                let of_group = |(number, group): (usize, &Group)| match group.classes.len() {
+                    2 => labels.first_of(number) + 1,
+                    _ => self.predicted(logits, number),
+                };
+                groups.map(of_group).collect()
+            }
+        }
+    }
+
+    /// Name of a label.
+    fn label(&self, number: usize) -> String {
+        self.session.config.labels.groups()[number].name.clone()
     }
 
     /// The predicted class of a label, counted through all labels.
@@ -167,21 +209,28 @@ impl<'a> PageBuilder<'a> {
     fn write(&mut self, image: &ViewedFile, explained: Explained) -> Result<()> {
         let Explained {
             logits,
-            class,
+            classes,
             maps,
         } = explained;
-        let config = &self.session.config;
-        let probabilities = probabilities(&logits, &config.model.outputs);
-        let (group, place) = config.labels.place(class).unwrap_or_default();
-        let label = config.labels.name(group, place).to_owned();
+        let labels = &self.session.config.labels;
+        let probabilities = probabilities(&logits, &self.session.config.model.outputs);
+        let named = |class: usize| {
+            let (group, place) = labels.place(class).unwrap_or_default();
+            labels.name(group, place).to_owned()
+        };
         // Of several labels, the page says whose class the maps are of.
-        let usual = config.labels.only().is_some() && class == self.predicted(&logits, group);
+        let asked = match classes[..] {
+            [class] if labels.only().is_none() || class != self.predicted(&logits, 0) => {
+                Some((named(class), probabilities[class]))
+            }
+            _ => None,
+        };
         let explained = ExplainedImage {
             number: image.number,
             file: image.file.display().to_string(),
             image: image.view.picture.clone(),
             predictions: self.predictions(&probabilities),
-            asked: (!usual).then(|| (label.clone(), probabilities[class])),
+            asked,
             maps,
             files: Files::of(image.file, image.number, self.args.raw),
         };
@@ -191,16 +240,37 @@ impl<'a> PageBuilder<'a> {
         self.folder
             .write(&files.overlays, &self.picture(&explained)?)?;
         if let Some(raw) = &files.raw {
-            let maps = RawMaps::new(file, (class, &label), self.args.layer, maps);
-            self.folder.write(raw, &serde_json::to_vec(&maps)?)?;
+            let layer = self.args.layer;
+            let text = match classes[..] {
+                [class] => {
+                    let label = named(class);
+                    serde_json::to_vec(&RawMaps::new(file, (class, &label), layer, maps))?
+                }
+                _ => {
+                    let names = (0..classes.len()).map(|number| self.label(number));
+                    let asked: Vec<(String, usize)> = names.zip(classes).collect();
+                    serde_json::to_vec(&RawLabels::new(file, layer, &asked, maps))?
+                }
+            };
+            self.folder.write(raw, &text)?;
         }
         Ok(self.page.add(&explained)?)
     }
 
-    /// The most probable classes of each label.
+    /// The most probable classes of each label, or of labels of two classes all that may be present.
     fn predictions(&self, probabilities: &[f64]) -> Vec<Prediction> {
         let labels = &self.session.config.labels;
         let several = labels.only().is_none();
+        if several && labels.sizes().iter().all(|classes| *classes == 2) {
+            let names = labels.groups().iter().map(|group| group.name.clone());
+            let present = probabilities.iter().skip(1).step_by(2).copied();
+            let mut classes: Vec<(String, f64)> = names.zip(present).collect();
+            classes.sort_by(|a, b| b.1.total_cmp(&a.1));
+            return vec![Prediction {
+                group: Some("present".to_owned()),
+                classes,
+            }];
+        }
         let of_group = |(number, group): (usize, &Group)| {
             let first = labels.first_of(number);
             let own = &probabilities[first..first + group.classes.len()];
@@ -234,7 +304,7 @@ impl<'a> PageBuilder<'a> {
             let (map, drawing) = maps.drawn(&self.drawing);
             pictures.push(overlay(&image, map, &drawing));
         }
-        let comment = format!("{file}; left to right: {}", left_to_right(&self.methods));
+        let comment = format!("{file}; left to right: {}", self.left_to_right());
         Ok(png(&side_by_side(&pictures), &comment)?)
     }
 
@@ -251,6 +321,26 @@ impl<'a> PageBuilder<'a> {
         }
     }
 
+    /// What stands where in an overlay file.
+    fn left_to_right(&self) -> String {
+        let methods = self.methods.iter().map(|method| method.name());
+        let names: Vec<String> = match (&self.asked, &self.methods[..]) {
+            (Asked::EachLabel, methods) => {
+                let groups = self.session.config.labels.groups().iter();
+                let of_label = |group: &Group| -> Vec<String> {
+                    let named = |method: &Method| match method {
+                        Method::Attention => group.name.clone(),
+                        method => format!("{} {}", group.name, method.name()),
+                    };
+                    methods.iter().map(named).collect()
+                };
+                groups.flat_map(of_label).collect()
+            }
+            _ => methods.map(str::to_owned).collect(),
+        };
+        format!("image, {}", names.join(", "))
+    }
+
     /// Writes the page and says what was done.
     fn finish(mut self, files: usize) -> Result<()> {
         let (done, unread) = (self.page.images(), files - self.page.images());
@@ -261,18 +351,10 @@ impl<'a> PageBuilder<'a> {
         let page = self.folder.path_of(PAGE);
         terminal::result(&format!(
             "{done} overlays ({}) and {}",
-            left_to_right(&self.methods),
+            self.left_to_right(),
             page.display()
         ))?;
         ensure!(unread == 0, "{unread} of {files} images could not be read");
         Ok(())
     }
-}
-
-/// What stands where in an overlay file.
-fn left_to_right(methods: &[Method]) -> String {
-    let names: Vec<&str> = std::iter::once("image")
-        .chain(methods.iter().map(|method| method.name()))
-        .collect();
-    names.join(", ")
 }
