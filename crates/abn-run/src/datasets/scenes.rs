@@ -20,7 +20,7 @@ pub static SCENES: DataSet = DataSet {
     known_classes: None,
     defaults: Defaults {
         architecture: "resnet8",
-        epochs: 14,
+        epochs: 13,
         batch_size: 16,
         learning_rate: 0.05,
         falls: Falls::Cosine,
