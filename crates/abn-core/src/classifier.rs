@@ -235,7 +235,7 @@ impl Classifier {
         }
     }
 
-    /// How many maps an image has; one that is none for a baseline.
+    /// How many maps an image has; [`Maps::One`] for a baseline, which has none.
     pub fn maps(&self) -> Maps {
         self.branch
             .as_ref()

@@ -120,6 +120,8 @@ pub struct ExplanationPage {
     methods: Vec<Method>,
     drawing: Drawing,
     articles: Vec<String>,
+    /// Most maps of an image.
+    most: usize,
 }
 
 impl ExplanationPage {
@@ -129,6 +131,7 @@ impl ExplanationPage {
             methods,
             drawing,
             articles: Vec::new(),
+            most: 0,
         }
     }
 
@@ -137,6 +140,7 @@ impl ExplanationPage {
     /// # Errors
     /// The image has no pixels.
     pub fn add(&mut self, explained: &ExplainedImage) -> Result<(), EncodeError> {
+        self.most = self.most.max(explained.maps.len());
         self.articles
             .push(article(explained, &self.drawing)?.into_string());
         Ok(())
@@ -158,8 +162,25 @@ impl ExplanationPage {
                 }
             }
         };
-        page_with(STYLE, title, subtitle, &body)
+        let style = format!("{STYLE}{}", choices(self.most));
+        page_with(&style, title, subtitle, &body)
     }
+}
+
+/// The rules by which the map that is chosen lies on the picture, of as many maps, or none of them.
+/// One under the pointer wins; a finger does not hover, and would leave its last touch hovered.
+fn choices(maps: usize) -> String {
+    let rule = |state: &str, number: usize| {
+        let shown = match number {
+            0 => "none".to_owned(),
+            map => format!("var(--map-{map})"),
+        };
+        let way = number + 1;
+        format!("article:has(.way:nth-of-type({way}){state}) {{ --shown: {shown}; }}\n")
+    };
+    let rules = |state: &str| -> String { (0..=maps).map(|number| rule(state, number)).collect() };
+    let (chosen, hovered) = (rules(" :checked"), rules(":hover"));
+    format!("{chosen}@media (hover: hover) {{\n{hovered}}}\n")
 }
 
 /// What the colours and the methods mean.
@@ -395,5 +416,19 @@ mod tests {
     fn a_page_without_images_says_so() {
         let page = ExplanationPage::new(vec![Method::Cam], Drawing::default());
         assert!(page.render("t", "").contains("No images."));
+    }
+
+    /// A panel of many labels by several methods has as many ways as that.
+    #[test]
+    fn every_map_can_be_chosen() {
+        let rules = choices(80);
+        for (way, shown) in [(1, "none"), (2, "var(--map-1)"), (81, "var(--map-80)")] {
+            for state in [" :checked", ":hover"] {
+                let rule =
+                    format!("article:has(.way:nth-of-type({way}){state}) {{ --shown: {shown}; }}");
+                assert_eq!(rules.matches(&rule).count(), 1, "{rule}");
+            }
+        }
+        assert!(!rules.contains("nth-of-type(82)"));
     }
 }

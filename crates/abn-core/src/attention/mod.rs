@@ -179,8 +179,8 @@ impl AttentionConfig {
 pub struct AttentionOutput {
     /// Class logits of the branch, `[B, K]`.
     pub logits: Tensor<2>,
-    /// Attention maps, `[B, M, h, w]`, one or one a [group](Maps): in [0, 1] if it [is bounded](MapConfig::is_bounded), at
-    /// least 0 otherwise.
+    /// Attention maps, `[B, M, h, w]`, one or one a [group](Maps): in [0, 1] if the map
+    /// [is bounded](MapConfig::is_bounded), at least 0 otherwise.
     pub map: Tensor<4>,
 }
 

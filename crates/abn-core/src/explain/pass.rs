@@ -64,37 +64,38 @@ impl<'a> ForwardPass<'a> {
         check(self.classifier, batch, method, layer, classes)?;
         let asked = classes;
         let classes = self.indices(asked.iter().copied());
+        let features = || self.features(layer, asked);
+        let with_gradient = || {
+            let features = features();
+            let gradient =
+                feature_gradient(self.classifier, features.clone(), layer, classes.clone());
+            (features, gradient)
+        };
         let raw = match method {
             Method::Attention => read(self.attention(asked)?),
-            Method::Cam => read(self.cam(self.features(layer, asked), classes)?),
+            Method::Cam => read(self.cam(features(), classes)?),
             Method::GradCam => {
-                let weights = channel_weights::grad_cam(self.gradient(layer, asked));
-                read(channel_weights::combine(
-                    self.features(layer, asked),
-                    weights,
-                ))
+                let (features, gradient) = with_gradient();
+                let weights = channel_weights::grad_cam(gradient);
+                read(channel_weights::combine(features, weights))
             }
             Method::GradCamPlusPlus => {
-                let (features, gradient) =
-                    (self.features(layer, asked), self.gradient(layer, asked));
+                let (features, gradient) = with_gradient();
                 let weights = channel_weights::grad_cam_plus_plus(features.clone(), gradient);
                 read(channel_weights::combine(features, weights))
             }
             Method::HiresCam => {
-                let products = self.features(layer, asked) * self.gradient(layer, asked);
-                read(channel_weights::sum(products))
+                let (features, gradient) = with_gradient();
+                read(channel_weights::sum(features * gradient))
             }
             Method::LayerCam => {
-                let products = self.features(layer, asked) * relu(self.gradient(layer, asked));
-                read(channel_weights::sum(products))
+                let (features, gradient) = with_gradient();
+                read(channel_weights::sum(features * relu(gradient)))
             }
-            Method::EigenCam => eigen_cam(self.features(layer, asked)),
-            Method::ScoreCam => score_cam(
-                &self.classifier.valid(),
-                &self.images,
-                self.features(layer, asked),
-                asked,
-            ),
+            Method::EigenCam => eigen_cam(features()),
+            Method::ScoreCam => {
+                score_cam(&self.classifier.valid(), &self.images, features(), asked)
+            }
             Method::Rise => rise(&self.classifier.valid(), &self.images, asked),
             Method::SmoothGrad => {
                 let gradient = smooth_grad(self.classifier, &self.images, &classes);
@@ -124,7 +125,8 @@ impl<'a> ForwardPass<'a> {
         Tensor::from_ints(numbers.as_slice(), &self.images.device())
     }
 
-    /// The features from which the asked classes are told, `[B, C, h, w]`.
+    /// The features from which the asked classes are told, `[B, C, h, w]`: with a map a group they
+    /// are made for these classes.
     fn features(&self, layer: Layer, asked: &[usize]) -> Tensor<4> {
         match (layer, &self.features.refined) {
             (Layer::Features, _) => self.features.extracted.clone(),
@@ -155,12 +157,6 @@ impl<'a> ForwardPass<'a> {
         let groups = groups.reshape([batch, 1, 1, 1]);
         let groups = groups.expand([batch, 1, height, width]);
         maps.clone().gather(1, groups)
-    }
-
-    /// Of each image's logit at the features of a layer, `[B, C, h, w]`.
-    fn gradient(&self, layer: Layer, asked: &[usize]) -> Tensor<4> {
-        let classes = self.indices(asked.iter().copied());
-        feature_gradient(self.classifier, self.features(layer, asked), layer, classes)
     }
 
     /// The logits if the branch had given other maps, `[B, M, h, w]`, of the size and number of its

@@ -222,11 +222,11 @@ impl<'a> Examiner<'a> {
             .logits;
         let empty: Vec<f32> = empty.into_data().iter().collect();
         let scene = |(place, (logits, class)): (usize, (&[f32], &usize))| {
-            let Some(scenes) = &self.interventions else {
+            let Some(again) = &self.interventions else {
                 return Ok(SceneEffects::default());
             };
             let index = batch.indices[place];
-            effects(self.session, &**scenes, index, logits, *class, self.group)
+            effects(self.session, &**again, index, logits, *class, self.group)
         };
         Ok(Predictions {
             next: rows().map(next).collect(),
