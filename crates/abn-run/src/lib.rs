@@ -34,7 +34,7 @@
 //! let image = image::RgbImage::new(40, 30);
 //! let seen = run.look_at(&View::of(image, Path::new("black"), &run.config)?)?;
 //! assert_eq!(seen.logits.len(), 8);
-//! assert!(seen.map.is_some());
+//! assert_eq!(seen.maps.len(), 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
