@@ -10,6 +10,8 @@ mod case;
 mod fixtures;
 #[path = "all/gradients.rs"]
 mod gradients;
+#[path = "all/multitask.rs"]
+mod multitask;
 #[path = "all/zoo.rs"]
 mod zoo;
 
@@ -93,6 +95,13 @@ fn networks_of_other_authors() {
         network.check_logits(ROUNDING.abs);
         check_foreign_gradients(&network);
     }
+}
+
+/// Outputs, maps, the gradient, and four steps of SGD.
+#[test]
+fn networks_of_several_labels() {
+    configure();
+    multitask::check_networks_of_several_labels();
 }
 
 #[track_caller]

@@ -9,6 +9,7 @@ use crate::backbone::family::{
 };
 use crate::backbone::residual::Shortcut;
 use crate::backbone::{Family, NetworkConfig};
+use crate::mechanism::Mechanism;
 use crate::mixed::MixedAttentionConfig;
 
 /// Side of CIFAR's images.
@@ -152,11 +153,21 @@ pub enum AttentionName {
     Abn,
     /// Mixed attention network (Bai & Kawahara 2024)
     Manet,
+    /// ABN for several labels of two classes, M.F as in its authors' code (Fukui et al. 2019)
+    Mtabn,
+    /// The same with (1 + M).F
+    MtabnResidual,
 }
 
 impl AttentionName {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::None, Self::Abn, Self::Manet];
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::Abn,
+        Self::Manet,
+        Self::Mtabn,
+        Self::MtabnResidual,
+    ];
 
     /// The name as typed.
     pub fn name(self) -> &'static str {
@@ -164,6 +175,8 @@ impl AttentionName {
             Self::None => "none",
             Self::Abn => "abn",
             Self::Manet => "manet",
+            Self::Mtabn => "mtabn",
+            Self::MtabnResidual => "mtabn-residual",
         }
     }
 
@@ -172,6 +185,10 @@ impl AttentionName {
         match attention {
             None => Self::None,
             Some(config) if config.mixed.is_some() => Self::Manet,
+            Some(config) if matches!(config.map, MapConfig::Logit(_)) => match config.mechanism {
+                Mechanism::Residual => Self::MtabnResidual,
+                Mechanism::Identity | Mechanism::Multiply => Self::Mtabn,
+            },
             Some(_) => Self::Abn,
         }
     }
@@ -295,6 +312,11 @@ impl Architecture {
             AttentionName::None => None,
             AttentionName::Abn => Some(self.abn()),
             AttentionName::Manet => Some(AttentionConfig::manet()),
+            AttentionName::Mtabn => Some(AttentionConfig::multitask()),
+            AttentionName::MtabnResidual => Some(AttentionConfig {
+                mechanism: Mechanism::Residual,
+                ..AttentionConfig::multitask()
+            }),
         }
     }
 

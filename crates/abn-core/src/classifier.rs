@@ -5,9 +5,10 @@ use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
-use crate::attention::{AttentionBranch, AttentionConfig, AttentionOutput, Maps};
+use crate::attention::{AttentionBranch, AttentionConfig, AttentionOutput, MapConfig, Maps};
 use crate::backbone::{Network, NetworkConfig};
 use crate::mechanism::Mechanism;
+use crate::mixed::InvalidAttention;
 use crate::outputs::{Outputs, span_of};
 use crate::state::draw;
 
@@ -25,11 +26,29 @@ pub struct ClassifierConfig {
 }
 
 impl ClassifierConfig {
+    /// Refuses what no network can be built of; a configuration may come from a file.
+    ///
+    /// # Errors
+    /// The branch cannot be built, or its maps need labels of two classes and there are others.
+    pub fn check(&self) -> Result<(), InvalidAttention> {
+        let Some(attention) = &self.attention else {
+            return Ok(());
+        };
+        attention.check()?;
+        if matches!(attention.map, MapConfig::Logit(_)) && !self.outputs.is_binary() {
+            return Err(InvalidAttention(
+                "a map that is the label's own logit needs labels of two classes, as those of \
+                 scenes or attributes",
+            ));
+        }
+        Ok(())
+    }
+
     /// A classifier whose weights are drawn at first use.
     pub fn init(&self, device: &Device) -> Classifier {
         let attention = self.attention.as_ref();
         Classifier {
-            network: self.network.init(self.outputs.total(), device),
+            network: self.network.init(self.outputs.learned().total(), device),
             branch: attention.map(|config| config.init(&self.network, &self.outputs, device)),
             outputs: self.outputs.clone(),
             mechanism: attention.map_or(Mechanism::Identity, |config| config.mechanism),
@@ -202,7 +221,7 @@ impl Classifier {
         }
         let (attended, attention) = self.reweigh(extracted.clone());
         let refined = self.network.refine(attended);
-        let logits = self.network.classify(refined.clone());
+        let logits = self.classify(refined.clone());
         let refined = Some(refined);
         (
             Output { logits, attention },
@@ -329,7 +348,15 @@ impl Classifier {
     /// # Shapes
     /// Attended features `[B, C, h, w]` to logits `[B, K]`.
     pub fn perceive(&self, attended: Tensor<4>) -> Tensor<2> {
-        self.network.classify(self.network.refine(attended))
+        self.classify(self.network.refine(attended))
+    }
+
+    /// The head.
+    ///
+    /// # Shapes
+    /// The last features `[B, C', h', w']` to logits `[B, K]`.
+    pub(crate) fn classify(&self, refined: Tensor<4>) -> Tensor<2> {
+        self.outputs.tell(self.network.classify(refined))
     }
 }
 
@@ -340,7 +367,7 @@ mod tests {
 
     use super::*;
     use crate::Architecture;
-    use crate::attention::{MapConfig, MapNorm, MapSource, SigmoidMap};
+    use crate::attention::{MapNorm, MapSource, SigmoidMap};
     use crate::loss::loss;
 
     /// Counts the parameters that nobody has looked at yet.
@@ -480,7 +507,7 @@ mod tests {
                 let branch = classifier.branch.unwrap();
                 // The convolution that the map comes from.
                 let own = branch.map.and_then(|map| map.conv);
-                let last = own.unwrap_or(branch.class_maps.conv);
+                let last = own.unwrap_or(branch.class_maps.unwrap().conv);
                 assert_eq!(
                     last.weight.grad(&gradients).is_some(),
                     trains_map,

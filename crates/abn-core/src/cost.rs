@@ -3,7 +3,7 @@
 
 use burn::tensor::Device;
 
-use crate::attention::AttentionConfig;
+use crate::attention::{AttentionConfig, MapConfig};
 use crate::backbone::{NetworkConfig, StageConfig};
 use crate::classifier::ClassifierConfig;
 use crate::conv::ConvShape;
@@ -72,7 +72,7 @@ impl ClassifierConfig {
 
     /// The layers, and the size of the map or of the features where it would be.
     fn walk(&self, image: [usize; 2]) -> (Layers, [usize; 2]) {
-        let (mut layers, classes) = (Layers::default(), self.outputs.total());
+        let (mut layers, classes) = (Layers::default(), self.outputs.learned().total());
         let map = extractor(&self.network, image, &mut layers);
         if let Some(attention) = &self.attention {
             branch(attention, &self.network, &self.outputs, map, &mut layers);
@@ -160,7 +160,8 @@ fn branch(
     map: [usize; 2],
     layers: &mut Layers,
 ) {
-    let (own, classes) = (network.branch_stage(), outputs.total());
+    let outputs = &config.learned(outputs);
+    let (own, classes) = (network.branch_stage(), outputs.learned().total());
     if let Some(mixed_config) = &config.mixed {
         mixed(mixed_config, own.inputs, map, layers);
     }
@@ -168,6 +169,9 @@ fn branch(
         stage(&own, map, layers);
     }
     layers.convolve(ConvShape::new(config.channels(&own), classes, 1), map);
+    if let MapConfig::Logit(_) = config.map {
+        return;
+    }
     layers.convolve(ConvShape::new(classes, classes, 1), map);
     if let Some(shape) = config.map.conv(config.maps, outputs) {
         layers.convolve(shape, map);

@@ -1,6 +1,8 @@
 //! The training objective: L = L_perception + w L_attention (ABN section 3.3, equation 3).
 
 use abn_kernels::ops::cross_entropy;
+use burn::serde::{Deserialize, Serialize};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
 use crate::classifier::Output;
@@ -38,20 +40,127 @@ impl RightClasses {
     }
 }
 
-/// The objective of a batch, `[1]`: the mean cross-entropy of the perception logits, plus that of
-/// the attention logits times `attention_weight`, which is 1 in ABN. Of several groups, the mean
-/// over all that is known; 0 if nothing is.
+/// What a wrong answer costs, where that is not the cross-entropy alone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", deny_unknown_fields)]
+pub struct Penalty {
+    /// Exponent g of (1 - p)^g, p being the probability of the right class, by which each
+    /// cross-entropy is multiplied: what is sure already counts less (focal loss, Lin et al. 2017,
+    /// equation 4). 0 for none.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub focal: f64,
+    /// Factor of the losses of images that show a label, label by label; 1 of every label where
+    /// there are none. Only labels of two classes, absent and present, have one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positive: Vec<f64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_nothing(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// The largest exponent and factor that are taken.
+const MOST: f64 = 1e4;
+
+impl Penalty {
+    /// Whether it is the cross-entropy alone.
+    pub fn is_usual(&self) -> bool {
+        is_nothing(&self.focal) && self.positive.is_empty()
+    }
+
+    /// Refuses what costs nothing, or too much.
+    ///
+    /// # Errors
+    /// An exponent is negative, a factor is not positive, or either is not finite.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if !(0.0..=MOST).contains(&self.focal) {
+            return Err("the exponent of the focal loss must be between 0 and 10000");
+        }
+        let factor = |factor: &f64| *factor > 0.0 && *factor <= MOST;
+        if !self.positive.iter().all(factor) {
+            return Err("the factor of a label must be above 0 and at most 10000");
+        }
+        Ok(())
+    }
+
+    /// Factor of the losses of a group's second class.
+    fn positive_of(&self, group: usize) -> f64 {
+        self.positive.get(group).copied().unwrap_or(1.0)
+    }
+
+    /// What the logits of a group cost an image of that class.
+    pub fn of(&self, group: usize, class: usize, cross_entropy: f64) -> f64 {
+        let factor = if class == 1 {
+            self.positive_of(group)
+        } else {
+            1.0
+        };
+        factor * (1.0 - (-cross_entropy).exp()).powf(self.focal) * cross_entropy
+    }
+
+    /// The mean of what the logits of a group cost, `[1]`.
+    ///
+    /// # Shapes
+    /// `logits` `[B, classes of the group]`, `classes` `[B]`.
+    fn mean(&self, group: usize, logits: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
+        if self.is_usual() {
+            return cross_entropy(logits, classes);
+        }
+        let probabilities = log_softmax(logits, 1);
+        let right = probabilities.gather(1, classes.clone().unsqueeze_dim(1));
+        let mut costs = -right.squeeze_dim::<1>(1);
+        if self.focal > 0.0 {
+            let wrong = costs.clone().neg().exp().neg() + 1.0;
+            // The power of 0 has no gradient.
+            costs = costs * wrong.clamp_min(f32::MIN_POSITIVE).powf_scalar(self.focal);
+        }
+        let factor = self.positive_of(group);
+        if factor != 1.0 {
+            let present = classes.equal_elem(1).float();
+            costs = costs * (present * (factor - 1.0) + 1.0);
+        }
+        costs.mean()
+    }
+}
+
+/// What a network is to become: L = L_perception + w L_attention.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Objective {
+    /// w, which is 1 in ABN.
+    pub attention_weight: f64,
+    /// What a wrong answer of either branch costs.
+    pub penalty: Penalty,
+}
+
+impl From<f64> for Objective {
+    fn from(attention_weight: f64) -> Self {
+        let penalty = Penalty::default();
+        Self {
+            attention_weight,
+            penalty,
+        }
+    }
+}
+
+/// The objective of a batch, `[1]`: the mean cost of the perception logits, plus that of the
+/// attention logits times their weight. Of several groups, the mean over all that is known; 0 if
+/// nothing is.
 pub fn loss(
     output: &Output,
     classes: impl Into<RightClasses>,
     outputs: &Outputs,
-    attention_weight: f64,
+    objective: impl Into<Objective>,
 ) -> Tensor<1> {
+    let Objective {
+        attention_weight,
+        penalty,
+    } = objective.into();
     let classes = classes.into();
-    let perception = mean_cross_entropy(&output.logits, &classes, outputs);
+    let perception = mean_cost(&output.logits, &classes, outputs, &penalty);
     match &output.attention {
         Some(branch) => {
-            let attention = mean_cross_entropy(&branch.logits, &classes, outputs);
+            let attention = mean_cost(&branch.logits, &classes, outputs, &penalty);
             perception + attention.mul_scalar(attention_weight)
         }
         None => perception,
@@ -59,18 +168,23 @@ pub fn loss(
 }
 
 /// Mean over images and groups, `[1]`.
-fn mean_cross_entropy(logits: &Tensor<2>, right: &RightClasses, outputs: &Outputs) -> Tensor<1> {
+fn mean_cost(
+    logits: &Tensor<2>,
+    right: &RightClasses,
+    outputs: &Outputs,
+    penalty: &Penalty,
+) -> Tensor<1> {
     let groups = outputs.groups().len();
     let classes_of = |group: usize| right.classes.clone().narrow(1, group, 1).squeeze_dim(1);
     if let Some(known) = &right.known {
-        return mean_of_known(logits, classes_of, known, outputs);
+        return mean_of_known(logits, classes_of, known, outputs, penalty);
     }
     if groups == 1 {
-        return cross_entropy(logits.clone(), classes_of(0));
+        return penalty.mean(0, logits.clone(), classes_of(0));
     }
     let losses = outputs.spans().enumerate();
     let losses =
-        losses.map(|(group, span)| cross_entropy(span_of(logits, span), classes_of(group)));
+        losses.map(|(group, span)| penalty.mean(group, span_of(logits, span), classes_of(group)));
     Tensor::cat(losses.collect(), 0).mean()
 }
 
@@ -80,6 +194,7 @@ fn mean_of_known(
     classes_of: impl Fn(usize) -> Tensor<1, Int>,
     known: &[Vec<i64>],
     outputs: &Outputs,
+    penalty: &Penalty,
 ) -> Tensor<1> {
     let of_group = |((group, span), rows): ((usize, _), &Vec<i64>)| {
         if rows.is_empty() {
@@ -88,7 +203,7 @@ fn mean_of_known(
         let places = Tensor::<1, Int>::from_ints(rows.as_slice(), &logits.device());
         let own = span_of(logits, span).select(0, places.clone());
         let classes = classes_of(group).select(0, places);
-        Some(cross_entropy(own, classes) * rows.len() as f64)
+        Some(penalty.mean(group, own, classes) * rows.len() as f64)
     };
     let groups = outputs.spans().enumerate().zip(known);
     let sum = groups.filter_map(of_group).reduce(|sum, loss| sum + loss);
@@ -180,5 +295,59 @@ mod tests {
             loss(&output, nothing, &outputs, 1.0).into_scalar::<f32>(),
             0.0
         );
+    }
+
+    /// By hand: of one label, z = ln 3 for an image that shows it and one that does not.
+    #[test]
+    fn what_is_rare_or_unsure_may_cost_more() {
+        let device = Device::flex().autodiff();
+        let half = 3.0_f32.ln() / 2.0;
+        let logits = Tensor::<2>::from_floats([[-half, half], [-half, half]], &device);
+        let logits = logits.require_grad();
+        let output = Output {
+            logits: logits.clone(),
+            attention: None,
+        };
+        let classes = Tensor::<2, Int>::from_ints([[1], [0]], &device);
+        let outputs = Outputs::one(2);
+        let check = |penalty: Penalty, expected: [f64; 2]| {
+            let by_hand = [(1, (4.0_f64 / 3.0).ln()), (0, 4.0_f64.ln())];
+            let costs = by_hand.map(|(class, entropy)| penalty.of(0, class, entropy));
+            for (cost, expected) in costs.into_iter().zip(expected) {
+                assert!((cost - expected).abs() < 1e-9, "{penalty:?} {cost}");
+            }
+            let objective = Objective {
+                attention_weight: 1.0,
+                penalty,
+            };
+            let found = loss(&output, classes.clone(), &outputs, objective);
+            let gradients = found.backward();
+            assert!(logits.grad(&gradients).is_some());
+            let found = f64::from(found.into_scalar::<f32>());
+            let mean = f64::midpoint(expected[0], expected[1]);
+            assert!((found - mean).abs() < 1e-6, "{found} {mean}");
+        };
+        let [right, wrong] = [(4.0_f64 / 3.0).ln(), 4.0_f64.ln()];
+        check(Penalty::default(), [right, wrong]);
+        let positive = vec![5.0];
+        let weighted = Penalty {
+            positive,
+            ..Penalty::default()
+        };
+        check(weighted.clone(), [5.0 * right, wrong]);
+        let focal = Penalty {
+            focal: 2.0,
+            ..weighted
+        };
+        check(focal, [5.0 * right / 16.0, wrong * 9.0 / 16.0]);
+        for (focal, positive) in [
+            (-1.0, 1.0),
+            (f64::NAN, 1.0),
+            (0.0, 0.0),
+            (0.0, f64::INFINITY),
+        ] {
+            let positive = vec![positive];
+            assert!(Penalty { focal, positive }.check().is_err());
+        }
     }
 }

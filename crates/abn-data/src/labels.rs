@@ -13,6 +13,20 @@ pub struct Group {
     pub classes: Vec<String>,
 }
 
+/// The classes of a label that is absent or present.
+const ATTRIBUTE: [&str; 2] = ["no", "yes"];
+
+impl Group {
+    /// A label that is absent or present, in this order.
+    #[must_use]
+    pub fn attribute(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            classes: ATTRIBUTE.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
 /// The labels of every image of a data set. Classes are numbered through all groups, in the order
 /// in which a network's outputs lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -47,6 +47,7 @@
 
 #[cfg(any(feature = "tar", feature = "parquet"))]
 mod archive;
+mod celeba_names;
 mod check;
 mod cifar;
 mod decode;
@@ -82,6 +83,7 @@ mod twins;
 pub use self::parquet::{holds_parquet, parquet};
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
+pub use celeba_names::CELEBA_ATTRIBUTES;
 pub use check::{
     ClassCount, Finding, LabelReport, Odd, Place, Report, Same, SameWhat, Sizes, SplitReport,
     Watch, Without, check_collections, check_folder, unreadable,

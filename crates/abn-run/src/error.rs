@@ -45,6 +45,9 @@ pub enum RunError {
     /// A data set without images.
     #[error("the data set {0} has no images")]
     NoImages(&'static str),
+    /// A balance of labels that are not absent or present.
+    #[error("only labels that are absent or present can be balanced, as those of scenes")]
+    NoBalance,
     /// All images of a data set that always has splits.
     #[error("the data set {0} has training and test images: all of them are no one split")]
     OnlySplits(&'static str),

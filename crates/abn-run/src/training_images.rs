@@ -130,6 +130,50 @@ impl TrainingImages {
         })
     }
 
+    /// Absent over present training images of each label: the factor by which the present ones
+    /// weigh as much as the absent ones together. 1 where all are of one kind.
+    ///
+    /// # Errors
+    /// The labels are not all absent or present, or an image cannot be read.
+    pub fn balance(&self) -> Result<Vec<f64>, RunError> {
+        let labels = &self.train.labels;
+        if labels.sizes().iter().any(|classes| *classes != 2) {
+            return Err(RunError::NoBalance);
+        }
+        let counts = self.counts()?;
+        let balance = |pair: &[usize]| match *pair {
+            [absent, present] if absent > 0 && present > 0 => absent as f64 / present as f64,
+            _ => 1.0,
+        };
+        Ok(counts.chunks(2).map(balance).collect())
+    }
+
+    /// Training images of each class, which the list of the files may know.
+    fn counts(&self) -> Result<Vec<usize>, RunError> {
+        let labels = &self.train.labels;
+        let listed = self.train.files.as_ref().map(|files| files.counts());
+        let whole = |counts: &Vec<usize>| {
+            let images: usize = counts.iter().sum();
+            counts.len() == labels.count()
+                && images <= self.train.samples.len() * labels.groups().len()
+        };
+        if let Some(counts) = listed.filter(whole) {
+            return Ok(counts);
+        }
+        let mut counts = vec![0; labels.count()];
+        let skipped = self.unreadable.of_training().all();
+        let readable = (0..self.train.samples.len()).filter(|index| !skipped.contains_key(index));
+        for index in readable {
+            let sample = self.train.samples.get(index).map_err(RunError::DataSet)?;
+            for (group, class) in sample.target.classes().iter().enumerate() {
+                if let Some(class) = class {
+                    counts[labels.first_of(group) + class] += 1;
+                }
+            }
+        }
+        Ok(counts)
+    }
+
     /// The whole configuration of a run on these images, which may exist.
     ///
     /// # Errors

@@ -149,7 +149,7 @@ fn digest(text: &str) -> String {
 }
 
 /// `weights` of the fixture's script.
-fn weights(name: &str, shape: &[usize]) -> Vec<f32> {
+pub(crate) fn weights(name: &str, shape: &[usize]) -> Vec<f32> {
     let odd = |exponent| formula(SEED, name, shape.iter().product(), exponent);
     if shape.len() > 1 {
         let fan_in: usize = shape[1..].iter().product();

@@ -36,6 +36,30 @@ pub enum MapConfig {
     Sigmoid(SigmoidMap),
     /// sum over k of log(1 + a_k): at least 0, without an upper bound (ABN's code for SENet).
     LogSum,
+    /// What the branch's logit of the label is [pooled](super::Pool) from, of labels of two classes
+    /// with a map each (ABN's code for facial attributes).
+    Logit(LogitMap),
+}
+
+/// How the map of a label's logit re-weights the features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(crate = "burn::serde", rename_all = "snake_case")]
+pub enum LogitMap {
+    /// As it is: of either sign, without bounds.
+    Raw,
+    /// By its sigmoid.
+    Sigmoid,
+}
+
+impl LogitMap {
+    /// # Shapes
+    /// `[B, G, h, w]` to the same.
+    pub(super) fn of(self, raw: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Raw => raw,
+            Self::Sigmoid => sigmoid(raw),
+        }
+    }
 }
 
 /// What is brought between 0 and 1, and how.
@@ -250,7 +274,7 @@ impl SigmoidMap {
         let count = maps.count(outputs);
         let conv = match self.source {
             MapSource::Convolution { kernel } => {
-                Some(ConvShape::new(outputs.total(), count, kernel))
+                Some(ConvShape::new(outputs.learned().total(), count, kernel))
             }
             MapSource::Class | MapSource::LogSum => None,
         };
@@ -267,7 +291,7 @@ impl SigmoidMap {
             dropout: DropoutConfig::new(self.dropout).init(),
             config: *self,
             maps,
-            spans: outputs.spans().collect(),
+            spans: outputs.learned().spans().collect(),
         }
     }
 }
@@ -291,14 +315,18 @@ impl MapConfig {
 
     /// Whether its values lie in [0, 1], so that those of different images compare.
     pub fn is_bounded(self) -> bool {
-        matches!(self, Self::Sigmoid(map) if map.norm != MapNorm::Softmax)
+        match self {
+            Self::Sigmoid(map) => map.norm != MapNorm::Softmax,
+            Self::LogSum => false,
+            Self::Logit(map) => map == LogitMap::Sigmoid,
+        }
     }
 
     /// Whether it is made of what the branch's own loss trains, without a convolution between.
     pub(super) fn is_evidence(self) -> bool {
         match self {
             Self::Sigmoid(map) => !matches!(map.source, MapSource::Convolution { .. }),
-            Self::LogSum => true,
+            Self::LogSum | Self::Logit(_) => true,
         }
     }
 
@@ -306,7 +334,7 @@ impl MapConfig {
     pub(super) fn check(self) -> Result<(), InvalidAttention> {
         match self {
             Self::Sigmoid(map) => map.check(),
-            Self::LogSum => Ok(()),
+            Self::LogSum | Self::Logit(_) => Ok(()),
         }
     }
 
@@ -316,7 +344,10 @@ impl MapConfig {
             Self::Sigmoid(SigmoidMap {
                 source: MapSource::Convolution { kernel },
                 ..
-            }) => Some(ConvShape::new(outputs.total(), maps.count(outputs), kernel)),
+            }) => {
+                let classes = outputs.learned().total();
+                Some(ConvShape::new(classes, maps.count(outputs), kernel))
+            }
             _ => None,
         }
     }
@@ -325,7 +356,7 @@ impl MapConfig {
     pub(super) fn init(self, maps: Maps, outputs: &Outputs, device: &Device) -> Option<MapHead> {
         match self {
             Self::Sigmoid(map) => Some(map.init(maps, outputs, device)),
-            Self::LogSum => None,
+            Self::LogSum | Self::Logit(_) => None,
         }
     }
 }

@@ -8,7 +8,14 @@
 //!
 //! The [map head](MapHead) is a k x k convolution to 1 channel, a batch norm and a sigmoid, or what
 //! a [`SigmoidMap`] says instead. SENet's branch sums log(1 + a) over the K maps. With a map
-//! [a group](Maps::PerGroup) the head has as many channels as there are groups.
+//! [a group](Maps::PerGroup) the head has as many channels as there are groups. The branch for
+//! facial attributes has neither class maps nor a head, for the map of an attribute is that of [its
+//! logit](MapConfig::Logit):
+//!
+//! ```text
+//! F --[mixed]--> stage, stride 1 --> 1x1 conv to G --+--> mean or maximum --> logits [B, G]
+//!                                                    \--> M [B, G, h, w]
+//! ```
 //!
 //! The layers are those of the official code, whose networks the published figures come from: it
 //! has a batch norm after the stage, after the class convolution and before the sigmoid that the
@@ -16,11 +23,12 @@
 
 mod map;
 mod maps;
+mod pool;
 mod terms;
 
 use std::ops::Range;
 
-use abn_kernels::ops::{After, fork, global_average};
+use abn_kernels::ops::{After, fork};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
@@ -30,13 +38,15 @@ use crate::conv::{Conv2d, ConvNorm, ConvShape};
 use crate::mechanism::Mechanism;
 use crate::mixed::{InvalidAttention, MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;
-use crate::outputs::Outputs;
+use crate::outputs::{Binary, Outputs};
 
 pub use terms::{MapTerms, ObjectShares};
 
 pub use maps::Maps;
 
-pub use map::{MapConfig, MapHead, MapNorm, MapSource, Scale, SigmoidMap};
+pub use pool::Pool;
+
+pub use map::{LogitMap, MapConfig, MapHead, MapNorm, MapSource, Scale, SigmoidMap};
 
 /// The attention branch as data, with the use that is made of its outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +64,9 @@ pub struct AttentionConfig {
     /// Whether there is one map or one for each group of classes.
     #[serde(default, skip_serializing_if = "Maps::is_usual")]
     pub maps: Maps,
+    /// How the branch's maps of evidence become its logits.
+    #[serde(default, skip_serializing_if = "Pool::is_usual")]
+    pub pool: Pool,
     /// How the map acts on the features.
     pub mechanism: Mechanism,
     /// Weight of the branch's own loss: 1 in ABN; MANet's section 3.3 names only the perception
@@ -74,9 +87,22 @@ impl AttentionConfig {
             norm: true,
             map: MapConfig::convolution(3),
             maps: Maps::One,
+            pool: Pool::Mean,
             mechanism: Mechanism::Residual,
             loss_weight: 1.0,
             terms: MapTerms::default(),
+        }
+    }
+
+    /// ABN for several labels of two classes, as its authors' code for facial attributes has it
+    /// (section 4.4): the map of each is that of its logit and multiplies the features.
+    pub fn multitask() -> Self {
+        Self {
+            norm: false,
+            map: MapConfig::Logit(LogitMap::Raw),
+            maps: Maps::PerGroup,
+            mechanism: Mechanism::Multiply,
+            ..Self::abn()
         }
     }
 
@@ -104,6 +130,11 @@ impl AttentionConfig {
                 "the terms entropy and objects need a map between 0 and 1",
             ));
         }
+        if matches!(self.map, MapConfig::Logit(_)) && self.maps == Maps::One {
+            return Err(InvalidAttention(
+                "a map that is the label's own logit needs attention.maps=per_group",
+            ));
+        }
         if let Some(mixed) = &self.mixed {
             mixed.check()?;
         }
@@ -113,6 +144,14 @@ impl AttentionConfig {
             ));
         }
         Ok(())
+    }
+
+    /// What the branch has a map of evidence for.
+    pub(crate) fn learned(&self, outputs: &Outputs) -> Outputs {
+        match self.map {
+            MapConfig::Logit(_) => outputs.clone().with(Binary::Sigmoid),
+            _ => outputs.clone(),
+        }
     }
 
     /// Whether the map learns anything. Nothing flows back to one that weighs nothing, so its
@@ -149,22 +188,35 @@ impl AttentionConfig {
         outputs: &Outputs,
         device: &Device,
     ) -> AttentionBranch {
-        let classes = outputs.total();
-        let map = self.map.init(self.maps, outputs, device);
+        let outputs = self.learned(outputs);
+        let learned = outputs.learned();
+        let classes = learned.total();
+        let map = self.map.init(self.maps, &outputs, device);
         let mixed = self.mixed.as_ref();
+        let of_logits = match self.map {
+            MapConfig::Logit(map) => Some(map),
+            MapConfig::Sigmoid(_) | MapConfig::LogSum => None,
+        };
+        let class_maps = of_logits
+            .is_none()
+            .then(|| ConvNorm::new(ConvShape::new(channels, classes, 1), device));
+        let evidence = class_maps.as_ref().map_or(channels, |_| classes);
         AttentionBranch {
             mixed: mixed.map(|mixed| mixed.init(inputs, device)),
             stage,
             norm: self.norm.then(|| BatchNorm::new(channels, device)),
-            class_maps: ConvNorm::new(ConvShape::new(channels, classes, 1), device),
-            logits: ConvShape::new(classes, classes, 1).init(device),
+            class_maps,
+            logits: ConvShape::new(evidence, classes, 1).init(device),
             map,
+            of_logits,
             maps: self.maps,
-            spans: outputs.spans().collect(),
+            pool: self.pool,
+            spans: learned.spans().collect(),
+            outputs,
         }
     }
 
-    /// Channels that enter the class convolution.
+    /// Channels that enter the first 1x1 convolution.
     pub(crate) fn channels(&self, stage: &StageConfig) -> usize {
         if self.stage {
             stage.outputs()
@@ -180,7 +232,8 @@ pub struct AttentionOutput {
     /// Class logits of the branch, `[B, K]`.
     pub logits: Tensor<2>,
     /// Attention maps, `[B, M, h, w]`, one or one a [group](Maps): in [0, 1] if the map
-    /// [is bounded](MapConfig::is_bounded), at least 0 otherwise.
+    /// [is bounded](MapConfig::is_bounded), else at least 0 or, where they are
+    /// [raw](LogitMap::Raw), of either sign.
     pub map: Tensor<4>,
 }
 
@@ -210,17 +263,25 @@ pub struct AttentionBranch {
     pub stage: Option<Stage>,
     /// Batch norm of the stage's output.
     pub norm: Option<BatchNorm>,
-    /// 1x1 convolution to one map a class.
-    pub class_maps: ConvNorm,
-    /// 1x1 convolution between class maps, pooled to the logits.
+    /// 1x1 convolution to one map a class; absent where the map is that of the logit.
+    pub class_maps: Option<ConvNorm>,
+    /// 1x1 convolution between class maps, or from the features, pooled to the logits.
     pub logits: Conv2d,
-    /// What makes the attention map; the sum of the class maps' logarithms where absent.
+    /// What makes the attention map; where absent it is that of the logit, or the sum of the class
+    /// maps' logarithms.
     pub map: Option<MapHead>,
     #[module(skip)]
+    of_logits: Option<LogitMap>,
+    #[module(skip)]
     maps: Maps,
-    /// The groups' classes.
+    #[module(skip)]
+    pool: Pool,
+    /// What of the learned logits belongs to each group.
     #[module(skip)]
     spans: Vec<Range<usize>>,
+    /// What the learned logits tell.
+    #[module(skip)]
+    outputs: Outputs,
 }
 
 impl AttentionBranch {
@@ -244,24 +305,39 @@ impl AttentionBranch {
             Some(norm) => norm.forward(staged),
             None => staged,
         };
-        let classes = self.class_maps.forward_then(normed, After::relu()); // [B, K, h, w]
+        let (learned, map) = match &self.class_maps {
+            Some(class_maps) => {
+                let classes = class_maps.forward_then(normed, After::relu()); // [B, K, h, w]
+                self.of_classes(classes)
+            }
+            None => {
+                let [voting, evidence] = fork(self.logits.forward(normed)); // [B, G, h, w]
+                let map = self.of_logits.unwrap_or(LogitMap::Raw).of(evidence);
+                (self.pool.forward(voting), map)
+            }
+        };
+        let logits = self.outputs.tell(learned);
+        AttentionOutput { logits, map }
+    }
+
+    /// The learned logits and the attention maps, from the class maps.
+    fn of_classes(&self, classes: Tensor<4>) -> (Tensor<2>, Tensor<4>) {
         let [classes, voting] = fork(classes);
         let evidence = self.logits.forward(voting);
-        let (logits, map) = match &self.map {
+        match &self.map {
             Some(head) if head.reads_evidence() => {
                 let [voting, evidence] = fork(evidence);
-                (global_average(voting), head.forward(classes, evidence))
+                (self.pool.forward(voting), head.forward(classes, evidence))
             }
             Some(head) => {
                 let map = head.forward(classes, evidence.clone());
-                (global_average(evidence), map)
+                (self.pool.forward(evidence), map)
             }
             None => {
                 let map = self.maps.log_sum(classes, &self.spans);
-                (global_average(evidence), map)
+                (self.pool.forward(evidence), map)
             }
-        };
-        AttentionOutput { logits, map }
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The weights of the channels, in which CAM, Grad-CAM and Grad-CAM++ differ.
 
-use burn::nn::Linear;
 use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor};
 
@@ -11,10 +10,10 @@ const NO_DIVISION_BY_ZERO: f64 = 1e-6;
 /// CAM (Zhou et al. 2016, equation 2): the linear layer's weights of each image's class.
 ///
 /// # Shapes
-/// `classes` `[B]`; returns `[B, C, 1, 1]`.
-pub(super) fn cam(linear: &Linear, classes: Tensor<1, Int>) -> Tensor<4> {
-    let [channels, _] = linear.weight.dims();
-    let rows = linear.weight.val().select(1, classes).transpose(); // [B, C]
+/// `weights` `[C, K]`, `classes` `[B]`; returns `[B, C, 1, 1]`.
+pub(super) fn cam(weights: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<4> {
+    let [channels, _] = weights.dims();
+    let rows = weights.select(1, classes).transpose(); // [B, C]
     let [batch, _] = rows.dims();
     rows.reshape([batch, channels, 1, 1])
 }
@@ -85,7 +84,7 @@ mod tests {
         let device = Device::flex();
         let linear = LinearConfig::new(2, 3).init(&device);
         let weight: Vec<f32> = linear.weight.val().into_data().iter().collect(); // [2, 3]
-        let weights = cam(&linear, Tensor::from_ints([2, 0], &device));
+        let weights = cam(linear.weight.val(), Tensor::from_ints([2, 0], &device));
         assert_eq!(weights.dims(), [2, 2, 1, 1]);
         check(weights, &[weight[2], weight[5], weight[0], weight[3]]);
     }

@@ -12,7 +12,7 @@ impl Classifier {
     fn logits_from(&self, layer: Layer, features: Tensor<4>) -> Tensor<2> {
         match layer {
             Layer::Features => self.answer(features).logits,
-            Layer::Refined => self.network.classify(features),
+            Layer::Refined => self.classify(features),
         }
     }
 }

@@ -183,7 +183,9 @@ impl<'a> ForwardPass<'a> {
         let Head::Pooled(linear) = &self.classifier.network.head else {
             return Err(ExplainError::NoLinearHead);
         };
-        let weights = channel_weights::cam(&linear.valid(), classes);
+        // What tells the logits tells what they are made of.
+        let told = self.classifier.outputs().tell(linear.valid().weight.val());
+        let weights = channel_weights::cam(told, classes);
         Ok(channel_weights::combine(features, weights))
     }
 }

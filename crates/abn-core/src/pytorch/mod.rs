@@ -1,10 +1,12 @@
 //! Names and layouts of PyTorch checkpoints, and what they are called here.
 //!
 //! Understood are the names of the official ABN repository, which are torchvision's where both have
-//! the network, and those of the model zoos of CIFAR. Reading and writing files is the caller's
+//! the network, those of its authors' code for facial attributes, and those of the model zoos of
+//! CIFAR. Reading and writing files is the caller's
 //! business; this module only renames and rearranges.
 
 mod layout;
+mod multitask;
 mod names;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::{Device, Shape, TensorData};
 
-use crate::attention::AttentionConfig;
+use crate::attention::{AttentionConfig, MapConfig};
 use crate::backbone::Family;
 use crate::classifier::ClassifierConfig;
 use crate::state::{State, StateMismatch, shapes_of};
@@ -136,6 +138,9 @@ pub fn to_pytorch(config: &ClassifierConfig, state: &State) -> State {
             exported.insert(format!("{UNUSED_NORM}{leaf}"), data.convert::<f32>());
         }
     }
+    if is_multitask(config) {
+        return multitask::from_usual(exported, config.outputs.groups().len());
+    }
     exported
 }
 
@@ -167,6 +172,12 @@ pub fn renamed<M: Module>(
     Ok(ours.into_iter().filter_map(rename).collect())
 }
 
+/// Whether it is a network of the official code for several labels, which has names of its own.
+fn is_multitask(config: &ClassifierConfig) -> bool {
+    let of_logits = |attention: &AttentionConfig| matches!(attention.map, MapConfig::Logit(_));
+    config.network.family == Family::ResNet && config.attention.as_ref().is_some_and(of_logits)
+}
+
 /// Whether the official code has a batch norm there that its own forward pass leaves out.
 fn has_unused_norm(config: &ClassifierConfig) -> bool {
     let unused = |attention: &AttentionConfig| !attention.norm;
@@ -178,7 +189,7 @@ fn has_unused_norm(config: &ClassifierConfig) -> bool {
 ///
 /// # Errors
 /// Two tensors have the same official name; it would be chance which one counts.
-fn official<T>(
+fn official<T: multitask::Rows>(
     config: &ClassifierConfig,
     checkpoint: BTreeMap<String, T>,
     shape: impl Fn(&T) -> &Shape,
@@ -199,7 +210,7 @@ fn official<T>(
             });
         }
     }
-    Ok(found)
+    Ok(multitask::to_usual(found))
 }
 
 #[cfg(test)]

@@ -79,10 +79,7 @@ impl Scenes {
     /// The images with the names of their labels.
     #[must_use]
     pub fn collection(self) -> Collection {
-        let group = |attribute: Attribute| Group {
-            name: attribute.name().to_owned(),
-            classes: ["no", "yes"].map(str::to_owned).to_vec(),
-        };
+        let group = |attribute: Attribute| Group::attribute(attribute.name());
         Collection {
             samples: Arc::new(self),
             labels: Labels::of(Attribute::ALL.map(group).to_vec()),

@@ -1,10 +1,11 @@
 //! Classification: of one group of classes or several, the right class of each is to be told.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use abn_core::attention::ObjectShares;
 use abn_core::explain::AttentionMap;
-use abn_core::loss::{RightClasses, loss};
+use abn_core::loss::{Objective, RightClasses, loss};
 use abn_core::{Classifier, ClassifierConfig, Output};
 use abn_data::{Batch, Labels, Loader, ObjectMasks};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -28,8 +29,7 @@ use crate::recipe::RunConfig;
 pub struct Classification {
     model: ClassifierConfig,
     labels: Labels,
-    /// Weight of the attention branch's loss.
-    attention_weight: f64,
+    goal: Objective,
 }
 
 impl Classification {
@@ -38,7 +38,7 @@ impl Classification {
         Self {
             model: config.model.clone(),
             labels: config.labels.clone(),
-            attention_weight: config.recipe.attention_weight(),
+            goal: config.recipe.objective(),
         }
     }
 
@@ -107,16 +107,19 @@ impl Classification {
         }
     }
 
-    /// Sum over the known groups of what a loss or the like is of each, by the number of all.
-    fn mean_of_groups(
-        &self,
-        row: &[f32],
-        classes: &[Option<usize>],
-        of: fn(&[f32], usize) -> f64,
-    ) -> f64 {
-        let groups = self.model.outputs.spans().zip(classes);
-        let known = groups.filter_map(|(span, class)| Some(of(&row[span], (*class)?)));
-        known.sum::<f64>() / classes.len() as f64
+    /// Sum over the known groups of what the logits of each cost, by the number of all.
+    fn mean_cost(&self, row: &[f32], classes: &[Option<usize>]) -> f64 {
+        let penalty = &self.goal.penalty;
+        let cost = |(group, (span, class)): (usize, (Range<usize>, &Option<usize>))| {
+            let class = (*class)?;
+            let entropy = cross_entropy(&row[span], class);
+            Some(match penalty.is_usual() {
+                true => entropy,
+                false => penalty.of(group, class, entropy),
+            })
+        };
+        let groups = self.model.outputs.spans().zip(classes).enumerate();
+        groups.filter_map(cost).sum::<f64>() / classes.len() as f64
     }
 }
 
@@ -142,7 +145,7 @@ impl Task for Classification {
         let classes = right_classes(batch, outputs.groups().len(), device);
         let images = images_of(batch, device);
         let output = network.forward(images.clone());
-        let objective = loss(&output, classes, outputs, self.attention_weight);
+        let objective = loss(&output, classes, outputs, self.goal.clone());
         let asked = self.asked_of_maps(network, batch, &images, &output)?;
         drop(images);
         let mut outcome = HostOutput::read(output, false)?;
@@ -161,7 +164,7 @@ impl Task for Classification {
         totals.groups.resize(groups, GroupTotals::default());
         for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
             let classes = target.classes();
-            totals.perception += self.mean_of_groups(row, classes, cross_entropy);
+            totals.perception += self.mean_cost(row, classes);
             let (mut right, mut known) = (0, 0);
             let spans = outputs.spans().zip(classes);
             for ((span, class), group) in spans.zip(&mut totals.groups) {
@@ -183,7 +186,7 @@ impl Task for Classification {
         if let Some(attention) = &outcome.attention {
             let rows = batch.targets.iter().zip(attention.logits.rows());
             let sum: f64 = rows
-                .map(|(target, row)| self.mean_of_groups(row, target.classes(), cross_entropy))
+                .map(|(target, row)| self.mean_cost(row, target.classes()))
                 .sum();
             *totals.attention.get_or_insert(0.0) += sum;
         }
@@ -231,7 +234,7 @@ impl Task for Classification {
         Summary {
             images: totals.images,
             loss: perception_loss
-                + self.attention_weight * attention_loss.unwrap_or(0.0)
+                + self.goal.attention_weight * attention_loss.unwrap_or(0.0)
                 + map_loss.unwrap_or(0.0),
             perception_loss,
             attention_loss,
@@ -327,7 +330,7 @@ mod tests {
         let config = RunConfig::new(Recipe::of(&CIFAR10, None), labels.clone()).unwrap();
         assert_eq!(config.model.outputs, Outputs::of(groups.to_vec()));
         Classification {
-            attention_weight,
+            goal: attention_weight.into(),
             labels,
             ..Classification::of(&config)
         }

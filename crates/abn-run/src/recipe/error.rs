@@ -38,6 +38,9 @@ pub enum RecipeError {
     /// Attention that cannot be built.
     #[error(transparent)]
     Attention(#[from] InvalidAttention),
+    /// A cost of wrong answers that cannot be.
+    #[error("{0}")]
+    Penalty(&'static str),
     /// Inputs of which nothing would be left.
     #[error(
         "inputs of {side}x{side} are too small for {architecture}: the size must be at least {smallest}"

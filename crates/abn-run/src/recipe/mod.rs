@@ -3,7 +3,9 @@
 use abn_core::AttentionConfig;
 use abn_core::architecture::{AttentionName, BlockName};
 use abn_core::backbone::{Family, NetworkConfig};
+use abn_core::loss::{Objective, Penalty};
 use abn_core::mixed::MixedAttentionConfig;
+use abn_core::outputs::Binary;
 use abn_core::sgd::SgdConfig;
 use abn_data::{Normalization, Step, Transform};
 use serde::{Deserialize, Serialize};
@@ -57,6 +59,12 @@ pub struct Recipe {
     pub dropout: Option<f64>,
     /// The attention branch; none for the baseline.
     pub attention: Option<AttentionConfig>,
+    /// How labels of two classes are learned.
+    #[serde(default, skip_serializing_if = "Binary::is_usual")]
+    pub binary: Binary,
+    /// What a wrong answer costs.
+    #[serde(default, skip_serializing_if = "Penalty::is_usual")]
+    pub penalty: Penalty,
     /// Passes over the training images.
     pub epochs: usize,
     /// Images a step.
@@ -104,6 +112,8 @@ impl Recipe {
             block: None,
             dropout: defaults.dropout,
             attention: Some(AttentionConfig::abn()),
+            binary: Binary::Softmax,
+            penalty: Penalty::default(),
             epochs,
             batch_size: defaults.batch_size,
             learning_rate: defaults.learning_rate,
@@ -195,6 +205,14 @@ impl Recipe {
             .map_or(0.0, |attention| attention.loss_weight)
     }
 
+    /// What the network is to become.
+    pub fn objective(&self) -> Objective {
+        Objective {
+            attention_weight: self.attention_weight(),
+            penalty: self.penalty.clone(),
+        }
+    }
+
     /// Whether the maps are to learn where the objects are.
     pub fn learns_objects(&self) -> bool {
         let attention = self.attention.as_ref();
@@ -257,6 +275,7 @@ impl Recipe {
         if let Some(block) = &self.block {
             block.check()?;
         }
+        self.penalty.check().map_err(RecipeError::Penalty)?;
         self.check_dropout()
     }
 

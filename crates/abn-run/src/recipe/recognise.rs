@@ -2,6 +2,7 @@
 
 use abn_core::architecture::{AttentionName, BlockName};
 use abn_core::attention::MapConfig;
+use abn_core::outputs::Binary;
 use abn_core::pytorch::{check, name_of};
 use abn_core::state::State;
 use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
@@ -65,10 +66,11 @@ fn fits(recipe: &Recipe, classes: usize, checkpoint: &State, device: &Device) ->
     let Ok(network) = recipe.network() else {
         return false;
     };
+    let name = AttentionName::of(recipe.attention.as_ref());
     let config = ClassifierConfig {
         network,
         attention: recipe.attention.clone(),
-        outputs: Outputs::one(classes),
+        outputs: outputs_of(name, classes),
     };
     check(&config, checkpoint, device).is_ok()
 }
@@ -80,8 +82,18 @@ pub struct Recognised {
     pub architecture: Architecture,
     /// Its attention branch.
     pub attention: AttentionName,
-    /// Its outputs.
+    /// Its outputs: classes, or labels of two classes each of which is learned as one logit.
     pub classes: usize,
+}
+
+/// The outputs of a network of that branch whose head has so many.
+pub fn outputs_of(attention: AttentionName, count: usize) -> Outputs {
+    match attention {
+        AttentionName::Mtabn | AttentionName::MtabnResidual => {
+            Outputs::of(vec![2; count]).with(Binary::Sigmoid)
+        }
+        AttentionName::None | AttentionName::Abn | AttentionName::Manet => Outputs::one(count),
+    }
 }
 
 /// The known network that a checkpoint has, those like the one asked for first; `None` if it has
@@ -103,7 +115,7 @@ pub fn recognise(asked: &Architecture, checkpoint: &State, device: &Device) -> O
                 let config = ClassifierConfig {
                     network: architecture.network.clone(),
                     attention: architecture.attention(*name),
-                    outputs: Outputs::one(classes),
+                    outputs: outputs_of(*name, classes),
                 };
                 check(&config, checkpoint, device).is_ok()
             };
@@ -123,6 +135,15 @@ pub fn outputs(architecture: &Architecture, checkpoint: &State) -> Option<usize>
         name_of("network.head.layers.2.weight", &architecture.network),
         "linear.weight".to_owned(),
     ];
+    // The authors' code for facial attributes has a layer for each label.
+    let labels = checkpoint
+        .iter()
+        .filter(|(name, _)| name.contains("output_per.") && name.ends_with(".weight"));
+    let rows = labels.map(|(_, data)| data.shape().first().copied().unwrap_or(0));
+    match rows.fold(0, usize::saturating_add) {
+        0 => {}
+        rows => return Some(rows).filter(|rows| *rows <= MOST_CLASSES),
+    }
     let of_head = |name: &str| {
         heads
             .iter()

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use abn_core::cost::Cost;
+use abn_core::loss::Penalty;
 use abn_core::{ClassifierConfig, Outputs};
 use abn_data::Labels;
 use burn::tensor::Device;
@@ -135,8 +136,10 @@ impl RunConfig {
         let model = ClassifierConfig {
             network: recipe.network()?,
             attention: recipe.attention.clone(),
-            outputs: Outputs::of(labels.sizes()),
+            outputs: Outputs::of(labels.sizes()).with(recipe.binary),
         };
+        model.check()?;
+        check_penalty(&recipe.penalty, &model.outputs)?;
         Ok(Self {
             recipe,
             model,
@@ -286,6 +289,24 @@ fn flatten(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
         }
         leaf => leaves.push((path.to_owned(), leaf.to_string())),
     }
+}
+
+/// A factor for every label, of labels that are absent or present.
+fn check_penalty(penalty: &Penalty, outputs: &Outputs) -> Result<(), RecipeError> {
+    if penalty.positive.is_empty() {
+        return Ok(());
+    }
+    if !outputs.is_binary() {
+        return Err(RecipeError::Penalty(
+            "images that show a label can weigh more only where labels are absent or present",
+        ));
+    }
+    if penalty.positive.len() != outputs.groups().len() {
+        return Err(RecipeError::Penalty(
+            "there must be a factor for each label of the data set",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

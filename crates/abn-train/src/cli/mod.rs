@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use abn_core::architecture::{AttentionName, BlockName};
 use abn_core::explain::{Layer, Method, THRESHOLD};
+use abn_core::outputs::Binary;
 use abn_data::Split;
 use abn_explain::score::ClassChoice;
 use abn_explain::stability::MapScale;
@@ -21,9 +22,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use self::data::DataArgs;
+pub use self::values::Weight;
 use self::values::{
-    assignment, count, deviations, epochs, factor, fraction, images, means, positive, seconds,
-    side, steps, workers,
+    assignment, count, deviations, epochs, exponent, factor, fraction, images, means, positive,
+    seconds, side, steps, workers,
 };
 
 /// Trains attention branch networks, shows where they look, and measures it.
@@ -152,6 +154,22 @@ pub struct DetailArgs {
     /// repeatable
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
     pub settings: Vec<(String, String)>,
+    /// How labels of two classes are learned: a logit for each class, or one for both [default:
+    /// softmax, and sigmoid for mtabn]
+    #[arg(long, value_enum)]
+    pub binary: Option<Binary>,
+}
+
+/// What a wrong answer costs, where that is not the cross-entropy alone.
+#[derive(Debug, Default, Args)]
+pub struct PenaltyArgs {
+    /// Exponent of the focal loss: what is sure already counts less (2 is usual)
+    #[arg(long, value_name = "X", value_parser = exponent)]
+    pub focal: Option<f64>,
+    /// Factor of the losses of images that show a label, of labels that are absent or present: a
+    /// number for all, or `balanced` for absent over present training images of each
+    #[arg(long, value_name = "X|balanced", value_parser = Weight::parse)]
+    pub positive_weight: Option<Weight>,
 }
 
 /// What images become before they enter a network.
@@ -231,6 +249,9 @@ pub struct TrainArgs {
     /// Probability of dropping values in training, for WRN, DenseNet and VGG
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub dropout: Option<f64>,
+    /// What a wrong answer costs
+    #[command(flatten)]
+    pub penalty: PenaltyArgs,
     /// Decides initial weights, order, augmentation and dropout [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -56,6 +56,33 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
     })
 }
 
+/// Factor of the losses of images that show a label.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Weight {
+    /// The same for all labels.
+    Of(f64),
+    /// Absent over present training images of each.
+    Balanced,
+}
+
+impl Weight {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "balanced" => Ok(Self::Balanced),
+            _ => ranged(text, "`balanced` or a positive number", |value: &f64| {
+                value.is_finite() && *value > 0.0
+            })
+            .map(Self::Of),
+        }
+    }
+}
+
+pub(super) fn exponent(text: &str) -> Result<f64, String> {
+    ranged(text, "a number, 0 or more", |value: &f64| {
+        value.is_finite() && *value >= 0.0
+    })
+}
+
 pub(super) fn factor(text: &str) -> Result<f64, String> {
     ranged(text, "a number above 0 and at most 1", |value: &f64| {
         *value > 0.0 && *value <= 1.0

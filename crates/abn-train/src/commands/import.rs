@@ -1,10 +1,14 @@
 //! `abn import`: a run from a checkpoint that PyTorch wrote.
 
+use abn_core::Outputs;
+use abn_core::architecture::AttentionName;
+use abn_core::attention::MapConfig;
+use abn_core::outputs::Binary;
 use abn_core::pytorch::{check, from_pytorch};
 use abn_core::state::{self, State};
-use abn_data::{Labels, Split};
+use abn_data::{Group, Labels, Split};
 use abn_run::RunError;
-use abn_run::datasets::{CIFAR10, CIFAR100, IMAGENET, Request};
+use abn_run::datasets::{CIFAR10, CIFAR100, IMAGENET, Request, SCENES};
 use abn_run::folder::checkpoint::Checkpoints;
 use abn_run::folder::run_dir::{RunDir, checkpoints_of};
 use abn_run::recipe::architectures::with_block;
@@ -15,6 +19,7 @@ use abn_run::weights::{read_checkpoint, recipe_in_file};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
+use super::recipe_from_args::usual_binary;
 use crate::cli::ImportArgs;
 use crate::device;
 use crate::hints::options_of;
@@ -70,7 +75,7 @@ fn fitting(
     let Err(mismatch) = check(&asked.model, checkpoint, device) else {
         return Ok(asked);
     };
-    let classes = asked.labels.count();
+    let classes = asked.model.outputs.learned().total();
     let Some(recipe) = close_to(&asked.recipe, classes, checkpoint, device) else {
         let architecture = architectures::parse(&asked.recipe.architecture)?;
         let known = recognise(&architecture, checkpoint, device);
@@ -111,6 +116,7 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
         recipe.architecture == architecture.name && recipe.attention_name() == args.attention.name()
     });
     let usual = match classes {
+        _ if is_multitask(args.attention) => &SCENES,
         _ if architecture.is_for_photographs() => &IMAGENET,
         Some(100) => &CIFAR100,
         _ => &CIFAR10,
@@ -124,9 +130,11 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
         None => Recipe {
             attention: architecture.attention(args.attention),
             architecture: architecture.name,
+            binary: usual_binary(args.attention),
             ..Recipe::of(dataset, None)
         },
     };
+    recipe.binary = args.details.binary.unwrap_or(recipe.binary);
     if let Some(mean) = args.inputs.mean {
         recipe.normalization.mean = mean;
     }
@@ -149,7 +157,8 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
 /// The data set's labels where they are known or at hand and fit, numbered classes otherwise: an
 /// import needs no images.
 fn labels(recipe: &Recipe, count: Option<usize>) -> Result<Labels> {
-    let fits = |labels: &Labels| count.is_none_or(|count| labels.count() == count);
+    let learned = |labels: &Labels| Outputs::of(labels.sizes()).with(recipe.binary).learned();
+    let fits = |labels: &Labels| count.is_none_or(|count| learned(labels).total() == count);
     let known = recipe
         .dataset
         .known_classes
@@ -162,12 +171,37 @@ fn labels(recipe: &Recipe, count: Option<usize>) -> Result<Labels> {
         (Err(error), _) if recipe.labels.is_some() => {
             Err(error).context("the checkpoint has several labels, whose classes are unknown")
         }
+        (_, Some(count)) if recipe.binary == Binary::Sigmoid => Ok(attributes(count)),
+        (_, Some(count)) if is_of_logits(recipe) => Ok(attributes(count / 2)),
         (_, Some(count)) => {
             let numbered = (0..count).map(|class| format!("class {class}"));
             Ok(Labels::one(numbered.collect()))
         }
         (found, None) => found.context("the number of classes is unknown; give --classes"),
     }
+}
+
+/// The labels of facial attributes if there are as many, numbered ones otherwise; each is absent or
+/// present.
+fn attributes(count: usize) -> Labels {
+    let celeba = abn_data::CELEBA_ATTRIBUTES;
+    let name = |number: usize| match celeba.get(number) {
+        Some(name) if count == celeba.len() => (*name).to_owned(),
+        _ => format!("label {number}"),
+    };
+    let group = |number| Group::attribute(name(number));
+    Labels::of((0..count).map(group).collect())
+}
+
+/// Whether the network is one of several labels that are absent or present.
+fn is_of_logits(recipe: &Recipe) -> bool {
+    let attention = recipe.attention.as_ref();
+    attention.is_some_and(|attention| matches!(attention.map, MapConfig::Logit(_)))
+}
+
+/// Whether the branch is of several labels.
+fn is_multitask(attention: AttentionName) -> bool {
+    usual_binary(attention) == Binary::Sigmoid
 }
 
 fn labels_at_hand(recipe: &Recipe) -> Result<Labels, RunError> {

@@ -2,9 +2,10 @@
 //! costs.
 
 use abn_core::architecture::AttentionName;
-use abn_core::{Architecture, ClassifierConfig, Outputs};
+use abn_core::{Architecture, ClassifierConfig};
 use abn_run::RunError;
 use abn_run::recipe::architectures;
+use abn_run::recipe::recognise::outputs_of;
 use anyhow::Result;
 use burn::tensor::Device;
 use comfy_table::{CellAlignment, Table, presets};
@@ -54,7 +55,14 @@ pub fn run(args: ModelsArgs) -> Result<()> {
             };
             let classes = args.classes.map_or(usual, |classes| classes as usize);
             let row = |name: &AttentionName| row(architecture, *name, classes, &device);
-            AttentionName::ALL.iter().map(row).collect::<Vec<_>>()
+            // The other one of several labels costs the same.
+            let of_one = [
+                AttentionName::None,
+                AttentionName::Abn,
+                AttentionName::Manet,
+            ];
+            let several = (!args.names.is_empty()).then_some(AttentionName::Mtabn);
+            of_one.iter().chain(&several).map(row).collect::<Vec<_>>()
         })
         .collect();
     if args.json {
@@ -72,7 +80,7 @@ fn row(architecture: &Architecture, name: AttentionName, classes: usize, device:
     let config = ClassifierConfig {
         network: architecture.network.clone(),
         attention: architecture.attention(name),
-        outputs: Outputs::one(classes),
+        outputs: outputs_of(name, classes),
     };
     let cost = config.cost([architecture.input; 2], device);
     Row {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use abn_core::architecture::AttentionName;
+use abn_core::outputs::Binary;
 use abn_run::datasets::{DataSet, SHAPES};
 use abn_run::folder::run_dir::RunDir;
 use abn_run::recipe::architectures::{self, with_block};
@@ -45,6 +46,8 @@ pub(crate) fn recipe_from_args(args: &TrainArgs, existing: Option<&RunConfig>) -
         &mut recipe.attention,
         branch.map(|name| architecture.attention(name)),
     );
+    let binary = branch.map(usual_binary).filter(|_| existing.is_none());
+    set(&mut recipe.binary, args.details.binary.or(binary));
     let mut augmentation = recipe.augmentation();
     set(&mut augmentation.augment, args.augment);
     set(&mut augmentation.side, args.inputs.size);
@@ -53,6 +56,15 @@ pub(crate) fn recipe_from_args(args: &TrainArgs, existing: Option<&RunConfig>) -
     }
     recipe.architecture = architecture.name;
     Ok(overrides::apply(recipe, &args.details.settings)?)
+}
+
+/// How labels of two classes are learned under a branch, unless said otherwise: the authors' code
+/// for facial attributes has a logit for each label.
+pub(crate) fn usual_binary(branch: AttentionName) -> Binary {
+    match branch {
+        AttentionName::Mtabn | AttentionName::MtabnResidual => Binary::Sigmoid,
+        AttentionName::None | AttentionName::Abn | AttentionName::Manet => Binary::Softmax,
+    }
 }
 
 /// Puts a given value in the place of another.
@@ -80,6 +92,7 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.normalization.std, args.inputs.std);
     set(&mut recipe.limit, args.limit.map(Some));
     set(&mut recipe.dropout, args.dropout.map(Some));
+    set(&mut recipe.penalty.focal, args.penalty.focal);
 }
 
 /// The recipe of the data set for the network. A run to start from also decides the network, unless

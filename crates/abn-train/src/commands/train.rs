@@ -12,7 +12,7 @@ use abn_run::{RunError, warm_start};
 use anyhow::Result;
 
 use super::{figures, labels, percent};
-use crate::cli::TrainArgs;
+use crate::cli::{TrainArgs, Weight};
 use crate::commands::recipe_from_args::recipe_from_args;
 use crate::device;
 use crate::interrupt::Interrupt;
@@ -35,7 +35,15 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
         known: UnreadableImages::of_run(&path)?,
     };
     let images = TrainingImages::open(&recipe, args.data.as_deref(), existing.as_ref(), damage)?;
-    let recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
+    let mut recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
+    match args.penalty.positive_weight {
+        Some(Weight::Of(factor)) => {
+            let labels = images.splits()[0].labels.groups().len();
+            recipe.penalty.positive = vec![factor; labels];
+        }
+        Some(Weight::Balanced) => recipe.penalty.positive = images.balance()?,
+        None => {}
+    }
     let init = warm_start::init_of(args.init.as_deref(), existing.as_ref())?;
     let usual = TrainOptions::default();
     let options = TrainOptions {
