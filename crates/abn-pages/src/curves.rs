@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth, Summary};
 use maud::{Markup, html};
 
@@ -19,7 +20,11 @@ const READING: &str = "Attention maps of the test images: an entropy of 100% is 
     is decoration. A scale near 0 makes flat maps.";
 
 /// All curves of a run, with a note where the maps are in trouble.
-pub(crate) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
+pub(crate) fn curves(
+    epochs: &[EpochRecord],
+    timing: &[EpochTiming],
+    chosen_by: Option<BestFigure>,
+) -> Markup {
     let best = epochs
         .iter()
         .rev()
@@ -35,7 +40,7 @@ pub(crate) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
             @if let Some(record) = epochs.last().filter(|_| best.is_some()) {
                 p.note {
                     "The dashed line marks the epoch with the best test "
-                    (record.test.figures.best_name()) "."
+                    (record.test.figures.best_name_by(chosen_by)) "."
                 }
             }
             @if epochs.iter().any(|record| health(record, |maps| maps.entropy).is_some()) {

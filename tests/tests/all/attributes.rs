@@ -260,3 +260,73 @@ fn a_run_with_a_map_for_each_label_continues_exactly() {
     killed_and_continued(path, &train, "parts");
     check_same(&remains(&path.join("whole")), &remains(&path.join("parts")));
 }
+
+const BY_PRECISION: &str =
+    "train --dataset scenes --limit 48 --epochs 2 --batch-size 16 --best map";
+
+#[test]
+fn the_best_epoch_is_that_of_the_named_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let said = succeeds(path, &format!("{BY_PRECISION} --out whole"));
+    assert!(said.out.starts_with("mAP "), "{}", said.out);
+    assert!(
+        said.err
+            .lines()
+            .any(|line| line.starts_with("epoch 1/2") && line.contains("mAP"))
+    );
+    let config = json(&path.join("whole/config.json"));
+    assert_eq!(config["recipe"]["best"], "map");
+    let figure = |summary: &Value| summary["mean_average_precision"].as_f64().unwrap();
+    let lines = fs::read_to_string(path.join("whole/metrics.jsonl")).unwrap();
+    let mut highest = f64::NEG_INFINITY;
+    for line in lines.lines() {
+        let epoch: Value = serde_json::from_str(line).unwrap();
+        let found = figure(&epoch["test"]);
+        assert_eq!(epoch["best"], found > highest, "{epoch}");
+        highest = highest.max(found);
+    }
+    let results = json(&path.join("whole/results.json"));
+    assert_eq!(figure(&results["best"]), highest);
+    let report = fs::read_to_string(path.join("whole/report.html")).unwrap();
+    assert!(report.contains("the best test mAP"));
+    killed_and_continued(path, BY_PRECISION, "parts");
+    check_same(&remains(&path.join("whole")), &remains(&path.join("parts")));
+    // Left out, it is the run's; another would change which epoch was the best.
+    succeeds(
+        path,
+        "train --dataset scenes --limit 48 --epochs 3 --out whole",
+    );
+    fails(
+        path,
+        "train --best balanced --out whole",
+        1,
+        &["best: \"map\" in the run, \"balanced\" asked for"],
+    );
+    fails(
+        path,
+        "train --best top1 --out whole",
+        1,
+        &["best: \"map\" in the run, absent asked for"],
+    );
+}
+
+#[test]
+fn the_usual_figure_is_not_said_and_one_label_has_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --best mean-accuracy --out run"));
+    let config = json(&path.join("run/config.json"));
+    assert!(config["recipe"].get("best").is_none());
+    succeeds(path, &format!("{TRAIN} --best top1 --out run"));
+    fails(
+        path,
+        "train --dataset shapes --best balanced --out shapes",
+        1,
+        &[
+            "best must be top1 or left out",
+            "several labels of two classes each",
+        ],
+    );
+    assert!(!path.join("shapes").exists());
+}

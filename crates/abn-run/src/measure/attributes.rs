@@ -1,7 +1,14 @@
 //! Labels of two classes, absent and present: what is told of them beside who always says the same,
 //! and what their scores say at every threshold.
 
+use abn_data::Labels;
 use serde::{Deserialize, Serialize};
+
+/// Whether these are several labels of two classes each, absent and present.
+pub fn are_attributes(labels: &Labels) -> bool {
+    let groups = labels.groups();
+    groups.len() > 1 && groups.iter().all(|group| group.classes.len() == 2)
+}
 
 /// Figures of several labels of two classes each, as fractions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,6 +149,13 @@ impl Attributes {
             f1_macro: of(|label| label.f1),
             labels,
         }
+    }
+
+    /// What the mean average precision is of a predictor that gives every image the same score: the
+    /// mean share of the images in which a label is present.
+    pub fn constant_average_precision(&self) -> f64 {
+        let present = |label: &Attribute| (label.positive > 0.0).then_some(label.positive);
+        mean(self.labels.iter().map(present)).unwrap_or(0.0)
     }
 
     /// The same with what the scores of each label say.

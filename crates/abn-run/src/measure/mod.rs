@@ -1,6 +1,7 @@
 //! Measuring a network: what it is trained for, sums over images, and what is recorded of them.
 
 pub mod attributes;
+pub mod best;
 pub mod classification;
 pub mod drift;
 pub mod effect;

@@ -22,7 +22,8 @@ pub struct EpochRecord {
     /// State of the attention maps on the test images; absent without an attention branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maps: Option<MapHealth>,
-    /// Whether this epoch has the [best](Figures::best) test figure so far (the earliest of equals).
+    /// Whether this epoch has the [best](Figures::best_by) test figure so far (the earliest of
+    /// equals).
     pub best: bool,
 }
 
@@ -87,7 +88,7 @@ pub struct GroupFigures {
 }
 
 impl Figures {
-    /// The figure that decides which epoch is the best: more is better.
+    /// The figure that decides which epoch is the best, where the run says no other: more is better.
     pub fn best(&self) -> f64 {
         match self {
             Self::Label(hits) => hits.top1,

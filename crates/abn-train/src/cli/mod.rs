@@ -14,6 +14,7 @@ use abn_explain::stability::MapScale;
 use abn_pages::heatmap::{Colors, Range};
 use abn_run::datasets::{self, DataSet};
 use abn_run::folder::checkpoint::CheckpointChoice;
+use abn_run::measure::best::BestFigure;
 use abn_run::recipe::augmentation::Augment;
 use abn_run::recipe::schedule::Schedule;
 use abn_run::unreadable::{MOST_LEFT_OUT, OnCorrupt};
@@ -234,6 +235,10 @@ pub struct TrainArgs {
     /// Decides initial weights, order, augmentation and dropout [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Figure of the held-out images that chooses the best epoch [default: top1]; all but top1 are
+    /// for several labels of two classes each
+    #[arg(long, value_name = "FIGURE", value_enum)]
+    pub best: Option<BestFigure>,
     /// What training images go through
     #[arg(long, value_enum)]
     pub augment: Option<Augment>,
