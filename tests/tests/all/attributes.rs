@@ -4,6 +4,7 @@
 use std::fs;
 
 use abn_run::measure::attributes::{Attributes, Counts, Scores};
+use abn_run::measure::thresholds::AtThresholds;
 use serde_json::Value;
 
 use crate::fixtures::json;
@@ -54,6 +55,52 @@ fn figures_are_those_of_scikit_learn() {
     }
 }
 
+/// On numbers that `tests/fixtures/best_threshold/make.py` wrote.
+#[test]
+fn thresholds_are_those_of_scikit_learn() {
+    let fixture = fixture("best_threshold");
+    for (number, case) in fixture["cases"].as_array().unwrap().iter().enumerate() {
+        let [learned, measured] = ["", "measured_"].map(|split| by_label(case, split));
+        let thresholds: Vec<f32> = learned.iter().map(Scores::best_threshold).collect();
+        assert_eq!(thresholds, numbers(&case["thresholds"]), "case {number}");
+        let labels = [("a", Counts::default()); 3].into_iter();
+        let found = AtThresholds::of(&Attributes::of(labels, 0), &measured, &thresholds);
+        let found = serde_json::to_value(&found).unwrap();
+        for name in ["precision", "recall", "f1"] {
+            let same = |ours: &Value, theirs: &Value| {
+                let [ours, theirs] = [ours, theirs].map(|of| of.as_f64().unwrap());
+                assert!(
+                    (ours - theirs).abs() < 1e-9,
+                    "case {number}: {name} {ours}, {theirs}"
+                );
+            };
+            for label in 0..3 {
+                same(&found["labels"][label][name], &case[name][label]);
+            }
+            for mean in ["micro", "macro"].map(|mean| format!("{name}_{mean}")) {
+                same(&found[&mean], &case[&mean]);
+            }
+        }
+    }
+}
+
+/// The scores of each label in the images of a case.
+fn by_label(case: &Value, split: &str) -> Vec<Scores> {
+    let lists = |name: &str| case[format!("{split}{name}")].as_array().unwrap().iter();
+    let of_label = |(values, present): (&Value, &Value)| {
+        let present = present.as_array().unwrap().iter();
+        let mut scores = Scores::default();
+        for (value, present) in numbers(values).into_iter().zip(present) {
+            scores.add(value, present.as_bool());
+        }
+        scores
+    };
+    lists("scores")
+        .zip(lists("present"))
+        .map(of_label)
+        .collect()
+}
+
 const TRAIN: &str = "train --dataset scenes --limit 48 --epochs 1 --batch-size 16";
 const LABELS: [&str; 9] = [
     "ring", "triangle", "star", "cross", "red", "blue", "striped", "large", "aloft",
@@ -90,6 +137,20 @@ fn scenes_are_learned_measured_and_shown_label_by_label() {
     assert!(
         figure(sure, "low") <= figure(sure, "mean") && figure(sure, "mean") <= figure(sure, "high")
     );
+    // Whoever says that everything is there finds everything.
+    let constant = &eval["constant"];
+    assert_eq!(constant["mean_accuracy"], eval["constant_accuracy"]);
+    assert_eq!(
+        (
+            figure(constant, "recall_macro"),
+            figure(constant, "balanced_accuracy")
+        ),
+        (1.0, 0.5)
+    );
+    assert_eq!(
+        constant["mean_average_precision"],
+        constant["precision_macro"]
+    );
     let labels = eval["labels"].as_array().unwrap();
     let names: Vec<&str> = labels
         .iter()
@@ -124,6 +185,65 @@ fn scenes_are_learned_measured_and_shown_label_by_label() {
     assert_eq!(epoch["test"]["labels"], results["best"]["labels"]);
     assert!(epoch["train"]["mean_average_precision"].is_null());
     assert!(figure(&epoch["train"], "balanced_accuracy") > 0.0);
+}
+
+#[test]
+fn thresholds_are_chosen_on_training_images_and_measured_on_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --out run"));
+    let command = "eval run --best-threshold";
+    let said = succeeds(path, command);
+    for word in ["at best threshold", "without looking", "F1 micro", "aloft"] {
+        assert!(said.out.contains(word), "{}", said.out);
+    }
+    assert!(
+        said.err.contains("each label on 48 training images"),
+        "{}",
+        said.err
+    );
+    let eval: Value =
+        serde_json::from_str(&succeeds(path, &format!("{command} --json")).out).unwrap();
+    let at_best = &eval["at_best_threshold"];
+    let labels = at_best["labels"].as_array().unwrap();
+    let names: Vec<&str> = labels
+        .iter()
+        .map(|label| label["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, LABELS);
+    let figure =
+        |of: &Value, name: &str| of[name].as_f64().unwrap_or_else(|| panic!("{name}: {of}"));
+    let f1: f64 = labels.iter().map(|label| figure(label, "f1")).sum();
+    assert!((f1 / 9.0 - figure(at_best, "f1_macro")).abs() < 1e-12);
+    assert!(
+        labels
+            .iter()
+            .all(|label| (0.0..=1.0).contains(&figure(label, "threshold")))
+    );
+    let sure = &at_best["intervals"]["f1_macro"];
+    assert_eq!(sure["mean"], at_best["f1_macro"]);
+    assert_eq!(at_best["intervals"]["labels"][4]["name"], "red");
+    // Training images are measured by nothing that was chosen on them.
+    fails(
+        path,
+        &format!("{command} --split train"),
+        1,
+        &["leave out --split"],
+    );
+    fails(
+        path,
+        &format!("{command} --split all"),
+        1,
+        &["leave out --split"],
+    );
+    succeeds(
+        path,
+        "train --dataset shapes --limit 48 --epochs 1 --out shapes",
+    );
+    let error = "--best-threshold is for several labels of two classes each, and this run has";
+    fails(path, "eval shapes --best-threshold", 1, &[error]);
+    let plain: Value = serde_json::from_str(&succeeds(path, "eval run --json").out).unwrap();
+    assert!(plain.get("at_best_threshold").is_none());
 }
 
 #[test]

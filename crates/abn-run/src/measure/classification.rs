@@ -102,6 +102,18 @@ impl Classification {
         }
     }
 
+    /// Adds whether each of several labels is told rightly, where their scores do not say it.
+    fn add_right(&self, right: &mut Vec<Vec<Option<bool>>>, batch: &Batch, outcome: &HostOutput) {
+        if self.labels.groups().len() < 2 || are_attributes(&self.labels) {
+            return;
+        }
+        for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
+            let of_labels = self.model.outputs.spans().zip(target.classes());
+            let told = of_labels.map(|(span, class)| Some(rank(&row[span], (*class)?) < 1));
+            right.push(told.collect());
+        }
+    }
+
     /// Sum over the known groups of what a loss or the like is of each, by the number of all.
     fn mean_of_groups(
         &self,
@@ -246,10 +258,12 @@ impl Task for Classification {
         let mut probes: Vec<AttentionMap> = Vec::new();
         let mut changes: Vec<f64> = Vec::new();
         let mut scores: Vec<Scores> = Vec::new();
+        let mut right: Vec<Vec<Option<bool>>> = Vec::new();
         let mut complete = true;
         for_each_batch(network, loader, device, |batch, outcome| {
             self.add(&mut totals, batch, &outcome);
             self.add_scores(&mut scores, batch, &outcome);
+            self.add_right(&mut right, batch, &outcome);
             let maps = outcome.attention.iter().map(|attention| &attention.maps);
             let all = maps.clone().flat_map(ImageMaps::all);
             all.for_each(|map| health.add(map));
@@ -276,6 +290,7 @@ impl Task for Classification {
             }),
             probes,
             scores,
+            right,
         }))
     }
 }

@@ -12,4 +12,5 @@ pub mod pointing;
 pub mod readback;
 pub mod records;
 pub mod task;
+pub mod thresholds;
 pub mod totals;

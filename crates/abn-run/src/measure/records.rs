@@ -170,7 +170,11 @@ impl Figures {
         let main = self.main().into_iter();
         let mut figures: Vec<_> = main.map(|(name, value)| (name.to_owned(), value)).collect();
         if let Some(found) = self.attributes() {
-            let f1 = [("F1 micro", found.f1_micro), ("F1 macro", found.f1_macro)];
+            let together = &found.together;
+            let f1 = [
+                ("F1 micro", together.f1_micro),
+                ("F1 macro", together.f1_macro),
+            ];
             let known = f1
                 .into_iter()
                 .filter_map(|(name, value)| Some((name.to_owned(), value?)));

@@ -94,7 +94,7 @@ pub struct NetworkArgs {
 }
 
 /// Images of a data set.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct SplitArgs {
     /// Folder of the data set [default: the run's, of several the first one's]
     #[arg(long, value_name = "DIR")]
@@ -270,7 +270,9 @@ pub struct TrainArgs {
 
 /// Arguments of `abn eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  abn eval runs/cifar10-resnet20-abn --json")]
+#[command(after_help = "Examples:\n  \
+    abn eval runs/cifar10-resnet20-abn --json\n  \
+    abn eval runs/scenes --best-threshold")]
 pub struct EvalArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
@@ -281,8 +283,13 @@ pub struct EvalArgs {
     /// The weights
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Of several labels of two classes each: also precision, recall and F1 where each label is said
+    /// to be present from the probability on that has the highest F1 on the training images
+    #[arg(long)]
+    pub best_threshold: bool,
     /// Print JSON: {"top1", "top5", "loss", "images", ...}, fractions in [0, 1]; of several labels
-    /// {"mean_top1", "all_right", "groups", ...}
+    /// {"mean_top1", "all_right", "groups", "intervals", ...}, of two classes each also
+    /// {"mean_accuracy", "balanced_accuracy", "mean_average_precision", "labels", "constant", ...}
     #[arg(long)]
     pub json: bool,
 }

@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod eval;
+mod eval_tables;
 pub mod explain;
 pub mod export;
 mod fine_tune;
@@ -85,10 +86,6 @@ fn figures(figures: &Figures) -> String {
 /// asked; nothing of others.
 fn labels(figures: &Figures, intervals: Option<&AttributeIntervals>) -> Option<String> {
     let known = |value: Option<f64>| value.map_or("-".to_owned(), percent);
-    let ends = |interval: Option<Interval>| match interval {
-        Some(found) => format!("{:.1} to {:.1}", 100.0 * found.low, 100.0 * found.high),
-        None => String::new(),
-    };
     let row = |(number, label): (usize, &Attribute)| {
         let sure = intervals.and_then(|intervals| intervals.labels.get(number));
         let mut row = vec![
@@ -124,5 +121,12 @@ fn labels(figures: &Figures, intervals: Option<&AttributeIntervals>) -> Option<S
 
 /// A fraction as a percentage.
 fn percent(fraction: f64) -> String {
+/// Both ends of an interval as percentages; nothing of none.
+fn ends(interval: Option<Interval>) -> String {
+    interval.map_or(String::new(), |found| {
+        format!("{:.1} to {:.1}", 100.0 * found.low, 100.0 * found.high)
+    })
+}
+
     format!("{:.2} %", 100.0 * fraction)
 }
