@@ -415,7 +415,7 @@ fn the_best_epoch_is_that_of_the_named_figure() {
     // Left out, it is the run's; another would change which epoch was the best.
     succeeds(
         path,
-        "train --dataset scenes --limit 48 --epochs 3 --out whole",
+        "train --dataset scenes --limit 48 --epochs 2 --out whole",
     );
     fails(
         path,
@@ -449,4 +449,65 @@ fn the_usual_figure_is_not_said_and_one_label_has_no_other() {
         ],
     );
     assert!(!path.join("shapes").exists());
+}
+
+#[test]
+fn a_table_has_a_probability_for_each_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --out run"));
+    for name in ["a.png", "b,c.png"] {
+        let image =
+            image::RgbImage::from_fn(48, 48, |x, y| image::Rgb([5 * x as u8, 5 * y as u8, 90]));
+        image.save(path.join(name)).unwrap();
+    }
+    let said = succeeds(path, "predict run a.png b,c.png --csv").out;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    assert_eq!(lines[0], format!("image,{}", LABELS.join(",")));
+    let told = succeeds(path, "predict run a.png --json").out;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let groups = told["images"][0]["groups"].as_array().unwrap();
+    let (image, values) = lines[1].split_once(',').unwrap();
+    assert_eq!(image, "a.png");
+    for (value, group) in values.split(',').zip(groups) {
+        let said = group["probability"].as_f64().unwrap();
+        let present = if group["label"] == "yes" {
+            said
+        } else {
+            1.0 - said
+        };
+        assert!((value.parse::<f64>().unwrap() - present).abs() < 1e-9);
+    }
+    assert!(lines[2].starts_with("\"b,c.png\","), "{said}");
+    // What cannot be read is no line, and does not cost the others theirs.
+    let said = fails(
+        path,
+        "predict run a.png none.png --csv",
+        1,
+        &["none.png", "1 of 2 images"],
+    );
+    assert_eq!(said.out.lines().count(), 2);
+    fails(
+        path,
+        "predict run a.png --csv --json",
+        2,
+        &["cannot be used with"],
+    );
+    succeeds(
+        path,
+        "train --dataset shapes --limit 48 --epochs 1 --out shapes",
+    );
+    let said = succeeds(path, "predict shapes a.png --csv").out;
+    let columns: Vec<usize> = said.lines().map(|line| line.split(',').count()).collect();
+    assert_eq!(columns, [9, 9], "{said}");
+    let sum: f64 = said
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .skip(1)
+        .map(|value| value.parse::<f64>().unwrap())
+        .sum();
+    assert!((sum - 1.0).abs() < 1e-6);
 }

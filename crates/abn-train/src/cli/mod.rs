@@ -331,6 +331,7 @@ impl SplitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn predict runs/cifar10-resnet20-abn cat.png dog.jpg --json\n  \
+    abn predict runs/scenes images/*.png --csv > told.csv\n  \
     abn predict runs/cifar10-resnet20-abn cat.png --map drawn.png       what would it say if it looked there?")]
 pub struct PredictArgs {
     /// Folder of the run
@@ -347,6 +348,10 @@ pub struct PredictArgs {
     /// 65535)
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
+    /// Print CSV: a line an image with the probability of each class; of several labels that each is
+    /// present, or where they have more classes each as LABEL:CLASS
+    #[arg(long, conflicts_with_all = ["json", "map"])]
+    pub csv: bool,
     /// Print JSON with logits, attention logits and map in full precision; with --map also
     /// "with_map", of several labels also "groups"
     #[arg(long)]

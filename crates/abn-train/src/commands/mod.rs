@@ -12,6 +12,7 @@ pub mod manual;
 pub mod models;
 mod output_folder;
 pub mod predict;
+mod probability_table;
 mod recipe_from_args;
 pub mod score;
 mod score_files;
