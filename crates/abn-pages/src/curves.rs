@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use abn_run::measure::attributes::Attributes;
 use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth, Summary};
 use maud::{Markup, html};
@@ -61,6 +62,7 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
         train_and_test("Loss", Unit::Number, epochs, |summary| summary.loss),
     ];
     charts.extend(labels(epochs));
+    charts.extend(attributes(epochs));
     if epochs
         .iter()
         .any(|record| record.test.attention_loss.is_some())
@@ -125,6 +127,22 @@ fn labels(epochs: &[EpochRecord]) -> Option<Chart> {
     (2..=INKS.len())
         .contains(&groups.len())
         .then(|| chart(title, Unit::Percent, epochs, lines.collect()))
+}
+
+/// What labels of two classes are compared by beside their mean accuracy.
+fn attributes(epochs: &[EpochRecord]) -> Option<Chart> {
+    let of = |figure: fn(&Attributes) -> Option<f64>| {
+        move |record: &EpochRecord| record.test.figures.attributes().and_then(figure)
+    };
+    let balanced = of(|found| found.balanced_accuracy);
+    let precision = of(|found| found.mean_average_precision);
+    let lines = [
+        line("balanced accuracy", "ink-test", epochs, balanced),
+        line("mAP", "ink-attention", epochs, precision),
+    ];
+    let lines: Vec<Series> = lines.into_iter().filter(known).collect();
+    let title = "Test figures of all labels";
+    (!lines.is_empty()).then(|| chart(title, Unit::Percent, epochs, lines))
 }
 
 /// Charts of what earlier versions did not record.

@@ -37,7 +37,7 @@ pub struct Report {
 /// The report as one self-contained HTML page; a pure function.
 pub fn render(report: &Report) -> String {
     let body = html! {
-        (headline(&report.epochs, &report.timing, report.results.as_ref()))
+        (headline(&report.epochs, &report.timing, report.results.as_ref(), report.best))
         @if !report.epochs.is_empty() {
             (crate::curves::curves(&report.epochs, &report.timing, report.best))
         }
