@@ -511,3 +511,57 @@ fn a_table_has_a_probability_for_each_label() {
         .sum();
     assert!((sum - 1.0).abs() < 1e-6);
 }
+
+#[test]
+fn every_label_is_scored_in_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} {BY_GROUP} --out run"));
+    let score = "score run --limit 4 --steps 2 --randomised 0 --methods attention,grad-cam";
+    let first = succeeds(path, score);
+    assert!(
+        first
+            .err
+            .contains("the label ring, the first of 9; --group"),
+        "{}",
+        first.err
+    );
+    let command = format!("{score} --each-label");
+    let said = succeeds(path, &command);
+    for name in LABELS {
+        assert!(
+            said.out.lines().any(|line| line.starts_with(name)),
+            "{}",
+            said.out
+        );
+    }
+    assert!(said.err.contains("aloft, 9 of 9 labels"), "{}", said.err);
+    let table = fs::read_to_string(path.join("run/score-labels.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + 9 * 2);
+    let summary = json(&path.join("run/score-labels.json"));
+    let one = format!("{score} --group red --json");
+    let one: Value = serde_json::from_str(&succeeds(path, &one).out).unwrap();
+    assert_eq!(summary["labels"][4]["name"], "red");
+    assert_eq!(
+        summary["labels"][4]["scores"]["metrics"],
+        one["scores"]["metrics"]
+    );
+    // What is kept says the same again.
+    assert_eq!(succeeds(path, &command).out, said.out);
+    fails(
+        path,
+        &format!("{command} --group red"),
+        2,
+        &["cannot be used with"],
+    );
+    succeeds(
+        path,
+        "train --dataset shapes --limit 48 --epochs 1 --out shapes",
+    );
+    fails(
+        path,
+        "score shapes --limit 2 --each-label",
+        1,
+        &["--each-label is for runs of several labels", "leave it out"],
+    );
+}

@@ -416,6 +416,7 @@ pub struct ExplainArgs {
 #[command(after_help = "Examples:\n  \
     abn score runs/shapes-resnet8-abn\n  \
     abn score runs/pets --limit 90 --truth boxes --layer features --json\n  \
+    abn score runs/scenes --each-label --methods attention,grad-cam\n  \
     abn score runs/pets cat.jpg dog.jpg --out curves\n\n\
     Deletion, insertion, average drop and increase ask the network again and need no more than \
     images; the pointing game, energy, IoU and AUC are for data sets that know where the objects \
@@ -449,6 +450,10 @@ pub struct ScoreArgs {
     /// Label whose class that is, in a run of several [default: the first]
     #[arg(long, value_name = "LABEL")]
     pub group: Option<String>,
+    /// Measure every label of a run of several, one after the other. --out gets score-labels.csv, a
+    /// line per label and method, and score-labels.json
+    #[arg(long, conflicts_with_all = ["group", "files"])]
+    pub each_label: bool,
     /// What says where the objects are [default: masks, or boxes where there are none]
     #[arg(long, value_enum)]
     pub truth: Option<TruthName>,

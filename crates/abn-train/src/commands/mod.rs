@@ -16,6 +16,7 @@ mod probability_table;
 mod recipe_from_args;
 pub mod score;
 mod score_files;
+mod score_labels;
 pub mod stability;
 pub mod train;
 
@@ -120,8 +121,6 @@ fn labels(figures: &Figures, intervals: Option<&AttributeIntervals>) -> Option<S
     Some(columns(names, rows, 1))
 }
 
-/// A fraction as a percentage.
-fn percent(fraction: f64) -> String {
 /// Both ends of an interval as percentages; nothing of none.
 fn ends(interval: Option<Interval>) -> String {
     interval.map_or(String::new(), |found| {
@@ -129,5 +128,7 @@ fn ends(interval: Option<Interval>) -> String {
     })
 }
 
+/// A fraction as a percentage.
+fn percent(fraction: f64) -> String {
     format!("{:.2} %", 100.0 * fraction)
 }
