@@ -54,6 +54,7 @@ pub mod attributes;
 pub mod bootstrap;
 pub mod columns;
 mod error;
+pub mod groups;
 pub mod method;
 pub mod score;
 pub mod stability;

@@ -32,14 +32,16 @@ pub(crate) fn attributes(found: &Attributes, pointing: &[LabelPointing]) -> Mark
             h2 { "Label by label" }
             p.note {
                 "Labels in the order of their gain over a predictor that always gives the same \
-                 answer, which is right in " (percent(found.constant_accuracy)) " on average."
+                 answer, which is right in " (percent(found.constant_accuracy)) " on average; its \
+                 balanced accuracy is 50%, its average precision the share of images in which the \
+                 label is present."
                 @if game.is_some() {
                     " \"Map on it\": how often the maximum of the map lies on what the label is \
                      about, in the images that show it."
                 }
             }
             div.scroll tabindex="0" role="region" aria-label="Labels" {
-                table.numbers {
+                table.numbers.scores {
                     (head(names.into_iter().chain(game.into_iter().flatten())))
                     tbody {
                         @for label in labels { (row(label, of(label), game.is_some())) }

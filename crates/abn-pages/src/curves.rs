@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use abn_run::measure::attributes::Attributes;
+use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth, Summary};
 use maud::{Markup, html};
 
@@ -19,7 +21,11 @@ const READING: &str = "Attention maps of the test images: an entropy of 100% is 
     is decoration. A scale near 0 makes flat maps.";
 
 /// All curves of a run, with a note where the maps are in trouble.
-pub(crate) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
+pub(crate) fn curves(
+    epochs: &[EpochRecord],
+    timing: &[EpochTiming],
+    chosen_by: Option<BestFigure>,
+) -> Markup {
     let best = epochs
         .iter()
         .rev()
@@ -35,7 +41,7 @@ pub(crate) fn curves(epochs: &[EpochRecord], timing: &[EpochTiming]) -> Markup {
             @if let Some(record) = epochs.last().filter(|_| best.is_some()) {
                 p.note {
                     "The dashed line marks the epoch with the best test "
-                    (record.test.figures.best_name()) "."
+                    (record.test.figures.best_name_by(chosen_by)) "."
                 }
             }
             @if epochs.iter().any(|record| health(record, |maps| maps.entropy).is_some()) {
@@ -56,6 +62,7 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
         train_and_test("Loss", Unit::Number, epochs, |summary| summary.loss),
     ];
     charts.extend(labels(epochs));
+    charts.extend(attributes(epochs));
     if epochs
         .iter()
         .any(|record| record.test.attention_loss.is_some())
@@ -120,6 +127,22 @@ fn labels(epochs: &[EpochRecord]) -> Option<Chart> {
     (2..=INKS.len())
         .contains(&groups.len())
         .then(|| chart(title, Unit::Percent, epochs, lines.collect()))
+}
+
+/// What labels of two classes are compared by beside their mean accuracy.
+fn attributes(epochs: &[EpochRecord]) -> Option<Chart> {
+    let of = |figure: fn(&Attributes) -> Option<f64>| {
+        move |record: &EpochRecord| record.test.figures.attributes().and_then(figure)
+    };
+    let balanced = of(|found| found.balanced_accuracy);
+    let precision = of(|found| found.mean_average_precision);
+    let lines = [
+        line("balanced accuracy", "ink-test", epochs, balanced),
+        line("mAP", "ink-attention", epochs, precision),
+    ];
+    let lines: Vec<Series> = lines.into_iter().filter(known).collect();
+    let title = "Test figures of all labels";
+    (!lines.is_empty()).then(|| chart(title, Unit::Percent, epochs, lines))
 }
 
 /// Charts of what earlier versions did not record.

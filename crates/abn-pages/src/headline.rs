@@ -1,5 +1,6 @@
 //! The figures a reader wants first: accuracy, how well the map finds the object, time.
 
+use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{
     EpochRecord, EpochTiming, GroupFigures, InvertedClass, LabelPointing, LeftOut, Pointing,
     Results, Summary, words_of,
@@ -16,15 +17,28 @@ pub(crate) fn headline(
     epochs: &[EpochRecord],
     timing: &[EpochTiming],
     results: Option<&Results>,
+    chosen_by: Option<BestFigure>,
 ) -> Markup {
+    // Where it is another than the figure that this stands under.
+    let by = |summary: &Summary| match chosen_by {
+        Some(_) => format!(" by {}", summary.figures.best_name_by(chosen_by)),
+        None => String::new(),
+    };
     let best = match results {
-        Some(results) => Some((
-            &results.best,
-            format!("best epoch, {} of {}", results.best_epoch, results.epochs),
+        Some(Results {
+            best,
+            best_epoch,
+            epochs,
+            ..
+        }) => Some((
+            best,
+            format!("best epoch{}, {best_epoch} of {epochs}", by(best)),
         )),
         None => {
             let so_far = epochs.iter().rev().find(|record| record.best);
-            so_far.map(|record| (&record.test, format!("best epoch so far, {}", record.epoch)))
+            so_far.map(|EpochRecord { epoch, test, .. }| {
+                (test, format!("best epoch so far{}, {epoch}", by(test)))
+            })
         }
     };
     html! {

@@ -1,5 +1,6 @@
 //! The report of a training.
 
+use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
 use maud::{Markup, html};
 
@@ -19,6 +20,8 @@ pub struct Report {
     pub settings: Vec<(String, String)>,
     /// Epochs trained so far.
     pub epochs: Vec<EpochRecord>,
+    /// What the best of them is chosen by, if not by the usual figure.
+    pub best: Option<BestFigure>,
     /// Wall-clock figures of the epochs.
     pub timing: Vec<EpochTiming>,
     /// The end of the run; `None` while it is unfinished.
@@ -34,8 +37,10 @@ pub struct Report {
 /// The report as one self-contained HTML page; a pure function.
 pub fn render(report: &Report) -> String {
     let body = html! {
-        (headline(&report.epochs, &report.timing, report.results.as_ref()))
-        @if !report.epochs.is_empty() { (crate::curves::curves(&report.epochs, &report.timing)) }
+        (headline(&report.epochs, &report.timing, report.results.as_ref(), report.best))
+        @if !report.epochs.is_empty() {
+            (crate::curves::curves(&report.epochs, &report.timing, report.best))
+        }
         (crate::gallery::gallery(&report.gallery, &report.drawing))
         (crate::related::related(&report.related))
         @if !report.settings.is_empty() { (settings(&report.settings)) }

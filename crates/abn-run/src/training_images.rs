@@ -183,9 +183,10 @@ impl TrainingImages {
         recipe: Recipe,
         existing: Option<&RunConfig>,
     ) -> Result<RunConfig, RunError> {
+        // Reading all images takes long: what is wrong with the recipe is told before.
+        let config = RunConfig::new(recipe, self.train.labels.clone())?;
         let before = existing.and_then(|config| config.images.as_deref());
         let images = self.unreadable.fingerprint(before)?;
-        let config = RunConfig::new(recipe, self.train.labels.clone())?;
         Ok(RunConfig {
             images: Some(images),
             data: self.folder.clone(),

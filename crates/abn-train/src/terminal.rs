@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use abn_run::measure::records::{EpochRecord, EpochTiming, Summary};
+use abn_run::measure::best::BestFigure;
+use abn_run::measure::records::{EpochRecord, EpochTiming, Figures, Summary};
 use anyhow::{Context, Result};
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -78,13 +79,15 @@ pub struct TrainingDisplay {
     epoch_batches: usize,
     /// Batches of the whole run that were done when this process began.
     resumed_at: usize,
+    /// What the best epoch is chosen by, if not by the usual figure.
+    best: Option<BestFigure>,
     started: Instant,
 }
 
 impl TrainingDisplay {
     /// A display for a run of that many epochs and batches an epoch, of which some batches are done
     /// already.
-    pub fn new(epochs: usize, epoch_batches: usize, done: usize) -> Self {
+    pub fn new(epochs: usize, epoch_batches: usize, done: usize, best: Option<BestFigure>) -> Self {
         let bar = ProgressBar::with_draw_target(Some(epoch_batches as u64), draw_target());
         bar.set_style(style("{prefix} {wide_bar:.cyan/dim} {pos:>3}/{len} {msg}"));
         Self {
@@ -92,6 +95,7 @@ impl TrainingDisplay {
             epochs,
             epoch_batches,
             resumed_at: done,
+            best,
             started: Instant::now(),
         }
     }
@@ -133,13 +137,14 @@ impl TrainingDisplay {
             epoch, train, test, ..
         } = record;
         let mut line = format!(
-            "epoch {epoch}/{}  loss {:.3}/{:.3}  {} {:5.2}/{:5.2} %{}",
+            "epoch {epoch}/{}  loss {:.3}/{:.3}  {} {:5.2}/{:5.2} %{}{}",
             self.epochs,
             train.loss,
             test.loss,
             test.figures.best_name(),
             100.0 * train.figures.best(),
             100.0 * test.figures.best(),
+            self.chosen_by(&test.figures),
             if record.best { " *" } else { "  " }
         );
         if let Some(timing) = timing {
@@ -152,6 +157,18 @@ impl TrainingDisplay {
             let _ = write!(line, "  ETA {left}");
         }
         self.line(&line);
+    }
+
+    /// The test figure that the best epoch is chosen by, if not by the usual one.
+    fn chosen_by(&self, figures: &Figures) -> String {
+        if self.best.is_none() {
+            return String::new();
+        }
+        let name = figures.best_name_by(self.best);
+        match figures.best_by(self.best) {
+            Some(value) => format!("  {name} {:5.2} %", 100.0 * value),
+            None => format!("  {name} not defined"),
+        }
     }
 
     /// A line that stays, above the bar.

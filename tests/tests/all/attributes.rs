@@ -4,6 +4,7 @@
 use std::fs;
 
 use abn_run::measure::attributes::{Attributes, Counts, Scores};
+use abn_run::measure::thresholds::AtThresholds;
 use serde_json::Value;
 
 use crate::fixtures::json;
@@ -54,6 +55,52 @@ fn figures_are_those_of_scikit_learn() {
     }
 }
 
+/// On numbers that `tests/fixtures/best_threshold/make.py` wrote.
+#[test]
+fn thresholds_are_those_of_scikit_learn() {
+    let fixture = fixture("best_threshold");
+    for (number, case) in fixture["cases"].as_array().unwrap().iter().enumerate() {
+        let [learned, measured] = ["", "measured_"].map(|split| by_label(case, split));
+        let thresholds: Vec<f32> = learned.iter().map(Scores::best_threshold).collect();
+        assert_eq!(thresholds, numbers(&case["thresholds"]), "case {number}");
+        let labels = [("a", Counts::default()); 3].into_iter();
+        let found = AtThresholds::of(&Attributes::of(labels, 0), &measured, &thresholds);
+        let found = serde_json::to_value(&found).unwrap();
+        for name in ["precision", "recall", "f1"] {
+            let same = |ours: &Value, theirs: &Value| {
+                let [ours, theirs] = [ours, theirs].map(|of| of.as_f64().unwrap());
+                assert!(
+                    (ours - theirs).abs() < 1e-9,
+                    "case {number}: {name} {ours}, {theirs}"
+                );
+            };
+            for label in 0..3 {
+                same(&found["labels"][label][name], &case[name][label]);
+            }
+            for mean in ["micro", "macro"].map(|mean| format!("{name}_{mean}")) {
+                same(&found[&mean], &case[&mean]);
+            }
+        }
+    }
+}
+
+/// The scores of each label in the images of a case.
+fn by_label(case: &Value, split: &str) -> Vec<Scores> {
+    let lists = |name: &str| case[format!("{split}{name}")].as_array().unwrap().iter();
+    let of_label = |(values, present): (&Value, &Value)| {
+        let present = present.as_array().unwrap().iter();
+        let mut scores = Scores::default();
+        for (value, present) in numbers(values).into_iter().zip(present) {
+            scores.add(value, present.as_bool());
+        }
+        scores
+    };
+    lists("scores")
+        .zip(lists("present"))
+        .map(of_label)
+        .collect()
+}
+
 const TRAIN: &str = "train --dataset scenes --limit 48 --epochs 1 --batch-size 16";
 const LABELS: [&str; 9] = [
     "ring", "triangle", "star", "cross", "red", "blue", "striped", "large", "aloft",
@@ -90,6 +137,20 @@ fn scenes_are_learned_measured_and_shown_label_by_label() {
     assert!(
         figure(sure, "low") <= figure(sure, "mean") && figure(sure, "mean") <= figure(sure, "high")
     );
+    // Whoever says that everything is there finds everything.
+    let constant = &eval["constant"];
+    assert_eq!(constant["mean_accuracy"], eval["constant_accuracy"]);
+    assert_eq!(
+        (
+            figure(constant, "recall_macro"),
+            figure(constant, "balanced_accuracy")
+        ),
+        (1.0, 0.5)
+    );
+    assert_eq!(
+        constant["mean_average_precision"],
+        constant["precision_macro"]
+    );
     let labels = eval["labels"].as_array().unwrap();
     let names: Vec<&str> = labels
         .iter()
@@ -124,6 +185,65 @@ fn scenes_are_learned_measured_and_shown_label_by_label() {
     assert_eq!(epoch["test"]["labels"], results["best"]["labels"]);
     assert!(epoch["train"]["mean_average_precision"].is_null());
     assert!(figure(&epoch["train"], "balanced_accuracy") > 0.0);
+}
+
+#[test]
+fn thresholds_are_chosen_on_training_images_and_measured_on_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --out run"));
+    let command = "eval run --best-threshold";
+    let said = succeeds(path, command);
+    for word in ["at best threshold", "without looking", "F1 micro", "aloft"] {
+        assert!(said.out.contains(word), "{}", said.out);
+    }
+    assert!(
+        said.err.contains("each label on 48 training images"),
+        "{}",
+        said.err
+    );
+    let eval: Value =
+        serde_json::from_str(&succeeds(path, &format!("{command} --json")).out).unwrap();
+    let at_best = &eval["at_best_threshold"];
+    let labels = at_best["labels"].as_array().unwrap();
+    let names: Vec<&str> = labels
+        .iter()
+        .map(|label| label["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, LABELS);
+    let figure =
+        |of: &Value, name: &str| of[name].as_f64().unwrap_or_else(|| panic!("{name}: {of}"));
+    let f1: f64 = labels.iter().map(|label| figure(label, "f1")).sum();
+    assert!((f1 / 9.0 - figure(at_best, "f1_macro")).abs() < 1e-12);
+    assert!(
+        labels
+            .iter()
+            .all(|label| (0.0..=1.0).contains(&figure(label, "threshold")))
+    );
+    let sure = &at_best["intervals"]["f1_macro"];
+    assert_eq!(sure["mean"], at_best["f1_macro"]);
+    assert_eq!(at_best["intervals"]["labels"][4]["name"], "red");
+    // Training images are measured by nothing that was chosen on them.
+    fails(
+        path,
+        &format!("{command} --split train"),
+        1,
+        &["leave out --split"],
+    );
+    fails(
+        path,
+        &format!("{command} --split all"),
+        1,
+        &["leave out --split"],
+    );
+    succeeds(
+        path,
+        "train --dataset shapes --limit 48 --epochs 1 --out shapes",
+    );
+    let error = "--best-threshold is for several labels of two classes each, and this run has";
+    fails(path, "eval shapes --best-threshold", 1, &[error]);
+    let plain: Value = serde_json::from_str(&succeeds(path, "eval run --json").out).unwrap();
+    assert!(plain.get("at_best_threshold").is_none());
 }
 
 #[test]
@@ -259,4 +379,189 @@ fn a_run_with_a_map_for_each_label_continues_exactly() {
     succeeds(path, &format!("{train} --out whole"));
     killed_and_continued(path, &train, "parts");
     check_same(&remains(&path.join("whole")), &remains(&path.join("parts")));
+}
+
+const BY_PRECISION: &str =
+    "train --dataset scenes --limit 48 --epochs 2 --batch-size 16 --best map";
+
+#[test]
+fn the_best_epoch_is_that_of_the_named_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let said = succeeds(path, &format!("{BY_PRECISION} --out whole"));
+    assert!(said.out.starts_with("mAP "), "{}", said.out);
+    assert!(
+        said.err
+            .lines()
+            .any(|line| line.starts_with("epoch 1/2") && line.contains("mAP"))
+    );
+    let config = json(&path.join("whole/config.json"));
+    assert_eq!(config["recipe"]["best"], "map");
+    let figure = |summary: &Value| summary["mean_average_precision"].as_f64().unwrap();
+    let lines = fs::read_to_string(path.join("whole/metrics.jsonl")).unwrap();
+    let mut highest = f64::NEG_INFINITY;
+    for line in lines.lines() {
+        let epoch: Value = serde_json::from_str(line).unwrap();
+        let found = figure(&epoch["test"]);
+        assert_eq!(epoch["best"], found > highest, "{epoch}");
+        highest = highest.max(found);
+    }
+    let results = json(&path.join("whole/results.json"));
+    assert_eq!(figure(&results["best"]), highest);
+    let report = fs::read_to_string(path.join("whole/report.html")).unwrap();
+    assert!(report.contains("the best test mAP"));
+    killed_and_continued(path, BY_PRECISION, "parts");
+    check_same(&remains(&path.join("whole")), &remains(&path.join("parts")));
+    // Left out, it is the run's; another would change which epoch was the best.
+    succeeds(
+        path,
+        "train --dataset scenes --limit 48 --epochs 2 --out whole",
+    );
+    fails(
+        path,
+        "train --best balanced --out whole",
+        1,
+        &["best: \"map\" in the run, \"balanced\" asked for"],
+    );
+    fails(
+        path,
+        "train --best top1 --out whole",
+        1,
+        &["best: \"map\" in the run, absent asked for"],
+    );
+}
+
+#[test]
+fn the_usual_figure_is_not_said_and_one_label_has_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --best mean-accuracy --out run"));
+    let config = json(&path.join("run/config.json"));
+    assert!(config["recipe"].get("best").is_none());
+    succeeds(path, &format!("{TRAIN} --best top1 --out run"));
+    fails(
+        path,
+        "train --dataset shapes --best balanced --out shapes",
+        1,
+        &[
+            "best must be top1 or left out",
+            "several labels of two classes each",
+        ],
+    );
+    assert!(!path.join("shapes").exists());
+}
+
+#[test]
+fn a_table_has_a_probability_for_each_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} --out run"));
+    for name in ["a.png", "b,c.png"] {
+        let image =
+            image::RgbImage::from_fn(48, 48, |x, y| image::Rgb([5 * x as u8, 5 * y as u8, 90]));
+        image.save(path.join(name)).unwrap();
+    }
+    let said = succeeds(path, "predict run a.png b,c.png --csv").out;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 3, "{said}");
+    assert_eq!(lines[0], format!("image,{}", LABELS.join(",")));
+    let told = succeeds(path, "predict run a.png --json").out;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let groups = told["images"][0]["groups"].as_array().unwrap();
+    let (image, values) = lines[1].split_once(',').unwrap();
+    assert_eq!(image, "a.png");
+    for (value, group) in values.split(',').zip(groups) {
+        let said = group["probability"].as_f64().unwrap();
+        let present = if group["label"] == "yes" {
+            said
+        } else {
+            1.0 - said
+        };
+        assert!((value.parse::<f64>().unwrap() - present).abs() < 1e-9);
+    }
+    assert!(lines[2].starts_with("\"b,c.png\","), "{said}");
+    // What cannot be read is no line, and does not cost the others theirs.
+    let said = fails(
+        path,
+        "predict run a.png none.png --csv",
+        1,
+        &["none.png", "1 of 2 images"],
+    );
+    assert_eq!(said.out.lines().count(), 2);
+    fails(
+        path,
+        "predict run a.png --csv --json",
+        2,
+        &["cannot be used with"],
+    );
+    succeeds(
+        path,
+        "train --dataset shapes --limit 48 --epochs 1 --out shapes",
+    );
+    let said = succeeds(path, "predict shapes a.png --csv").out;
+    let columns: Vec<usize> = said.lines().map(|line| line.split(',').count()).collect();
+    assert_eq!(columns, [9, 9], "{said}");
+    let sum: f64 = said
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .skip(1)
+        .map(|value| value.parse::<f64>().unwrap())
+        .sum();
+    assert!((sum - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn every_label_is_scored_in_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} {BY_GROUP} --out run"));
+    let score = "score run --limit 4 --steps 2 --randomised 0 --methods attention,grad-cam";
+    let first = succeeds(path, score);
+    assert!(
+        first
+            .err
+            .contains("the label ring, the first of 9; --group"),
+        "{}",
+        first.err
+    );
+    let command = format!("{score} --each-label");
+    let said = succeeds(path, &command);
+    for name in LABELS {
+        assert!(
+            said.out.lines().any(|line| line.starts_with(name)),
+            "{}",
+            said.out
+        );
+    }
+    assert!(said.err.contains("aloft, 9 of 9 labels"), "{}", said.err);
+    let table = fs::read_to_string(path.join("run/score-labels.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + 9 * 2);
+    let summary = json(&path.join("run/score-labels.json"));
+    let one = format!("{score} --group red --json");
+    let one: Value = serde_json::from_str(&succeeds(path, &one).out).unwrap();
+    assert_eq!(summary["labels"][4]["name"], "red");
+    assert_eq!(
+        summary["labels"][4]["scores"]["metrics"],
+        one["scores"]["metrics"]
+    );
+    // What is kept says the same again.
+    assert_eq!(succeeds(path, &command).out, said.out);
+    fails(
+        path,
+        &format!("{command} --group red"),
+        2,
+        &["cannot be used with"],
+    );
+    succeeds(
+        path,
+        "train --dataset shapes --limit 48 --epochs 1 --out shapes",
+    );
+    fails(
+        path,
+        "score shapes --limit 2 --each-label",
+        1,
+        &["--each-label is for runs of several labels", "leave it out"],
+    );
 }

@@ -78,6 +78,21 @@ fn both_labels_are_learned_measured_and_shown() {
 
     let eval = json(&succeeds(path, "eval run --json").out);
     assert_eq!(eval["groups"], best["groups"]);
+    let sure = &eval["intervals"];
+    for (name, mean) in [
+        ("mean_top1", &best["mean_top1"]),
+        ("all_right", &best["all_right"]),
+    ] {
+        assert_eq!(&sure[name]["mean"], mean);
+        let [low, mean, high] = ["low", "mean", "high"].map(|end| figure(&sure[name][end]));
+        assert!(low <= mean && mean <= high && low < high, "{name}: {sure}");
+    }
+    assert_eq!(sure["groups"][1]["name"], "coarse");
+    assert_eq!(sure["groups"][1]["top1"]["mean"], best["groups"][1]["top1"]);
+    let said = succeeds(path, "eval run").out;
+    for word in ["95 %", "all right", "mean top-1", "coarse"] {
+        assert!(said.contains(word), "{said}");
+    }
     let words = succeeds(path, "eval run").out;
     for word in ["mean top-1", "all right", "fine top-1", "coarse top-5"] {
         assert!(words.contains(word), "{words}");

@@ -10,6 +10,7 @@ mod curves;
 mod examiner;
 #[cfg(feature = "files")]
 mod given;
+pub mod label_table;
 mod metric;
 mod reliability;
 mod scene;
@@ -33,6 +34,7 @@ pub use curves::{CurvePlan, ImageCurves, MethodCurves};
 pub use examiner::Examiner;
 #[cfg(feature = "files")]
 pub use given::GivenMaps;
+pub use label_table::LabelScores;
 pub use metric::{Better, Metric};
 pub use reliability::Reliability;
 pub use scene::Changed;

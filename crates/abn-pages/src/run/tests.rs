@@ -1,4 +1,6 @@
 use abn_core::explain::AttentionMap;
+use abn_run::measure::attributes::{Attributes, Counts, Scores};
+use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{
     Figures, GroupFigures, Hits, Inverted, InvertedClass, LeftOut, MapHealth, Pointing, Summary,
 };
@@ -309,4 +311,49 @@ fn several_labels_have_figures_lines_and_verdicts_of_their_own() {
     let correct = html.split("Correct predictions").nth(1).unwrap();
     let correct = correct.split("Wrong predictions").next().unwrap();
     assert!(correct.contains("None among"), "one label of two is wrong");
+}
+
+/// Two labels of which the second is told better than by who always says the same.
+#[test]
+fn labels_of_two_classes_have_curves_and_a_table_by_gain() {
+    let counts = |right, positive, found| Counts {
+        images: 10,
+        right,
+        positive,
+        found,
+    };
+    let labels = [("young", counts(7, 3, 0)), ("smiling", counts(9, 5, 4))];
+    let scores = |present: usize| {
+        let mut scores = Scores::default();
+        (0..10).for_each(|image| scores.add(-(image as f32), Some(image < present)));
+        scores
+    };
+    let found = Attributes::of(labels.into_iter(), 10).with(&[scores(3), scores(5)]);
+    let mut report = finished();
+    for record in &mut report.epochs {
+        record.test.figures = Figures::Labels {
+            mean_top1: found.mean_accuracy,
+            all_right: 0.5,
+            groups: Vec::new(),
+            attributes: Some(found.clone()),
+        };
+    }
+    report.results = None;
+    report.best = Some(BestFigure::Map);
+    let html = render(&report);
+    for text in [
+        "Test figures of all labels",
+        "balanced accuracy",
+        "best test mAP",
+        "best epoch so far by mAP, 2",
+        "<th scope=\"col\">test mAP</th>",
+        "<td>+40.0</td>",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    let place = |name: &str| {
+        html.find(&format!("<th scope=\"row\">{name}</th>"))
+            .unwrap()
+    };
+    assert!(place("smiling") < place("young"));
 }

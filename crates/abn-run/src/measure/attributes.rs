@@ -1,7 +1,14 @@
 //! Labels of two classes, absent and present: what is told of them beside who always says the same,
 //! and what their scores say at every threshold.
 
+use abn_data::Labels;
 use serde::{Deserialize, Serialize};
+
+/// Whether these are several labels of two classes each, absent and present.
+pub fn are_attributes(labels: &Labels) -> bool {
+    let groups = labels.groups();
+    groups.len() > 1 && groups.iter().all(|group| group.classes.len() == 2)
+}
 
 /// Figures of several labels of two classes each, as fractions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,12 +23,60 @@ pub struct Attributes {
     /// kept.
     #[serde(default)]
     pub mean_average_precision: Option<f64>,
-    /// F1 of all labels counted together (micro).
-    pub f1_micro: Option<f64>,
-    /// Mean of the labels' F1 (macro).
-    pub f1_macro: Option<f64>,
+    /// How much of what is said to be present is, and the other way round.
+    #[serde(flatten)]
+    pub together: PrecisionRecall,
     /// Label by label.
     pub labels: Vec<Attribute>,
+}
+
+/// Precision, recall and F1 of several labels, as fractions: of all counted together (micro), and
+/// the mean of the labels' (macro). What is not defined is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct PrecisionRecall {
+    /// Of what is said to be present, how much is.
+    #[serde(default)]
+    pub precision_micro: Option<f64>,
+    /// Of what is present, how much is said to be.
+    #[serde(default)]
+    pub recall_micro: Option<f64>,
+    /// Harmonic mean of the two.
+    pub f1_micro: Option<f64>,
+    /// Mean of the labels' precisions.
+    #[serde(default)]
+    pub precision_macro: Option<f64>,
+    /// Mean of their recalls.
+    #[serde(default)]
+    pub recall_macro: Option<f64>,
+    /// Mean of their F1.
+    pub f1_macro: Option<f64>,
+}
+
+impl PrecisionRecall {
+    /// Those of the labels of which so much was counted.
+    pub fn of(labels: impl Iterator<Item = Counts> + Clone) -> Self {
+        let all = labels.clone().fold(Counts::default(), Counts::and);
+        Self {
+            precision_micro: all.precision(),
+            recall_micro: all.recall(),
+            f1_micro: all.f1(),
+            precision_macro: mean(labels.clone().map(|label| label.precision())),
+            recall_macro: mean(labels.clone().map(|label| label.recall())),
+            f1_macro: mean(labels.map(|label| label.f1())),
+        }
+    }
+
+    /// Their names and values, in the order of the fields.
+    pub fn named(&self) -> [(&'static str, Option<f64>); 6] {
+        [
+            ("precision micro", self.precision_micro),
+            ("recall micro", self.recall_micro),
+            ("F1 micro", self.f1_micro),
+            ("precision macro", self.precision_macro),
+            ("recall macro", self.recall_macro),
+            ("F1 macro", self.f1_macro),
+        ]
+    }
 }
 
 /// Figures of one label of two classes, as fractions. What is not defined is absent: there is no
@@ -52,7 +107,7 @@ pub struct Attribute {
 }
 
 /// Images of which one label of two classes is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// All of them.
     pub images: usize,
@@ -71,8 +126,44 @@ impl Counts {
         negative - (self.right - self.found)
     }
 
-    /// F1, if anything is present or said to be.
-    fn f1(&self) -> Option<f64> {
+    /// Both counted together.
+    fn and(self, other: Self) -> Self {
+        Self {
+            images: self.images + other.images,
+            right: self.right + other.right,
+            positive: self.positive + other.positive,
+            found: self.found + other.found,
+        }
+    }
+
+    /// Fraction told rightly.
+    pub fn accuracy(&self) -> Option<f64> {
+        ratio(self.right, self.images)
+    }
+
+    /// Mean of the fractions told rightly where the label is present and where it is not.
+    pub fn balanced_accuracy(&self) -> Option<f64> {
+        let refused = ratio(self.right - self.found, self.images - self.positive);
+        self.recall().zip(refused).map(|(a, b)| (a + b) / 2.0)
+    }
+
+    /// Of what is said to be present, how much is.
+    pub fn precision(&self) -> Option<f64> {
+        let said = self.found + self.false_alarms();
+        // Nothing was found of what is there: that is no precision, not an unknown one.
+        match (said, self.positive) {
+            (0, 1..) => Some(0.0),
+            _ => ratio(self.found, said),
+        }
+    }
+
+    /// Of what is present, how much is said to be.
+    pub fn recall(&self) -> Option<f64> {
+        ratio(self.found, self.positive)
+    }
+
+    /// Harmonic mean of precision and recall, if anything is present or said to be.
+    pub fn f1(&self) -> Option<f64> {
         ratio(
             2 * self.found,
             self.positive + self.found + self.false_alarms(),
@@ -81,24 +172,15 @@ impl Counts {
 
     /// The figures of a label in so many images, of some of which it may not be known.
     fn attribute(&self, name: &str, images: usize) -> Attribute {
-        let negative = self.images - self.positive;
-        let found = ratio(self.found, self.positive);
-        let refused = ratio(self.right - self.found, negative);
-        let said = self.found + self.false_alarms();
-        // Nothing was found of what is there: that is no precision, not an unknown one.
-        let precision = match (said, self.positive) {
-            (0, 1..) => Some(0.0),
-            _ => ratio(self.found, said),
-        };
         let positive = ratio(self.positive, self.images).unwrap_or(0.0);
         Attribute {
             name: name.to_owned(),
-            accuracy: ratio(self.right, self.images).unwrap_or(0.0),
+            accuracy: self.accuracy().unwrap_or(0.0),
             constant: positive.max(1.0 - positive),
-            balanced_accuracy: found.zip(refused).map(|(a, b)| (a + b) / 2.0),
+            balanced_accuracy: self.balanced_accuracy(),
             average_precision: None,
-            precision,
-            recall: found,
+            precision: self.precision(),
+            recall: self.recall(),
             f1: self.f1(),
             positive,
             known: ratio(self.images, images).unwrap_or(0.0),
@@ -119,16 +201,7 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 impl Attributes {
     /// The figures of labels by name, in so many images.
     pub fn of<'a>(labels: impl Iterator<Item = (&'a str, Counts)> + Clone, images: usize) -> Self {
-        let all = labels
-            .clone()
-            .fold([0; 3], |[found, positive, alarms], (_, counts)| {
-                [
-                    found + counts.found,
-                    positive + counts.positive,
-                    alarms + counts.false_alarms(),
-                ]
-            });
-        let [found, positive, alarms] = all;
+        let together = PrecisionRecall::of(labels.clone().map(|(_, counts)| counts));
         let labels: Vec<Attribute> = labels
             .map(|(name, counts)| counts.attribute(name, images))
             .collect();
@@ -138,9 +211,36 @@ impl Attributes {
             constant_accuracy: of(|label| Some(label.constant)).unwrap_or(0.0),
             balanced_accuracy: of(|label| label.balanced_accuracy),
             mean_average_precision: None,
-            f1_micro: ratio(2 * found, positive + found + alarms),
-            f1_macro: of(|label| label.f1),
+            together,
             labels,
+        }
+    }
+
+    /// What the mean average precision is of a predictor that gives every image the same score: the
+    /// mean share of the images in which a label is present.
+    pub fn constant_average_precision(&self) -> f64 {
+        let present = |label: &Attribute| (label.positive > 0.0).then_some(label.positive);
+        mean(self.labels.iter().map(present)).unwrap_or(0.0)
+    }
+
+    /// Precision, recall and F1 of a predictor that says of every label that it is present.
+    pub fn always_present(&self) -> PrecisionRecall {
+        let f1 = |share: f64| 2.0 * share / (1.0 + share);
+        let known = self.labels.iter().filter(|label| label.known > 0.0);
+        let all: f64 = known.clone().map(|label| label.known).sum();
+        let present: f64 = known
+            .clone()
+            .map(|label| label.known * label.positive)
+            .sum();
+        let share = (all > 0.0).then(|| present / all);
+        let found = (present > 0.0).then_some(1.0);
+        PrecisionRecall {
+            precision_micro: share,
+            recall_micro: found,
+            f1_micro: share.map(f1),
+            precision_macro: mean(known.clone().map(|label| Some(label.positive))),
+            recall_macro: found,
+            f1_macro: mean(known.map(|label| Some(f1(label.positive)))),
         }
     }
 
@@ -154,6 +254,15 @@ impl Attributes {
         self.mean_average_precision = mean(precisions);
         self
     }
+}
+
+/// The least score above 0, whose probability is a half: from it on a label is said to be present
+/// where no other threshold is chosen.
+pub const HALF: f32 = f32::from_bits(1);
+
+/// The probability that a score stands for.
+pub fn probability(score: f32) -> f64 {
+    1.0 / (1.0 + f64::from(-score).exp())
 }
 
 /// How present one label is said to be in each image of a set, above 0 or not, and whether it is.
@@ -188,7 +297,34 @@ impl Scores {
     /// never present.
     pub fn average_precision(&self) -> Option<f64> {
         let once = vec![1; self.len()];
-        self.ranked().figures(&once).average_precision
+        self.ranked().figures(&once, HALF).average_precision
+    }
+
+    /// What is told where the label is said to be present from that score on.
+    pub fn counts(&self, threshold: f32) -> Counts {
+        let once = vec![1; self.len()];
+        self.ranked().figures(&once, threshold).counts
+    }
+
+    /// The score from which on the label is to be said to be present for the highest F1. To choose
+    /// from are the scores themselves, as in scikit-learn's `precision_recall_curve`; of equals it
+    /// is the one nearest to [`HALF`], which is also that of a label that is never present.
+    pub fn best_threshold(&self) -> f32 {
+        let ranked = self.ranked();
+        let is_present = |image: &&(f32, bool, usize)| image.1;
+        let positive = ranked.0.iter().filter(is_present).count();
+        let (mut seen, mut found) = (0, 0);
+        let mut best = (0.0, HALF);
+        for tied in ranked.0.chunk_by(|a, b| a.0 == b.0) {
+            seen += tied.len();
+            found += tied.iter().filter(is_present).count();
+            let (f1, score) = (ratio(2 * found, seen + positive).unwrap_or(0.0), tied[0].0);
+            let nearer = f1 == best.0 && score.abs() < best.1.abs();
+            if found > 0 && (f1 > best.0 || nearer) {
+                best = (f1, score);
+            }
+        }
+        best.1
     }
 
     /// The images in the order of their scores.
@@ -209,17 +345,16 @@ pub struct Ranked(Vec<(f32, bool, usize)>);
 /// What the scores of one label say of a sample of the images.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampled {
-    /// Fraction of the sample that is told rightly.
-    pub accuracy: Option<f64>,
-    /// Mean of the fractions told rightly where the label is present and where it is not.
-    pub balanced_accuracy: Option<f64>,
+    /// What is told of the sample at the threshold.
+    pub counts: Counts,
     /// See [`Scores::average_precision`].
     pub average_precision: Option<f64>,
 }
 
 impl Ranked {
-    /// The figures of a sample that holds each image so many times.
-    pub fn figures(&self, times: &[u32]) -> Sampled {
+    /// The figures of a sample that holds each image so many times, where the label is said to be
+    /// present from that score on.
+    pub fn figures(&self, times: &[u32], threshold: f32) -> Sampled {
         let times = |image: usize| times.get(image).map_or(0, |times| *times as usize);
         let (mut seen, mut found, mut area) = (0, 0, 0.0);
         let (mut said, mut said_rightly) = (0, 0);
@@ -235,16 +370,20 @@ impl Ranked {
             if seen > 0 {
                 area += present as f64 * found as f64 / seen as f64;
             }
-            if tied[0].0 > 0.0 {
+            if tied[0].0 >= threshold {
                 (said, said_rightly) = (seen, found);
             }
         }
         let (positive, negative) = (found, seen - found);
         let refused = negative - (said - said_rightly);
-        let halves = ratio(said_rightly, positive).zip(ratio(refused, negative));
+        let counts = Counts {
+            images: seen,
+            right: said_rightly + refused,
+            positive,
+            found: said_rightly,
+        };
         Sampled {
-            accuracy: ratio(said_rightly + refused, seen),
-            balanced_accuracy: halves.map(|(a, b)| (a + b) / 2.0),
+            counts,
             average_precision: (positive > 0).then(|| area / positive as f64),
         }
     }
@@ -275,21 +414,62 @@ mod tests {
     #[test]
     fn a_sample_counts_an_image_as_often_as_it_holds_it() {
         let all = scores(&[(2.0, true), (-1.0, true), (0.5, false), (-2.0, false)]);
-        let found = all.ranked().figures(&[1; 4]);
+        let found = all.ranked().figures(&[1; 4], HALF).counts;
         assert_eq!(
-            (found.accuracy, found.balanced_accuracy),
+            (found.accuracy(), found.balanced_accuracy()),
             (Some(0.5), Some(0.5))
         );
         // Without the two that are told wrongly, and the first three times.
-        let found = all.ranked().figures(&[3, 0, 0, 1]);
+        let found = all.ranked().figures(&[3, 0, 0, 1], HALF);
         assert_eq!(
-            (found.accuracy, found.average_precision),
+            (found.counts.accuracy(), found.average_precision),
             (Some(1.0), Some(1.0))
         );
         let doubled = scores(&[(2.0, true), (-1.0, true), (-1.0, true), (0.5, false)]);
-        let found = all.ranked().figures(&[1, 2, 1, 0]);
+        let found = all.ranked().figures(&[1, 2, 1, 0], HALF);
         assert_eq!(found.average_precision, doubled.average_precision());
-        assert_eq!(all.ranked().figures(&[0; 4]).accuracy, None);
+        assert_eq!(all.ranked().figures(&[0; 4], HALF).counts.accuracy(), None);
+    }
+
+    #[test]
+    fn the_best_threshold_by_hand() {
+        // From 2 on: F1 2/3. From 1: 1/2. From -1: 4/5. From -2: 4/6.
+        let all = scores(&[(2.0, true), (1.0, false), (-1.0, true), (-2.0, false)]);
+        let found = all.best_threshold();
+        assert_eq!(found, -1.0);
+        let at = all.counts(found);
+        assert_eq!((at.precision(), at.recall()), (Some(2.0 / 3.0), Some(1.0)));
+        assert_eq!(at.f1(), Some(0.8));
+        assert_eq!(all.counts(HALF).f1(), Some(0.5));
+        // From 3 on, 2/3; from -0.5, 4/6: the same, and nearer to a half.
+        let equal = scores(&[(3.0, true), (1.0, false), (0.5, false), (-0.5, true)]);
+        assert_eq!(equal.best_threshold(), -0.5);
+        // Nothing to choose by: more than a half, as ever.
+        let never = scores(&[(0.0, false), (2.0, false)]);
+        assert_eq!(never.best_threshold(), HALF);
+        assert_eq!(never.counts(HALF).right, 1);
+        assert_eq!(probability(HALF), 0.5);
+    }
+
+    #[test]
+    fn whoever_always_says_present_finds_everything() {
+        let counts = |positive| Counts {
+            images: 10,
+            right: 10,
+            positive,
+            found: positive,
+        };
+        let labels = [("one", counts(2)), ("two", counts(6))];
+        let found = Attributes::of(labels.into_iter(), 10).always_present();
+        let said = |positive| Counts {
+            right: positive,
+            ..counts(positive)
+        };
+        let expected = PrecisionRecall::of([said(2), said(6)].into_iter());
+        for ((name, found), (_, expected)) in found.named().into_iter().zip(expected.named()) {
+            let off = found.unwrap() - expected.unwrap();
+            assert!(off.abs() < 1e-12, "{name}: {found:?} {expected:?}");
+        }
     }
 
     #[test]
@@ -324,8 +504,10 @@ mod tests {
         // Of half of the images nobody knows them.
         assert_eq!(found.labels[0].known, 0.5);
         // 3 found of 6, 2 false alarms.
-        assert_eq!(found.f1_micro, Some(6.0 / 11.0));
-        assert_eq!(found.f1_macro, Some(3.0 / 9.0));
+        assert_eq!(found.together.f1_micro, Some(6.0 / 11.0));
+        assert_eq!(found.together.f1_macro, Some(3.0 / 9.0));
+        assert_eq!(found.together.precision_micro, Some(3.0 / 5.0));
+        assert_eq!(found.together.recall_macro, Some(0.375));
     }
 
     #[test]

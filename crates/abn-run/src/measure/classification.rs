@@ -10,7 +10,7 @@ use abn_core::{Classifier, ClassifierConfig, Output};
 use abn_data::{Batch, Labels, Loader, ObjectMasks};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::attributes::{Attributes, Counts, Scores};
+use super::attributes::{Attributes, Counts, Scores, are_attributes};
 use super::drift::PROBES;
 use super::effect::effects;
 use super::evaluate::{for_each_batch, images_of};
@@ -24,7 +24,8 @@ use crate::RunError;
 use crate::recipe::RunConfig;
 
 /// Trains a classifier by the cross-entropy of both branches (ABN section 3.3); the best epoch is
-/// that of the highest top-1, or mean top-1 of several labels.
+/// that of the highest top-1, or mean top-1 of several labels, unless the recipe names another
+/// [figure](super::best::BestFigure).
 #[derive(Debug, Clone)]
 pub struct Classification {
     model: ClassifierConfig,
@@ -74,12 +75,6 @@ impl Classification {
         Ok(terms.objective(network, images, &attention.map, &objects))
     }
 
-    /// Whether every label has two classes, absent and present.
-    fn are_attributes(&self) -> bool {
-        let groups = self.labels.groups();
-        groups.len() > 1 && groups.iter().all(|group| group.classes.len() == 2)
-    }
-
     fn attributes(&self, totals: &Totals) -> Attributes {
         let names = self.labels.groups().iter().map(|group| group.name.as_str());
         let counts = totals.groups.iter().map(|group| Counts {
@@ -93,7 +88,7 @@ impl Classification {
 
     /// Adds the scores of a batch, label by label.
     fn add_scores(&self, scores: &mut Vec<Scores>, batch: &Batch, outcome: &HostOutput) {
-        if !self.are_attributes() {
+        if !are_attributes(&self.labels) {
             return;
         }
         scores.resize(self.labels.groups().len(), Scores::default());
@@ -104,6 +99,18 @@ impl Classification {
                 let present = class.map(|class| class == 1);
                 scores.add(logits[1] - logits[0], present);
             }
+        }
+    }
+
+    /// Adds whether each of several labels is told rightly, where their scores do not say it.
+    fn add_right(&self, right: &mut Vec<Vec<Option<bool>>>, batch: &Batch, outcome: &HostOutput) {
+        if self.labels.groups().len() < 2 || are_attributes(&self.labels) {
+            return;
+        }
+        for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
+            let of_labels = self.model.outputs.spans().zip(target.classes());
+            let told = of_labels.map(|(span, class)| Some(rank(&row[span], (*class)?) < 1));
+            right.push(told.collect());
         }
     }
 
@@ -159,7 +166,7 @@ impl Task for Classification {
     fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &HostOutput) {
         let outputs = &self.model.outputs;
         let groups = outputs.groups().len();
-        let attributes = self.are_attributes();
+        let attributes = are_attributes(&self.labels);
         totals.images += batch.len();
         totals.groups.resize(groups, GroupTotals::default());
         for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
@@ -224,7 +231,7 @@ impl Task for Classification {
                 let groups: Vec<GroupFigures> = groups.iter().enumerate().map(of).collect();
                 let sum: f64 = groups.iter().map(|group| group.hits.top1).sum();
                 Figures::Labels {
-                    attributes: self.are_attributes().then(|| self.attributes(totals)),
+                    attributes: are_attributes(&self.labels).then(|| self.attributes(totals)),
                     mean_top1: sum / groups.len().max(1) as f64,
                     all_right: totals.all_right as f64 / images,
                     groups,
@@ -254,10 +261,12 @@ impl Task for Classification {
         let mut probes: Vec<AttentionMap> = Vec::new();
         let mut changes: Vec<f64> = Vec::new();
         let mut scores: Vec<Scores> = Vec::new();
+        let mut right: Vec<Vec<Option<bool>>> = Vec::new();
         let mut complete = true;
         for_each_batch(network, loader, device, |batch, outcome| {
             self.add(&mut totals, batch, &outcome);
             self.add_scores(&mut scores, batch, &outcome);
+            self.add_right(&mut right, batch, &outcome);
             let maps = outcome.attention.iter().map(|attention| &attention.maps);
             let all = maps.clone().flat_map(ImageMaps::all);
             all.for_each(|map| health.add(map));
@@ -284,6 +293,7 @@ impl Task for Classification {
             }),
             probes,
             scores,
+            right,
         }))
     }
 }

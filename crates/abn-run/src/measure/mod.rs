@@ -1,6 +1,7 @@
 //! Measuring a network: what it is trained for, sums over images, and what is recorded of them.
 
 pub mod attributes;
+pub mod best;
 pub mod classification;
 pub mod drift;
 pub mod effect;
@@ -11,4 +12,5 @@ pub mod pointing;
 pub mod readback;
 pub mod records;
 pub mod task;
+pub mod thresholds;
 pub mod totals;

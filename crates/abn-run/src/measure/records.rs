@@ -22,7 +22,8 @@ pub struct EpochRecord {
     /// State of the attention maps on the test images; absent without an attention branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maps: Option<MapHealth>,
-    /// Whether this epoch has the [best](Figures::best) test figure so far (the earliest of equals).
+    /// Whether this epoch has the [best](Figures::best_by) test figure so far (the earliest of
+    /// equals).
     pub best: bool,
 }
 
@@ -87,7 +88,7 @@ pub struct GroupFigures {
 }
 
 impl Figures {
-    /// The figure that decides which epoch is the best: more is better.
+    /// The figure that decides which epoch is the best, where the run says no other: more is better.
     pub fn best(&self) -> f64 {
         match self {
             Self::Label(hits) => hits.top1,
@@ -169,7 +170,11 @@ impl Figures {
         let main = self.main().into_iter();
         let mut figures: Vec<_> = main.map(|(name, value)| (name.to_owned(), value)).collect();
         if let Some(found) = self.attributes() {
-            let f1 = [("F1 micro", found.f1_micro), ("F1 macro", found.f1_macro)];
+            let together = &found.together;
+            let f1 = [
+                ("F1 micro", together.f1_micro),
+                ("F1 macro", together.f1_macro),
+            ];
             let known = f1
                 .into_iter()
                 .filter_map(|(name, value)| Some((name.to_owned(), value?)));

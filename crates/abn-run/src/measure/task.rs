@@ -72,4 +72,7 @@ pub struct Measured {
     pub probes: Vec<AttentionMap>,
     /// The scores of each of several labels of two classes; none of others.
     pub scores: Vec<Scores>,
+    /// Of several labels of more classes, image by image: whether each is told rightly, where that is
+    /// known; none of others.
+    pub right: Vec<Vec<Option<bool>>>,
 }

@@ -26,6 +26,7 @@ use self::error::require;
 pub use self::run_config::{Init, RunConfig, VERSION};
 use self::schedule::Schedule;
 use crate::datasets::{DataSet, SHAPES, by_name};
+use crate::measure::best::BestFigure;
 
 /// More epochs than anyone trains, few enough that no count of batches overflows.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -79,6 +80,9 @@ pub struct Recipe {
     pub sgd: SgdConfig,
     /// Decides the initial weights, the order of the images and their augmentation.
     pub seed: u64,
+    /// What the best epoch is chosen by, if not by top-1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<BestFigure>,
     /// Steps of a training image, before normalisation.
     pub train_steps: Vec<Step>,
     /// Steps of every other image.
@@ -121,6 +125,7 @@ impl Recipe {
             gamma: defaults.gamma,
             sgd: defaults.sgd,
             seed: 0,
+            best: None,
             train_steps: inputs.train_steps(),
             eval_steps: inputs.eval_steps(),
             normalization: defaults.normalization,

@@ -126,8 +126,11 @@ impl RunConfig {
     /// The configuration of a recipe for those labels.
     ///
     /// # Errors
-    /// The recipe names no known architecture.
-    pub fn new(recipe: Recipe, labels: Labels) -> Result<Self, RecipeError> {
+    /// The recipe names no known architecture, or chooses the best epoch by a figure that these
+    /// labels do not have.
+    pub fn new(mut recipe: Recipe, labels: Labels) -> Result<Self, RecipeError> {
+        let best = recipe.best.map(|figure| figure.of_labels(&labels));
+        recipe.best = best.transpose()?.flatten();
         // Where nothing is chosen, the label needs no name.
         let labels = match labels.only().filter(|_| recipe.labels.is_none()) {
             Some(classes) => Labels::one(classes.to_vec()),

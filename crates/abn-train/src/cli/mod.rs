@@ -15,6 +15,7 @@ use abn_explain::stability::MapScale;
 use abn_pages::heatmap::{Colors, Range};
 use abn_run::datasets::{self, DataSet};
 use abn_run::folder::checkpoint::CheckpointChoice;
+use abn_run::measure::best::BestFigure;
 use abn_run::recipe::augmentation::Augment;
 use abn_run::recipe::schedule::Schedule;
 use abn_run::unreadable::{MOST_LEFT_OUT, OnCorrupt};
@@ -95,7 +96,7 @@ pub struct NetworkArgs {
 }
 
 /// Images of a data set.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct SplitArgs {
     /// Folder of the data set [default: the run's, of several the first one's]
     #[arg(long, value_name = "DIR")]
@@ -255,6 +256,10 @@ pub struct TrainArgs {
     /// Decides initial weights, order, augmentation and dropout [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Figure of the held-out images that chooses the best epoch [default: top1]; all but top1 are
+    /// for several labels of two classes each
+    #[arg(long, value_name = "FIGURE", value_enum)]
+    pub best: Option<BestFigure>,
     /// What training images go through
     #[arg(long, value_enum)]
     pub augment: Option<Augment>,
@@ -286,7 +291,9 @@ pub struct TrainArgs {
 
 /// Arguments of `abn eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  abn eval runs/cifar10-resnet20-abn --json")]
+#[command(after_help = "Examples:\n  \
+    abn eval runs/cifar10-resnet20-abn --json\n  \
+    abn eval runs/scenes --best-threshold")]
 pub struct EvalArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
@@ -297,8 +304,13 @@ pub struct EvalArgs {
     /// The weights
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Of several labels of two classes each: also precision, recall and F1 where each label is said
+    /// to be present from the probability on that has the highest F1 on the training images
+    #[arg(long)]
+    pub best_threshold: bool,
     /// Print JSON: {"top1", "top5", "loss", "images", ...}, fractions in [0, 1]; of several labels
-    /// {"mean_top1", "all_right", "groups", ...}
+    /// {"mean_top1", "all_right", "groups", "intervals", ...}, of two classes each also
+    /// {"mean_accuracy", "balanced_accuracy", "mean_average_precision", "labels", "constant", ...}
     #[arg(long)]
     pub json: bool,
 }
@@ -340,6 +352,7 @@ impl SplitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn predict runs/cifar10-resnet20-abn cat.png dog.jpg --json\n  \
+    abn predict runs/scenes images/*.png --csv > told.csv\n  \
     abn predict runs/cifar10-resnet20-abn cat.png --map drawn.png       what would it say if it looked there?")]
 pub struct PredictArgs {
     /// Folder of the run
@@ -356,6 +369,10 @@ pub struct PredictArgs {
     /// 65535)
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
+    /// Print CSV: a line an image with the probability of each class; of several labels that each is
+    /// present, or where they have more classes each as LABEL:CLASS
+    #[arg(long, conflicts_with_all = ["json", "map"])]
+    pub csv: bool,
     /// Print JSON with logits, attention logits and map in full precision; with --map also
     /// "with_map", of several labels also "groups"
     #[arg(long)]
@@ -420,6 +437,7 @@ pub struct ExplainArgs {
 #[command(after_help = "Examples:\n  \
     abn score runs/shapes-resnet8-abn\n  \
     abn score runs/pets --limit 90 --truth boxes --layer features --json\n  \
+    abn score runs/scenes --each-label --methods attention,grad-cam\n  \
     abn score runs/pets cat.jpg dog.jpg --out curves\n\n\
     Deletion, insertion, average drop and increase ask the network again and need no more than \
     images; the pointing game, energy, IoU and AUC are for data sets that know where the objects \
@@ -453,6 +471,10 @@ pub struct ScoreArgs {
     /// Label whose class that is, in a run of several [default: the first]
     #[arg(long, value_name = "LABEL")]
     pub group: Option<String>,
+    /// Measure every label of a run of several, one after the other. --out gets score-labels.csv, a
+    /// line per label and method, and score-labels.json
+    #[arg(long, conflicts_with_all = ["group", "files"])]
+    pub each_label: bool,
     /// What says where the objects are [default: masks, or boxes where there are none]
     #[arg(long, value_enum)]
     pub truth: Option<TruthName>,

@@ -1,39 +1,132 @@
 //! `abn eval`: accuracy of a run on its data set.
 
-use abn_data::Split;
-use abn_explain::attributes::{AttributeIntervals, intervals};
+use abn_data::{Collection, Split};
+use abn_explain::attributes::{
+    AttributeIntervals, ThresholdIntervals, intervals, threshold_intervals,
+};
+use abn_explain::groups::{GroupIntervals, group_intervals};
 use abn_run::images::plain_loader;
+use abn_run::measure::attributes::{Attributes, PrecisionRecall, Scores, are_attributes};
 use abn_run::measure::classification::Classification;
 use abn_run::measure::records::{MapHealth, Summary};
 use abn_run::measure::task::{Measured, Task};
-use anyhow::{Context, Result};
+use abn_run::measure::thresholds::AtThresholds;
+use abn_run::session::Session;
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::{figures, images, labels, open};
-use crate::cli::EvalArgs;
+use super::{eval_tables, figures, images, labels, open};
+use crate::cli::{EvalArgs, SplitArgs, SplitName};
 use crate::terminal;
 
+/// The JSON contract of the command.
 #[derive(Debug, Serialize)]
 struct Evaluation {
     #[serde(flatten)]
     summary: Summary,
     maps: Option<MapHealth>,
-    /// Of several labels of two classes.
+    /// Of several labels.
     #[serde(skip_serializing_if = "Option::is_none")]
-    intervals: Option<AttributeIntervals>,
+    intervals: Option<Intervals>,
+    /// Of several labels of two classes: what whoever does not look at the images gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    constant: Option<Constant>,
+    /// Only if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_best_threshold: Option<AtBestThreshold>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Intervals {
+    Attributes(Box<AttributeIntervals>),
+    Groups(GroupIntervals),
+}
+
+/// The figures of predictors that always say the same: what is right more often, the same score, or
+/// that every label is present.
+#[derive(Debug, Serialize)]
+pub(super) struct Constant {
+    pub(super) mean_accuracy: f64,
+    pub(super) balanced_accuracy: f64,
+    pub(super) mean_average_precision: f64,
+    #[serde(flatten)]
+    pub(super) together: PrecisionRecall,
+}
+
+impl Constant {
+    fn of(found: &Attributes) -> Self {
+        Self {
+            mean_accuracy: found.constant_accuracy,
+            balanced_accuracy: 0.5,
+            mean_average_precision: found.constant_average_precision(),
+            together: found.always_present(),
+        }
+    }
+}
+
+/// The labels, each said to be present from the probability on that has the highest F1 on the
+/// training images.
+#[derive(Debug, Serialize)]
+pub(super) struct AtBestThreshold {
+    /// On the images that are measured.
+    #[serde(flatten)]
+    pub(super) found: AtThresholds,
+    /// How sure that is.
+    pub(super) intervals: ThresholdIntervals,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// The run or its data set is missing or damaged.
+/// The run or its data set is missing or damaged, or thresholds are asked for where there is
+/// nothing to choose them by.
 pub fn run(args: EvalArgs) -> Result<()> {
     let session = open(&args.run, &args.network)?;
+    if args.best_threshold {
+        check_thresholds(&session, &args.images)?;
+    }
     let learned = args.images.asked() == Some(Split::Train);
     let limit = session.config.recipe.limit.filter(|_| learned);
     let collection = images((&args.run, &session.config), &args.images, None, limit)?;
-    let loader = plain_loader(&session.config, &collection, args.images.workers);
-    let progress = terminal::counter("evaluating", collection.samples.len());
+    let Measured {
+        summary,
+        maps,
+        scores,
+        right,
+        ..
+    } = pass(&session, &collection, args.images.workers, "evaluating")?;
+    let attributes = summary.figures.attributes();
+    let intervals = match attributes {
+        Some(found) => Some(Intervals::Attributes(Box::new(intervals(found, &scores)))),
+        None => group_intervals(&summary.figures, &right).map(Intervals::Groups),
+    };
+    let at_best_threshold = attributes.filter(|_| args.best_threshold);
+    let at_best_threshold = at_best_threshold
+        .map(|found| at_best_threshold_of(&session, &args, found, &scores))
+        .transpose()?;
+    let evaluation = Evaluation {
+        constant: attributes.map(Constant::of),
+        intervals,
+        at_best_threshold,
+        summary,
+        maps,
+    };
+    match args.json {
+        true => terminal::json(&evaluation),
+        false => print(&evaluation),
+    }
+}
+
+/// Passes the images through the network.
+fn pass(
+    session: &Session,
+    images: &Collection,
+    workers: usize,
+    what: &'static str,
+) -> Result<Measured> {
+    let loader = plain_loader(&session.config, images, workers);
+    let progress = terminal::counter(what, images.samples.len());
     let mut go_on = |images| {
         progress.set_position(images as u64);
         true
@@ -41,28 +134,85 @@ pub fn run(args: EvalArgs) -> Result<()> {
     let (task, device) = (Classification::of(&session.config), &session.device);
     let measured = task.measure(&session.classifier, &loader, device, &mut go_on)?;
     progress.finish_and_clear();
-    let measured = measured.context("the evaluation was stopped")?;
-    let Measured {
+    measured.context("the evaluation was stopped")
+}
+
+/// Thresholds are chosen on training images, and measured on others.
+fn check_thresholds(session: &Session, images: &SplitArgs) -> Result<()> {
+    let labels = &session.config.labels;
+    ensure!(
+        are_attributes(labels),
+        "--best-threshold is for several labels of two classes each, and this run has {}: leave it \
+         out",
+        labels.title()
+    );
+    let learned = match images.asked() {
+        Some(Split::Train) => true,
+        Some(Split::All) => images.data.is_none(),
+        _ => false,
+    };
+    ensure!(
+        !learned,
+        "--best-threshold chooses thresholds on the training images and measures them on others: \
+         leave out --split"
+    );
+    Ok(())
+}
+
+/// What is told of the measured images at the thresholds of the training images.
+fn at_best_threshold_of(
+    session: &Session,
+    args: &EvalArgs,
+    found: &Attributes,
+    scores: &[Scores],
+) -> Result<AtBestThreshold> {
+    let of_training = SplitArgs {
+        data: None,
+        split: Some(SplitName::Train),
+        ..args.images.clone()
+    };
+    let limit = session.config.recipe.limit;
+    let training = images((&args.run, &session.config), &of_training, None, limit)?;
+    terminal::note(&format!(
+        "choosing the threshold of each label on {} training images",
+        training.samples.len()
+    ));
+    let learned = pass(session, &training, args.images.workers, "choosing")?;
+    let thresholds: Vec<f32> = learned.scores.iter().map(Scores::best_threshold).collect();
+    let found = AtThresholds::of(found, scores, &thresholds);
+    let intervals = threshold_intervals(&found, scores, &thresholds);
+    Ok(AtBestThreshold { found, intervals })
+}
+
+fn print(evaluation: &Evaluation) -> Result<()> {
+    let Evaluation {
         summary,
-        maps,
-        scores,
+        intervals,
+        constant,
+        at_best_threshold: at_best,
         ..
-    } = measured;
-    let attributes = summary.figures.attributes();
-    let intervals = attributes.map(|found| intervals(found, &scores));
-    if args.json {
-        return terminal::json(&Evaluation {
-            summary,
-            maps,
-            intervals,
-        });
-    }
+    } = evaluation;
     terminal::result(&format!(
         "{}, loss {:.4} on {} images",
         figures(&summary.figures),
         summary.loss,
         summary.images
     ))?;
-    let table = labels(&summary.figures, intervals.as_ref());
-    table.map_or(Ok(()), |labels| terminal::result(&labels))
+    match intervals {
+        None => Ok(()),
+        Some(Intervals::Groups(intervals)) => {
+            let table = eval_tables::groups(summary.figures.groups(), intervals);
+            terminal::result(&format!("\n{table}"))
+        }
+        Some(Intervals::Attributes(intervals)) => {
+            if let Some((found, constant)) = summary.figures.attributes().zip(constant.as_ref()) {
+                let table = eval_tables::together(found, intervals, constant, at_best.as_ref());
+                terminal::result(&format!("\n{table}"))?;
+            }
+            let table = labels(&summary.figures, Some(intervals));
+            table.map_or(Ok(()), |labels| terminal::result(&format!("\n{labels}")))?;
+            let table = at_best.as_ref().map(eval_tables::at_best_threshold);
+            table.map_or(Ok(()), |table| terminal::result(&format!("\n{table}")))
+        }
+    }
 }

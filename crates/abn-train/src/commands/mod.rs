@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod eval;
+mod eval_tables;
 pub mod explain;
 pub mod export;
 mod fine_tune;
@@ -11,9 +12,11 @@ pub mod manual;
 pub mod models;
 mod output_folder;
 pub mod predict;
+mod probability_table;
 mod recipe_from_args;
 pub mod score;
 mod score_files;
+mod score_labels;
 pub mod stability;
 pub mod train;
 
@@ -85,10 +88,6 @@ fn figures(figures: &Figures) -> String {
 /// asked; nothing of others.
 fn labels(figures: &Figures, intervals: Option<&AttributeIntervals>) -> Option<String> {
     let known = |value: Option<f64>| value.map_or("-".to_owned(), percent);
-    let ends = |interval: Option<Interval>| match interval {
-        Some(found) => format!("{:.1} to {:.1}", 100.0 * found.low, 100.0 * found.high),
-        None => String::new(),
-    };
     let row = |(number, label): (usize, &Attribute)| {
         let sure = intervals.and_then(|intervals| intervals.labels.get(number));
         let mut row = vec![
@@ -120,6 +119,13 @@ fn labels(figures: &Figures, intervals: Option<&AttributeIntervals>) -> Option<S
     let names = names.into_iter().flatten().map(str::to_owned).collect();
     let rows = found.labels.iter().enumerate().map(row).collect();
     Some(columns(names, rows, 1))
+}
+
+/// Both ends of an interval as percentages; nothing of none.
+fn ends(interval: Option<Interval>) -> String {
+    interval.map_or(String::new(), |found| {
+        format!("{:.1} to {:.1}", 100.0 * found.low, 100.0 * found.high)
+    })
 }
 
 /// A fraction as a percentage.

@@ -11,7 +11,7 @@ use abn_run::view::View;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::{open, percent};
+use super::{open, percent, probability_table};
 use crate::cli::PredictArgs;
 use crate::terminal;
 
@@ -94,6 +94,10 @@ pub fn run(args: PredictArgs) -> Result<()> {
         .as_deref()
         .map(|file| given_map(&session, &args.run, file))
         .transpose()?;
+    let labels = &session.config.labels;
+    if args.csv {
+        terminal::result(&probability_table::head(labels)?)?;
+    }
     let (mut images, mut unread) = (Vec::new(), 0);
     for file in &args.files {
         let prediction = match predict(&session, file, given.as_ref()) {
@@ -105,7 +109,12 @@ pub fn run(args: PredictArgs) -> Result<()> {
                 continue;
             }
         };
-        if !args.json {
+        if args.csv {
+            let outputs = &session.config.model.outputs;
+            let all = probabilities(&prediction.logits, outputs);
+            let line = probability_table::line(labels, &prediction.path, &all)?;
+            terminal::result(&line)?;
+        } else if !args.json {
             terminal::result(&line(&prediction))?;
         }
         images.push(prediction);

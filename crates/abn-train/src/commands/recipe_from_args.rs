@@ -88,6 +88,7 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.sgd.weight_decay, args.weight_decay);
     set(&mut recipe.sgd.momentum, args.momentum);
     set(&mut recipe.seed, args.seed);
+    set(&mut recipe.best, args.best.map(Some));
     set(&mut recipe.normalization.mean, args.inputs.mean);
     set(&mut recipe.normalization.std, args.inputs.std);
     set(&mut recipe.limit, args.limit.map(Some));

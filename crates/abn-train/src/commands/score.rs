@@ -15,7 +15,7 @@ use abn_run::session::Session;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::{fine_tune, open, score_files};
+use super::{fine_tune, open, score_files, score_labels};
 use crate::cli::{ScoreArgs, TruthName};
 use crate::interrupt::Interrupt;
 use crate::terminal;
@@ -57,38 +57,90 @@ pub fn run(args: ScoreArgs) -> Result<Ending> {
     let maps = maps.map(|folder| GivenMaps::open(folder, &images));
     let maps = maps.transpose()?;
     let plan = plan(&session, &images, maps.as_ref(), &args)?;
-    let out = args.out.as_deref().unwrap_or(&args.run);
-    let examiner = Examiner::new(&session, &plan)?.with_interventions(images.interventions.clone());
-    let given = maps.as_ref();
-    let examiner =
-        examiner.with_maps(given.map(|maps| -> MapsOf { Box::new(|index| maps.map(index)) }));
-    let mut store = Store::open(&out.join(STORE), &plan, BATCH, images.samples.len())?;
-    let interrupt = Interrupt::listen()?;
-    let examiner = match &plan.fine_tuned {
-        Some(asked) if store.images.len() < images.samples.len() => {
-            let tuned = fine_tune::network(&session, asked, &args, &out.join(STORE), &interrupt)?;
-            let Some(tuned) = tuned else {
-                return Ok(Ending::Interrupted);
-            };
-            examiner.with_tuned(tuned)
-        }
-        _ => examiner,
+    let work = Work {
+        args: &args,
+        session: &session,
+        images: &images,
+        maps: maps.as_ref(),
+        interrupt: Interrupt::listen()?,
     };
-    let loader = Loader {
-        batch_size: BATCH,
-        ..plain_loader(&session.config, &images, args.images.workers)
-    };
-    if measure(&examiner, &mut store, &loader, &interrupt)? == Ending::Interrupted {
-        terminal::note(&format!(
-            "{} of {} images are measured and kept; the same command continues",
-            store.images.len(),
-            images.samples.len()
-        ));
-        return Ok(Ending::Interrupted);
+    if args.each_label {
+        return score_labels::run(&work, &plan);
     }
-    let parts: Vec<String> = examiner.parts().iter().map(Part::to_string).collect();
-    conclude(&args, &session, &plan, &parts, &store, out)?;
+    if let Some(first) = plan.group.as_ref().filter(|_| args.group.is_none()) {
+        terminal::note(&format!(
+            "measuring the label {first}, the first of {}; --group names another, --each-label \
+             measures all",
+            session.config.labels.groups().len()
+        ));
+    }
+    let Some(Measured { parts, store }) = work.measure(&plan)? else {
+        return Ok(Ending::Interrupted);
+    };
+    conclude(&args, &session, &plan, &parts, &store, work.out())?;
     Ok(Ending::Finished)
+}
+
+/// What is scored, whatever the label.
+pub(super) struct Work<'a> {
+    pub(super) args: &'a ScoreArgs,
+    pub(super) session: &'a Session,
+    images: &'a Collection,
+    maps: Option<&'a GivenMaps>,
+    interrupt: Interrupt,
+}
+
+/// What was measured of all images, and which parts of the network were drawn anew.
+pub(super) struct Measured {
+    parts: Vec<String>,
+    pub(super) store: Store,
+}
+
+impl Work<'_> {
+    /// Folder of the results.
+    pub(super) fn out(&self) -> &Path {
+        self.args.out.as_deref().unwrap_or(&self.args.run)
+    }
+
+    /// Measures what is not measured yet; `None` if it was interrupted.
+    ///
+    /// # Errors
+    /// An image cannot be read, or what is measured not be kept.
+    pub(super) fn measure(&self, plan: &Plan) -> Result<Option<Measured>> {
+        let (session, images, folder) = (self.session, self.images, self.out().join(STORE));
+        let examiner = Examiner::new(session, plan)?;
+        let examiner = examiner.with_interventions(images.interventions.clone());
+        let examiner = examiner.with_maps(
+            self.maps
+                .map(|maps| -> MapsOf { Box::new(|index| maps.map(index)) }),
+        );
+        let mut store = Store::open(&folder, plan, BATCH, images.samples.len())?;
+        let examiner = match &plan.fine_tuned {
+            Some(asked) if store.images.len() < images.samples.len() => {
+                let tuned =
+                    fine_tune::network(session, asked, self.args, &folder, &self.interrupt)?;
+                let Some(tuned) = tuned else {
+                    return Ok(None);
+                };
+                examiner.with_tuned(tuned)
+            }
+            _ => examiner,
+        };
+        let loader = Loader {
+            batch_size: BATCH,
+            ..plain_loader(&session.config, images, self.args.images.workers)
+        };
+        if measure(&examiner, &mut store, &loader, &self.interrupt)? == Ending::Interrupted {
+            terminal::note(&format!(
+                "{} of {} images are measured and kept; the same command continues",
+                store.images.len(),
+                images.samples.len()
+            ));
+            return Ok(None);
+        }
+        let parts = examiner.parts().iter().map(Part::to_string).collect();
+        Ok(Some(Measured { parts, store }))
+    }
 }
 
 /// The images, with the objects in them if they are known.

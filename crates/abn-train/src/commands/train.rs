@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use abn_run::folder::run_dir::{REPORT, RunDir};
+use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{InvertedClass, Results, Summary, words_of};
 use abn_run::recipe::RunConfig;
 use abn_run::training_images::{Damage, TrainingImages};
@@ -120,10 +121,13 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
         pointing,
         ..
     } = results;
+    let chosen_by = config.recipe.best;
     terminal::result(&format!(
         "{} {} of {} held-out images (epoch {best_epoch}); {}",
-        best.figures.best_name(),
-        percent(best.figures.best()),
+        best.figures.best_name_by(chosen_by),
+        best.figures
+            .best_by(chosen_by)
+            .map_or("not defined".to_owned(), percent),
         best.images,
         without_looking(config, best)
     ))?;
@@ -148,7 +152,11 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
 /// same answer always.
 fn without_looking(config: &RunConfig, best: &Summary) -> String {
     if let Some(found) = best.figures.attributes() {
-        let constant = percent(found.constant_accuracy);
+        let constant = percent(match config.recipe.best {
+            Some(BestFigure::Balanced) => 0.5,
+            Some(BestFigure::Map) => found.constant_average_precision(),
+            Some(BestFigure::Top1 | BestFigure::MeanAccuracy) | None => found.constant_accuracy,
+        });
         return format!("the same answers always get {constant}");
     }
     let sizes = config.labels.sizes();

@@ -99,6 +99,7 @@ fn report(
         results: Some(results.clone()),
         gallery: gallery(session, &sample)?,
         epochs: history.to_vec(),
+        best: recipe.best,
         drawing: Drawing::of(config.model.attention.as_ref()),
         related: related(run, config.model.attention.is_some()),
     })

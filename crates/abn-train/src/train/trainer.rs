@@ -12,7 +12,7 @@ use abn_data::{Batch, Loader, splitmix64};
 use abn_run::folder::checkpoint::{Checkpoints, Progress};
 use abn_run::folder::run_dir::{METRICS, RunDir, TIMING};
 use abn_run::measure::drift::{drift, maps_of, state_of_maps};
-use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth};
+use abn_run::measure::records::{EpochRecord, EpochTiming, Figures, MapHealth};
 use abn_run::measure::task::{Measured, Task};
 use abn_run::measure::totals::Totals;
 use abn_run::recipe::Recipe;
@@ -132,7 +132,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let epochs = self.recipe.epochs;
         let epoch_batches = self.loaders.train.batches();
         let done = self.progress.epoch * epoch_batches + self.progress.batch;
-        let display = TrainingDisplay::new(epochs, epoch_batches, done);
+        let display = TrainingDisplay::new(epochs, epoch_batches, done, self.recipe.best);
         // A kill between the checkpoint and these files left them an epoch behind.
         self.run.write_lines(METRICS, &self.progress.history)?;
         while self.progress.epoch < epochs {
@@ -272,20 +272,25 @@ impl<'a, T: Task> Trainer<'a, T> {
         if !test.loss.is_finite() {
             return self.diverged("the test loss");
         }
-        let history = &self.progress.history;
-        let highest = history
-            .iter()
-            .map(|record| record.test.figures.best())
-            .fold(f64::NEG_INFINITY, f64::max);
         let record = EpochRecord {
             epoch: self.progress.epoch + 1,
             learning_rate: self.recipe.rate(self.progress.epoch),
             train: self.task.summary(&self.progress.totals),
-            best: test.figures.best() > highest,
+            best: self.is_best(&test.figures),
             test,
             maps,
         };
         Ok(Some((record, probes)))
+    }
+
+    /// Whether these test figures are better than those of every epoch before.
+    fn is_best(&self, figures: &Figures) -> bool {
+        let value = |figures: &Figures| figures.best_by(self.recipe.best);
+        let history = self.progress.history.iter();
+        let highest = history
+            .filter_map(|record| value(&record.test.figures))
+            .fold(f64::NEG_INFINITY, f64::max);
+        value(figures).is_some_and(|value| value > highest)
     }
 
     /// The checkpoint comes first: `metrics.jsonl` is rewritten from it on resume.
