@@ -250,6 +250,73 @@ pub enum DataError {
         /// What was found.
         reason: String,
     },
+    /// A cell of a list of labels that cannot be right.
+    #[error("{}, line {line}, column {column}: {reason}; correct the list, or leave it out", path.display())]
+    LabelCell {
+        /// The list.
+        path: PathBuf,
+        /// Number of the line from 1 on.
+        line: u64,
+        /// Number of the cell in the line from 1 on.
+        column: usize,
+        /// What was found.
+        reason: String,
+    },
+    /// Lists of a published data set that cannot be right.
+    #[error("{}: {reason}; correct it, or get it again", path.display())]
+    Lists {
+        /// The list, or its folder.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// A file that should say where the objects in an image lie, and does not.
+    #[error("{}: {reason}; correct the file, or remove it", path.display())]
+    Annotation {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// A landmark that lies elsewhere than in its image.
+    #[error(
+        "{}, line {line}, column {column}: the {landmark} lies at {}, {} and its image has {}x{} \
+         pixels; correct the line, or remove it",
+        path.display(), at.0, at.1, size.0, size.1
+    )]
+    Landmark {
+        /// The list of landmarks.
+        path: PathBuf,
+        /// Number of the line from 1 on.
+        line: u64,
+        /// Number of the cell in the line from 1 on.
+        column: usize,
+        /// Which it is.
+        landmark: &'static str,
+        /// Where it lies, in pixels.
+        at: (i16, i16),
+        /// Width and height of the image.
+        size: (u32, u32),
+    },
+    /// Several labels an image where one was expected.
+    #[error(
+        "{} holds a list of several labels an image: train on it and check it as `--dataset \
+         attributes`; packs and class folders hold one label an image",
+        path.display()
+    )]
+    SeveralLabels {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file where a folder with several labels an image was expected.
+    #[error(
+        "{} is a file: expected a folder of images with a list of their labels, which no pack holds",
+        path.display()
+    )]
+    NoAttributes {
+        /// The file.
+        path: PathBuf,
+    },
     /// Two tables that both tell labels.
     #[error(
         "{} and {} both tell the classes of images; call the right one labels.csv, or remove the \
@@ -503,6 +570,8 @@ impl DataError {
             | Self::Truncated { .. }
             | Self::Decode { .. }
             | Self::Pixels { .. }
+            | Self::Landmark { .. }
+            | Self::Annotation { .. }
             | Self::MaskSize { .. } => true,
             _ => false,
         }

@@ -1,9 +1,9 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
 //! - A [`Collection`] is one split of a data set: [`Shapes`] and [`Scenes`] (built in), [`cifar10`],
-//!   [`cifar100`], [`svhn()`], [`image_folder`], with the feature `tar` `tar_shards`, and with the feature
-//!   `parquet` the function of that name. Its samples implement Burn's `Dataset`, so Burn's own
-//!   transforms apply.
+//!   [`cifar100`], [`svhn()`], [`image_folder`], [`attributes()`] (several labels an image), with the
+//!   feature `tar` `tar_shards`, and with the feature `parquet` the function of that name. Its samples
+//!   implement Burn's `Dataset`, so Burn's own transforms apply.
 //! - [`pack()`] puts all of a folder of photographs into one file, which [`packed`] opens like the
 //!   folder and [`verify`] compares with its checksums.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
@@ -48,6 +48,7 @@
 #[cfg(any(feature = "tar", feature = "parquet"))]
 mod archive;
 mod celeba_names;
+mod attributes;
 mod check;
 mod cifar;
 mod decode;
@@ -81,6 +82,7 @@ mod twins;
 
 #[cfg(feature = "parquet")]
 pub use self::parquet::{holds_parquet, parquet};
+pub use attributes::{AttributeFolder, attributes};
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
 pub use celeba_names::CELEBA_ATTRIBUTES;

@@ -221,6 +221,9 @@ impl TrainingImages {
 /// How many images of a split there are, and of which class the fewest and the most.
 fn counted(name: &str, images: &Collection) -> Option<String> {
     let counts = images.files.as_ref()?.counts();
+    if images.labels.only().is_none() {
+        return Some(counted_by_label(name, images, &counts));
+    }
     let mut classes: Vec<(usize, &String)> =
         counts.into_iter().zip(images.labels.classes()).collect();
     classes.sort_by_key(|(count, _)| *count);
@@ -238,6 +241,30 @@ fn counted(name: &str, images: &Collection) -> Option<String> {
         "{name}: {all} images in {} classes, {each}",
         classes.len()
     ))
+}
+
+/// How many images of several labels there are, and which of those that are there or not is there
+/// least and most often.
+fn counted_by_label(name: &str, images: &Collection, counts: &[usize]) -> String {
+    let labels = &images.labels;
+    let present = labels
+        .groups()
+        .iter()
+        .enumerate()
+        .filter_map(|(number, group)| {
+            let first = labels.first_of(number);
+            (group.classes.len() == 2).then(|| (counts.get(first + 1).copied(), &group.name))
+        });
+    let mut present: Vec<(Option<usize>, &String)> = present.collect();
+    present.sort_by_key(|(count, _)| *count);
+    let there = match (present.first(), present.last()) {
+        (Some((Some(fewest), rare)), Some((Some(most), frequent))) => {
+            format!(", each in {fewest} ({rare}) to {most} ({frequent})")
+        }
+        _ => String::new(),
+    };
+    let (count, title) = (images.samples.len(), labels.title());
+    format!("{name}: {count} images with {title}{there}")
 }
 
 /// A warning of images that are learned from and measured on.

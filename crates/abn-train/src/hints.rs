@@ -122,7 +122,7 @@ fn of_folder(error: &FolderError) -> Option<String> {
 fn of_place(error: &PlaceError) -> Option<String> {
     Some(match error {
         PlaceError::BuiltIn { .. } => "leave --data out".to_owned(),
-        PlaceError::Unknown { name } => format!("--dataset {name} needs --data DIR"),
+        PlaceError::Unknown { name, .. } => format!("--dataset {name} needs --data DIR"),
         PlaceError::Unusable(_) => "give another --data".to_owned(),
     })
 }

@@ -25,7 +25,7 @@ pub(crate) struct Boxes {
 
 /// A box in pixels of the image; a pixel belongs to it if its centre does.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Xyxy([f32; 4]);
+pub(crate) struct Xyxy(pub(crate) [f32; 4]);
 
 impl Xyxy {
     fn holds(self, x: u32, y: u32) -> bool {
@@ -148,21 +148,26 @@ impl Boxes {
 
     /// The boxes of the image as a mask; `None` if the table names none, or none with a pixel in
     /// the image. The image may be named from the folder of the table or from that of the classes.
-    pub(super) fn mask(&self, names: [&str; 2], (width, height): (u32, u32)) -> Option<GrayImage> {
+    pub(super) fn mask(&self, names: [&str; 2], size: (u32, u32)) -> Option<GrayImage> {
         let boxes = names.into_iter().find_map(|name| self.of_image.get(name))?;
-        let mask = GrayImage::from_fn(width, height, |x, y| {
-            Luma([if boxes.iter().any(|corners| corners.holds(x, y)) {
-                255
-            } else {
-                0
-            }])
-        });
-        mask.pixels().any(|pixel| pixel[0] > 0).then_some(mask)
+        mask_of(boxes, size)
     }
 }
 
+/// Boxes as a mask of an image of that width and height; `None` if none holds a pixel of it.
+pub(crate) fn mask_of(boxes: &[Xyxy], (width, height): (u32, u32)) -> Option<GrayImage> {
+    let mask = GrayImage::from_fn(width, height, |x, y| {
+        Luma([if boxes.iter().any(|corners| corners.holds(x, y)) {
+            255
+        } else {
+            0
+        }])
+    });
+    mask.pixels().any(|pixel| pixel[0] > 0).then_some(mask)
+}
+
 /// What separates the columns of a table of boxes; `None` for another file.
-fn separator(path: &Path) -> Option<u8> {
+pub(crate) fn separator(path: &Path) -> Option<u8> {
     let stem = path.file_stem()?.to_str()?;
     match path.extension()?.to_str()? {
         _ if stem != "boxes" && !stem.ends_with("_boxes") => None,

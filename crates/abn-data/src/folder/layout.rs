@@ -10,6 +10,7 @@ use super::left_out::LeftOut;
 use super::listing::images_in;
 use super::role::{Role, holds_annotations, holds_images, role_of};
 use super::table;
+use crate::attributes::tells_several;
 use crate::{DataError, Split};
 
 /// Names of the folder of held-out images, as they are asked for where there is none.
@@ -123,7 +124,12 @@ impl Layout {
             return tables.layout(dir, once, notes);
         }
         notes.extend(tables.not_used());
-        find_in(dir, once, IMAGE_LEVELS, notes)
+        find_in(dir, once, IMAGE_LEVELS, notes).map_err(|error| match error {
+            DataError::NoClasses { .. } | DataError::NoLabels { .. } if tells_several(dir) => {
+                DataError::SeveralLabels { path: dir.into() }
+            }
+            error => error,
+        })
     }
 
     /// Where the images of a split lie, and what is to be said of that.

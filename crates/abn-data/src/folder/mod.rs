@@ -17,7 +17,7 @@
 //! Classes are the folders sorted by name. Opening a set reads names only; an image is decoded when
 //! it is asked for, in the loader's threads. ImageNet's 1.3 million names take some 50 MB.
 
-mod boxes;
+pub(crate) mod boxes;
 pub(crate) mod contents;
 mod entries;
 pub(crate) mod known;
@@ -29,7 +29,7 @@ mod names;
 pub(crate) mod role;
 pub(crate) mod split;
 mod survey;
-mod table;
+pub(crate) mod table;
 pub(crate) mod text;
 pub(crate) mod truth;
 pub(crate) mod words;

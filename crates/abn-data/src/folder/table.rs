@@ -25,9 +25,9 @@ use crate::DataError;
 use crate::error::shown;
 
 /// ImageNet's 1.3 million images have a list of 60 MB.
-const MAX_FILE: u64 = 256 << 20;
+pub(crate) const MAX_FILE: u64 = 256 << 20;
 /// Columns that may name the image, in order of preference.
-const IMAGE: [&str; 12] = [
+pub(crate) const IMAGE: [&str; 12] = [
     "image",
     "image_path",
     "image_name",
@@ -54,7 +54,7 @@ const LABEL: [&str; 9] = [
     "variety",
 ];
 /// Columns that may name the split.
-const SPLIT: [&str; 6] = ["split", "set", "subset", "partition", "fold", "data set"];
+pub(crate) const SPLIT: [&str; 6] = ["split", "set", "subset", "partition", "fold", "data set"];
 /// What a name without an ending may end in.
 const ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "JPEG", "JPG", "PNG"];
 /// Folders that a table may leave out of its paths.
@@ -281,7 +281,7 @@ pub(super) fn flat_split(
 }
 
 /// Files of a folder, sorted; with these endings, if there are any.
-fn files(dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
+pub(crate) fn files(dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     let failed = |source| DataError::Read {
         path: dir.into(),
         source,
@@ -304,11 +304,7 @@ fn files(dir: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
 /// The rows of a table that has a column of images and one of labels; `None` of another table.
 fn labelled(path: &Path) -> Result<Option<Vec<Row>>, DataError> {
     let text = read_text(path, MAX_FILE, "a table of images and labels")?;
-    let delimiter = match path.extension() {
-        Some(ending) if ending == "tsv" => b'\t',
-        _ if first_line(&text).contains(';') && !first_line(&text).contains(',') => b';',
-        _ => b',',
-    };
+    let delimiter = delimiter(path, &text);
     let mut table = ReaderBuilder::new()
         .delimiter(delimiter)
         .trim(Trim::All)
@@ -321,14 +317,7 @@ fn labelled(path: &Path) -> Result<Option<Vec<Row>>, DataError> {
     let Ok(header) = table.headers().cloned() else {
         return Ok(None);
     };
-    let column = |names: &[&str]| {
-        let place = |name: &&str| {
-            header
-                .iter()
-                .position(|column| column.eq_ignore_ascii_case(name))
-        };
-        names.iter().find_map(place)
-    };
+    let column = |names: &[&str]| column(header.iter(), names);
     let (Some(image), Some(label)) = (column(&IMAGE), column(&LABEL)) else {
         return Ok(None);
     };
@@ -366,13 +355,31 @@ fn labelled(path: &Path) -> Result<Option<Vec<Row>>, DataError> {
     Ok((!rows.is_empty()).then_some(rows))
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// What separates the columns of a table, by its name and its first line.
+pub(crate) fn delimiter(path: &Path, text: &str) -> u8 {
+    let first = text.lines().next().unwrap_or_default();
+    match path.extension() {
+        Some(ending) if ending == "tsv" => b'\t',
+        _ if first.contains(';') && !first.contains(',') => b';',
+        _ => b',',
+    }
+}
+
+/// Place of the first of these names, in any case, among those of the columns.
+pub(crate) fn column<'a>(
+    header: impl Iterator<Item = &'a str> + Clone,
+    names: &[&str],
+) -> Option<usize> {
+    let place = |name: &&str| {
+        let mut columns = header.clone();
+        columns.position(|column| column.eq_ignore_ascii_case(name))
+    };
+    names.iter().find_map(place)
 }
 
 /// A path below the folder of the table in its shortest form; `None` if it leads out of it. Without
 /// its beginning, `images//x` would be a path from the root of the file system on.
-fn plain(path: &str) -> Option<String> {
+pub(crate) fn plain(path: &str) -> Option<String> {
     let mut parts = Vec::new();
     for part in Path::new(path).components() {
         match part {
@@ -382,6 +389,44 @@ fn plain(path: &str) -> Option<String> {
         }
     }
     Some(parts.join("/"))
+}
+
+/// The path below `root` of the image that a table calls so: it may leave out the folder of images
+/// and the ending. Images that were there `once` count.
+pub(crate) fn find(
+    root: &Path,
+    once: &BTreeSet<String>,
+    image: &str,
+    split: Option<Role>,
+) -> Option<String> {
+    let split = match split {
+        Some(Role::Train) | None => "train",
+        Some(Role::Validation) => "val",
+        _ => "test",
+    };
+    let folders = FOLDERS.into_iter().chain([split]);
+    let endings = std::iter::once("").chain(ENDINGS);
+    let mut candidates = folders.flat_map(|folder| {
+        endings.clone().map(move |ending| match (folder, ending) {
+            ("", "") => image.to_owned(),
+            ("", ending) => format!("{image}.{ending}"),
+            (folder, "") => format!("{folder}/{image}"),
+            (folder, ending) => format!("{folder}/{image}.{ending}"),
+        })
+    });
+    candidates.find(|name| root.join(name).is_file() || once.contains(name))
+}
+
+/// The folder of images that all paths begin with.
+pub(crate) fn common_folder<'a, I: Iterator<Item = &'a String>>(
+    names: impl Fn() -> I,
+) -> Option<&'static str> {
+    let begins = |name: &str, folder: &str| {
+        let rest = name.strip_prefix(folder);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    let mut folders = FOLDERS.into_iter().filter(|folder| !folder.is_empty());
+    folders.find(|folder| names().all(|name| begins(name, folder)))
 }
 
 /// Collects the images of tables by split and class.
@@ -415,8 +460,7 @@ impl<'a> Places<'a> {
                 let image = shown(&row.image);
                 wrong(format!("{image} lies outside the folder of the table"))
             })?;
-            let image = self
-                .find(&path, row.split)
+            let image = find(&self.root, self.once, &path, row.split)
                 .ok_or_else(|| wrong(format!("there is no image {}", shown(&row.image))))?;
             let classes = self.of.entry(row.split).or_default();
             classes.entry(row.class.clone()).or_default().push(image);
@@ -424,38 +468,14 @@ impl<'a> Places<'a> {
         Ok(())
     }
 
-    /// The path of an image below the root.
-    fn find(&self, image: &str, split: Option<Role>) -> Option<String> {
-        let split = match split {
-            Some(Role::Train) | None => "train",
-            Some(Role::Validation) => "val",
-            _ => "test",
-        };
-        let folders = FOLDERS.into_iter().chain([split]);
-        let endings = std::iter::once("").chain(ENDINGS);
-        let mut candidates = folders.flat_map(|folder| {
-            endings.clone().map(move |ending| match (folder, ending) {
-                ("", "") => image.to_owned(),
-                ("", ending) => format!("{image}.{ending}"),
-                (folder, "") => format!("{folder}/{image}"),
-                (folder, ending) => format!("{folder}/{image}.{ending}"),
-            })
-        });
-        candidates.find(|name| self.root.join(name).is_file() || self.once.contains(name))
-    }
-
     /// Puts the folder of images that all paths begin with into the root: masks lie beside it.
     fn below_images(&mut self) {
         let names = || self.of.values().flatten().flat_map(|(_, names)| names);
-        for folder in FOLDERS.into_iter().filter(|folder| !folder.is_empty()) {
-            let begin = format!("{folder}/");
-            if names().all(|name| name.starts_with(&begin)) {
-                self.root.push(folder);
-                let classes = self.of.values_mut().flatten();
-                for name in classes.flat_map(|(_, names)| names) {
-                    name.drain(..begin.len());
-                }
-                return;
+        if let Some(folder) = common_folder(names) {
+            self.root.push(folder);
+            let classes = self.of.values_mut().flatten();
+            for name in classes.flat_map(|(_, names)| names) {
+                name.drain(..=folder.len());
             }
         }
     }

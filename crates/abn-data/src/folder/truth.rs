@@ -80,7 +80,7 @@ impl Objects {
     }
 
     /// What to say if there are masks or boxes, and none of them is of any of these images.
-    pub(super) fn fits_nothing(&self, images: impl Iterator<Item = PathBuf>) -> Option<String> {
+    pub(crate) fn fits_nothing(&self, images: impl Iterator<Item = PathBuf>) -> Option<String> {
         let mut images = images.peekable();
         let first = images.peek()?.clone();
         match self {

@@ -31,6 +31,9 @@ impl Array {
 pub(crate) struct Class(pub(super) u8);
 
 impl Class {
+    /// An array of arrays.
+    pub(super) const CELL: Self = Self(1);
+    pub(super) const CHAR: Self = Self(4);
     pub(super) const UINT8: Self = Self(9);
     /// An object of a class that only MATLAB knows. It has no dimensions.
     pub(super) const OPAQUE: Self = Self(17);
@@ -61,6 +64,13 @@ pub(super) enum ByteOrder {
 }
 
 impl ByteOrder {
+    pub(super) fn half(self, bytes: [u8; 2]) -> u16 {
+        match self {
+            Self::Little => u16::from_le_bytes(bytes),
+            Self::Big => u16::from_be_bytes(bytes),
+        }
+    }
+
     pub(super) fn word(self, bytes: [u8; 4]) -> u32 {
         match self {
             Self::Little => u32::from_le_bytes(bytes),

@@ -2,12 +2,14 @@
 
 use std::io::{self, Read, Take};
 
+use super::MATRIX;
 use super::array::{Array, ByteOrder, Class, Number};
 use super::fault::Fault;
 
 const MAX_DIMENSIONS: u64 = 32;
 /// MATLAB's own names have at most 63 bytes.
 const MAX_NAME: u64 = 255;
+const MAX_CELLS: u64 = 1 << 20;
 /// What is read before more memory is asked for than has arrived.
 const FIRST_READ: usize = 64 << 10;
 /// Elements are padded to a multiple of this.
@@ -20,6 +22,10 @@ const INT8: u32 = 1;
 const INT32: u32 = 5;
 const UINT32: u32 = 6;
 const UTF8: u32 = 16;
+/// The types of letters, beside UTF-8.
+const UINT8: u32 = 2;
+const UINT16: u32 = 4;
+const UTF16: u32 = 17;
 
 /// What has not yet been read of a variable.
 pub(super) struct Matrix<'a> {
@@ -135,6 +141,101 @@ impl<'a> Matrix<'a> {
                 Err(Fault::of_variable(name, reason))
             }
         }
+    }
+
+    /// The texts in the cells behind the head, and how many bytes they take, which is at most
+    /// `budget`.
+    pub(super) fn texts(
+        mut self,
+        name: &str,
+        head: Head,
+        budget: u64,
+    ) -> Result<(Vec<String>, u64), Fault> {
+        let Head {
+            class, dimensions, ..
+        } = head;
+        if class != Class::CELL {
+            let reason = format!("is of class {class}: expected cells");
+            return Err(Fault::of_variable(name, reason));
+        }
+        let count = dimensions
+            .iter()
+            .try_fold(1_u64, |count, dimension| count.checked_mul(*dimension));
+        let Some(count) = count.filter(|count| *count <= MAX_CELLS) else {
+            let dimensions = by(&dimensions);
+            let reason = format!("has {dimensions} cells: expected at most {MAX_CELLS}");
+            return Err(Fault::of_variable(name, reason));
+        };
+        let (mut texts, mut left) = (Vec::new(), budget);
+        for _ in 0..count {
+            let text = self.text(name, left)?;
+            left -= text.len() as u64;
+            texts.push(text);
+        }
+        match self.body.limit() {
+            0 => Ok((texts, budget - left)),
+            bytes => {
+                let reason = format!("has {bytes} bytes behind its cells: expected none");
+                Err(Fault::of_variable(name, reason))
+            }
+        }
+    }
+
+    /// The text in the next cell, in at most so many bytes.
+    fn text(&mut self, name: &str, budget: u64) -> Result<String, Fault> {
+        let Element { kind, size, small } = self.element()?;
+        if kind != MATRIX || small.is_some() {
+            let reason = format!("has a cell of type {kind}: expected an array");
+            return Err(Fault::of_variable(name, reason));
+        }
+        if size == 0 {
+            return Ok(String::new());
+        }
+        let size = u32::try_from(size).map_err(|_| Fault::ends_early())?;
+        let mut cell = Matrix::new(&mut self.body, size, self.order);
+        let head = cell.head()?;
+        let class = head.as_ref().map_or(Class::OPAQUE, |head| head.class);
+        let is_empty = head.is_some_and(|head| head.dimensions.contains(&0));
+        let text = match class {
+            Class::CHAR => cell.letters(budget)?,
+            _ if is_empty => String::new(),
+            class => {
+                let reason = format!("has a cell of class {class}: expected a text");
+                return Err(Fault::of_variable(name, reason));
+            }
+        };
+        // What is left of an empty array.
+        io::copy(&mut cell.body, &mut io::sink())?;
+        Ok(text)
+    }
+
+    /// A text in an element of letters.
+    fn letters(&mut self, budget: u64) -> Result<String, Fault> {
+        // One letter takes up to three bytes, of two in UTF-16.
+        let most = budget / 2;
+        let element = self.element()?;
+        let (kind, size) = (element.kind, element.size);
+        if size > most {
+            let reason = format!("it has a text of {size} bytes: expected at most {most}");
+            return Err(Fault::content(reason));
+        }
+        let bytes = self.content(&element)?;
+        Ok(match kind {
+            UINT8 => bytes.into_iter().map(char::from).collect(),
+            UTF8 => String::from_utf8_lossy(&bytes).into_owned(),
+            UINT16 | UTF16 => {
+                let (units, _) = bytes.as_chunks();
+                let units = units.iter().map(|unit| self.order.half(*unit));
+                let letters = char::decode_utf16(units);
+                letters
+                    .map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER))
+                    .collect()
+            }
+            kind => {
+                let reason = format!("it has a text of type {kind}: expected letters");
+                return Err(Fault::content(reason));
+            }
+        })
     }
 
     /// The content of the next element, which has one of those types and at most so many bytes.

@@ -1,4 +1,5 @@
-//! Arrays of numbers in MATLAB files of level 5, which MATLAB writes with `-v6` and `-v7`.
+//! Arrays of numbers and of texts in MATLAB files of level 5, which MATLAB writes with `-v6` and
+//! `-v7`.
 //!
 //! ```text
 //! file        header of 128 bytes, then an element a variable
@@ -6,6 +7,7 @@
 //! small       size u16 << 16 | type u16, then 4 bytes that hold 1 to 4
 //! matrix      elements with flags, dimensions, name, numbers              type 14
 //! compressed  a zlib stream of a matrix                                   type 15
+//! texts       a matrix of the class cell, which has matrices of letters in the place of numbers
 //! ```
 //!
 //! What is asked for is read as a stream: a compressed file never lies in memory beside what is in
@@ -26,7 +28,7 @@ pub(crate) use self::array::Array;
 use self::array::ByteOrder;
 use self::fault::Fault;
 pub(crate) use self::matrix::by;
-use self::matrix::{Matrix, word};
+use self::matrix::{Head, Matrix, word};
 use crate::DataError;
 use crate::decode::open_bounded;
 
@@ -34,6 +36,8 @@ use crate::decode::open_bounded;
 const MAX_FILE: u64 = 4 << 30;
 /// What the arrays that are asked for may take together. Those of that file take 1.63 GB.
 const MAX_BYTES: u64 = 2 << 30;
+/// What the texts that are asked for may take together.
+const MAX_TEXT: u64 = 16 << 20;
 const MAX_VARIABLES: usize = 1000;
 /// Read from the file at a time.
 const BUFFER: usize = 64 << 10;
@@ -59,6 +63,37 @@ pub(crate) fn arrays<const N: usize>(
     path: &Path,
     names: [&str; N],
 ) -> Result<[Array; N], DataError> {
+    let take = |matrix: Matrix, name: &str, head, budget| {
+        let array = matrix.array(name, head, budget)?;
+        let size = array.bytes.len() as u64;
+        Ok((array, size))
+    };
+    open(path, names, MAX_BYTES, take)
+}
+
+/// The cell arrays of texts of those names in a file, in any order and among others. A cell without
+/// content is an empty text.
+///
+/// # Errors
+/// As [`arrays`], where an array is not of texts.
+pub(crate) fn texts<const N: usize>(
+    path: &Path,
+    names: [&str; N],
+) -> Result<[Vec<String>; N], DataError> {
+    open(path, names, MAX_TEXT, |matrix, name, head, budget| {
+        matrix.texts(name, head, budget)
+    })
+}
+
+/// Reads what is behind the head of a variable, which may take so many bytes; says how many it took.
+type Take<T> = fn(Matrix, &str, Head, u64) -> Result<(T, u64), Fault>;
+
+fn open<T, const N: usize>(
+    path: &Path,
+    names: [&str; N],
+    budget: u64,
+    take: Take<T>,
+) -> Result<[T; N], DataError> {
     const EXPECTED: &str = "a MATLAB file";
     let (file, size) = open_bounded(path, MAX_FILE, EXPECTED)?;
     if size == 0 {
@@ -66,22 +101,16 @@ pub(crate) fn arrays<const N: usize>(
         return Err(DataError::Empty { path, expected });
     }
     let mut input = BufReader::with_capacity(BUFFER, file);
-    read(&mut input, size, names).map_err(|fault| fault.of(path))
+    read(&mut input, size, Found::none(names, budget, take)).map_err(|fault| fault.of(path))
 }
 
-/// The arrays of those names in a file of that size.
-fn read<const N: usize>(
+/// What is looked for in a file of that size.
+fn read<T, const N: usize>(
     input: &mut (impl BufRead + Seek),
     size: u64,
-    names: [&str; N],
-) -> Result<[Array; N], Fault> {
+    mut found: Found<T, N>,
+) -> Result<[T; N], Fault> {
     let order = header(input)?;
-    let mut found = Found {
-        names,
-        arrays: names.map(|_| None),
-        holds: Vec::new(),
-        budget: MAX_BYTES,
-    };
     let mut start = HEADER;
     for _ in 0..=MAX_VARIABLES {
         if start == size {
@@ -128,10 +157,10 @@ fn header(input: &mut impl Read) -> Result<ByteOrder, Fault> {
 }
 
 /// Adds the variable in a zlib stream.
-fn unpack<const N: usize>(
+fn unpack<T, const N: usize>(
     element: impl BufRead,
     order: ByteOrder,
-    found: &mut Found<N>,
+    found: &mut Found<T, N>,
 ) -> Result<(), Fault> {
     let mut stream = ZlibDecoder::new(element);
     let (kind, length) = (word(&mut stream, order)?, word(&mut stream, order)?);
@@ -143,16 +172,27 @@ fn unpack<const N: usize>(
 }
 
 /// What was found of what is looked for.
-struct Found<'a, const N: usize> {
+struct Found<'a, T, const N: usize> {
     names: [&'a str; N],
-    arrays: [Option<Array>; N],
+    arrays: [Option<T>; N],
     /// Names of all variables, as they may be shown.
     holds: Vec<String>,
     /// Bytes that may still be read.
     budget: u64,
+    take: Take<T>,
 }
 
-impl<const N: usize> Found<'_, N> {
+impl<'a, T, const N: usize> Found<'a, T, N> {
+    fn none(names: [&'a str; N], budget: u64, take: Take<T>) -> Self {
+        Self {
+            names,
+            arrays: names.map(|_| None),
+            holds: Vec::new(),
+            budget,
+            take,
+        }
+    }
+
     /// Reads an element that should be a variable; whether it is looked for.
     fn add(
         &mut self,
@@ -178,14 +218,14 @@ impl<const N: usize> Found<'_, N> {
         if self.arrays[place].is_some() {
             return Err(Fault::of_variable(name, "is there twice: expected it once"));
         }
-        let array = matrix.array(name, head, self.budget)?;
-        self.budget -= array.bytes.len() as u64;
+        let (array, size) = (self.take)(matrix, name, head, self.budget)?;
+        self.budget -= size;
         self.arrays[place] = Some(array);
         Ok(true)
     }
 
     /// The arrays, if all are there.
-    fn all(self) -> Result<[Array; N], Fault> {
+    fn all(self) -> Result<[T; N], Fault> {
         const SHOWN: usize = 8;
         if self.arrays.iter().any(Option::is_none) {
             let holds = match &self.holds[..] {
@@ -209,7 +249,76 @@ mod tests {
     use super::*;
 
     fn read_bytes(bytes: &[u8]) -> Result<[Array; 2], Fault> {
-        read(&mut Cursor::new(bytes), bytes.len() as u64, ["X", "y"])
+        let take = |matrix: Matrix, name: &str, head, budget| {
+            let array = matrix.array(name, head, budget)?;
+            let size = array.bytes.len() as u64;
+            Ok((array, size))
+        };
+        let found = Found::none(["X", "y"], MAX_BYTES, take);
+        read(&mut Cursor::new(bytes), bytes.len() as u64, found)
+    }
+
+    fn read_texts(bytes: &[u8]) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mat");
+        std::fs::write(&path, bytes).unwrap();
+        let texts = texts(&path, ["names"]).map_err(|error| error.to_string());
+        texts.map(|[names]| names)
+    }
+
+    /// The letters of a text as MATLAB stores them.
+    fn letters(text: &str) -> Vec<u8> {
+        let units = text
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect::<Vec<_>>();
+        array("", CHAR, &[1, text.len() as i32], UINT16, &units)
+    }
+
+    #[test]
+    fn cells_of_texts_are_read_and_empty_ones_are_empty() {
+        let empty = array("", OF_DOUBLE, &[0, 0], DOUBLE, &[]);
+        let bytes = array("", CHAR, &[1, 3], UTF8, "BMW".as_bytes());
+        let cells = [letters("Citroën"), empty, element(14, &[]), bytes];
+        let names = array_of("names", CELL, &[4, 1], &cells.concat());
+        let expected = ["Citroën", "", "", "BMW"].map(str::to_owned).to_vec();
+        for file in [file(&[x(), names.clone()]), file(&[compressed(&names)])] {
+            assert_eq!(read_texts(&file), Ok(expected.clone()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_cell_array_of_texts_is_refused() {
+        let number = array("", OF_DOUBLE, &[1, 1], DOUBLE, &1.0_f64.to_le_bytes());
+        for (variable, words) in [
+            (
+                array("names", OF_DOUBLE, &[1, 1], DOUBLE, &[0; 8]),
+                "class double: expected cells",
+            ),
+            (
+                array_of("names", CELL, &[1, 1], &number),
+                "a cell of class double: expected a text",
+            ),
+            (
+                array_of("names", CELL, &[3, 1], &letters("a")),
+                "ends within a variable",
+            ),
+            (
+                array_of("names", CELL, &[i32::MAX, 9], &[]),
+                "expected at most",
+            ),
+            (
+                array_of("names", CELL, &[1, 1], &element(9, &[0; 8])),
+                "of type 9",
+            ),
+            (
+                array_of("names", CELL, &[0, 1], &letters("a")),
+                "behind its cells",
+            ),
+        ] {
+            let error = read_texts(&file(&[variable])).unwrap_err();
+            assert!(error.contains(words), "no `{words}` in {error}");
+        }
     }
 
     fn values(array: &Array) -> Vec<f64> {

@@ -8,8 +8,12 @@ use flate2::write::ZlibEncoder;
 /// Types of elements.
 pub(crate) const INT8: u32 = 1;
 pub(crate) const UINT8: u32 = 2;
+pub(crate) const UINT16: u32 = 4;
 pub(crate) const DOUBLE: u32 = 9;
+pub(crate) const UTF8: u32 = 16;
 /// Classes of arrays.
+pub(crate) const CELL: u32 = 1;
+pub(crate) const CHAR: u32 = 4;
 pub(crate) const OF_DOUBLE: u32 = 6;
 pub(crate) const OF_UINT8: u32 = 9;
 
@@ -24,13 +28,18 @@ pub(crate) fn file(variables: &[Vec<u8>]) -> Vec<u8> {
 
 /// A variable. The class may have flags.
 pub(crate) fn array(name: &str, class: u32, sizes: &[i32], kind: u32, content: &[u8]) -> Vec<u8> {
+    array_of(name, class, sizes, &element(kind, content))
+}
+
+/// A variable with these elements behind its head.
+pub(crate) fn array_of(name: &str, class: u32, sizes: &[i32], elements: &[u8]) -> Vec<u8> {
     let sizes: Vec<u8> = sizes.iter().flat_map(|size| size.to_le_bytes()).collect();
     let flags = [class.to_le_bytes(), [0; 4]].concat();
     let parts = [
         element(6, &flags),
         element(5, &sizes),
         element(1, name.as_bytes()),
-        element(kind, content),
+        elements.to_vec(),
     ];
     element(14, &parts.concat())
 }

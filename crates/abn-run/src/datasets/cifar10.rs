@@ -35,6 +35,7 @@ pub static CIFAR10: DataSet = DataSet {
     place: Place::AmongAll,
     photographs: false,
     labels: &[],
+    tables: false,
     known_classes: None,
     defaults: Defaults::CIFAR,
     families: FAMILIES,

@@ -17,6 +17,7 @@ pub static CIFAR100: DataSet = DataSet {
     place: Place::AmongAll,
     photographs: false,
     labels: &[FINE, COARSE, BOTH],
+    tables: false,
     known_classes: None,
     defaults: Defaults::CIFAR,
     families: FAMILIES,

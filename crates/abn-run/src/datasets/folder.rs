@@ -7,7 +7,7 @@ use crate::recipe::defaults::{Defaults, Falls};
 
 /// Which photographs of a folder are held out is fixed: runs with different seeds are measured on
 /// the same images, and no run on images that another one has learned.
-const SPLIT_SEED: u64 = 2019;
+pub(super) const SPLIT_SEED: u64 = 2019;
 
 /// A few hundred to some thousand photographs: small batches, so that there are enough steps.
 pub static FOLDER: DataSet = DataSet {
@@ -16,6 +16,7 @@ pub static FOLDER: DataSet = DataSet {
     place: Place::Anywhere,
     photographs: true,
     labels: &[],
+    tables: false,
     known_classes: None,
     defaults: Defaults {
         architecture: "resnet18",

@@ -12,6 +12,7 @@ pub static IMAGENET: DataSet = DataSet {
     place: Place::Below("imagenet"),
     photographs: true,
     labels: &[],
+    tables: false,
     known_classes: Some(imagenet_classes),
     defaults: Defaults {
         architecture: "resnet50",

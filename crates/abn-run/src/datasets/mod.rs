@@ -1,6 +1,7 @@
 //! The data sets, each one value in a file of its own: what it is called, what is told of its
 //! images, where it lies, what its publications train with, how it opens.
 
+mod attributes;
 mod cifar10;
 mod cifar100;
 mod fingerprint;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use abn_core::backbone::Family;
 use abn_data::{Collection, DataError, Labels, Split, Truth};
 
+pub use self::attributes::ATTRIBUTES;
 pub use self::cifar10::CIFAR10;
 pub use self::cifar100::CIFAR100;
 pub use self::fingerprint::{fingerprint, fingerprint_but, fingerprint_of_objects};
@@ -30,7 +32,14 @@ use crate::recipe::defaults::Defaults;
 
 /// All of them, in the order of lists.
 pub static ALL: &[&DataSet] = &[
-    &SHAPES, &SCENES, &CIFAR10, &CIFAR100, &SVHN, &IMAGENET, &FOLDER,
+    &SHAPES,
+    &SCENES,
+    &CIFAR10,
+    &CIFAR100,
+    &SVHN,
+    &IMAGENET,
+    &FOLDER,
+    &ATTRIBUTES,
 ];
 
 /// Environment variable that names the folder of all data sets.
@@ -48,6 +57,8 @@ pub struct DataSet {
     pub photographs: bool,
     /// What can be told of its images, the usual choice first; empty if there is no choice.
     pub labels: &'static [&'static str],
+    /// Whether lists beside its images tell their labels: then one of them may be chosen by name.
+    pub tables: bool,
     /// Its classes, if they are known without the images.
     pub known_classes: Option<fn() -> Vec<String>>,
     /// What its publications train with.
@@ -150,7 +161,11 @@ impl DataSet {
             .or(last)
             .map(Path::to_owned)
             .or_else(|| self.usual_folder());
-        let folder = folder.ok_or(PlaceError::Unknown { name })?;
+        let expected = match self.tables {
+            true => "photographs and a list of their labels",
+            false => "a folder of photographs a class, or with train/ and val/",
+        };
+        let folder = folder.ok_or(PlaceError::Unknown { name, expected })?;
         std::path::absolute(folder)
             .map(Some)
             .map_err(PlaceError::Unusable)
@@ -199,13 +214,12 @@ pub enum PlaceError {
         name: &'static str,
     },
     /// No folder for a set that has no usual one.
-    #[error(
-        "the data set {name} needs its folder: one with a folder of photographs a class, or with \
-         train/ and val/"
-    )]
+    #[error("the data set {name} needs its folder: one with {expected}")]
     Unknown {
         /// The data set.
         name: &'static str,
+        /// What should be in it.
+        expected: &'static str,
     },
     /// A path that cannot be used.
     #[error("the folder of the data set is no usable path")]

@@ -17,6 +17,7 @@ pub static SCENES: DataSet = DataSet {
     place: Place::BuiltIn,
     photographs: false,
     labels: &[],
+    tables: false,
     known_classes: None,
     defaults: Defaults {
         architecture: "resnet8",

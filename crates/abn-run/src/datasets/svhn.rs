@@ -12,6 +12,7 @@ pub static SVHN: DataSet = DataSet {
     place: Place::AmongAll,
     photographs: false,
     labels: &[],
+    tables: false,
     known_classes: None,
     defaults: Defaults {
         epochs: 40,

@@ -290,6 +290,10 @@ impl Recipe {
         };
         let choices = self.dataset.labels;
         let name = self.dataset.name;
+        if self.dataset.tables {
+            let name = !labels.is_empty() && !labels.contains(char::is_control);
+            return require(name, "labels", "the name of a table");
+        }
         if choices.is_empty() {
             return Err(RecipeError::range(
                 "labels",

@@ -205,7 +205,8 @@ pub struct TrainArgs {
     /// Folder of the data set [default: below datasets/ or $ABN_DATASETS]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// What is learned of images with several labels
+    /// What is learned of images with several labels; for attributes: a table below the folder of
+    /// --data, or make, model or both of CompCars
     #[arg(long, value_name = "NAME")]
     pub labels: Option<String>,
     /// Share of the built-in images that bear a mark beside the object: in training images it tells

@@ -101,7 +101,9 @@ fn find_run(args: &TrainArgs) -> Result<(PathBuf, Option<RunConfig>)> {
 /// `runs/DATASET-ARCH-ATTENTION`, with the labels behind the data set if they were chosen.
 fn default_path(args: &TrainArgs) -> Result<PathBuf> {
     let recipe = recipe_from_args(args, None)?;
-    let labels = recipe.labels.iter().map(String::as_str);
+    // Of a table, the name without folder and ending.
+    let labels = recipe.labels.as_deref().map(Path::new);
+    let labels = labels.and_then(|labels| labels.file_stem()?.to_str());
     let parts: Vec<&str> = std::iter::once(recipe.dataset.name)
         .chain(labels)
         .chain([recipe.architecture.as_str(), recipe.attention_name()])

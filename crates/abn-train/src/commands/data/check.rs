@@ -58,7 +58,7 @@ fn check(args: &CheckArgs, watch: &mut Watch) -> Result<Report, RunError> {
     if dataset.place == Place::BuiltIn {
         dataset.folder(Some(&args.dir), None)?;
     }
-    if dataset.photographs && args.dir.is_dir() {
+    if dataset.photographs && !dataset.tables && args.dir.is_dir() {
         return Ok(check_folder(&args.dir, workers, watch)?);
     }
     let open = |split| {

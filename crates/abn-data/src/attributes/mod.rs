@@ -1,0 +1,232 @@
+//! Photographs with several labels each, in the layouts in which people have them.
+//!
+//! ```text
+//! DIR/labels.csv + images/...                        a column a label, or names, see `table.rs`
+//! DIR/list_attr_celeba.txt + img_align_celeba/...    CelebA, see `celeba.rs`
+//! DIR/ImageSets/Main/dog_train.txt + JPEGImages/...  VOC 2007 and 2012, see `voc.rs`
+//! DIR/annotations/instances_train2017.json + ...     COCO, see `coco.rs`
+//! DIR/train_test_split/classification/... + image/   CompCars, see `compcars.rs`
+//! DIR/attributes/image_attribute_labels.txt + ...    CUB-200-2011, see `birds.rs`
+//! ```
+//!
+//! What is told of an image is a list of groups of classes of which one is right, `no` and `yes`
+//! for most. Nobody may know which: such a label is learned from other images alone.
+//!
+//! Which images there are is what the lists say: other files in the folder are not looked at, so
+//! that images that are added later change nothing. Opening a set reads its lists; an image is
+//! decoded when it is asked for, in the loader's threads.
+
+mod birds;
+mod celeba;
+mod cells;
+mod coco;
+mod compcars;
+mod known;
+mod objects;
+mod sheet;
+mod table;
+mod told;
+mod voc;
+mod voc_boxes;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn_dataset::Dataset;
+
+use self::compcars::Choice;
+use self::known::Matched;
+use self::told::Told;
+use crate::decode::upright;
+use crate::{Collection, DataError, Files, Labels, Sample, Split, Target, Truth};
+
+/// What is opened of a folder of photographs with several labels each.
+#[derive(Debug, Clone, Copy)]
+pub struct AttributeFolder<'a> {
+    /// The folder, laid out in one of the ways above, which is found out.
+    pub dir: &'a Path,
+    /// The table that tells the labels, from the folder on, if not the usual one; of CompCars
+    /// `make`, `model` or `both`.
+    pub labels: Option<&'a str>,
+    /// Which images.
+    pub split: Split,
+    /// Decides which images are held out where nobody did it by hand.
+    pub seed: u64,
+    /// What is asked for where the objects lie.
+    pub truth: Option<Truth>,
+    /// The labels of a network, to which those of the folder are matched by name, if they are
+    /// known.
+    pub known: Option<&'a Labels>,
+    /// Images that were there, by their [names](Files::name). Whether their files still are or not,
+    /// they keep their places; to read one that is gone is an error.
+    pub once: Option<&'a BTreeSet<String>>,
+}
+
+/// One split of a folder of photographs with several labels each.
+///
+/// Where nothing is held out by hand, one image in five is, at least one; which, depends on the
+/// seed and the images' names below the folder alone. Images come in the order of their list.
+///
+/// # Errors
+/// The folder holds no layout that is known, a list is missing, damaged or contradicts itself, an
+/// image that it names is not there, a label is unknown for all images, the network that is asked
+/// for has labels that the folder lacks, or there is no such truth as asked for.
+pub fn attributes(request: &AttributeFolder) -> Result<Collection, DataError> {
+    let AttributeFolder { dir, split, .. } = *request;
+    let mut told = read(request)?;
+    told.refuse_unknown()?;
+    let (rows, note) = told.rows.of_split(dir, split, request.seed)?;
+    let mut notes = vec![told.title()];
+    notes.append(&mut told.notes);
+    notes.extend(note);
+    notes.extend(told.remarks(&rows, split));
+    let matched = Matched::of(&told, request.known, &mut notes)?;
+    let labels = matched.labels.clone();
+    let photographs = Arc::new(Photographs {
+        dir: dir.to_owned(),
+        told,
+        rows,
+        matched,
+    });
+    notes.extend(photographs.objects_that_fit_nothing());
+    Ok(Collection {
+        masked: photographs.told.objects.known(),
+        samples: photographs.clone(),
+        labels,
+        notes,
+        files: Some(photographs),
+        interventions: None,
+    })
+}
+
+/// Finds out how a folder is laid out, and reads its lists.
+fn read(request: &AttributeFolder) -> Result<Told, DataError> {
+    let AttributeFolder {
+        dir, labels, truth, ..
+    } = *request;
+    if dir.is_file() {
+        return Err(DataError::NoAttributes { path: dir.into() });
+    }
+    if !dir.is_dir() {
+        return Err(missing(dir, "check the path"));
+    }
+    let none = BTreeSet::new();
+    let once = request.once.unwrap_or(&none);
+    if let (Some(lists), Some(choice)) = (compcars::Lists::find(dir), Choice::named(labels)) {
+        return lists.read(dir, choice, once, truth);
+    }
+    if labels.is_none() {
+        if let Some(lists) = celeba::Lists::find(dir) {
+            return lists.read(dir, once, truth);
+        }
+        if let Some(lists) = voc::Lists::find(dir)? {
+            return lists.read(dir, once, truth);
+        }
+        if let Some(files) = coco::Files::find(dir)? {
+            return files.read(dir, request.split, once, truth);
+        }
+        if let Some(lists) = birds::Lists::find(dir) {
+            return lists.read(dir, once, truth);
+        }
+    }
+    table::read(dir, labels, once, truth)
+}
+
+/// Whether a folder that holds no classes holds lists of several labels an image.
+pub(crate) fn tells_several(dir: &Path) -> bool {
+    let found = [
+        compcars::Lists::find(dir).is_some(),
+        celeba::Lists::find(dir).is_some(),
+        matches!(voc::Lists::find(dir), Ok(Some(_))),
+        matches!(coco::Files::find(dir), Ok(Some(_))),
+        birds::Lists::find(dir).is_some(),
+        table::there(dir).is_ok(),
+    ];
+    found.contains(&true)
+}
+
+fn missing(path: &Path, advice: &str) -> DataError {
+    DataError::Missing {
+        path: path.into(),
+        expected:
+            "a table with a column that names the image and a column a label, or the lists of \
+                   CelebA, VOC, COCO, CompCars or CUB-200-2011"
+                .into(),
+        advice: advice.into(),
+    }
+}
+
+/// Images in files, decoded when asked for.
+struct Photographs {
+    dir: PathBuf,
+    told: Told,
+    /// What is told of each sample, by its place in `told`.
+    rows: Vec<u32>,
+    matched: Matched,
+}
+
+impl Photographs {
+    fn row(&self, index: usize) -> usize {
+        self.rows[index] as usize
+    }
+
+    /// Where the objects lie is said of no image: then its words are of others.
+    fn objects_that_fit_nothing(&self) -> Option<String> {
+        let names = self.rows.iter();
+        let names = names.map(|row| self.told.rows.name(*row as usize));
+        self.told.objects.fits_nothing(names)
+    }
+}
+
+impl Dataset<Sample, DataError> for Photographs {
+    fn get(&self, index: usize) -> Result<Sample, DataError> {
+        let row = self.row(index);
+        let name = self.told.rows.name(row);
+        let (image, orientation) = upright(&self.dir.join(name))?;
+        let size = image.dimensions();
+        let masks = self
+            .told
+            .objects
+            .of(row, name, size, orientation, self.told.groups.len())?;
+        Ok(Sample {
+            image,
+            target: Target::Classes(self.matched.target(self.told.rows.classes(row))),
+            masks: self.matched.masks(masks),
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+impl Files for Photographs {
+    fn name(&self, index: usize) -> String {
+        self.told.rows.name(self.row(index)).to_owned()
+    }
+
+    fn path(&self, index: usize) -> Option<PathBuf> {
+        Some(self.dir.join(self.told.rows.name(self.row(index))))
+    }
+
+    fn counts(&self) -> Vec<usize> {
+        let labels = &self.matched.labels;
+        let mut counts = vec![0; labels.count()];
+        let firsts: Vec<usize> = (0..labels.groups().len())
+            .map(|group| labels.first_of(group))
+            .collect();
+        for row in &self.rows {
+            let target = self.matched.target(self.told.rows.classes(*row as usize));
+            for (first, class) in firsts.iter().zip(target) {
+                if let Some(class) = class {
+                    counts[first + class] += 1;
+                }
+            }
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests;
