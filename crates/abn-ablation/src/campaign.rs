@@ -31,6 +31,10 @@ pub(crate) enum Name {
     Stability,
     /// Options of the branch's map, by how well it explains
     Maps,
+    /// Make and model of cars (ABN, Table 3)
+    Compcars,
+    /// A map for each facial attribute (ABN, Table 4)
+    Celeba,
     /// What attention costs, and what the same parameters do elsewhere
     Cost,
 }
@@ -48,8 +52,17 @@ impl Name {
             Self::Loss => "loss",
             Self::Stability => "stability",
             Self::Maps => "maps",
+            Self::Compcars => "compcars",
+            Self::Celeba => "celeba",
             Self::Cost => "cost",
         }
+    }
+}
+
+impl Name {
+    /// Whether the papers' images lie nowhere unless said where.
+    pub(crate) fn needs_folder(self) -> bool {
+        matches!(self, Self::Compcars | Self::Celeba)
     }
 }
 

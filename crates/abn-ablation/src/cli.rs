@@ -28,7 +28,7 @@ use crate::size::CampaignSize;
         1 a run failed or worse, 2 wrong usage, 130 interrupted."
 )]
 pub(crate) struct Cli {
-    /// Campaigns [default: all]
+    /// Campaigns [default: all; of scale paper without those whose images lie nowhere unless said]
     #[arg(value_name = "CAMPAIGN", value_enum)]
     campaigns: Vec<Name>,
     /// How much the campaigns are given
@@ -82,7 +82,9 @@ impl Cli {
 
     /// The campaigns asked for, each once, in the order of the papers.
     pub(crate) fn campaigns(&self) -> Vec<Name> {
-        let asked = |name: &&Name| self.campaigns.is_empty() || self.campaigns.contains(name);
+        let somewhere = self.data.is_some() || self.scale != CampaignSize::Paper;
+        let all = |name: &Name| self.campaigns.is_empty() && (somewhere || !name.needs_folder());
+        let asked = |name: &&Name| all(name) || self.campaigns.contains(name);
         Name::value_variants()
             .iter()
             .filter(asked)

@@ -19,8 +19,8 @@ pub(crate) struct Images {
     fingerprint: String,
 }
 
-/// The data sets that campaigns need, by name.
-pub(crate) struct DataSets(BTreeMap<&'static str, Images>);
+/// The data sets that campaigns need, by name and, where lists tell the labels, the one chosen.
+pub(crate) struct DataSets(BTreeMap<String, Images>);
 
 impl DataSets {
     /// Opens them.
@@ -37,8 +37,9 @@ impl DataSets {
     /// One is missing or damaged.
     pub(crate) fn with(mut self, campaigns: &[Campaign], data: Option<&Path>) -> Result<Self> {
         for recipe in campaigns.iter().flat_map(Campaign::recipes) {
-            if !self.0.contains_key(recipe.dataset.name) {
-                self.0.insert(recipe.dataset.name, open(recipe, data)?);
+            let name = name_of(recipe);
+            if !self.0.contains_key(&name) {
+                self.0.insert(name, open(recipe, data)?);
             }
         }
         Ok(self)
@@ -46,19 +47,27 @@ impl DataSets {
 
     /// That of a recipe of these campaigns.
     pub(crate) fn of(&self, recipe: &Recipe) -> Option<&Images> {
-        self.0.get(recipe.dataset.name)
+        self.0.get(&name_of(recipe))
     }
 
     /// Fingerprints by name.
     pub(crate) fn fingerprints(&self) -> BTreeMap<String, String> {
         self.0
             .iter()
-            .map(|(name, images)| ((*name).to_owned(), images.fingerprint.clone()))
+            .map(|(name, images)| (name.clone(), images.fingerprint.clone()))
             .collect()
     }
 }
 
-/// All runs of a folder have the same labels.
+/// The images of a recipe. But for the cars, all runs of a folder have the same labels.
+fn name_of(recipe: &Recipe) -> String {
+    let name = recipe.dataset.name;
+    match &recipe.labels {
+        Some(labels) if recipe.dataset.tables => format!("{name} {labels}"),
+        _ => name.to_owned(),
+    }
+}
+
 fn open(recipe: &Recipe, data: Option<&Path>) -> Result<Images> {
     let (dataset, labels) = (recipe.dataset, recipe.labels.as_deref());
     let folder = dataset.folder(data, None)?;

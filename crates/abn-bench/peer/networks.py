@@ -72,6 +72,11 @@ class Network(nn.Module):
         return self.classify(self.refine(x)), attention_logits, attention_map
 
 
+def told(logits):
+    """Of each label the pair whose softmax is the sigmoid of its logit."""
+    return torch.stack([-logits / 2, logits / 2], 2).flatten(1)
+
+
 def stage(block, blocks, inputs, width, stride):
     outputs = width * block.expansion
     first = block(inputs, width, stride)
@@ -106,6 +111,26 @@ class ResNet(Network):
 
     def refine(self, x):
         return getattr(self, self.stages[-1])(x)
+
+
+class Multitask(ResNet):
+    """ABN's code for facial attributes: the last stage perceives the features under the map of each label, and each
+    label has a layer of its own."""
+
+    def __init__(self, block, blocks, widths, labels):
+        super().__init__(block, blocks, widths, labels, "none", imagenet=True)
+        outputs = widths[-1] * block.expansion
+        self.layer4_att = stage(block, blocks[-1], widths[-2] * block.expansion, widths[-1], 1)
+        self.conv_att = conv1x1(outputs, labels)
+        del self.fc
+        self.output_per = nn.ModuleList(nn.Linear(outputs, 1) for _ in range(labels))
+
+    def forward(self, x):
+        x = self.extract(x)
+        maps = self.conv_att(self.layer4_att(x))
+        seen = (self.refine(x * maps[:, label : label + 1]) for label in range(maps.shape[1]))
+        logits = [head(features.mean((2, 3))) for head, features in zip(self.output_per, seen)]
+        return told(torch.cat(logits, 1)), told(maps.mean((2, 3))), maps
 
 
 class WideStage(nn.Module):
@@ -260,6 +285,8 @@ def resnet(depth, classes, attention):
     """Of ImageNet's depths or, like the official code's, of CIFAR's."""
     if depth in IMAGENET:
         block, blocks = IMAGENET[depth]
+        if attention == "mtabn":
+            return Multitask(block, blocks, [64, 128, 256, 512], classes)
         return ResNet(block, blocks, [64, 128, 256, 512], classes, attention, imagenet=True)
     block = Bottleneck if depth >= 44 else BasicBlock
     return ResNet(block, [(depth - 2) // 6] * 3, [16, 32, 64], classes, attention)

@@ -77,7 +77,7 @@ def arguments():
     export.add_argument("--onnx", required=True)
     for task in (worker, export):
         task.add_argument("--arch", required=True)
-        task.add_argument("--attention", choices=["none", "abn", "manet"], required=True)
+        task.add_argument("--attention", choices=["none", "abn", "manet", "mtabn"], required=True)
         task.add_argument("--mode", choices=["train", "infer"], required=True)
         for number in ["--batch", "--size", "--classes"]:
             task.add_argument(number, type=int, required=True)

@@ -27,6 +27,10 @@ class Torch:
         images = torch.randn(options.batch, 3, options.size, options.size)
         self.images = images.contiguous(memory_format=self.format)
         self.labels = torch.arange(options.batch) % options.classes
+        self.several = options.attention == "mtabn"
+        if self.several:
+            labels = torch.arange(options.classes)
+            self.labels = (torch.arange(options.batch)[:, None] + labels) % 3 % 2
         self.predict, self.objective = self.model, self.loss
         if options.engine == "torch_compile":
             self.compile()
@@ -48,6 +52,10 @@ class Torch:
 
     def loss(self):
         logits, *attention = self.model(self.images)
+        if self.several:
+            # A logit for each label; the other one of the pair that is told is its negative.
+            of_labels = [2 * each[:, 1::2] for each in (logits, attention[0])]
+            return sum(F.binary_cross_entropy_with_logits(each, self.labels.float()) for each in of_labels)
         loss = F.cross_entropy(logits, self.labels)
         return loss + F.cross_entropy(attention[0], self.labels) if attention else loss
 

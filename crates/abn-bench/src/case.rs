@@ -4,6 +4,7 @@ use std::fmt;
 
 use abn_core::cost::Cost;
 use abn_core::explain::Method;
+use abn_core::outputs::Binary;
 use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
@@ -24,6 +25,7 @@ pub(crate) struct Case {
     /// Side of the square images
     #[arg(long)]
     pub(crate) size: usize,
+    /// Classes, or labels of two classes
     #[arg(long)]
     pub(crate) classes: usize,
     /// No option: RAYON_NUM_THREADS and OMP_NUM_THREADS tell it.
@@ -37,6 +39,8 @@ pub(crate) enum Attention {
     None,
     Abn,
     Manet,
+    /// Of several labels of two classes, with a map each.
+    Mtabn,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -72,7 +76,13 @@ const PUBLISHED: [(&str, usize, usize, usize); 9] = [
     ("vgg16-bn", 8, 224, 1000),
 ];
 
-/// Those networks as ABN and as MANet; answering, also alone, without a map.
+/// The network of facial attributes: CelebA's forty labels with a map each.
+const ATTRIBUTES: [(&str, usize, usize, usize); 1] = [("resnet18", 4, 224, 40)];
+/// How many labels its cost is measured with.
+const LABELS: [usize; 4] = [1, 10, 20, 40];
+
+/// Those networks as ABN and as MANet, and that of facial attributes; answering, also alone,
+/// without a map.
 pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
     let attentions = [Attention::None, Attention::Abn, Attention::Manet];
     let ways: Vec<_> = attentions
@@ -80,7 +90,24 @@ pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
         .filter(|attention| mode != Mode::Train || *attention != Attention::None)
         .map(|attention| (attention, mode))
         .collect();
-    cases(&PUBLISHED, &ways, threads)
+    let of_one = cases(&PUBLISHED, &ways, threads);
+    let several = cases(&ATTRIBUTES, &[(Attention::Mtabn, mode)], threads);
+    of_one.into_iter().chain(several).collect()
+}
+
+/// The network of facial attributes with more and more labels.
+pub(crate) fn by_labels(threads: usize) -> Vec<Case> {
+    let modes = [Mode::Train, Mode::Infer];
+    let of = |mode| {
+        let networks = ATTRIBUTES
+            .map(|(name, batch, size, _)| LABELS.map(|labels| (name, batch, size, labels)));
+        cases(
+            networks.as_flattened(),
+            &[(Attention::Mtabn, mode)],
+            threads,
+        )
+    };
+    modes.into_iter().flat_map(of).collect()
 }
 
 /// What an explanation costs: the plain forward pass of the network alone, that of its ABN, which
@@ -143,11 +170,16 @@ impl Case {
             Attention::None => None,
             Attention::Abn => Some(architecture.abn()),
             Attention::Manet => Some(AttentionConfig::manet()),
+            Attention::Mtabn => Some(AttentionConfig::multitask()),
+        };
+        let outputs = match self.attention {
+            Attention::Mtabn => Outputs::of(vec![2; self.classes]).with(Binary::Sigmoid),
+            Attention::None | Attention::Abn | Attention::Manet => Outputs::one(self.classes),
         };
         Ok(ClassifierConfig {
             network: architecture.network.with_dropout(0.0),
             attention,
-            outputs: Outputs::one(self.classes),
+            outputs,
         })
     }
 
@@ -196,13 +228,17 @@ impl fmt::Display for Case {
             mode,
             batch,
             size,
+            classes,
             threads,
-            ..
         } = self;
+        let labels = match attention {
+            Attention::Mtabn => format!(" of {classes} labels"),
+            Attention::None | Attention::Abn | Attention::Manet => String::new(),
+        };
         let s = if *threads == 1 { "" } else { "s" };
         write!(
             f,
-            "{mode} {arch} {attention} batch {batch} {size}x{size} {threads} thread{s}"
+            "{mode} {arch} {attention}{labels} batch {batch} {size}x{size} {threads} thread{s}"
         )
     }
 }
@@ -213,6 +249,7 @@ impl fmt::Display for Attention {
             Self::None => "none",
             Self::Abn => "abn",
             Self::Manet => "manet",
+            Self::Mtabn => "mtabn",
         })
     }
 }

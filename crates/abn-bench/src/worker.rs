@@ -92,8 +92,9 @@ impl Workload {
             &device,
         );
         let classes: Vec<usize> = (0..case.batch).map(|index| index % case.classes).collect();
-        let labels: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
-        let labels = Tensor::from_data(TensorData::new(labels, [case.batch, 1]), &device);
+        let labels = labels_of(&classes, config.outputs.groups());
+        let labels = TensorData::new(labels, [case.batch, config.outputs.groups().len()]);
+        let labels = Tensor::from_data(labels, &device);
         Ok(Self {
             config,
             mode: case.mode,
@@ -221,6 +222,15 @@ impl Workload {
             losses,
         })
     }
+}
+
+/// The class of each image; of several labels, whether each is there.
+fn labels_of(classes: &[usize], groups: &[usize]) -> Vec<i64> {
+    if groups.len() == 1 {
+        return classes.iter().map(|class| *class as i64).collect();
+    }
+    let of_image = |image| (0..groups.len()).map(move |label| ((image + label) % 3 % 2) as i64);
+    (0..classes.len()).flat_map(of_image).collect()
 }
 
 fn random(shape: Shape, lowest: f64, highest: f64, device: &Device) -> TensorData {

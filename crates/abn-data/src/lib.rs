@@ -47,7 +47,6 @@
 
 #[cfg(any(feature = "tar", feature = "parquet"))]
 mod archive;
-mod celeba_names;
 mod attributes;
 mod check;
 mod cifar;
@@ -82,10 +81,9 @@ mod twins;
 
 #[cfg(feature = "parquet")]
 pub use self::parquet::{holds_parquet, parquet};
-pub use attributes::{AttributeFolder, attributes};
+pub use attributes::{AttributeFolder, CELEBA_ATTRIBUTES, attributes};
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
-pub use celeba_names::CELEBA_ATTRIBUTES;
 pub use check::{
     ClassCount, Finding, LabelReport, Odd, Place, Report, Same, SameWhat, Sizes, SplitReport,
     Watch, Without, check_collections, check_folder, unreadable,

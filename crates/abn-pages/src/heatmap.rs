@@ -176,9 +176,32 @@ pub fn enlarge(image: &RgbImage, side: u32) -> RgbImage {
     )
 }
 
-/// Pictures side by side, with gaps.
+/// Pictures between each other, in pixels.
+const GAP: u32 = 4;
+/// More pictures than this stand in several rows.
+const IN_A_ROW: usize = 12;
+
+/// Pictures side by side, with gaps; of many, row below row, left to right and top to bottom.
 pub fn side_by_side(pictures: &[RgbImage]) -> RgbImage {
-    const GAP: u32 = 4;
+    if pictures.len() <= IN_A_ROW {
+        return in_a_row(pictures);
+    }
+    // Half as wide again as high.
+    let columns = (1.5 * pictures.len() as f64).sqrt().ceil() as usize;
+    let rows: Vec<RgbImage> = pictures.chunks(columns).map(in_a_row).collect();
+    let width = rows.iter().map(RgbImage::width).max().unwrap_or(0);
+    let heights = rows.iter().map(|row| row.height() + GAP);
+    let height = heights.sum::<u32>().saturating_sub(GAP);
+    let mut all = RgbImage::from_pixel(width, height, Rgb([255, 255, 255]));
+    let mut top = 0;
+    for row in rows {
+        imageops::replace(&mut all, &row, 0, top);
+        top += i64::from(row.height() + GAP);
+    }
+    all
+}
+
+fn in_a_row(pictures: &[RgbImage]) -> RgbImage {
     let width = pictures
         .iter()
         .map(|picture| picture.width() + GAP)
@@ -335,6 +358,12 @@ mod tests {
             [10, 10, 255, 255, 255, 255, 20, 255, 255, 255, 255, 30]
         );
         assert_eq!(row(2)[6], 255, "below a lower picture");
+        let many: Vec<RgbImage> = (0..41).map(|value| picture(2, 3, value)).collect();
+        let all = side_by_side(&many);
+        // Eight columns, six rows.
+        assert_eq!(all.dimensions(), (8 * 6 - 4, 6 * 7 - 4));
+        assert_eq!(all.get_pixel(6, 7)[0], 9, "the second of the second row");
+        assert_eq!(all.get_pixel(43, 37)[0], 255, "behind the last");
     }
 
     #[test]

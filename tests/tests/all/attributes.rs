@@ -565,3 +565,100 @@ fn every_label_is_scored_in_one_table() {
         &["--each-label is for runs of several labels", "leave it out"],
     );
 }
+
+const SEVERAL: &str = "--attention mtabn --focal 2 --positive-weight balanced";
+
+/// The network of the authors' code for facial attributes, from training to their names.
+#[test]
+fn a_map_that_is_its_labels_logit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    succeeds(path, &format!("{TRAIN} {SEVERAL} --out run"));
+    let config = json(&path.join("run/config.json"));
+    let [recipe, attention] =
+        ["/recipe", "/recipe/attention"].map(|at| config.pointer(at).unwrap());
+    assert_eq!(recipe["binary"], "sigmoid");
+    assert_eq!(recipe["penalty"]["focal"], 2.0);
+    // Absent over present of 48 images: of no label the same number.
+    let factors = numbers(&recipe["penalty"]["positive"]);
+    assert_eq!(factors.len(), 9);
+    for factor in factors {
+        let present = 48.0 / (1.0 + factor);
+        assert!((present - present.round()).abs() < 1e-9, "{factor}");
+    }
+    assert_eq!(attention["map"]["logit"], "raw");
+    assert_eq!(attention["mechanism"], "multiply");
+
+    let image = image::RgbImage::from_fn(48, 48, |x, y| image::Rgb([5 * x as u8, 5 * y as u8, 90]));
+    image.save(path.join("a.png")).unwrap();
+    let predict = |run: &str| -> Value {
+        let said = succeeds(path, &format!("predict {run} a.png --json")).out;
+        let said: Value = serde_json::from_str(&said).unwrap();
+        said["images"][0].clone()
+    };
+    let told = predict("run");
+    let maps = told["maps"].as_array().unwrap();
+    let names: Vec<&str> = maps
+        .iter()
+        .map(|map| map["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, LABELS);
+    let values = maps.iter().flat_map(|map| numbers(&map["values"]));
+    assert!(values.into_iter().any(|value| value < 0.0), "raw maps");
+    succeeds(path, "explain run a.png --raw --each-label --out all");
+    let score = "score run --limit 4 --steps 2 --randomised 1 --group red --methods attention,cam";
+    succeeds(path, score);
+    succeeds(path, "eval run --json");
+
+    succeeds(path, "export run --out theirs.safetensors");
+    let names = safetensors_names(&path.join("theirs.safetensors"));
+    for name in ["output_per.8.bias", "conv_att.weight", "conv1.weight"] {
+        assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
+    }
+    assert!(
+        names.iter().all(|name| !name.starts_with("fc.")),
+        "{names:?}"
+    );
+    let import = "import theirs.safetensors --arch resnet8 --attention mtabn --dataset scenes";
+    succeeds(path, &format!("{import} --out back"));
+    assert_eq!(predict("back"), told);
+}
+
+fn safetensors_names(path: &std::path::Path) -> Vec<String> {
+    let bytes = fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    file.names().into_iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_run_with_logits_for_maps_continues_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let train = format!("{TRAIN} {SEVERAL}").replace("--epochs 1", "--epochs 2");
+    succeeds(path, &format!("{train} --out whole"));
+    killed_and_continued(path, &train, "parts");
+    check_same(&remains(&path.join("whole")), &remains(&path.join("parts")));
+}
+
+#[test]
+fn what_needs_labels_of_two_classes_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let quick = "train --dataset shapes --limit 16 --epochs 1 --out run";
+    for (options, expected) in [
+        ("--attention mtabn", "needs labels of two classes"),
+        (
+            "--set attention.map={\"logit\":\"raw\"}",
+            "needs attention.maps=per_group",
+        ),
+        ("--positive-weight 2", "absent or present"),
+        ("--positive-weight balanced", "absent or present"),
+    ] {
+        fails(folder.path(), &format!("{quick} {options}"), 1, &[expected]);
+    }
+    fails(
+        folder.path(),
+        &format!("{quick} --focal=-1"),
+        2,
+        &["0 or more"],
+    );
+}

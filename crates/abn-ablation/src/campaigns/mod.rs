@@ -2,6 +2,8 @@
 
 mod backbones;
 mod branch;
+mod celeba;
+mod compcars;
 mod cost;
 mod loss;
 mod maps;
@@ -29,12 +31,14 @@ pub(crate) fn campaign(name: Name, setting: &Setting) -> Result<Campaign> {
         Name::Loss => loss::campaign(setting),
         Name::Stability => stability::campaign(setting),
         Name::Maps => maps::campaign(setting),
+        Name::Compcars => compcars::campaign(setting),
+        Name::Celeba => celeba::campaign(setting),
         Name::Cost => cost::campaign(setting),
     }?;
     for recipe in campaign.recipes() {
         recipe.check()?;
     }
-    if campaign.recipes().any(|recipe| recipe.labels.is_some()) {
+    if name != Name::Compcars && campaign.recipes().any(|recipe| recipe.labels.is_some()) {
         // What was published is of the usual labels.
         campaign.source = "";
         let rows = campaign.groups.iter_mut().flat_map(|group| &mut group.rows);

@@ -18,6 +18,7 @@
 
 mod birds;
 mod celeba;
+mod celeba_names;
 mod cells;
 mod coco;
 mod compcars;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 use burn_dataset::Dataset;
 
+pub use self::celeba_names::CELEBA_ATTRIBUTES;
 use self::compcars::Choice;
 use self::known::Matched;
 use self::told::Told;

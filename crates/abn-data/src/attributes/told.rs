@@ -31,11 +31,7 @@ pub(super) struct Told {
 
 /// The groups of labels that are there or not.
 pub(super) fn binary(names: impl IntoIterator<Item = String>) -> Vec<Group> {
-    let group = |name| Group {
-        name,
-        classes: ["no", "yes"].map(str::to_owned).to_vec(),
-    };
-    names.into_iter().map(group).collect()
+    names.into_iter().map(Group::attribute).collect()
 }
 
 impl Told {

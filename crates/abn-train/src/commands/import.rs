@@ -8,7 +8,7 @@ use abn_core::pytorch::{check, from_pytorch};
 use abn_core::state::{self, State};
 use abn_data::{Group, Labels, Split};
 use abn_run::RunError;
-use abn_run::datasets::{CIFAR10, CIFAR100, IMAGENET, Request, SCENES};
+use abn_run::datasets::{ATTRIBUTES, CIFAR10, CIFAR100, IMAGENET, Request};
 use abn_run::folder::checkpoint::Checkpoints;
 use abn_run::folder::run_dir::{RunDir, checkpoints_of};
 use abn_run::recipe::architectures::with_block;
@@ -116,7 +116,7 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
         recipe.architecture == architecture.name && recipe.attention_name() == args.attention.name()
     });
     let usual = match classes {
-        _ if is_multitask(args.attention) => &SCENES,
+        _ if is_multitask(args.attention) => &ATTRIBUTES,
         _ if architecture.is_for_photographs() => &IMAGENET,
         Some(100) => &CIFAR100,
         _ => &CIFAR10,
