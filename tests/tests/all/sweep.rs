@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use abn_core::attention::MapConfig;
+use abn_core::attention::{LogitMap, MapConfig};
 use abn_core::backbone::{Family, HeadConfig, NetworkConfig};
 use abn_core::loss::loss;
 use abn_core::mechanism::Mechanism;
@@ -182,12 +182,13 @@ fn check_outputs(what: &str, config: &ClassifierConfig, network: &Classifier, si
         [2, 1, height, width],
         "{what} at {size:?}"
     );
-    let highest = match attention.map {
-        MapConfig::Sigmoid(_) => 1.0,
-        MapConfig::LogSum => f32::MAX,
+    let bounds = match attention.map {
+        MapConfig::Sigmoid(_) | MapConfig::Logit(LogitMap::Sigmoid) => 0.0..=1.0,
+        MapConfig::LogSum => 0.0..=f32::MAX,
+        MapConfig::Logit(LogitMap::Raw) => f32::MIN..=f32::MAX,
     };
     assert!(
-        values(branch.map).all(|value| (0.0..=highest).contains(&value)),
+        values(branch.map).all(|value| bounds.contains(&value)),
         "{what} at {size:?}"
     );
 }
