@@ -1,6 +1,7 @@
 //! One test binary: what the project promises, checked from outside.
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
+mod attribute_sets;
 mod attributes;
 mod bad_input;
 mod browser;
