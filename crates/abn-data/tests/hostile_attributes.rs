@@ -23,7 +23,7 @@ use tempfile::TempDir;
 const CONSTANT: usize = 4 << 20;
 const PER_BYTE: usize = 256;
 
-const IMAGES: [&str; 9] = [
+const IMAGES: [&str; 10] = [
     "a.png",
     "b.png",
     "img_align_celeba/1.jpg",
@@ -32,6 +32,7 @@ const IMAGES: [&str; 9] = [
     "JPEGImages/b.jpg",
     "val2017/a.jpg",
     "image/1/2/2014/a.jpg",
+    "image/1/2/2014/b.jpg",
     "images/1.Bird/a.jpg",
 ];
 
@@ -99,12 +100,12 @@ const LAYOUTS: [Layout; 10] = [
         text: "1/2/2014/a.jpg\n",
         beside: &[(
             "train_test_split/classification/train.txt",
-            "1/2/2014/a.jpg\n",
+            "1/2/2014/b.jpg\n",
         )],
     },
     Layout {
         list: "attributes/image_attribute_labels.txt",
-        text: "1 1 0 3 27.7\n1 2 1 1 2.5\n",
+        text: "1 1 0 3 27.7\n1 2 1 4 2.5\n",
         beside: &[
             ("images.txt", "1 1.Bird/a.jpg\n"),
             ("train_test_split.txt", "1 0\n"),

@@ -349,11 +349,23 @@ impl Face {
                 vec![[nose, middle]]
             }
         };
-        GrayImage::from_fn(width, height, |x, y| {
+        let ends = || lines.iter().flatten();
+        // The part lies within its ends and what they reach.
+        let range = |axis: usize, length: u32| {
+            let least = ends().map(|end| end[axis]).fold(f32::MAX, f32::min);
+            let most = ends().map(|end| end[axis]).fold(f32::MIN, f32::max);
+            let place = |at: f32| at.clamp(0.0, length as f32) as u32;
+            place(least - self.reach)..place(most + self.reach + 1.0)
+        };
+        let (columns, rows) = (range(0, width), range(1, height));
+        let mut mask = GrayImage::new(width, height);
+        for (x, y) in rows.flat_map(|y| columns.clone().map(move |x| (x, y))) {
             let pixel = [x as f32 + 0.5, y as f32 + 0.5];
-            let near = lines.iter().any(|line| to_line(pixel, *line) <= self.reach);
-            Luma([if near { 255 } else { 0 }])
-        })
+            if lines.iter().any(|line| to_line(pixel, *line) <= self.reach) {
+                mask.put_pixel(x, y, Luma([255]));
+            }
+        }
+        mask
     }
 }
 

@@ -78,8 +78,9 @@ pub fn attributes(request: &AttributeFolder) -> Result<Collection, DataError> {
     let AttributeFolder { dir, split, .. } = *request;
     let mut told = read(request)?;
     told.refuse_unknown()?;
+    told.rows.close();
     let (rows, note) = told.rows.of_split(dir, split, request.seed)?;
-    let mut notes = vec![told.title()];
+    let mut notes = vec![told.title(dir)];
     notes.append(&mut told.notes);
     notes.extend(note);
     notes.extend(told.remarks(&rows, split));

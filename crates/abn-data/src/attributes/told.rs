@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::objects::Objects;
 use crate::error::{listed, shown};
+use crate::folder::name_below;
 use crate::folder::role::Role;
 use crate::folder::split;
 use crate::{DataError, Group, Split};
@@ -36,9 +37,8 @@ pub(super) fn binary(names: impl IntoIterator<Item = String>) -> Vec<Group> {
 
 impl Told {
     /// What the labels are, in a line.
-    pub(super) fn title(&self) -> String {
-        let source = self.source.file_name().unwrap_or_default();
-        let source = source.to_string_lossy();
+    pub(super) fn title(&self, dir: &Path) -> String {
+        let source = name_below(dir, &self.source);
         let labels = match self.groups.len() {
             1 => "1 label".to_owned(),
             count => format!("{count} labels"),
@@ -161,6 +161,12 @@ impl Rows {
     /// Where the image of that name is.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
+    }
+
+    /// Frees what only reading needs.
+    pub(super) fn close(&mut self) {
+        self.places = HashMap::new();
+        self.lines = Vec::new();
     }
 
     pub(super) fn len(&self) -> usize {

@@ -2,6 +2,7 @@
 //! and y1.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -28,21 +29,28 @@ pub(crate) struct Boxes {
 pub(crate) struct Xyxy(pub(crate) [f32; 4]);
 
 impl Xyxy {
+    #[cfg(test)]
     fn holds(self, x: u32, y: u32) -> bool {
         let Self([x0, y0, x1, y1]) = self;
         let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
         x0 <= x && x < x1 && y0 <= y && y < y1
     }
 
-    /// Whether it holds any pixel of an image of that size.
-    fn reaches(self, (width, height): (u32, u32)) -> bool {
+    /// The columns and rows of an image of that size that it holds.
+    fn pixels(self, (width, height): (u32, u32)) -> [Range<u32>; 2] {
         let Self([x0, y0, x1, y1]) = self;
-        let reaches = |start: f32, end: f32, length: u32| {
-            // The first pixel whose centre lies behind the start.
-            let first = (f64::from(start) - 0.5).ceil().max(0.0);
-            first < f64::from(length) && first + 0.5 < f64::from(end)
+        let pixels = |start: f32, end: f32, length: u32| {
+            // The first pixel whose centre lies behind an edge.
+            let behind = |edge: f32| (f64::from(edge) - 0.5).ceil();
+            let place = |edge: f32| behind(edge).clamp(0.0, f64::from(length)) as u32;
+            place(start)..place(end)
         };
-        reaches(x0, x1, width) && reaches(y0, y1, height)
+        [pixels(x0, x1, width), pixels(y0, y1, height)]
+    }
+
+    /// Whether it holds any pixel of an image of that size.
+    fn reaches(self, size: (u32, u32)) -> bool {
+        self.pixels(size).iter().all(|pixels| !pixels.is_empty())
     }
 }
 
@@ -155,15 +163,18 @@ impl Boxes {
 }
 
 /// Boxes as a mask of an image of that width and height; `None` if none holds a pixel of it.
-pub(crate) fn mask_of(boxes: &[Xyxy], (width, height): (u32, u32)) -> Option<GrayImage> {
-    let mask = GrayImage::from_fn(width, height, |x, y| {
-        Luma([if boxes.iter().any(|corners| corners.holds(x, y)) {
-            255
-        } else {
-            0
-        }])
-    });
-    mask.pixels().any(|pixel| pixel[0] > 0).then_some(mask)
+pub(crate) fn mask_of(boxes: &[Xyxy], size: (u32, u32)) -> Option<GrayImage> {
+    let mut mask = GrayImage::new(size.0, size.1);
+    for corners in boxes {
+        let [columns, rows] = corners.pixels(size);
+        for (x, y) in rows.flat_map(|y| columns.clone().map(move |x| (x, y))) {
+            mask.put_pixel(x, y, Luma([255]));
+        }
+    }
+    boxes
+        .iter()
+        .any(|corners| corners.reaches(size))
+        .then_some(mask)
 }
 
 /// What separates the columns of a table of boxes; `None` for another file.
@@ -253,6 +264,9 @@ mod tests {
                 let pixels = (0..3).flat_map(|x| (0..2).map(move |y| (x, y)));
                 let expected = pixels.into_iter().any(|(x, y)| corners.holds(x, y));
                 assert_eq!(corners.reaches(size), expected, "{corners:?}");
+                let drawn = mask_of(&[corners], size).unwrap_or(GrayImage::new(3, 2));
+                let held = |x, y| Luma([if corners.holds(x, y) { 255 } else { 0 }]);
+                assert_eq!(drawn, GrayImage::from_fn(3, 2, held), "{corners:?}");
                 reaching += usize::from(expected);
             }
         }
