@@ -4,7 +4,7 @@
 use abn_core::AttentionConfig;
 use abn_core::attention::{MapConfig, MapNorm, MapSource, MapTerms, SigmoidMap};
 use abn_core::mechanism::Mechanism;
-use abn_run::datasets::SHAPES;
+use abn_run::datasets::{Place, SHAPES};
 use abn_run::recipe::Recipe;
 use anyhow::Result;
 
@@ -17,12 +17,13 @@ const EPOCHS: usize = 12;
 /// ABN and MANet as published, and with every option.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
     let dataset = setting.dataset.unwrap_or(&SHAPES);
-    let network = match dataset.name == SHAPES.name {
+    let built_in = dataset.place == Place::BuiltIn;
+    let network = match built_in {
         true => "resnet8",
         false => setting.scale.network(dataset),
     };
     let mut plain = setting.recipe(dataset, network)?;
-    if dataset.name == SHAPES.name {
+    if built_in {
         plain.epochs = setting.scale.pick(plain.epochs, EPOCHS, 2 * EPOCHS);
     }
     let abn = with_abn(&plain)?;

@@ -188,6 +188,13 @@ impl Counts {
     }
 }
 
+impl Attribute {
+    /// A figure that says nothing where the label is known of no image.
+    fn if_known(&self, figure: f64) -> Option<f64> {
+        (self.known > 0.0).then_some(figure)
+    }
+}
+
 fn ratio(of: usize, all: usize) -> Option<f64> {
     (all > 0).then(|| of as f64 / all as f64)
 }
@@ -207,8 +214,8 @@ impl Attributes {
             .collect();
         let of = |figure: fn(&Attribute) -> Option<f64>| mean(labels.iter().map(figure));
         Self {
-            mean_accuracy: of(|label| Some(label.accuracy)).unwrap_or(0.0),
-            constant_accuracy: of(|label| Some(label.constant)).unwrap_or(0.0),
+            mean_accuracy: of(|label| label.if_known(label.accuracy)).unwrap_or(0.0),
+            constant_accuracy: of(|label| label.if_known(label.constant)).unwrap_or(0.0),
             balanced_accuracy: of(|label| label.balanced_accuracy),
             mean_average_precision: None,
             together,

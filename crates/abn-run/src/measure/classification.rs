@@ -229,10 +229,13 @@ impl Task for Classification {
                     hits: hits(totals.groups.get(number).unwrap_or(&empty)),
                 };
                 let groups: Vec<GroupFigures> = groups.iter().enumerate().map(of).collect();
+                // A label that is known of no image has no figure to be a part of the mean.
+                let is_known = |group: &&GroupTotals| group.unknown < totals.images;
+                let known = totals.groups.iter().filter(is_known).count();
                 let sum: f64 = groups.iter().map(|group| group.hits.top1).sum();
                 Figures::Labels {
                     attributes: are_attributes(&self.labels).then(|| self.attributes(totals)),
-                    mean_top1: sum / groups.len().max(1) as f64,
+                    mean_top1: sum / known.max(1) as f64,
                     all_right: totals.all_right as f64 / images,
                     groups,
                 }
