@@ -206,7 +206,7 @@ fn check(
             classes: asked.len(),
         });
     }
-    let classes = classifier.network.head.classes();
+    let classes = classifier.outputs().total();
     match asked.iter().find(|class| **class >= classes) {
         Some(&class) => Err(ExplainError::Class { class, classes }),
         None => Ok(()),
