@@ -171,7 +171,7 @@ fn shape_and_drift(epochs: &[EpochRecord]) -> Vec<Chart> {
             "Shape of the maps",
             Unit::Percent,
             epochs,
-            vec![entropy, saturated],
+            [entropy, saturated].into_iter().filter(known).collect(),
         ));
     }
     if known(&drift) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use abn_core::attention::ObjectShares;
+use abn_core::attention::{LogitMap, MapConfig, ObjectShares};
 use abn_core::explain::AttentionMap;
 use abn_core::loss::{Objective, RightClasses, loss};
 use abn_core::{Classifier, ClassifierConfig, Output};
@@ -73,6 +73,11 @@ impl Classification {
             maps: each.map(share).collect::<Result<_, _>>()?,
         };
         Ok(terms.objective(network, images, &attention.map, &objects))
+    }
+
+    fn has_raw_maps(&self) -> bool {
+        let attention = self.model.attention.as_ref();
+        attention.is_some_and(|config| config.map == MapConfig::Logit(LogitMap::Raw))
     }
 
     fn attributes(&self, totals: &Totals) -> Attributes {
@@ -292,6 +297,8 @@ impl Task for Classification {
             maps: health.health().map(|maps| MapHealth {
                 gain: network.map_gain().filter(|gain| gain.is_finite()),
                 effect: mean(&changes),
+                // A map as it is has no sigmoid that could be saturated.
+                saturated: maps.saturated.filter(|_| !self.has_raw_maps()),
                 ..maps
             }),
             probes,

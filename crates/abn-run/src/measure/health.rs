@@ -88,7 +88,7 @@ impl HealthMeter {
         self.spread += (squares / count).sqrt();
         let (low, high) = map.extent().unwrap_or((0.0, 0.0));
         self.constant += usize::from(high - low < FLAT);
-        self.zero += usize::from(high < FLAT);
+        self.zero += usize::from(low.abs() < FLAT && high < FLAT);
         self.one += usize::from(low > 1.0 - FLAT);
         // A map of zeros and one of a single position have no preference.
         self.entropy += complexity(map).unwrap_or(1.0);
