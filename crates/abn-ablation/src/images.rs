@@ -1,6 +1,7 @@
 //! The data sets of the campaigns, opened before anything is written.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use abn_data::{Collection, Split};
@@ -37,9 +38,8 @@ impl DataSets {
     /// One is missing or damaged.
     pub(crate) fn with(mut self, campaigns: &[Campaign], data: Option<&Path>) -> Result<Self> {
         for recipe in campaigns.iter().flat_map(Campaign::recipes) {
-            let name = name_of(recipe);
-            if !self.0.contains_key(&name) {
-                self.0.insert(name, open(recipe, data)?);
+            if let Entry::Vacant(place) = self.0.entry(name_of(recipe)) {
+                place.insert(open(recipe, data)?);
             }
         }
         Ok(self)

@@ -914,7 +914,7 @@ fn make_and_model_of_compcars() {
             path,
             &format!("{TRAIN} --labels both --out other"),
             1,
-            &[&format!("test.txt, line 2, column 1: "), words],
+            &["test.txt, line 2, column 1: ", words],
         );
     }
     write(&list, car(16));

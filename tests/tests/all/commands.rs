@@ -197,11 +197,8 @@ fn models_lists_the_published_costs() {
     assert_eq!(asked.as_array().unwrap().len(), 4);
     // CelebA's network: 42.3 thousand million multiply-adds an image.
     let faces = parse(&succeeds(folder.path(), "models resnet101 --classes 40 --json").out);
-    let faces = faces.as_array().unwrap().iter();
-    let several = faces
-        .filter(|row| row["attention"] == "mtabn")
-        .next()
-        .unwrap();
+    let mut faces = faces.as_array().unwrap().iter();
+    let several = faces.find(|row| row["attention"] == "mtabn").unwrap();
     let giga = several["multiply_adds"].as_u64().unwrap() as f64 / 1e9;
     assert!((giga - 42.3).abs() < 0.1, "{giga}");
     crate::program::fails(
