@@ -60,8 +60,8 @@ fn is_nothing(value: &f64) -> bool {
     *value == 0.0
 }
 
-/// The largest exponent and factor that are taken.
-const MOST: f64 = 1e4;
+/// The largest exponent and factor that are taken: a label may be that rare.
+const MOST: f64 = 1e6;
 
 impl Penalty {
     /// Whether it is the cross-entropy alone.
@@ -75,11 +75,11 @@ impl Penalty {
     /// An exponent is negative, a factor is not positive, or either is not finite.
     pub fn check(&self) -> Result<(), &'static str> {
         if !(0.0..=MOST).contains(&self.focal) {
-            return Err("the exponent of the focal loss must be between 0 and 10000");
+            return Err("the exponent of the focal loss must be between 0 and 1000000");
         }
         let factor = |factor: &f64| *factor > 0.0 && *factor <= MOST;
         if !self.positive.iter().all(factor) {
-            return Err("the factor of a label must be above 0 and at most 10000");
+            return Err("the factor of a label must be above 0 and at most 1000000");
         }
         Ok(())
     }

@@ -644,7 +644,7 @@ fn a_run_with_logits_for_maps_continues_exactly() {
 #[test]
 fn what_needs_labels_of_two_classes_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let quick = "train --dataset shapes --limit 16 --epochs 1 --out run";
+    let quick = "train --limit 16 --epochs 1 --out run";
     for (options, expected) in [
         ("--attention mtabn", "needs labels of two classes"),
         (
@@ -652,6 +652,7 @@ fn what_needs_labels_of_two_classes_says_so() {
             "needs attention.maps=per_group",
         ),
         ("--positive-weight 2", "absent or present"),
+        ("--dataset scenes --positive-weight 1e7", "at most 1000000"),
         ("--positive-weight balanced", "absent or present"),
     ] {
         fails(folder.path(), &format!("{quick} {options}"), 1, &[expected]);

@@ -294,8 +294,10 @@ fn flatten(path: &str, value: &Value, leaves: &mut Vec<(String, String)>) {
     }
 }
 
-/// A factor for every label, of labels that are absent or present.
+/// A factor for every label, of labels that are absent or present. Factors may come from the images,
+/// after the recipe was checked: a run that could not be opened again is never written.
 fn check_penalty(penalty: &Penalty, outputs: &Outputs) -> Result<(), RecipeError> {
+    penalty.check().map_err(RecipeError::Penalty)?;
     if penalty.positive.is_empty() {
         return Ok(());
     }
