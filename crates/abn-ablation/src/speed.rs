@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use abn_core::gradients::gradients;
+use abn_core::loss::Objective;
 use abn_core::sgd::Sgd;
-use abn_core::{Classifier, Output, Outputs, loss};
+use abn_core::{Classifier, Output};
 use abn_data::Labels;
 use abn_run::recipe::{Recipe, RunConfig};
 use anyhow::Result;
@@ -90,13 +92,12 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 /// A network and a batch of random images.
 struct Workload {
-    weight: f64,
+    objective: Objective,
     sgd: Sgd,
     training: Classifier,
     inference: Classifier,
     images: Tensor<4>,
     classes: Tensor<2, Int>,
-    outputs: Outputs,
 }
 
 impl Workload {
@@ -109,7 +110,7 @@ impl Workload {
         let classes: Vec<i64> = (0..batch).flat_map(of_image).collect();
         let classes = TensorData::new(classes, [batch, sizes.len()]);
         Ok(Self {
-            weight: recipe.attention_weight(),
+            objective: recipe.objective(),
             sgd: Sgd::new(recipe.sgd),
             training: config.model.init_seeded(recipe.seed, &training),
             inference: config.model.init_seeded(recipe.seed, device),
@@ -119,16 +120,14 @@ impl Workload {
                 device,
             ),
             classes: Tensor::from_data(classes, &training),
-            outputs: config.model.outputs,
         })
     }
 
     fn train(&mut self) {
-        let output = self
-            .training
-            .forward(Tensor::from_inner(self.images.clone()));
-        let objective = loss::loss(&output, self.classes.clone(), &self.outputs, self.weight);
-        self.training = self.sgd.descend(RATE, self.training.clone(), objective);
+        let images = Tensor::from_inner(self.images.clone());
+        let classes = self.classes.clone();
+        let (gradients, _) = gradients(&self.training, images, classes, &self.objective);
+        self.training = self.sgd.step(RATE, self.training.clone(), gradients);
     }
 
     fn infer(&self) {

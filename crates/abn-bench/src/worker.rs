@@ -13,10 +13,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use abn_core::explain::{ForwardPass, Layer};
+use abn_core::gradients::gradients;
+use abn_core::loss::{Objective, loss};
 use abn_core::pytorch::to_pytorch;
 use abn_core::sgd::{Sgd, SgdConfig};
 use abn_core::state::{State, is_buffer, state_of, with_state};
-use abn_core::{Classifier, ClassifierConfig, Output, loss};
+use abn_core::{Classifier, ClassifierConfig, Output};
 use abn_kernels::InstructionSet;
 use abn_run::weights::to_safetensors;
 use anyhow::{Context, Result, bail};
@@ -134,12 +136,12 @@ impl Workload {
             .attention
             .as_ref()
             .map_or(0.0, |attention| attention.loss_weight);
-        let output = self.model.forward(self.images.clone());
-        let outputs = &self.config.outputs;
-        let objective = loss::loss(&output, self.labels.clone(), outputs, weight);
-        let value = objective.clone().into_scalar::<f32>();
-        self.model = self.sgd.descend(RATE, self.model.clone(), objective);
-        value
+        let objective = Objective::from(weight);
+        let (images, labels) = (self.images.clone(), self.labels.clone());
+        let (gradients, output) = gradients(&self.model, images, labels.clone(), &objective);
+        self.model = self.sgd.step(RATE, self.model.clone(), gradients);
+        let loss = loss(&output, labels.inner(), &self.config.outputs, objective);
+        loss.into_scalar::<f32>()
     }
 
     /// Works for at least that long and two steps; gives the number of steps that take as long.

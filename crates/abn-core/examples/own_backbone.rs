@@ -10,6 +10,7 @@ use abn_core::{Output, Outputs, loss};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
+use burn::optim::GradientsParams;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -78,7 +79,8 @@ fn main() {
     for step in 0..120 {
         let (images, classes) = images(16 * step, 16, &device.clone().autodiff());
         let objective = loss::loss(&network.forward(images), classes, &outputs, 1.0);
-        network = sgd.descend(0.05, network, objective);
+        let gradients = GradientsParams::from_grads(objective.backward(), &network);
+        network = sgd.step(0.05, network, gradients);
     }
     let (unseen, classes) = images(5000, 30, &device);
     let Output { logits, attention } = network.valid().forward(unseen);

@@ -262,7 +262,7 @@ impl Classifier {
     }
 
     /// The maps by which the features are re-weighted, in training not always the branch's own.
-    fn dropped(&self, branch: &AttentionBranch, maps: Tensor<4>) -> Tensor<4> {
+    pub(crate) fn dropped(&self, branch: &AttentionBranch, maps: Tensor<4>) -> Tensor<4> {
         match &branch.map {
             Some(head) => head.dropped(maps),
             None => maps,
@@ -272,8 +272,9 @@ impl Classifier {
     /// The perception branch under one map, or, group by group, under that of each: the last stage
     /// is shared, the head's classes of the group are what is asked. In training each group has
     /// batch statistics of its own, as in the code for facial attributes. The groups are perceived
-    /// one after the other, so that memory without gradients is that of one group; gradients need
-    /// what the last stage keeps of all of them.
+    /// one after the other, so that memory without gradients is that of one group. With gradients
+    /// the last stage keeps something of all of them; [`gradients`](crate::gradients::gradients)
+    /// does not.
     ///
     /// # Shapes
     /// `features` `[B, C, h, w]`, `maps` `[B, M, h, w]`; logits `[B, K]`.

@@ -40,6 +40,7 @@ pub mod classifier;
 pub mod conv;
 pub mod cost;
 pub mod explain;
+pub mod gradients;
 mod linear;
 pub mod loss;
 pub mod mechanism;

@@ -38,6 +38,38 @@ impl RightClasses {
             known: Some(rows),
         }
     }
+
+    /// What the logits of one group cost, as its share of the mean over all that is known before it
+    /// is divided by their [number](Self::shares), `[1]`; `None` if nothing of the group is known.
+    ///
+    /// # Shapes
+    /// `logits` `[B, classes of the group]`.
+    pub(crate) fn share(
+        &self,
+        group: usize,
+        logits: Tensor<2>,
+        penalty: &Penalty,
+    ) -> Option<Tensor<1>> {
+        let classes = self.classes.clone().narrow(1, group, 1).squeeze_dim(1);
+        let Some(known) = &self.known else {
+            return Some(penalty.mean(group, logits, classes));
+        };
+        let rows = known.get(group).filter(|rows| !rows.is_empty())?;
+        let places = Tensor::<1, Int>::from_ints(rows.as_slice(), &logits.device());
+        let own = logits.select(0, places.clone());
+        let classes = classes.select(0, places);
+        Some(penalty.mean(group, own, classes) * rows.len() as f64)
+    }
+
+    /// By what the sum of the groups' [shares](Self::share) is divided; at least 1.
+    pub(crate) fn shares(&self) -> f64 {
+        let [_, groups] = self.classes.dims();
+        let count = match &self.known {
+            Some(known) => known.iter().map(Vec::len).sum(),
+            None => groups,
+        };
+        count.max(1) as f64
+    }
 }
 
 /// What a wrong answer costs, where that is not the cross-entropy alone.
@@ -168,48 +200,25 @@ pub fn loss(
 }
 
 /// Mean over images and groups, `[1]`.
-fn mean_cost(
+pub(crate) fn mean_cost(
     logits: &Tensor<2>,
     right: &RightClasses,
     outputs: &Outputs,
     penalty: &Penalty,
 ) -> Tensor<1> {
-    let groups = outputs.groups().len();
-    let classes_of = |group: usize| right.classes.clone().narrow(1, group, 1).squeeze_dim(1);
-    if let Some(known) = &right.known {
-        return mean_of_known(logits, classes_of, known, outputs, penalty);
+    let shares = outputs.spans().enumerate();
+    let shares =
+        shares.filter_map(|(group, span)| right.share(group, span_of(logits, span), penalty));
+    let total = right.shares();
+    if right.known.is_none() {
+        let mut shares: Vec<Tensor<1>> = shares.collect();
+        return match shares.len() {
+            1 => shares.remove(0),
+            _ => Tensor::cat(shares, 0).mean(),
+        };
     }
-    if groups == 1 {
-        return penalty.mean(0, logits.clone(), classes_of(0));
-    }
-    let losses = outputs.spans().enumerate();
-    let losses =
-        losses.map(|(group, span)| penalty.mean(group, span_of(logits, span), classes_of(group)));
-    Tensor::cat(losses.collect(), 0).mean()
-}
-
-/// Mean over the images and groups that are known, `[1]`.
-fn mean_of_known(
-    logits: &Tensor<2>,
-    classes_of: impl Fn(usize) -> Tensor<1, Int>,
-    known: &[Vec<i64>],
-    outputs: &Outputs,
-    penalty: &Penalty,
-) -> Tensor<1> {
-    let of_group = |((group, span), rows): ((usize, _), &Vec<i64>)| {
-        if rows.is_empty() {
-            return None;
-        }
-        let places = Tensor::<1, Int>::from_ints(rows.as_slice(), &logits.device());
-        let own = span_of(logits, span).select(0, places.clone());
-        let classes = classes_of(group).select(0, places);
-        Some(penalty.mean(group, own, classes) * rows.len() as f64)
-    };
-    let groups = outputs.spans().enumerate().zip(known);
-    let sum = groups.filter_map(of_group).reduce(|sum, loss| sum + loss);
-    let count: usize = known.iter().map(Vec::len).sum();
-    match sum {
-        Some(sum) => sum / count as f64,
+    match shares.reduce(|sum, share| sum + share) {
+        Some(sum) => sum / total,
         // Nothing is learned from it, and no weight is without a gradient.
         None => logits.clone().sum() * 0.0,
     }

@@ -105,13 +105,6 @@ impl Sgd {
             .collect()
     }
 
-    /// The module after one step down the gradient of that objective, `[1]`, which was computed
-    /// with it.
-    pub fn descend<M: Module>(&mut self, rate: f64, module: M, objective: Tensor<1>) -> M {
-        let gradients = GradientsParams::from_grads(objective.backward(), &module);
-        self.step(rate, module, gradients)
-    }
-
     /// The module after one step. A parameter without a gradient stays as it is, without decay.
     pub fn step<M: Module>(&mut self, rate: f64, module: M, gradients: GradientsParams) -> M {
         module.map(&mut Step {

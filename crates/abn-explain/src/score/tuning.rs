@@ -53,8 +53,8 @@ pub fn tuned(
             if !batch.is_empty() {
                 let batch = with_missing_pixels(batch, recipe.seed, epoch);
                 device.seed(splitmix64(recipe.seed.wrapping_add(done as u64)));
-                let (objective, _) = task.objective(&network, &batch, &device)?;
-                network = sgd.descend(rate, network, objective);
+                let (gradients, _) = task.gradients(&network, &batch, &device)?;
+                network = sgd.step(rate, network, gradients);
             }
             done += 1;
             if !go_on(done) {

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use abn_core::attention::{LogitMap, MapConfig, ObjectShares};
 use abn_core::explain::AttentionMap;
-use abn_core::loss::{Objective, RightClasses, loss};
+use abn_core::gradients::gradients_with;
+use abn_core::loss::{Objective, RightClasses};
 use abn_core::{Classifier, ClassifierConfig, Output};
 use abn_data::{Batch, Labels, Loader, ObjectMasks};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::attributes::{Attributes, Counts, Scores, are_attributes};
@@ -147,25 +149,24 @@ impl Task for Classification {
         self.model.init_seeded(seed, device)
     }
 
-    fn objective(
+    fn gradients(
         &self,
         network: &Classifier,
         batch: &Batch,
         device: &Device,
-    ) -> Result<(Tensor<1>, HostOutput), RunError> {
-        let outputs = &self.model.outputs;
-        let classes = right_classes(batch, outputs.groups().len(), device);
-        let images = images_of(batch, device);
-        let output = network.forward(images.clone());
-        let objective = loss(&output, classes, outputs, self.goal.clone());
-        let asked = self.asked_of_maps(network, batch, &images, &output)?;
-        drop(images);
-        let mut outcome = HostOutput::read(output, false)?;
-        let Some(asked) = asked else {
-            return Ok((objective, outcome));
+    ) -> Result<(GradientsParams, HostOutput), RunError> {
+        let classes = right_classes(batch, self.model.outputs.groups().len(), device);
+        let mut map_loss = None;
+        let asked = |images: &_, output: &_| {
+            let asked = self.asked_of_maps(network, batch, images, output)?;
+            map_loss = asked.clone().map(|asked| asked.into_scalar::<f32>().into());
+            Ok::<_, RunError>(asked)
         };
-        outcome.map_loss = Some(asked.clone().into_scalar::<f32>().into());
-        Ok((objective + asked, outcome))
+        let images = images_of(batch, device);
+        let (gradients, output) = gradients_with(network, images, classes, &self.goal, asked)?;
+        let mut outcome = HostOutput::read(output, false)?;
+        outcome.map_loss = map_loss;
+        Ok((gradients, outcome))
     }
 
     fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &HostOutput) {

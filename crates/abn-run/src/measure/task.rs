@@ -3,7 +3,8 @@
 use abn_core::explain::AttentionMap;
 use abn_data::{Batch, Loader};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
 
 use super::attributes::Scores;
 use super::records::{MapHealth, Summary};
@@ -23,16 +24,17 @@ pub trait Task {
     /// A network whose weights are drawn from that seed.
     fn init_seeded(&self, seed: u64, device: &Device) -> Self::Network;
 
-    /// The training objective of a batch, `[1]`, and what else came out of its forward pass.
+    /// The gradients of the training objective of a batch, and what else came out of its forward
+    /// pass.
     ///
     /// # Errors
     /// The batch has no such target.
-    fn objective(
+    fn gradients(
         &self,
         network: &Self::Network,
         batch: &Batch,
         device: &Device,
-    ) -> Result<(Tensor<1>, Self::Outcome), RunError>;
+    ) -> Result<(GradientsParams, Self::Outcome), RunError>;
 
     /// The parameters that the weight decay does not reach.
     fn undecayed(&self) -> &'static [&'static str] {

@@ -213,13 +213,13 @@ impl<'a, T: Task> Trainer<'a, T> {
         // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device in
         // training.
         device.seed(step_seed(self.recipe.seed, place));
-        let (objective, outcome) = self.task.objective(&self.model, batch, &device)?;
+        let (gradients, outcome) = self.task.gradients(&self.model, batch, &device)?;
         let mut alone = Totals::default();
         self.task.add(&mut alone, batch, &outcome);
         if !self.task.summary(&alone).loss.is_finite() {
             return self.diverged("the loss");
         }
-        self.model = self.sgd.descend(rate, self.model.clone(), objective);
+        self.model = self.sgd.step(rate, self.model.clone(), gradients);
         self.task.add(&mut self.progress.totals, batch, &outcome);
         Ok(())
     }
