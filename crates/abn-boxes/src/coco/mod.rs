@@ -1,0 +1,22 @@
+//! COCO's files and COCO's figures.
+//!
+//! - [`Instances`]: the truth, as `instances_val2017.json` has it, read as a stream.
+//! - [`Detected`]: what was found, as results files have it, read as a stream and written.
+//! - [`evaluate`]: the twelve figures of pycocotools, with all curves.
+//!
+//! Ids are those of the files: they may have gaps and may be 0. pycocotools takes an object of id 0
+//! for one that nobody found; here its id means nothing, as if objects were renumbered from 1.
+
+mod bounded;
+mod detected;
+mod evaluate;
+mod figures;
+mod instances;
+mod matching;
+mod numbers;
+
+pub use detected::{Detected, read_results, write_results};
+pub use evaluate::{Area, Curves, Evaluation, IOUS, MAX_DETECTIONS, OfCategory, RECALLS};
+pub use evaluate::{evaluate, iou_thresholds, recall_thresholds};
+pub use figures::{CategoryFigures, Figures, Stats};
+pub use instances::{Annotation, Category, Image, Instances};
