@@ -50,17 +50,18 @@ pub fn detections(
     let mut found = Vec::new();
     for (at, (score, offsets)) in probabilities.iter().zip(offsets).enumerate() {
         let (region, label) = (at / classes, at % classes);
-        if label == 0 || !(*score > constants.score_threshold) {
-            continue;
-        }
-        let bounds = coder.decode(*offsets, &regions[region]).clip(image);
-        if bounds.has_sides_of(constants.smallest) {
-            found.push(Detection {
-                bounds,
-                label,
-                score: *score,
-                region,
-            });
+        if label > 0 && *score > constants.score_threshold {
+            let bounds = coder.decode(*offsets, &regions[region]).clip(image);
+            found.extend(
+                bounds
+                    .has_sides_of(constants.smallest)
+                    .then_some(Detection {
+                        bounds,
+                        label,
+                        score: *score,
+                        region,
+                    }),
+            );
         }
     }
     let boxes: Vec<BoundingBox> = found.iter().map(|detection| detection.bounds).collect();

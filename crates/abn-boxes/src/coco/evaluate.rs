@@ -6,67 +6,15 @@
 //! ```
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use super::detected::Detected;
+use super::instances::{Annotation, Instances};
 use super::matching::{Outcome, matched};
-use super::{Annotation, Detected, Instances};
+use super::protocol::{AREAS, Area, IOUS, MAX_DETECTIONS, RECALLS};
+use super::protocol::{iou_thresholds, recall_thresholds};
 use crate::error::CocoError;
 
-/// How many overlaps are asked for: .50, .55 ... .95.
-pub const IOUS: usize = 10;
-/// How many recalls precision is read at: 0, .01 ... 1.
-pub const RECALLS: usize = 101;
-/// Detections of a category in an image that count, at most.
-pub const MAX_DETECTIONS: [usize; 3] = [1, 10, 100];
-pub(super) const AREAS: usize = 4;
 const MOST: usize = MAX_DETECTIONS.len();
-
-/// The overlaps, computed as NumPy's `linspace(.5, .95, 10)`.
-#[must_use]
-pub fn iou_thresholds() -> [f64; IOUS] {
-    let step = (0.95 - 0.5) / 9.0;
-    let mut thresholds = std::array::from_fn(|number| number as f64 * step + 0.5);
-    thresholds[IOUS - 1] = 0.95;
-    thresholds
-}
-
-/// The recalls, computed as NumPy's `linspace(0, 1, 101)`.
-#[must_use]
-pub fn recall_thresholds() -> [f64; RECALLS] {
-    let mut thresholds = std::array::from_fn(|number| number as f64 * 0.01);
-    thresholds[RECALLS - 1] = 1.0;
-    thresholds
-}
-
-/// Which objects count, by the area of their outlines; both ends belong to a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Area {
-    /// All.
-    All,
-    /// Up to 32 by 32 pixels.
-    Small,
-    /// Up to 96 by 96 pixels.
-    Medium,
-    /// Larger ones.
-    Large,
-}
-
-impl Area {
-    /// All ranges, in pycocotools' order.
-    pub const ALL: [Self; AREAS] = [Self::All, Self::Small, Self::Medium, Self::Large];
-
-    pub(super) fn holds(self, area: f64) -> bool {
-        let [least, most] = match self {
-            Self::All => [0.0, 1e10],
-            Self::Small => [0.0, 1024.0],
-            Self::Medium => [1024.0, 9216.0],
-            Self::Large => [9216.0, 1e10],
-        };
-        // As pycocotools asks: of what is no number, neither is true.
-        !(area < least || area > most)
-    }
-}
 
 /// What was measured of all categories.
 #[derive(Debug, Clone, PartialEq)]
@@ -259,15 +207,9 @@ fn curves(outcomes: &[Outcome], area: Area, objects: usize) -> Option<Curves> {
         recall: [[0.0; IOUS]; MOST],
     };
     let recalls = recall_thresholds();
-    for (most, recall) in MAX_DETECTIONS
-        .iter()
-        .zip(&mut curves.recall)
-        .enumerate()
-        .map(|(place, (most, recall))| ((place, *most), recall))
-    {
-        let (place, most) = most;
+    for (place, most) in MAX_DETECTIONS.into_iter().enumerate() {
         let counted = outcomes.iter().filter(|outcome| outcome.rank < most);
-        for (bit, recall) in recall.iter_mut().enumerate() {
+        for bit in 0..IOUS {
             let of_bit = |outcome: &Outcome| {
                 let [matched, ignored] = [outcome.matched, outcome.ignored]
                     .map(|words| words[area as usize] >> bit & 1 == 1);
@@ -275,7 +217,7 @@ fn curves(outcomes: &[Outcome], area: Area, objects: usize) -> Option<Curves> {
             };
             let told = counted.clone().map(of_bit);
             let sampled = &mut curves.precision[(place * IOUS + bit) * RECALLS..][..RECALLS];
-            *recall = sample(told, objects, &recalls, sampled);
+            curves.recall[place][bit] = sample(told, objects, &recalls, sampled);
         }
     }
     Some(curves)
@@ -322,7 +264,7 @@ fn sample(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Category, Image};
+    use super::super::instances::{Category, Image};
     use super::*;
 
     fn truth(objects: &[(u64, [f64; 4])]) -> Instances {
@@ -362,15 +304,6 @@ mod tests {
 
     const HERE: [f64; 4] = [0.0, 0.0, 10.0, 10.0];
     const THERE: [f64; 4] = [50.0, 0.0, 10.0, 10.0];
-
-    #[test]
-    fn thresholds_are_numpys() {
-        let ious = iou_thresholds();
-        assert_eq!((ious[0], ious[5], ious[9]), (0.5, 0.75, 0.95));
-        // What linspace gives is not .55 exactly.
-        assert_eq!(ious[1], 0.55);
-        assert_eq!(recall_thresholds()[29], 0.29);
-    }
 
     #[test]
     fn a_curve_by_hand() {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evaluate::{Area, Curves, Evaluation, IOUS, OfCategory, RECALLS};
+use super::evaluate::{Curves, Evaluation, OfCategory};
+use super::protocol::{Area, IOUS, RECALLS};
 
 /// The place of 100 detections an image.
 const ALL_DETECTIONS: usize = 2;

@@ -1,8 +1,9 @@
 //! Who found what: the detections of one category in one image, matched with its objects at all
 //! thresholds and for all areas.
 
-use super::evaluate::{AREAS, Area, IOUS};
-use super::{Annotation, Detected};
+use super::detected::Detected;
+use super::instances::Annotation;
+use super::protocol::{AREAS, Area, IOUS};
 
 /// A detection that was matched.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +118,7 @@ fn best_of(
 
 #[cfg(test)]
 mod tests {
-    use super::super::evaluate::iou_thresholds;
+    use super::super::protocol::iou_thresholds;
     use super::*;
 
     fn object(xywh: [f64; 4], crowd: bool) -> Annotation {

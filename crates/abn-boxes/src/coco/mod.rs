@@ -14,9 +14,10 @@ mod figures;
 mod instances;
 mod matching;
 mod numbers;
+mod protocol;
 
 pub use detected::{Detected, read_results, write_results};
-pub use evaluate::{Area, Curves, Evaluation, IOUS, MAX_DETECTIONS, OfCategory, RECALLS};
-pub use evaluate::{evaluate, iou_thresholds, recall_thresholds};
+pub use evaluate::{Curves, Evaluation, OfCategory, evaluate};
 pub use figures::{CategoryFigures, Figures, Stats};
 pub use instances::{Annotation, Category, Image, Instances};
+pub use protocol::{Area, IOUS, MAX_DETECTIONS, RECALLS, iou_thresholds, recall_thresholds};

@@ -13,12 +13,14 @@ struct Fixture {
     sets: Vec<Set>,
 }
 
+/// Id, image, category, box, area, crowd.
+type Object = (u64, u64, u64, f64, f64, f64, f64, f64, u64);
+
 #[derive(Deserialize)]
 struct Set {
     images: Vec<u64>,
     categories: Vec<u64>,
-    /// Id, image, category, box, area, crowd.
-    objects: Vec<(u64, u64, u64, f64, f64, f64, f64, f64, u64)>,
+    objects: Vec<Object>,
     /// Image, category, box, score.
     detections: Vec<(u64, u64, f64, f64, f64, f64, f64)>,
     stats: [f64; 12],
