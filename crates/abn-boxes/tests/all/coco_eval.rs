@@ -1,8 +1,10 @@
 //! pycocotools' figures and curves of forty random sets.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::path::Path;
 
-use abn_boxes::coco::{Area, Curves, Evaluation, IOUS, Instances, MAX_DETECTIONS};
+use abn_boxes::coco::{Area, Curves, Detected, Evaluation, IOUS, Instances, MAX_DETECTIONS};
 use abn_boxes::coco::{evaluate, read_results};
 use serde::Deserialize;
 
@@ -164,4 +166,30 @@ fn threads_do_not_matter() {
     let alone = pool.num_threads(1).build().unwrap().install(all);
     let pool = rayon::ThreadPoolBuilder::new();
     assert!(pool.num_threads(7).build().unwrap().install(all) == alone);
+}
+
+#[test]
+#[ignore = "needs ../shared/datasets"]
+fn the_truth_finds_itself() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/datasets/coco-sample");
+    let file = File::open(folder.join("annotations/instances_val2017.json")).unwrap();
+    let truth = Instances::read(file).unwrap();
+    let counts = (truth.images().len(), truth.categories().len());
+    assert_eq!((counts, truth.annotations().len()), ((16, 80), 182));
+    let objects = truth.annotations().iter();
+    assert_eq!(objects.clone().filter(|object| object.crowd).count(), 3);
+    let objects = objects.filter(|object| !object.crowd);
+    let found: Vec<Detected> = objects
+        .map(|object| Detected {
+            image_id: object.image_id,
+            category_id: object.category_id,
+            xywh: object.xywh,
+            score: 0.5,
+        })
+        .collect();
+    let stats = evaluate(&truth, &found).unwrap().stats();
+    assert!(
+        (stats.ap - 1.0).abs() < 1e-9 && stats.ar100 == 1.0,
+        "{stats:?}"
+    );
 }
