@@ -13,7 +13,7 @@ pub struct AnchorTargets {
     /// The object of each positive anchor.
     pub objects: Vec<usize>,
     /// The offsets of each positive anchor.
-    pub offsets: Vec<[f32; 4]>,
+    pub offsets: Vec<[f64; 4]>,
 }
 
 /// Matches anchors with the objects of an image and draws those that are learned from.
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        let at = |x: f32| BoundingBox::new(x, 0.0, x + 10.0, 10.0);
+        let at = |x: f64| BoundingBox::new(x, 0.0, x + 10.0, 10.0);
         let anchors = [at(0.0), at(5.0), at(40.0), at(20.0)];
         let objects = [at(1.0), BoundingBox::new(20.0, 0.0, 40.0, 10.0)];
         let rpn = DetectorConstants::fpn().rpn;
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(targets.sampled.positives, [0, 3]);
         assert_eq!(targets.sampled.negatives, [2]);
         assert_eq!(targets.objects, [0, 1]);
-        let offsets = [[0.1, 0.0, 0.0, 0.0], [0.5, 0.0, 2_f32.ln(), 0.0]];
+        let offsets = [[0.1, 0.0, 0.0, 0.0], [0.5, 0.0, 2_f64.ln(), 0.0]];
         assert_eq!(targets.offsets, offsets);
     }
 

@@ -17,9 +17,9 @@ use crate::{BoundingBox, Size};
 #[serde(deny_unknown_fields)]
 pub struct AnchorGenerator {
     /// Square roots of areas, in pixels of the resized image: a list a level.
-    pub sizes: Vec<Vec<f32>>,
+    pub sizes: Vec<Vec<f64>>,
     /// Height by width, the same at all levels.
-    pub ratios: Vec<f32>,
+    pub ratios: Vec<f64>,
 }
 
 /// The anchors of one image.
@@ -47,7 +47,7 @@ impl AnchorGenerator {
     /// There is no such level.
     #[must_use]
     pub fn at_origin(&self, level: usize) -> Vec<BoundingBox> {
-        let of_ratio = |ratio: &f32| {
+        let of_ratio = |ratio: &f64| {
             let tall = ratio.sqrt();
             let wide = 1.0 / tall;
             self.sizes[level].iter().map(move |size| {
@@ -79,7 +79,7 @@ impl AnchorGenerator {
             let (down, right) = (padded.height / grid.height, padded.width / grid.width);
             for y in 0..grid.height {
                 for x in 0..grid.width {
-                    let (x, y) = ((x * right) as f32, (y * down) as f32);
+                    let (x, y) = ((x * right) as f64, (y * down) as f64);
                     let moved = |anchor: &BoundingBox| {
                         BoundingBox::new(x + anchor.x1, y + anchor.y1, x + anchor.x2, y + anchor.y2)
                     };
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::DetectorConstants;
 
-    fn corners(boxes: &[BoundingBox]) -> Vec<[f32; 4]> {
+    fn corners(boxes: &[BoundingBox]) -> Vec<[f64; 4]> {
         boxes.iter().map(|bounds| (*bounds).into()).collect()
     }
 
@@ -110,9 +110,9 @@ mod tests {
             [-11.0, -23.0, 11.0, 23.0],
         ];
         assert_eq!(corners(&anchors.at_origin(0)), first);
-        let widest: Vec<f32> = (0..5).map(|level| anchors.at_origin(level)[0].x2).collect();
+        let widest: Vec<f64> = (0..5).map(|level| anchors.at_origin(level)[0].x2).collect();
         assert_eq!(widest, [23.0, 45.0, 91.0, 181.0, 362.0]);
-        let lowest: Vec<f32> = (0..5).map(|level| anchors.at_origin(level)[0].y2).collect();
+        let lowest: Vec<f64> = (0..5).map(|level| anchors.at_origin(level)[0].y2).collect();
         assert_eq!(lowest, [11.0, 23.0, 45.0, 91.0, 181.0]);
     }
 
@@ -123,7 +123,7 @@ mod tests {
             sizes,
             ratios: vec![1.0],
         };
-        let halves: Vec<f32> = anchors.at_origin(0).iter().map(|of| of.x2).collect();
+        let halves: Vec<f64> = anchors.at_origin(0).iter().map(|of| of.x2).collect();
         assert_eq!(halves, [2.0, 4.0]);
     }
 
@@ -150,9 +150,9 @@ mod tests {
         // 8 / 2 and 11 / 3; 8 / 1 and 11 / 2.
         let found = anchors.anchors(Size::new(8, 11), &[Size::new(2, 3), Size::new(1, 2)]);
         assert_eq!(found.levels, [6, 2]);
-        let left: Vec<f32> = found.boxes.iter().map(|bounds| bounds.x1 + 1.0).collect();
+        let left: Vec<f64> = found.boxes.iter().map(|bounds| bounds.x1 + 1.0).collect();
         assert_eq!(left, [0.0, 3.0, 6.0, 0.0, 3.0, 6.0, -1.0, 4.0]);
-        let upper: Vec<f32> = found.boxes.iter().map(|bounds| bounds.y1 + 1.0).collect();
+        let upper: Vec<f64> = found.boxes.iter().map(|bounds| bounds.y1 + 1.0).collect();
         assert_eq!(upper, [0.0, 0.0, 0.0, 4.0, 4.0, 4.0, -1.0, -1.0]);
     }
 

@@ -9,29 +9,29 @@ use crate::Size;
 
 /// A box by its corners `x1`, `y1`, `x2`, `y2`, in pixels; x to the right, y downwards.
 ///
-/// Arithmetic is that of single precision in torchvision's order, so that results are its own bit by
-/// bit.
+/// Arithmetic is that of double precision in torchvision's order, so that results are those of its
+/// detectors in double precision, bit by bit.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(from = "[f32; 4]", into = "[f32; 4]")]
+#[serde(from = "[f64; 4]", into = "[f64; 4]")]
 pub struct BoundingBox {
     /// The left edge.
-    pub x1: f32,
+    pub x1: f64,
     /// The upper edge.
-    pub y1: f32,
+    pub y1: f64,
     /// The right edge.
-    pub x2: f32,
+    pub x2: f64,
     /// The lower edge.
-    pub y2: f32,
+    pub y2: f64,
 }
 
-impl From<[f32; 4]> for BoundingBox {
+impl From<[f64; 4]> for BoundingBox {
     /// Of the corners `x1, y1, x2, y2`.
-    fn from([x1, y1, x2, y2]: [f32; 4]) -> Self {
+    fn from([x1, y1, x2, y2]: [f64; 4]) -> Self {
         Self { x1, y1, x2, y2 }
     }
 }
 
-impl From<BoundingBox> for [f32; 4] {
+impl From<BoundingBox> for [f64; 4] {
     /// The corners `x1, y1, x2, y2`.
     fn from(bounds: BoundingBox) -> Self {
         [bounds.x1, bounds.y1, bounds.x2, bounds.y2]
@@ -41,44 +41,44 @@ impl From<BoundingBox> for [f32; 4] {
 impl BoundingBox {
     /// The box of these corners.
     #[must_use]
-    pub const fn new(x1: f32, y1: f32, x2: f32, y2: f32) -> Self {
+    pub const fn new(x1: f64, y1: f64, x2: f64, y2: f64) -> Self {
         Self { x1, y1, x2, y2 }
     }
 
     /// The box of a corner and a size, as COCO writes it.
     #[must_use]
-    pub fn from_xywh([x, y, width, height]: [f32; 4]) -> Self {
+    pub fn from_xywh([x, y, width, height]: [f64; 4]) -> Self {
         Self::new(x, y, x + width, y + height)
     }
 
     /// Left and upper edge, width and height.
     #[must_use]
-    pub fn xywh(&self) -> [f32; 4] {
+    pub fn xywh(&self) -> [f64; 4] {
         [self.x1, self.y1, self.width(), self.height()]
     }
 
     /// `x2 - x1`: not positive if the box is degenerate.
     #[must_use]
-    pub fn width(&self) -> f32 {
+    pub fn width(&self) -> f64 {
         self.x2 - self.x1
     }
 
     /// `y2 - y1`: not positive if the box is degenerate.
     #[must_use]
-    pub fn height(&self) -> f32 {
+    pub fn height(&self) -> f64 {
         self.y2 - self.y1
     }
 
     /// Width by height.
     #[must_use]
-    pub fn area(&self) -> f32 {
+    pub fn area(&self) -> f64 {
         self.width() * self.height()
     }
 
     /// No corner is infinite or not a number.
     #[must_use]
     pub fn is_finite(&self) -> bool {
-        <[f32; 4]>::from(*self).iter().all(|at| at.is_finite())
+        <[f64; 4]>::from(*self).iter().all(|at| at.is_finite())
     }
 
     /// It is finite and has an inside. A network cannot be trained with another.
@@ -89,7 +89,7 @@ impl BoundingBox {
 
     /// Both sides have this length at least; not so if one is not a number.
     #[must_use]
-    pub fn has_sides_of(&self, least: f32) -> bool {
+    pub fn has_sides_of(&self, least: f64) -> bool {
         self.width() >= least && self.height() >= least
     }
 
@@ -97,7 +97,7 @@ impl BoundingBox {
     /// degenerate.
     #[must_use]
     pub fn clip(&self, image: Size) -> Self {
-        let (width, height) = (image.width as f32, image.height as f32);
+        let (width, height) = (image.width as f64, image.height as f64);
         Self {
             x1: self.x1.clamp(0.0, width),
             y1: self.y1.clamp(0.0, height),
@@ -110,21 +110,21 @@ impl BoundingBox {
     /// which are not quite that of the image.
     #[must_use]
     pub fn resize(&self, from: Size, to: Size) -> Self {
-        let x = to.width as f32 / from.width as f32;
-        let y = to.height as f32 / from.height as f32;
+        let x = to.width as f64 / from.width as f64;
+        let y = to.height as f64 / from.height as f64;
         Self::new(self.x1 * x, self.y1 * y, self.x2 * x, self.y2 * y)
     }
 
     /// The same box after its image was mirrored left to right.
     #[must_use]
     pub fn flip(&self, image_width: usize) -> Self {
-        let width = image_width as f32;
+        let width = image_width as f64;
         Self::new(width - self.x2, self.y1, width - self.x1, self.y2)
     }
 
     /// Area of the intersection; 0 if there is none.
     #[must_use]
-    pub fn intersection(&self, other: &Self) -> f32 {
+    pub fn intersection(&self, other: &Self) -> f64 {
         let width = lesser(self.x2, other.x2) - greater(self.x1, other.x1);
         let height = lesser(self.y2, other.y2) - greater(self.y1, other.y1);
         greater(width, 0.0) * greater(height, 0.0)
@@ -132,7 +132,7 @@ impl BoundingBox {
 
     /// Intersection over union, from 0 to 1; 0 of two boxes without an inside.
     #[must_use]
-    pub fn iou(&self, other: &Self) -> f32 {
+    pub fn iou(&self, other: &Self) -> f64 {
         let shared = self.intersection(other);
         if shared > 0.0 {
             shared / (self.area() + other.area() - shared)
@@ -142,12 +142,12 @@ impl BoundingBox {
     }
 }
 
-// `f32::max` and `f32::min` take care of what is not a number, which costs a loop its vectors.
-pub(crate) fn greater(one: f32, other: f32) -> f32 {
+// `f64::max` and `f64::min` take care of what is not a number, which costs a loop its vectors.
+pub(crate) fn greater(one: f64, other: f64) -> f64 {
     if one > other { one } else { other }
 }
 
-pub(crate) fn lesser(one: f32, other: f32) -> f32 {
+pub(crate) fn lesser(one: f64, other: f64) -> f64 {
     if one < other { one } else { other }
 }
 
@@ -218,9 +218,9 @@ mod tests {
         assert!(valid(-1.0, 0.0, 0.0, 0.5));
         assert!(!valid(0.0, 0.0, 0.0, 1.0));
         assert!(!valid(2.0, 0.0, 1.0, 1.0));
-        assert!(!valid(f32::NAN, 0.0, 1.0, 1.0));
-        assert!(!valid(0.0, 0.0, f32::INFINITY, 1.0));
-        assert!(!BoundingBox::new(f32::NAN, 0.0, 1.0, 1.0).has_sides_of(0.0));
+        assert!(!valid(f64::NAN, 0.0, 1.0, 1.0));
+        assert!(!valid(0.0, 0.0, f64::INFINITY, 1.0));
+        assert!(!BoundingBox::new(f64::NAN, 0.0, 1.0, 1.0).has_sides_of(0.0));
         assert!(BoundingBox::new(0.0, 0.0, 1.0, 2.0).has_sides_of(1.0));
     }
 

@@ -13,7 +13,7 @@ use crate::matcher::Matcher;
 use crate::sampler::Sampler;
 
 /// The smooth L1 loss of offsets is quadratic below this.
-const BETA: f32 = 1.0 / 9.0;
+const BETA: f64 = 1.0 / 9.0;
 /// What a check admits: beyond it lies no detector, and memory would run out.
 const MOST: usize = 1_000_000;
 
@@ -64,25 +64,25 @@ pub struct DetectorConstants {
 #[serde(deny_unknown_fields)]
 pub struct RpnConstants {
     /// Weights of the offsets.
-    pub weights: [f32; 4],
+    pub weights: [f64; 4],
     /// Overlap from which on an anchor is an object's.
-    pub foreground: f32,
+    pub foreground: f64,
     /// Overlap below which it is background.
-    pub background: f32,
+    pub background: f64,
     /// Anchors an image in the losses.
     pub sampled: usize,
     /// The largest share of them that are objects.
     pub positive_fraction: f64,
     /// Where the loss of offsets turns from quadratic to linear.
-    pub smooth_l1_beta: f32,
+    pub smooth_l1_beta: f64,
     /// Proposals of each level before suppression.
     pub before_nms: ByMode,
     /// Proposals of all levels after it.
     pub after_nms: ByMode,
     /// Shortest side of a proposal, in pixels.
-    pub smallest: f32,
+    pub smallest: f64,
     /// Lowest score of a proposal.
-    pub score_threshold: f32,
+    pub score_threshold: f64,
     /// Overlap above which a better proposal suppresses another.
     pub nms: f64,
 }
@@ -92,21 +92,21 @@ pub struct RpnConstants {
 #[serde(deny_unknown_fields)]
 pub struct RegionConstants {
     /// Weights of the offsets.
-    pub weights: [f32; 4],
+    pub weights: [f64; 4],
     /// Overlap from which on a region is an object's.
-    pub foreground: f32,
+    pub foreground: f64,
     /// Overlap below which it is background.
-    pub background: f32,
+    pub background: f64,
     /// Regions an image in the losses.
     pub sampled: usize,
     /// The largest share of them that are objects.
     pub positive_fraction: f64,
     /// Where the loss of offsets turns from quadratic to linear.
-    pub smooth_l1_beta: f32,
+    pub smooth_l1_beta: f64,
     /// A detection has a higher score.
-    pub score_threshold: f32,
+    pub score_threshold: f64,
     /// Shortest side of a detection, in pixels.
-    pub smallest: f32,
+    pub smallest: f64,
     /// Overlap above which a better detection suppresses another of its class.
     pub nms: f64,
     /// Detections an image.
@@ -263,8 +263,8 @@ impl DetectorConstants {
             ("regions.positive_fraction", regions.positive_fraction),
             ("rpn.nms", rpn.nms),
             ("regions.nms", regions.nms),
-            ("rpn.score_threshold", rpn.score_threshold.into()),
-            ("regions.score_threshold", regions.score_threshold.into()),
+            ("rpn.score_threshold", rpn.score_threshold),
+            ("regions.score_threshold", regions.score_threshold),
         ] {
             expect((0.0..=1.0).contains(&share), name, "a number from 0 to 1")?;
         }
@@ -294,9 +294,9 @@ impl DetectorConstants {
 
 fn positive<'a>(
     name: &'static str,
-    values: impl IntoIterator<Item = &'a f32>,
+    values: impl IntoIterator<Item = &'a f64>,
 ) -> Result<(), ConstantsError> {
-    let fits = |value: &f32| value.is_finite() && *value > 0.0;
+    let fits = |value: &f64| value.is_finite() && *value > 0.0;
     expect(
         values.into_iter().all(fits),
         name,
@@ -304,7 +304,7 @@ fn positive<'a>(
     )
 }
 
-fn thresholds(of: &'static str, background: f32, foreground: f32) -> Result<(), ConstantsError> {
+fn thresholds(of: &'static str, background: f64, foreground: f64) -> Result<(), ConstantsError> {
     let fits = 0.0 <= background && background <= foreground && foreground <= 1.0;
     expect(fits, of, "0 <= background <= foreground <= 1")
 }
@@ -346,7 +346,7 @@ mod tests {
         refused(|of| of.anchors.sizes.clear(), "anchors.sizes");
         refused(|of| of.anchors.sizes[1].clear(), "anchors.sizes");
         refused(|of| of.anchors.sizes[1][0] = -1.0, "anchors.sizes");
-        refused(|of| of.anchors.ratios[0] = f32::NAN, "anchors.ratios");
+        refused(|of| of.anchors.ratios[0] = f64::NAN, "anchors.ratios");
         refused(|of| of.rpn.weights[3] = 0.0, "rpn.weights");
         refused(|of| of.rpn.foreground = 0.2, "rpn");
         refused(|of| of.regions.background = 0.6, "regions");

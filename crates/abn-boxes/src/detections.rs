@@ -13,7 +13,7 @@ pub struct Detection {
     /// What: a class from 1 on, 0 is the background.
     pub label: usize,
     /// Probability of the class.
-    pub score: f32,
+    pub score: f64,
     /// The region that it comes from, by its number.
     pub region: usize,
 }
@@ -36,8 +36,8 @@ pub struct Detection {
 pub fn detections(
     constants: &RegionConstants,
     regions: &[BoundingBox],
-    probabilities: &[f32],
-    offsets: &[[f32; 4]],
+    probabilities: &[f64],
+    offsets: &[[f64; 4]],
     image: Size,
 ) -> Vec<Detection> {
     assert_eq!(probabilities.len(), offsets.len(), "four offsets each");
@@ -65,7 +65,7 @@ pub fn detections(
         }
     }
     let boxes: Vec<BoundingBox> = found.iter().map(|detection| detection.bounds).collect();
-    let scores: Vec<f32> = found.iter().map(|detection| detection.score).collect();
+    let scores: Vec<f64> = found.iter().map(|detection| detection.score).collect();
     let labels: Vec<usize> = found.iter().map(|detection| detection.label).collect();
     let mut kept = nms_by_group(&boxes, &scores, &labels, constants.nms);
     kept.truncate(constants.most);
@@ -83,7 +83,7 @@ mod tests {
         DetectorConstants::fpn().regions
     }
 
-    fn found(constants: &RegionConstants, probabilities: &[f32]) -> Vec<(usize, usize)> {
+    fn found(constants: &RegionConstants, probabilities: &[f64]) -> Vec<(usize, usize)> {
         let regions = [
             BoundingBox::new(0.0, 0.0, 10.0, 10.0),
             BoundingBox::new(1.0, 0.0, 11.0, 10.0),
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn scores_lie_above_the_threshold() {
         assert_eq!(found(&heads(), &[0.95, 0.05, 0.9, 0.051]), [(1, 1)]);
-        assert_eq!(found(&heads(), &[0.95, f32::NAN, 0.9, 0.01]), []);
+        assert_eq!(found(&heads(), &[0.95, f64::NAN, 0.9, 0.01]), []);
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         // A weight of 10: 5 pixels to the right, 15 to the left.
         let offsets = [[0.0; 4], [5.0, 0.0, 0.0, 0.0], [-15.0, 0.0, 0.0, 0.0]];
         let found = detections(&heads(), &regions, &[0.0, 0.6, 0.4], &offsets, IMAGE);
-        let boxes: Vec<[f32; 4]> = found.iter().map(|found| found.bounds.into()).collect();
+        let boxes: Vec<[f64; 4]> = found.iter().map(|found| found.bounds.into()).collect();
         assert_eq!(boxes, [[15.0, 0.0, 25.0, 10.0], [0.0, 0.0, 5.0, 10.0]]);
     }
 

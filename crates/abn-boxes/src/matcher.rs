@@ -18,9 +18,9 @@ pub enum Match {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Matcher {
     /// From here on a box is its best object's.
-    pub foreground: f32,
+    pub foreground: f64,
     /// Below, it is background.
-    pub background: f32,
+    pub background: f64,
     /// Every object gets at least the boxes that overlap it most, all of them if several do equally.
     pub low_quality: bool,
 }
@@ -37,7 +37,7 @@ impl Matcher {
         if objects.is_empty() {
             return vec![Match::Background; boxes.len()];
         }
-        let mut best = vec![(0.0_f32, 0_u32); boxes.len()];
+        let mut best = vec![(0.0_f64, 0_u32); boxes.len()];
         let mut is_best_box = vec![false; if self.low_quality { boxes.len() } else { 0 }];
         let mut tied = Vec::new();
         for (object, number) in objects.iter().zip(0_u32..) {
@@ -67,7 +67,7 @@ impl Matcher {
             }
             tied.iter().for_each(|index| is_best_box[*index] = true);
         }
-        let of = |(index, (iou, object)): (usize, (f32, u32))| {
+        let of = |(index, (iou, object)): (usize, (f64, u32))| {
             if iou >= self.foreground || (self.low_quality && is_best_box[index]) {
                 Match::Object(object)
             } else if iou < self.background {
@@ -92,12 +92,12 @@ mod tests {
     };
 
     /// Boxes of height 1.
-    fn row(spans: &[(f32, f32)]) -> Vec<BoundingBox> {
-        let of = |(from, to): &(f32, f32)| BoundingBox::new(*from, 0.0, *to, 1.0);
+    fn row(spans: &[(f64, f64)]) -> Vec<BoundingBox> {
+        let of = |(from, to): &(f64, f64)| BoundingBox::new(*from, 0.0, *to, 1.0);
         spans.iter().map(of).collect()
     }
 
-    fn check(matcher: Matcher, objects: &[(f32, f32)], boxes: &[(f32, f32)], expected: &[Match]) {
+    fn check(matcher: Matcher, objects: &[(f64, f64)], boxes: &[(f64, f64)], expected: &[Match]) {
         assert_eq!(matcher.matches(&row(objects), &row(boxes)), expected);
     }
 

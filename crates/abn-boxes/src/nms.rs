@@ -15,7 +15,7 @@ use crate::bounding_box::{greater, lesser};
 /// # Panics
 /// There are other than one score a box.
 #[must_use]
-pub fn nms(boxes: &[BoundingBox], scores: &[f32], threshold: f64) -> Vec<usize> {
+pub fn nms(boxes: &[BoundingBox], scores: &[f64], threshold: f64) -> Vec<usize> {
     assert_eq!(boxes.len(), scores.len(), "a score for each box");
     let order = by_descending_score(scores);
     let sorted: Vec<&BoundingBox> = order.iter().map(|index| &boxes[*index]).collect();
@@ -34,7 +34,7 @@ pub fn nms(boxes: &[BoundingBox], scores: &[f32], threshold: f64) -> Vec<usize> 
 #[must_use]
 pub fn nms_by_group(
     boxes: &[BoundingBox],
-    scores: &[f32],
+    scores: &[f64],
     groups: &[usize],
     threshold: f64,
 ) -> Vec<usize> {
@@ -60,23 +60,22 @@ pub fn nms_by_group(
 
 /// Indices by descending value, the first of equal ones first; what is not a number comes first, as
 /// PyTorch sorts.
-pub(crate) fn by_descending_score(scores: &[f32]) -> Vec<usize> {
+pub(crate) fn by_descending_score(scores: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|one, other| descending(scores[*one], scores[*other]));
     order
 }
 
-pub(crate) fn descending(one: f32, other: f32) -> Ordering {
+pub(crate) fn descending(one: f64, other: f64) -> Ordering {
     let order = other.partial_cmp(&one);
     order.unwrap_or_else(|| other.is_nan().cmp(&one.is_nan()))
 }
 
 /// The places of the boxes that stay, of boxes in the order of their scores.
 fn greedy(sorted: &[&BoundingBox], threshold: f64) -> Vec<usize> {
-    let threshold = below(threshold);
     let columns = Columns::of(sorted);
     // Words as wide as coordinates: a step over all boxes takes vectors.
-    let mut gone = vec![0_u32; sorted.len()];
+    let mut gone = vec![0_u64; sorted.len()];
     let mut kept = Vec::new();
     for place in 0..sorted.len() {
         if gone[place] == 0 {
@@ -87,29 +86,18 @@ fn greedy(sorted: &[&BoundingBox], threshold: f64) -> Vec<usize> {
     kept
 }
 
-/// The largest single number that is not above: a single number is above it where it is above
-/// `threshold`. PyTorch compares in double precision; so this compares alike, by vectors.
-fn below(threshold: f64) -> f32 {
-    let near = threshold as f32;
-    if f64::from(near) > threshold {
-        near.next_down()
-    } else {
-        near
-    }
-}
-
 /// Boxes, a column a coordinate.
 struct Columns {
-    x1: Vec<f32>,
-    y1: Vec<f32>,
-    x2: Vec<f32>,
-    y2: Vec<f32>,
-    area: Vec<f32>,
+    x1: Vec<f64>,
+    y1: Vec<f64>,
+    x2: Vec<f64>,
+    y2: Vec<f64>,
+    area: Vec<f64>,
 }
 
 impl Columns {
     fn of(boxes: &[&BoundingBox]) -> Self {
-        let column = |of: fn(&BoundingBox) -> f32| boxes.iter().map(|bounds| of(bounds)).collect();
+        let column = |of: fn(&BoundingBox) -> f64| boxes.iter().map(|bounds| of(bounds)).collect();
         Self {
             x1: column(|bounds| bounds.x1),
             y1: column(|bounds| bounds.y1),
@@ -120,7 +108,7 @@ impl Columns {
     }
 
     /// Marks the boxes from a place on that overlap `first` by more than the threshold.
-    fn suppress(&self, first: &BoundingBox, threshold: f32, from: usize, gone: &mut [u32]) {
+    fn suppress(&self, first: &BoundingBox, threshold: f64, from: usize, gone: &mut [u64]) {
         let gone = &mut gone[from..];
         let most = gone.len();
         let [x1, y1, x2, y2, areas] = [&self.x1, &self.y1, &self.x2, &self.y2, &self.area]
@@ -131,7 +119,7 @@ impl Columns {
             let height = lesser(first.y2, y2[at]) - greater(first.y1, y1[at]);
             let shared = greater(width, 0.0) * greater(height, 0.0);
             // 0 / 0, of two boxes without an inside, is not above.
-            gone[at] |= u32::from(shared / (area + areas[at] - shared) > threshold);
+            gone[at] |= u64::from(shared / (area + areas[at] - shared) > threshold);
         }
     }
 }
@@ -141,13 +129,13 @@ mod tests {
     use super::*;
 
     /// Boxes of height 1.
-    fn row(spans: &[(f32, f32)]) -> Vec<BoundingBox> {
-        let of = |(from, to): &(f32, f32)| BoundingBox::new(*from, 0.0, *to, 1.0);
+    fn row(spans: &[(f64, f64)]) -> Vec<BoundingBox> {
+        let of = |(from, to): &(f64, f64)| BoundingBox::new(*from, 0.0, *to, 1.0);
         spans.iter().map(of).collect()
     }
 
     #[track_caller]
-    fn check(spans: &[(f32, f32)], scores: &[f32], threshold: f64, expected: &[usize]) {
+    fn check(spans: &[(f64, f64)], scores: &[f64], threshold: f64, expected: &[usize]) {
         assert_eq!(nms(&row(spans), scores, threshold), expected);
     }
 
@@ -170,10 +158,8 @@ mod tests {
     fn an_overlap_of_the_threshold_stays() {
         check(&[(0.0, 2.0), (0.0, 1.0)], &[1.0, 0.5], 0.5, &[0, 1]);
         check(&[(0.0, 2.0), (0.0, 1.0)], &[1.0, 0.5], 0.4999, &[0]);
-        // 7 of 10 in single precision is .69999999, and below .7 in double precision.
         check(&[(0.0, 10.0), (0.0, 7.0)], &[1.0, 0.5], 0.7, &[0, 1]);
-        // 3 of 10 is .30000001, and above.
-        check(&[(0.0, 10.0), (0.0, 3.0)], &[1.0, 0.5], 0.3, &[0]);
+        check(&[(0.0, 10.0), (0.0, 7.5)], &[1.0, 0.5], 0.7, &[0]);
     }
 
     #[test]
@@ -186,9 +172,9 @@ mod tests {
     #[test]
     fn degenerate_boxes_and_wild_scores() {
         let spans = [(1.0, 1.0), (1.0, 1.0), (3.0, 2.0)];
-        check(&spans, &[f32::NAN, 2.0, f32::INFINITY], 0.5, &[0, 2, 1]);
+        check(&spans, &[f64::NAN, 2.0, f64::INFINITY], 0.5, &[0, 2, 1]);
         check(&[], &[], 0.5, &[]);
-        let nowhere = [(f32::NAN, 1.0), (0.0, f32::INFINITY), (0.0, 1.0)];
+        let nowhere = [(f64::NAN, 1.0), (0.0, f64::INFINITY), (0.0, 1.0)];
         assert_eq!(nms(&row(&nowhere), &[0.3, 0.2, 0.1], 0.5).len(), 3);
     }
 

@@ -14,7 +14,7 @@ pub struct Proposal {
     /// Where, inside of the image.
     pub bounds: BoundingBox,
     /// Probability of an object.
-    pub score: f32,
+    pub score: f64,
     /// The anchor that it comes from, by its number over all levels.
     pub anchor: usize,
 }
@@ -37,8 +37,8 @@ pub fn proposals(
     constants: &RpnConstants,
     mode: Mode,
     anchors: &Anchors,
-    logits: &[f32],
-    offsets: &[[f32; 4]],
+    logits: &[f64],
+    offsets: &[[f64; 4]],
     image: Size,
 ) -> Vec<Proposal> {
     let all = anchors.boxes.len();
@@ -76,14 +76,14 @@ pub fn proposals(
         .collect();
     let found = levels.concat();
     let boxes: Vec<BoundingBox> = found.iter().map(|proposal| proposal.bounds).collect();
-    let scores: Vec<f32> = found.iter().map(|proposal| proposal.score).collect();
+    let scores: Vec<f64> = found.iter().map(|proposal| proposal.score).collect();
     let mut kept = nms_by_group(&boxes, &scores, &groups, constants.nms);
     kept.truncate(constants.after_nms.of(mode));
     kept.into_iter().map(|index| found[index]).collect()
 }
 
 /// Indices of the highest values, by descending value, the first of equal ones first.
-fn highest(values: &[f32], most: usize) -> Vec<usize> {
+fn highest(values: &[f64], most: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     let by_value =
         |one: &usize, other: &usize| descending(values[*one], values[*other]).then(one.cmp(other));
@@ -96,8 +96,8 @@ fn highest(values: &[f32], most: usize) -> Vec<usize> {
 }
 
 /// The probability of a logit.
-fn sigmoid(logit: f32) -> f32 {
-    1.0 / (1.0 + libm::expf(-logit))
+fn sigmoid(logit: f64) -> f64 {
+    1.0 / (1.0 + libm::exp(-logit))
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
     fn anchors(levels: &[usize]) -> Anchors {
         let of = |length: &usize| {
             (0..*length).map(|number| {
-                let x = 10.0 * number as f32;
+                let x = 10.0 * number as f64;
                 BoundingBox::new(x, 0.0, x + 10.0, 10.0)
             })
         };
@@ -121,7 +121,7 @@ mod tests {
         }
     }
 
-    fn check(constants: &RpnConstants, levels: &[usize], logits: &[f32], expected: &[usize]) {
+    fn check(constants: &RpnConstants, levels: &[usize], logits: &[f64], expected: &[usize]) {
         let offsets = vec![[0.0; 4]; logits.len()];
         let anchors = anchors(levels);
         let found = proposals(constants, Mode::Testing, &anchors, logits, &offsets, IMAGE);
@@ -185,7 +185,7 @@ mod tests {
             [-0.5, 0.0, 0.0, 0.0],
             [-5.0, 0.0, 0.0, 0.0],
             [0.0, 0.0, -10.0, 0.0],
-            [f32::NAN, 0.0, 0.0, 0.0],
+            [f64::NAN, 0.0, 0.0, 0.0],
         ];
         let logits = [0.0, 1.0, 2.0, 3.0];
         let found = proposals(&rpn(), Mode::Testing, &anchors, &logits, &offsets, IMAGE);
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn logits_that_are_no_numbers_are_dropped() {
-        let logits = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY];
+        let logits = [f64::NAN, f64::NEG_INFINITY, f64::INFINITY];
         check(&rpn(), &[3], &logits, &[2, 1]);
         check(&rpn(), &[0, 0], &[], &[]);
     }

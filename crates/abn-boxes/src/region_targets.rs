@@ -17,7 +17,7 @@ pub struct RegionTargets {
     /// The object of each of them.
     pub objects: Vec<usize>,
     /// The offsets of each of them, for the outputs of its class.
-    pub offsets: Vec<[f32; 4]>,
+    pub offsets: Vec<[f64; 4]>,
 }
 
 /// Adds the objects of an image to its proposals, matches them, and draws those that are learned
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        let at = |x: f32| BoundingBox::new(x, 0.0, x + 10.0, 10.0);
+        let at = |x: f64| BoundingBox::new(x, 0.0, x + 10.0, 10.0);
         let heads = DetectorConstants::fpn().regions;
         let proposals = [at(0.0), at(50.0), at(21.0)];
         let objects = [at(20.0), at(1.0)];

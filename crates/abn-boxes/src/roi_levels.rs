@@ -4,11 +4,11 @@
 use crate::{BoundingBox, Size};
 
 /// A region of this side is of the level [`CANONICAL_LEVEL`]: ImageNet's images.
-pub const CANONICAL_SIDE: f32 = 224.0;
+pub const CANONICAL_SIDE: f64 = 224.0;
 /// The level of stride 16, at which ResNets have been cut.
-pub const CANONICAL_LEVEL: f32 = 4.0;
+pub const CANONICAL_LEVEL: f64 = 4.0;
 /// Keeps sides that are exactly between two levels on the upper one.
-const EPSILON: f32 = 1e-6;
+const EPSILON: f64 = 1e-6;
 
 /// Maps regions to levels. The level `k` has a stride of `2^k`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +33,9 @@ impl RoiLevels {
     /// # Panics
     /// There are none, or they go up.
     #[must_use]
-    pub fn of_scales(scales: &[f32]) -> Self {
+    pub fn of_scales(scales: &[f64]) -> Self {
         assert!(!scales.is_empty(), "no levels");
-        let level = |scale: f32| -libm::log2f(scale) as i32;
+        let level = |scale: f64| -libm::log2(scale) as i32;
         Self::new(level(scales[0]), level(scales[scales.len() - 1]))
     }
 
@@ -43,7 +43,7 @@ impl RoiLevels {
     #[must_use]
     pub fn level(&self, region: &BoundingBox) -> usize {
         let side = region.area().sqrt();
-        let level = CANONICAL_LEVEL + libm::log2f(side / CANONICAL_SIDE) + EPSILON;
+        let level = CANONICAL_LEVEL + libm::log2(side / CANONICAL_SIDE) + EPSILON;
         // No number is 0, and lies below.
         let level = (level.floor() as i32).clamp(self.lowest, self.highest);
         (level - self.lowest) as usize
@@ -56,17 +56,17 @@ impl RoiLevels {
 /// # Panics
 /// One of them has no height.
 #[must_use]
-pub fn roi_scale(features: Size, largest: Size) -> f32 {
+pub fn roi_scale(features: Size, largest: Size) -> f64 {
     assert!(features.height > 0 && largest.height > 0, "no rows");
-    let ratio = (features.height as f64 / largest.height as f64) as f32;
-    libm::exp2f(libm::log2f(ratio).round_ties_even())
+    let ratio = features.height as f64 / largest.height as f64;
+    libm::exp2(libm::log2(ratio).round_ties_even())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(side: f32, expected: usize) {
+    fn check(side: f64, expected: usize) {
         let region = BoundingBox::new(0.0, 0.0, side, side);
         assert_eq!(RoiLevels::new(2, 5).level(&region), expected, "{side}");
     }
@@ -82,7 +82,7 @@ mod tests {
         check(447.0, 2);
         check(448.0, 3);
         check(5000.0, 3);
-        check(f32::NAN, 0);
+        check(f64::NAN, 0);
         let wide = BoundingBox::new(0.0, 0.0, 448.0, 112.0);
         assert_eq!(RoiLevels::new(2, 5).level(&wide), 2);
     }

@@ -8,7 +8,7 @@ use crate::BoundingBox;
 use crate::nms::descending;
 
 /// The overlap from which on VOC takes an object as found.
-pub const IOU: f32 = 0.5;
+pub const IOU: f64 = 0.5;
 
 /// An object of the class.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +29,7 @@ pub struct VocDetection {
     /// Where.
     pub bounds: BoundingBox,
     /// The higher, the surer.
-    pub score: f32,
+    pub score: f64,
 }
 
 /// Precision and recall after each detection, by descending score.
@@ -47,7 +47,7 @@ impl VocCurve {
     /// A detection is compared with the object of its image that it overlaps most, difficult or not.
     /// It is right if it overlaps that one by `iou` at least and nobody has found it before.
     #[must_use]
-    pub fn new(objects: &[VocObject], detections: &[VocDetection], iou: f32) -> Self {
+    pub fn new(objects: &[VocObject], detections: &[VocDetection], iou: f64) -> Self {
         let mut by_image: Vec<usize> = (0..objects.len()).collect();
         by_image.sort_by_key(|number| objects[*number].image);
         let mut order: Vec<&VocDetection> = detections.iter().collect();
@@ -59,7 +59,7 @@ impl VocCurve {
         for detection in order {
             let image = |number: &usize| objects[*number].image;
             let start = by_image.partition_point(|number| image(number) < detection.image);
-            let mut best: Option<(usize, f32)> = None;
+            let mut best: Option<(usize, f64)> = None;
             for number in by_image[start..].iter().copied() {
                 if objects[number].image != detection.image {
                     break;
@@ -119,7 +119,7 @@ impl VocCurve {
 mod tests {
     use super::*;
 
-    fn at(image: usize, x: f32, difficult: bool) -> VocObject {
+    fn at(image: usize, x: f64, difficult: bool) -> VocObject {
         VocObject {
             image,
             bounds: BoundingBox::new(x, 0.0, x + 10.0, 10.0),
@@ -127,7 +127,7 @@ mod tests {
         }
     }
 
-    fn found(image: usize, x: f32, score: f32) -> VocDetection {
+    fn found(image: usize, x: f64, score: f64) -> VocDetection {
         VocDetection {
             image,
             bounds: BoundingBox::new(x, 0.0, x + 10.0, 10.0),

@@ -28,14 +28,14 @@ pub struct Detected {
 }
 
 impl Detected {
-    /// Of a box, whose width and height are taken in single precision, as torchvision's are.
+    /// Of a box.
     #[must_use]
-    pub fn of(image_id: u64, category_id: u64, bounds: &BoundingBox, score: f32) -> Self {
+    pub fn of(image_id: u64, category_id: u64, bounds: &BoundingBox, score: f64) -> Self {
         Self {
             image_id,
             category_id,
-            xywh: bounds.xywh().map(f64::from),
-            score: score.into(),
+            xywh: bounds.xywh(),
+            score,
         }
     }
 
@@ -100,7 +100,7 @@ mod tests {
         let of_halves = Detected::of(7, 1, &BoundingBox::new(0.5, 1.0, 3.0, 9.0), 0.25);
         found.push(of_halves);
         found.push(Detected {
-            xywh: [bounds.x1.into(), bounds.y1.into(), 0.1 + 0.2, 1.0 / 3.0],
+            xywh: [bounds.x1, bounds.y1, 0.1 + 0.2, 1.0 / 3.0],
             ..found[0]
         });
         let mut text = Vec::new();
@@ -138,7 +138,7 @@ mod tests {
         refused(&of("0, 0, 1, 1", "null"), "line 1, column");
         refused("{\"images\": []}", "expected a list of detections");
         refused("[{\"image_id\": 1}]", "missing field");
-        let found = Detected::of(1, 1, &BoundingBox::default(), f32::NAN);
+        let found = Detected::of(1, 1, &BoundingBox::default(), f64::NAN);
         assert!(write_results(Vec::new(), [&found]).is_err());
     }
 }

@@ -65,10 +65,10 @@ pub struct Annotation {
 }
 
 impl Annotation {
-    /// Its box in single precision.
+    /// Its box.
     #[must_use]
     pub fn bounds(&self) -> BoundingBox {
-        BoundingBox::from_xywh(self.xywh.map(|value| value as f32))
+        BoundingBox::from_xywh(self.xywh)
     }
 
     /// What training learns it from: the part of its box that lies in the image, if it is one object

@@ -22,17 +22,17 @@ fn of_an_image_of_coco() {
     let mut random = Pcg64::seed_from_u64(0);
     let mut boxes = |count: usize| -> Vec<BoundingBox> {
         let one = |_| {
-            let [x, y]: [f32; 2] = [
-                random.random::<f32>() * 1100.0,
-                random.random::<f32>() * 700.0,
+            let [x, y]: [f64; 2] = [
+                random.random::<f64>() * 1100.0,
+                random.random::<f64>() * 700.0,
             ];
-            let side = 20.0 + 100.0 * random.random::<f32>();
+            let side = 20.0 + 100.0 * random.random::<f64>();
             BoundingBox::new(x, y, x + side, y + side)
         };
         (0..count).map(one).collect()
     };
     let (found, objects) = (boxes(10_000), boxes(20));
-    let scores: Vec<f32> = (0..10_000).map(|_| random.random()).collect();
+    let scores: Vec<f64> = (0..10_000).map(|_| random.random()).collect();
     let levels: Vec<usize> = (0..10_000).map(|index| index / 2_000).collect();
     let time = shortest(|| {
         let kept = nms_by_group(&found, &scores, &levels, 0.7);
@@ -45,9 +45,9 @@ fn of_an_image_of_coco() {
     let grids = grids.map(|(height, width)| Size { height, width });
     let anchors = constants.anchors.anchors(Size::new(800, 1216), &grids);
     let all = anchors.boxes.len();
-    let mut normal = || (0..6).map(|_| random.random::<f32>() - 0.5).sum::<f32>();
-    let logits: Vec<f32> = (0..all).map(|_| normal()).collect();
-    let offsets: Vec<[f32; 4]> = (0..all).map(|_| [0.0; 4].map(|_| 0.3 * normal())).collect();
+    let mut normal = || (0..6).map(|_| random.random::<f64>() - 0.5).sum::<f64>();
+    let logits: Vec<f64> = (0..all).map(|_| normal()).collect();
+    let offsets: Vec<[f64; 4]> = (0..all).map(|_| [0.0; 4].map(|_| 0.3 * normal())).collect();
     let image = Size::new(800, 1200);
     let time = shortest(|| {
         let mode = Mode::Training;

@@ -8,7 +8,7 @@ use abn_boxes::{
 use serde::Deserialize;
 
 /// Where an exponential or a logarithm is taken, which PyTorch computes by polynomials of its own.
-const CLOSE: f32 = 2e-6;
+const CLOSE: f64 = 1e-12;
 /// Of everything that is matched, all is sampled.
 const ALL: usize = 10_000;
 
@@ -22,8 +22,8 @@ struct Fixture {
     image: (usize, usize),
     padded: (usize, usize),
     grids: Vec<(usize, usize)>,
-    sizes: Vec<Vec<f32>>,
-    ratios: Vec<f32>,
+    sizes: Vec<Vec<f64>>,
+    ratios: Vec<f64>,
     proposals: Vec<ProposalsCase>,
     anchor_targets: Vec<AnchorTargetsCase>,
     detections: Vec<DetectionsCase>,
@@ -62,13 +62,13 @@ fn draw(purpose: Purpose) -> Draw {
 }
 
 #[track_caller]
-fn close(found: &[[f32; 4]], expected: &[[f32; 4]]) {
+fn close(found: &[[f64; 4]], expected: &[[f64; 4]]) {
     assert_eq!(found.len(), expected.len());
     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
         // A corner is the difference of numbers of the size of all four.
         let scale = expected
             .iter()
-            .fold(1.0, |most: f32, of| most.max(of.abs()));
+            .fold(1.0, |most: f64, of| most.max(of.abs()));
         for (one, other) in found.iter().zip(expected) {
             let fits = (one - other).abs() <= CLOSE * scale;
             assert!(fits, "{place}: {found:?} is not {expected:?}");
@@ -76,14 +76,14 @@ fn close(found: &[[f32; 4]], expected: &[[f32; 4]]) {
     }
 }
 
-fn corners(boxes: impl IntoIterator<Item = BoundingBox>) -> Vec<[f32; 4]> {
+fn corners(boxes: impl IntoIterator<Item = BoundingBox>) -> Vec<[f64; 4]> {
     boxes.into_iter().map(Into::into).collect()
 }
 
 #[derive(Deserialize)]
 struct AnchorsCase {
-    sizes: Vec<Vec<f32>>,
-    ratios: Vec<f32>,
+    sizes: Vec<Vec<f64>>,
+    ratios: Vec<f64>,
     padded: (usize, usize),
     grids: Vec<(usize, usize)>,
     boxes: Vec<BoundingBox>,
@@ -104,12 +104,12 @@ fn anchors_are_equal() {
 
 #[derive(Deserialize)]
 struct CoderCase {
-    weights: [f32; 4],
+    weights: [f64; 4],
     start: Vec<BoundingBox>,
     goal: Vec<BoundingBox>,
-    encoded: Vec<[f32; 4]>,
-    offsets: Vec<[f32; 4]>,
-    decoded: Vec<[f32; 4]>,
+    encoded: Vec<[f64; 4]>,
+    offsets: Vec<[f64; 4]>,
+    decoded: Vec<[f64; 4]>,
 }
 
 #[test]
@@ -134,13 +134,13 @@ fn coding_is_equal_but_for_exponentials_and_logarithms() {
 
 #[derive(Deserialize)]
 struct MatcherCase {
-    foreground: f32,
-    background: f32,
+    foreground: f64,
+    background: f64,
     low_quality: bool,
     objects: Vec<BoundingBox>,
     boxes: Vec<BoundingBox>,
     /// Of each object with the first boxes.
-    overlaps: Vec<Vec<f32>>,
+    overlaps: Vec<Vec<f64>>,
     /// -1 is background, -2 ignored.
     matches: Vec<i64>,
 }
@@ -175,7 +175,7 @@ fn overlaps_and_matches_are_equal() {
 struct NmsCase {
     threshold: f64,
     boxes: Vec<BoundingBox>,
-    scores: Vec<f32>,
+    scores: Vec<f64>,
     groups: Vec<usize>,
     kept: Vec<usize>,
     kept_by_group: Vec<usize>,
@@ -196,7 +196,7 @@ struct LevelsCase {
     boxes: Vec<BoundingBox>,
     levels: Vec<usize>,
     /// Height of the features and of the image.
-    scales: Vec<(usize, usize, f32)>,
+    scales: Vec<(usize, usize, f64)>,
 }
 
 #[test]
@@ -216,10 +216,10 @@ struct ProposalsCase {
     before: usize,
     after: usize,
     nms: f64,
-    logits: Vec<f32>,
-    offsets: Vec<[f32; 4]>,
-    boxes: Vec<[f32; 4]>,
-    scores: Vec<f32>,
+    logits: Vec<f64>,
+    offsets: Vec<[f64; 4]>,
+    boxes: Vec<[f64; 4]>,
+    scores: Vec<f64>,
 }
 
 #[test]
@@ -256,7 +256,7 @@ struct AnchorTargetsCase {
     positives: Vec<usize>,
     negatives: usize,
     negatives_sum: usize,
-    offsets: Vec<[f32; 4]>,
+    offsets: Vec<[f64; 4]>,
 }
 
 #[test]
@@ -278,14 +278,14 @@ fn targets_of_anchors_are_the_same() {
 
 #[derive(Deserialize)]
 struct DetectionsCase {
-    score_threshold: f32,
+    score_threshold: f64,
     nms: f64,
     most: usize,
     regions: Vec<BoundingBox>,
-    probabilities: Vec<Vec<f32>>,
-    offsets: Vec<[f32; 4]>,
-    boxes: Vec<[f32; 4]>,
-    scores: Vec<f32>,
+    probabilities: Vec<Vec<f64>>,
+    offsets: Vec<[f64; 4]>,
+    boxes: Vec<[f64; 4]>,
+    scores: Vec<f64>,
     labels: Vec<usize>,
 }
 
@@ -305,7 +305,7 @@ fn detections_are_the_same() {
             size(fixture.image),
         );
         close(&corners(found.iter().map(|of| of.bounds)), &case.boxes);
-        let scores: Vec<f32> = found.iter().map(|of| of.score).collect();
+        let scores: Vec<f64> = found.iter().map(|of| of.score).collect();
         assert_eq!(scores, case.scores);
         let labels: Vec<usize> = found.iter().map(|of| of.label).collect();
         assert_eq!(labels, case.labels);
@@ -321,7 +321,7 @@ struct RegionTargetsCase {
     labels: Vec<usize>,
     positives: Vec<usize>,
     matched: Vec<usize>,
-    offsets: Vec<[f32; 4]>,
+    offsets: Vec<[f64; 4]>,
 }
 
 #[test]
