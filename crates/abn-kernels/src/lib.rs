@@ -40,6 +40,7 @@ pub mod norm;
 #[cfg(feature = "burn")]
 pub mod ops;
 pub mod pool;
+pub mod roi_align;
 mod simd;
 mod sweep;
 

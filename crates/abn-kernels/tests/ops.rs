@@ -3,6 +3,7 @@
 //! somebody else holds.
 
 use abn_kernels::ops::{self, After, Kept, Mechanism, RunningNorm};
+use abn_kernels::roi_align::{Grid, Region};
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{
@@ -819,4 +820,32 @@ fn channels_join_however_they_lie_and_so_do_their_gradients() {
         let burns = joined(|first, second| Tensor::cat(vec![first, second], 1));
         assert_eq!(joined(ops::join_channels), burns, "case {case}");
     }
+}
+
+/// Double precision gathers on any backend; single precision is the kernel's.
+#[test]
+fn regions_are_the_same_by_kernel_and_by_gathering() {
+    each_case(20, |case, rng| {
+        let dims @ [batch, _, height, width] = features(rng);
+        let grid = Grid {
+            bins: [rng.random_range(1..4), rng.random_range(1..4)],
+            samples: rng.random_range(0..3),
+            scale: 0.5,
+            aligned: rng.random(),
+        };
+        let mut region = |_| {
+            let mut place = |side: usize| rng.random_range(-2.0..2.0 * side as f64 + 2.0);
+            let ([x1, x2], [y1, y2]) =
+                ([place(width), place(width)], [place(height), place(height)]);
+            Region {
+                image: rng.random_range(0..batch),
+                bounds: [x1.min(x2), y1.min(y2), x1.max(x2), y1.max(y2)],
+            }
+        };
+        let regions: Vec<Region> = (0..5).map(&mut region).collect();
+        let align = |[input]: [Tensor<4>; 1]| ops::roi_align(input, &regions, grid);
+        check(case, [dims], uniform, align, align);
+        let none = ops::roi_align(Tensor::zeros(dims, &Device::flex()), &[], grid);
+        assert_eq!(none.dims(), [0, dims[1], grid.bins[0], grid.bins[1]]);
+    });
 }

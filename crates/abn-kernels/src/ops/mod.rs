@@ -18,6 +18,7 @@ mod linear;
 mod norm;
 mod pool;
 mod relu;
+mod roi_align;
 
 pub use activation::{cross_entropy, log1p, sigmoid, softmax};
 pub use conv::conv2d;
@@ -30,6 +31,7 @@ pub use linear::linear;
 pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, conv2d_norm};
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};
+pub use roi_align::roi_align;
 
 /// Whether the kernels of this crate compute what is asked of this tensor, and no other backend of
 /// Burn.

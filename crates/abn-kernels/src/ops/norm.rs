@@ -27,7 +27,8 @@ impl After {
         }
     }
 
-    fn apply(self, output: Tensor<4>) -> Tensor<4> {
+    /// What follows, of an output.
+    pub fn apply(self, output: Tensor<4>) -> Tensor<4> {
         match self.residual {
             Some(residual) => add(output, residual, self.relu),
             None if self.relu => relu(output),

@@ -6,6 +6,7 @@ mod gate;
 mod layout;
 mod norm;
 mod pool;
+mod roi_align;
 
 use std::sync::LazyLock;
 

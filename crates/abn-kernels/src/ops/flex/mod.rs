@@ -12,6 +12,7 @@ pub(super) mod linear;
 pub(super) mod norm;
 pub(super) mod pool;
 pub(super) mod relu;
+pub(super) mod roi_align;
 
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
