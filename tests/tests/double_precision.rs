@@ -6,12 +6,16 @@
 
 #[path = "all/case.rs"]
 mod case;
+#[path = "all/detectors.rs"]
+mod detectors;
 #[path = "all/fixtures.rs"]
 mod fixtures;
 #[path = "all/gradients.rs"]
 mod gradients;
 #[path = "all/multitask.rs"]
 mod multitask;
+#[path = "all/probes.rs"]
+mod probes;
 #[path = "all/zoo.rs"]
 mod zoo;
 
@@ -102,6 +106,13 @@ fn networks_of_other_authors() {
 fn networks_of_several_labels() {
     configure();
     multitask::check_networks_of_several_labels();
+}
+
+/// Every part, what is found, the losses, the gradient, and four steps of SGD.
+#[test]
+fn detectors_of_torchvision() {
+    configure();
+    detectors::check_detectors();
 }
 
 #[track_caller]

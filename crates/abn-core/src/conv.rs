@@ -1,6 +1,6 @@
 //! Convolutions as the networks of the papers use them, with and without a batch norm behind them.
 
-use abn_kernels::ops::{After, Kept, conv2d, conv2d_norm};
+use abn_kernels::ops::{After, Kept, RunningNorm, conv2d, conv2d_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::ops::ConvOptions;
@@ -65,6 +65,15 @@ impl ConvShape {
         Conv2d {
             bias: Some(Initializer::Zeros.init([self.outputs], device)),
             ..self.init(device)
+        }
+    }
+
+    /// The same, whose weights are drawn otherwise.
+    pub(crate) fn init_drawn(self, weights: Initializer, device: &Device) -> Conv2d {
+        let biased = self.init_biased(device);
+        Conv2d {
+            weight: weights.init(biased.weight.lazy_shape(), device),
+            ..biased
         }
     }
 
@@ -169,6 +178,11 @@ pub(crate) fn conv_norm(
         kept,
     } = conv;
     let bias = bias.as_ref().map(Param::val);
+    if input.is_autodiff() && weight.val().is_require_grad() {
+        let (weight, bias) = folded(weight.val(), bias, norm.known());
+        let output = conv2d(input, weight, Some(bias), shape.options(), &Kept::default());
+        return after.apply(output);
+    }
     conv2d_norm(
         input,
         weight.val(),
@@ -178,4 +192,25 @@ pub(crate) fn conv_norm(
         after,
         kept,
     )
+}
+
+/// The convolution that is a convolution and a normalisation by known statistics: the weights can
+/// still learn, and no values between the two are kept for them.
+///
+/// ```text
+/// gamma (w * x + b - mean) / sqrt(variance + epsilon) + beta = (f w) * x + (f (b - mean) + beta)
+/// ```
+fn folded(
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    known: RunningNorm,
+) -> (Tensor<4>, Tensor<1>) {
+    let factor = known.gamma / (known.variance + known.epsilon).sqrt();
+    let [outputs, ..] = weight.dims();
+    let centred = match bias {
+        Some(bias) => bias - known.mean,
+        None => -known.mean,
+    };
+    let weight = weight * factor.clone().reshape([outputs, 1, 1, 1]);
+    (weight, factor * centred + known.beta)
 }

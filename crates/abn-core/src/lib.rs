@@ -39,6 +39,7 @@ pub mod backbone;
 pub mod classifier;
 pub mod conv;
 pub mod cost;
+pub mod detect;
 pub mod explain;
 pub mod gradients;
 mod linear;

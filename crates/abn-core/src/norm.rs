@@ -56,6 +56,8 @@ pub struct BatchNorm {
     training: Param<Flag>,
     #[module(skip)]
     momentum: f64,
+    #[module(skip)]
+    epsilon: f64,
 }
 
 impl BatchNorm {
@@ -68,6 +70,7 @@ impl BatchNorm {
             running_var: RunningState::new(Tensor::ones([channels], device)),
             training: Param::from_bool(true),
             momentum: MOMENTUM,
+            epsilon: EPSILON,
         }
     }
 
@@ -117,14 +120,20 @@ impl BatchNorm {
             beta: self.beta.val(),
             mean: self.running_mean.value(),
             variance: self.running_var.value(),
-            epsilon: EPSILON,
+            epsilon: self.epsilon,
         }
     }
 
     fn forward_train(&self, input: Tensor<4>, after: After) -> Tensor<4> {
         let [batch, _, height, width] = input.dims();
         let count = (batch * height * width) as f64;
-        let batch = batch_norm_train(input, self.gamma.val(), self.beta.val(), EPSILON, after);
+        let batch = batch_norm_train(
+            input,
+            self.gamma.val(),
+            self.beta.val(),
+            self.epsilon,
+            after,
+        );
         if ASIDE.get() {
             return batch.output;
         }

@@ -16,12 +16,13 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde_json::Value;
 
 use crate::case::formula;
-use crate::fixtures::{l2, number};
+use crate::fixtures::number;
 use crate::gradients::gradients_of;
+use crate::probes::{changes, check_probes, probe};
 use crate::zoo::weights;
 
 const SEED: u64 = 0;
-/// Of outputs, and of changes and gradients relative to the norm of all of them.
+/// Of outputs.
 const ROUNDING: f64 = 1e-9;
 
 /// A network of the fixture, and what PyTorch makes of it.
@@ -226,39 +227,17 @@ impl Multitask {
         }
         let before = state_of(&self.network(&device));
         let after = state_of(&network);
-        let change = |(name, new): (&String, &TensorData)| {
-            let old = before[name].iter::<f64>();
-            let change = new.iter::<f64>().zip(old).map(|(new, old)| new - old);
-            let change: Vec<f64> = change.collect();
-            match (name.ends_with("head.weight"), &new.shape()[..]) {
-                (true, [rows, columns]) => (name.clone(), turned(&change, *rows, *columns)),
-                _ => (name.clone(), change),
-            }
-        };
-        self.check_probes("changes", after.iter().map(change).collect());
+        self.check_probes("changes", changes(&before, &after));
     }
 
-    /// Norm and probe of every tensor, which lies as in PyTorch, under its name there.
     #[track_caller]
     fn check_probes(&self, what: &str, ours: BTreeMap<String, Vec<f64>>) {
-        let rows = self.json[what].as_object().unwrap();
-        let theirs: Vec<(String, Vec<f64>)> = ours
+        let theirs = ours
             .iter()
             .flat_map(|(name, values)| self.theirs(name, values))
             .collect();
-        assert_eq!(theirs.len(), rows.len(), "{} {what}", self.name());
-        let norms: Vec<f64> = rows.values().map(|row| number(&row[0])).collect();
-        let total = l2(&norms);
-        for (name, values) in theirs {
-            for (at, found) in probe(&name, &values).into_iter().enumerate() {
-                let off = (found - number(&rows[&name][at])).abs();
-                assert!(
-                    off <= ROUNDING * total,
-                    "{} {what} of {name}: off by {off:e} of {total:e}",
-                    self.name()
-                );
-            }
-        }
+        let expected = self.json[what].as_object().unwrap();
+        check_probes(&format!("{} {what}", self.name()), expected, theirs);
     }
 
     /// A tensor under its name there; the head is a layer for each label.
@@ -276,18 +255,4 @@ impl Multitask {
             |(label, part): (usize, &[f64])| (format!("output_per.{label}.{leaf}"), part.to_vec());
         parts.map(named).collect()
     }
-}
-
-/// The columns as rows.
-fn turned(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {
-    let of_column = |column| (0..rows).map(move |row| values[row * columns + column]);
-    (0..columns).flat_map(of_column).collect()
-}
-
-/// `probe` of the fixture's script: norm, and sum along a direction.
-fn probe(name: &str, values: &[f64]) -> [f64; 2] {
-    let direction = formula(SEED, &format!("probe/{name}"), values.len(), 8);
-    let pairs = values.iter().zip(direction);
-    let along = pairs.map(|(value, probe)| value * f64::from(probe)).sum();
-    [l2(values), along]
 }

@@ -20,9 +20,10 @@ impl Layout {
         let parts: Vec<&str> = ours.split('.').collect();
         match parts.as_slice() {
             [.., "gate", "spatial", "conv", "weight"] => Self::PlanesSwapped,
-            [.., "head" | "fc1" | "fc2", "weight"] | [.., "head", "layers", _, "weight"] => {
-                Self::Transposed
-            }
+            [.., "head" | "fc1" | "fc2", "weight"]
+            | [.., "head", "layers", _, "weight"]
+            | ["head", "hidden", _, "weight"]
+            | ["head", "logits" | "offsets", "weight"] => Self::Transposed,
             _ => Self::Same,
         }
     }

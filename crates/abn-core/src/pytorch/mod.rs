@@ -5,6 +5,7 @@
 //! CIFAR. Reading and writing files is the caller's
 //! business; this module only renames and rearranges.
 
+mod detection;
 mod layout;
 mod multitask;
 mod names;
@@ -19,6 +20,7 @@ use crate::backbone::Family;
 use crate::classifier::ClassifierConfig;
 use crate::state::{State, StateMismatch, shapes_of};
 use crate::transfer::is_head;
+pub use detection::{detector_from_pytorch, detector_name_of, detector_to_pytorch};
 use layout::Layout;
 pub use names::name_of;
 
