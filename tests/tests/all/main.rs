@@ -14,6 +14,7 @@ mod data_commands;
 mod data_sets;
 mod deletion;
 mod documents;
+mod eval_detections;
 mod exchange;
 mod explain;
 mod explanations;

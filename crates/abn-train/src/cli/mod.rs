@@ -294,11 +294,23 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn eval runs/cifar10-resnet20-abn --json\n  \
-    abn eval runs/scenes --best-threshold")]
+    abn eval runs/scenes --best-threshold\n  \
+    abn eval --truth instances_val2017.json --detections results.json")]
 pub struct EvalArgs {
     /// Folder of the run
-    #[arg(value_name = "RUN")]
-    pub run: PathBuf,
+    #[arg(value_name = "RUN", required_unless_present = "truth")]
+    pub run: Option<PathBuf>,
+    /// Without a run: the objects of images, as COCO's instances
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "detections",
+        conflicts_with_all = ["run", "data", "split", "best_threshold"]
+    )]
+    pub truth: Option<PathBuf>,
+    /// What was found in these images, by whatever program, as COCO's results
+    #[arg(long, value_name = "FILE", requires = "truth")]
+    pub detections: Option<PathBuf>,
     /// The images
     #[command(flatten)]
     pub images: SplitArgs,
@@ -311,7 +323,9 @@ pub struct EvalArgs {
     pub best_threshold: bool,
     /// Print JSON: {"top1", "top5", "loss", "images", ...}, fractions in [0, 1]; of several labels
     /// {"mean_top1", "all_right", "groups", "intervals", ...}, of two classes each also
-    /// {"mean_accuracy", "balanced_accuracy", "mean_average_precision", "labels", "constant", ...}
+    /// {"mean_accuracy", "balanced_accuracy", "mean_average_precision", "labels", "constant", ...};
+    /// of detections {"stats": {"AP", "AP50", ...}, "categories": [{"name", "objects", "AP", ...}]},
+    /// -1 where no object counts
     #[arg(long)]
     pub json: bool,
 }

@@ -1,5 +1,7 @@
 //! `abn eval`: accuracy of a run on its data set.
 
+use std::path::Path;
+
 use abn_data::{Collection, Split};
 use abn_explain::attributes::{
     AttributeIntervals, ThresholdIntervals, intervals, threshold_intervals,
@@ -15,7 +17,7 @@ use abn_run::session::Session;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::{eval_tables, figures, images, labels, open};
+use super::{eval_detections, eval_tables, figures, images, labels, open};
 use crate::cli::{EvalArgs, SplitArgs, SplitName};
 use crate::terminal;
 
@@ -82,13 +84,17 @@ pub(super) struct AtBestThreshold {
 /// The run or its data set is missing or damaged, or thresholds are asked for where there is
 /// nothing to choose them by.
 pub fn run(args: EvalArgs) -> Result<()> {
-    let session = open(&args.run, &args.network)?;
+    if let (Some(truth), Some(detections)) = (&args.truth, &args.detections) {
+        return eval_detections::run(truth, detections, args.json);
+    }
+    let run = args.run.as_deref().context("name the folder of a run")?;
+    let session = open(run, &args.network)?;
     if args.best_threshold {
         check_thresholds(&session, &args.images)?;
     }
     let learned = args.images.asked() == Some(Split::Train);
     let limit = session.config.recipe.limit.filter(|_| learned);
-    let collection = images((&args.run, &session.config), &args.images, None, limit)?;
+    let collection = images((run, &session.config), &args.images, None, limit)?;
     let Measured {
         summary,
         maps,
@@ -103,7 +109,7 @@ pub fn run(args: EvalArgs) -> Result<()> {
     };
     let at_best_threshold = attributes.filter(|_| args.best_threshold);
     let at_best_threshold = at_best_threshold
-        .map(|found| at_best_threshold_of(&session, &args, found, &scores))
+        .map(|found| at_best_threshold_of(&session, (run, &args.images), found, &scores))
         .transpose()?;
     let evaluation = Evaluation {
         constant: attributes.map(Constant::of),
@@ -162,22 +168,22 @@ fn check_thresholds(session: &Session, images: &SplitArgs) -> Result<()> {
 /// What is told of the measured images at the thresholds of the training images.
 fn at_best_threshold_of(
     session: &Session,
-    args: &EvalArgs,
+    (run, measured): (&Path, &SplitArgs),
     found: &Attributes,
     scores: &[Scores],
 ) -> Result<AtBestThreshold> {
     let of_training = SplitArgs {
         data: None,
         split: Some(SplitName::Train),
-        ..args.images.clone()
+        ..measured.clone()
     };
     let limit = session.config.recipe.limit;
-    let training = images((&args.run, &session.config), &of_training, None, limit)?;
+    let training = images((run, &session.config), &of_training, None, limit)?;
     terminal::note(&format!(
         "choosing the threshold of each label on {} training images",
         training.samples.len()
     ));
-    let learned = pass(session, &training, args.images.workers, "choosing")?;
+    let learned = pass(session, &training, measured.workers, "choosing")?;
     let thresholds: Vec<f32> = learned.scores.iter().map(Scores::best_threshold).collect();
     let found = AtThresholds::of(found, scores, &thresholds);
     let intervals = threshold_intervals(&found, scores, &thresholds);

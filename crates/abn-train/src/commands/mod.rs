@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod eval;
+mod eval_detections;
 mod eval_tables;
 pub mod explain;
 pub mod export;
