@@ -159,6 +159,7 @@ impl Place {
                 truth: None,
                 known: None,
                 once: None,
+                crop: false,
             };
             let (opened, rise) = watched(|| attributes(&request));
             assert!(

@@ -54,6 +54,7 @@ pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, Run
             classes: Some(&config.labels),
             once,
             shortcut: config.recipe.shortcut,
+            crop: config.recipe.crop_to_object,
             ..Request::of(split, folder.as_deref())
         });
         opened.map_err(RunError::DataSet)

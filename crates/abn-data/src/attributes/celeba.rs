@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use image::{GrayImage, Luma};
 
 use super::cells::{Cells, wrong};
+use super::crop::Crops;
 use super::objects::{Objects, asked};
 use super::sheet::Sheet;
 use super::table::{no_image, plain_name};
@@ -134,6 +135,7 @@ impl Lists {
             groups: binary(names),
             rows,
             objects: Objects::Faces(landmarks.transpose()?.unwrap_or_default()),
+            crops: Crops::None,
             notes: match self.parts {
                 Some(_) => vec![],
                 None => {
@@ -276,6 +278,17 @@ impl Landmarks {
     /// Whether any is known.
     pub(super) fn known(&self) -> bool {
         self.parts.iter().any(Option::is_some) && self.of.iter().any(Option::is_some)
+    }
+
+    /// Bytes that change when the landmarks of an image do.
+    pub(super) fn state_of(&self, row: usize) -> Vec<u8> {
+        let numbers = self
+            .of
+            .get(row)
+            .copied()
+            .flatten()
+            .map(|(_, numbers)| numbers);
+        format!("{numbers:?}").into_bytes()
     }
 
     /// The part that each label is about, in the image of that row and size.

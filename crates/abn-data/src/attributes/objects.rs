@@ -43,6 +43,28 @@ impl Objects {
         }
     }
 
+    /// Which of the two that can be asked for they are.
+    pub(super) fn truth(&self) -> Option<Truth> {
+        match self {
+            Self::Beside(beside, _) => beside.truth(),
+            Self::Voc(_) | Self::Cars(_) | Self::Boxes(_) | Self::One(_) => Some(Truth::Boxes),
+            Self::Faces(_) | Self::None => None,
+        }
+    }
+
+    /// Bytes that change when what is known of the objects in an image does.
+    pub(super) fn state_of(&self, row: usize, name: &str) -> Vec<u8> {
+        match self {
+            Self::Beside(beside, folder) => beside.state_of(&below(folder, name)),
+            Self::Faces(landmarks) => landmarks.state_of(row),
+            Self::Voc(annotations) => annotations.state_of(name),
+            Self::Cars(boxes) => boxes.state_of(name),
+            Self::Boxes(boxes) => format!("{:?}", boxes[row]).into_bytes(),
+            Self::One(boxes) => format!("{:?}", boxes[row]).into_bytes(),
+            Self::None => Vec::new(),
+        }
+    }
+
     /// What to say if something lies beside the images, and is of none of these.
     pub(super) fn fits_nothing<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<String> {
         match self {

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::cells::{Cells, check_name, wrong};
+use super::crop::Crops;
 use super::missing;
 use super::objects::Objects;
 use super::sheet::Sheet;
@@ -241,6 +242,7 @@ impl Columns {
             columns,
             rows,
             objects: Objects::Beside(Beside::Unknown, PathBuf::new()),
+            crops: Crops::None,
             notes,
         })
     }

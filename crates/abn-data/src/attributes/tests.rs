@@ -33,6 +33,7 @@ fn request(dir: &Path, split: Split) -> AttributeFolder<'_> {
         truth: None,
         known: None,
         once: None,
+        crop: false,
     }
 }
 
