@@ -535,8 +535,9 @@ pub enum DataError {
     },
     /// More unreadable images than may be skipped.
     #[error(
-        "{found} images cannot be read, and at most {most} may be skipped: something is wrong with \
-         the data set as a whole; the last one"
+        "{} cannot be read, and at most {most} may be skipped: something is wrong with \
+         the data set as a whole; the last one",
+        images(*found)
     )]
     TooManyUnreadable {
         /// How many there are so far.
@@ -644,6 +645,14 @@ pub(crate) fn shown(text: &str) -> String {
     let start: String = text.chars().take(MOST).collect();
     let more = if start.len() < text.len() { "..." } else { "" };
     format!("{}{more}", start.escape_debug())
+}
+
+/// So many images, in words.
+fn images(count: usize) -> String {
+    match count {
+        1 => "1 image".to_owned(),
+        count => format!("{count} images"),
+    }
 }
 
 /// The line of a list, if there is one.

@@ -134,11 +134,6 @@ impl Lists {
         self.told.rows.name(row)
     }
 
-    /// Number of labels.
-    pub(crate) fn labels(&self) -> usize {
-        self.told.groups.len()
-    }
-
     /// Which labels or which table was asked for.
     pub(crate) fn chosen(&self) -> Option<&str> {
         self.head.labels.as_deref()
@@ -176,8 +171,9 @@ impl Lists {
         size: (u32, u32),
         orientation: Orientation,
     ) -> Result<ObjectMasks, DataError> {
-        let (objects, labels) = (&self.told.objects, self.labels());
-        objects.of(row, self.name(row), size, orientation, labels)
+        let classes = self.told.rows.numbers(row);
+        let objects = &self.told.objects;
+        objects.of(row, self.name(row), size, orientation, classes)
     }
 
     /// Bytes that change when what is known of the objects in an image does, or the box to which it
@@ -191,7 +187,8 @@ impl Lists {
         let names = self.told.groups.iter().map(|group| group.name.as_str());
         let mut state = names.collect::<Vec<_>>().join("\n").into_bytes();
         state.push(0);
-        state.extend(self.told.objects.state_of(row, self.name(row)));
+        let classes = self.told.rows.numbers(row);
+        state.extend(self.told.objects.state_of(row, self.name(row), classes));
         if is_cut {
             state.extend(self.told.crops.state_of(row, self.name(row)));
         }

@@ -249,16 +249,16 @@ impl Photographs {
 
     /// The image of a row, and where its objects lie.
     fn read(&self, row: usize) -> Result<(RgbImage, ObjectMasks), DataError> {
-        let (name, labels) = (self.told.rows.name(row), self.told.groups.len());
+        let (name, classes) = (self.told.rows.name(row), self.told.rows.numbers(row));
         let (image, masks, crop) = match &self.source {
             Source::Folder { dir, crop } => {
                 let (image, orientation) = upright(&dir.join(name))?;
                 let (objects, size) = (&self.told.objects, image.dimensions());
-                let masks = objects.of(row, name, size, orientation, labels)?;
+                let masks = objects.of(row, name, size, orientation, classes)?;
                 (image, masks, *crop)
             }
             Source::Pack(images) => {
-                let (image, masks) = images.entries.read(row, name, labels)?;
+                let (image, masks) = images.entries.read(row, name, classes.len())?;
                 (image, masks, images.crop)
             }
         };
@@ -315,6 +315,11 @@ impl Files for Photographs {
             Source::Folder { .. } => None,
             Source::Pack(images) => Some(images.entries.source_of(self.row(index))),
         }
+    }
+
+    fn target(&self, index: usize) -> Option<Target> {
+        let classes = self.told.rows.classes(self.row(index));
+        Some(Target::Classes(self.matched.target(classes)))
     }
 
     fn counts(&self) -> Vec<usize> {

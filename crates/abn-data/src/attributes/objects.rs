@@ -53,10 +53,10 @@ impl Objects {
     }
 
     /// Bytes that change when what is known of the objects in an image does.
-    pub(super) fn state_of(&self, row: usize, name: &str) -> Vec<u8> {
+    pub(super) fn state_of(&self, row: usize, name: &str, classes: &[u16]) -> Vec<u8> {
         match self {
             Self::Beside(beside, folder) => beside.state_of(&below(folder, name)),
-            Self::Faces(landmarks) => landmarks.state_of(row),
+            Self::Faces(landmarks) => landmarks.state_of(row, classes),
             Self::Voc(annotations) => annotations.state_of(name),
             Self::Cars(boxes) => boxes.state_of(name),
             Self::Boxes(boxes) => format!("{:?}", boxes[row]).into_bytes(),
@@ -75,8 +75,8 @@ impl Objects {
         }
     }
 
-    /// The objects in the image of that row, name and size, which had to be turned so and has so
-    /// many labels.
+    /// The objects in the image of that row, name and size, which had to be turned so and has these
+    /// classes, one a label.
     ///
     /// # Errors
     /// What is told of them does not fit the image, or cannot be read.
@@ -86,17 +86,21 @@ impl Objects {
         name: &str,
         size: (u32, u32),
         orientation: Orientation,
-        labels: usize,
+        classes: &[u16],
     ) -> Result<ObjectMasks, DataError> {
         match self {
             Self::Beside(beside, folder) => {
                 let mask = beside.of(&below(folder, name), size, orientation)?;
                 Ok(mask.into())
             }
-            Self::Faces(landmarks) => landmarks.masks(row, size),
+            Self::Faces(landmarks) => landmarks.masks(row, classes, size),
             Self::Voc(annotations) => annotations.masks(name, size),
             Self::Cars(boxes) => boxes.masks(name, size),
-            Self::Boxes(boxes) => Ok(ObjectMasks::OfEach(of_each(&boxes[row], labels, size))),
+            Self::Boxes(boxes) => Ok(ObjectMasks::OfEach(of_each(
+                &boxes[row],
+                classes.len(),
+                size,
+            ))),
             Self::One(boxes) => Ok(boxes[row]
                 .and_then(|corners| mask_of(&[corners], size))
                 .into()),

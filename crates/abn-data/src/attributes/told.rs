@@ -15,6 +15,8 @@ use crate::{DataError, Group, Split};
 pub(super) const MOST_LABELS: usize = 10_000;
 /// What is told of all images together, at most: 400 MB, a thousand times as much as VOC.
 const MOST_VALUES: usize = 200_000_000;
+/// The class of a label that is there.
+pub(super) const SHOWN: u16 = 1;
 /// Stands for a class that nobody knows.
 pub(super) const UNKNOWN: u16 = u16::MAX;
 
@@ -159,6 +161,11 @@ impl Rows {
     pub(super) fn tell(&mut self, row: usize, label: usize, class: Option<usize>) {
         let class = class.and_then(|class| u16::try_from(class).ok());
         self.classes[row * self.labels + label] = class.unwrap_or(UNKNOWN);
+    }
+
+    /// The line in its list that names the image of that place.
+    pub(super) fn line(&self, row: usize) -> u64 {
+        self.lines[row]
     }
 
     /// Where the image of that name is.

@@ -276,6 +276,10 @@ impl Files for Folders {
         Some(self.entries.source_of(self.numbers[index]?))
     }
 
+    fn target(&self, index: usize) -> Option<Target> {
+        Some(Target::class(self.images.class(index)))
+    }
+
     fn counts(&self) -> Vec<usize> {
         self.images.counts()
     }
