@@ -75,6 +75,7 @@ fn open(recipe: &Recipe, data: Option<&Path>) -> Result<Images> {
         let opened = dataset.open(&Request {
             labels,
             shortcut: recipe.shortcut,
+            crop: recipe.crop_to_object,
             ..Request::of(split, folder.as_deref())
         });
         opened.with_context(|| {

@@ -300,8 +300,8 @@ pub enum DataError {
     },
     /// Several labels an image where one was expected.
     #[error(
-        "{} holds a list of several labels an image: train on it and check it as `--dataset \
-         attributes`; packs and class folders hold one label an image",
+        "{} holds a list of several labels an image: train on it, check it and pack it as `--dataset \
+         attributes`",
         path.display()
     )]
     SeveralLabels {
@@ -310,7 +310,7 @@ pub enum DataError {
     },
     /// A file where a folder with several labels an image was expected.
     #[error(
-        "{} is a file: expected a folder of images with a list of their labels, which no pack holds",
+        "{} is a file: expected a folder of images with a list of their labels, or a pack of one",
         path.display()
     )]
     NoAttributes {
@@ -340,6 +340,32 @@ pub enum DataError {
         path: PathBuf,
         /// Their names.
         names: [String; 2],
+    },
+    /// An image that cannot be cropped to its object.
+    #[error(
+        "{}{}: {image}: {reason}; mend the box, leave the image out, or train without \
+         --crop-to-object",
+        path.display(), at_line(*line)
+    )]
+    Crop {
+        /// What tells the boxes.
+        path: PathBuf,
+        /// Number of the line from 1 on; 0 if there is none to be named.
+        line: u64,
+        /// The image.
+        image: String,
+        /// What was found.
+        reason: String,
+    },
+    /// Images are to be cropped to their objects where nobody says where these lie.
+    #[error(
+        "{} has no box for each image, to which images could be cropped: expected boxes.csv, label/ \
+         of CompCars or bounding_boxes.txt of CUB-200-2011; train without --crop-to-object",
+        path.display()
+    )]
+    NoBoxes {
+        /// The folder.
+        path: PathBuf,
     },
     /// All images of a data set that has splits.
     #[error("{} holds splits: name one of them, or its folder", path.display())]
@@ -509,8 +535,9 @@ pub enum DataError {
     },
     /// More unreadable images than may be skipped.
     #[error(
-        "{found} images cannot be read, and at most {most} may be skipped: something is wrong with \
-         the data set as a whole; the last one"
+        "{} cannot be read, and at most {most} may be skipped: something is wrong with \
+         the data set as a whole; the last one",
+        images(*found)
     )]
     TooManyUnreadable {
         /// How many there are so far.
@@ -572,6 +599,7 @@ impl DataError {
             | Self::Pixels { .. }
             | Self::Landmark { .. }
             | Self::Annotation { .. }
+            | Self::Crop { .. }
             | Self::MaskSize { .. } => true,
             _ => false,
         }
@@ -617,6 +645,22 @@ pub(crate) fn shown(text: &str) -> String {
     let start: String = text.chars().take(MOST).collect();
     let more = if start.len() < text.len() { "..." } else { "" };
     format!("{}{more}", start.escape_debug())
+}
+
+/// So many images, in words.
+fn images(count: usize) -> String {
+    match count {
+        1 => "1 image".to_owned(),
+        count => format!("{count} images"),
+    }
+}
+
+/// The line of a list, if there is one.
+fn at_line(line: u64) -> String {
+    match line {
+        0 => String::new(),
+        line => format!(", line {line}"),
+    }
 }
 
 /// The first names of a list, and how many more there are.

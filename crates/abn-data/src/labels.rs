@@ -66,6 +66,12 @@ impl Labels {
         }
     }
 
+    /// Whether there is one label an image, and that needs no name.
+    #[must_use]
+    pub fn is_unnamed(&self) -> bool {
+        matches!(&self.0[..], [group] if group.name == UNNAMED)
+    }
+
     /// Number of classes of each label.
     #[must_use]
     pub fn sizes(&self) -> Vec<usize> {

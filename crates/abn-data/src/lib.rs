@@ -100,7 +100,9 @@ pub use labels::{Group, Labels};
 pub use loader::{Batch, Batches, Loader};
 pub use normalization::Normalization;
 pub use object_masks::ObjectMasks;
-pub use pack::{PackError, PackOptions, Packed, Stored, Verified, is_pack, pack, packed, verify};
+pub use pack::{
+    PackError, PackOptions, Packed, PackedLabels, Stored, Verified, is_pack, pack, packed, verify,
+};
 pub use photographs::photographs;
 pub use pixels::Pixels;
 pub use random::splitmix64;

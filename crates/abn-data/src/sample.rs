@@ -70,8 +70,13 @@ pub trait Files: Send + Sync {
         None
     }
 
-    /// Number of images of each class, before any [limit](Collection::limit) and with those that
-    /// are [left out](Collection::without).
+    /// What is right for that image, if a list tells it without the image.
+    fn target(&self, _index: usize) -> Option<Target> {
+        None
+    }
+
+    /// Number of images of each class, with those that are [left out](Collection::without); before
+    /// any [limit](Collection::limit) where [`target`](Self::target) does not tell.
     fn counts(&self) -> Vec<usize>;
 }
 
@@ -82,10 +87,21 @@ impl Collection {
         if count >= self.samples.len() {
             return self;
         }
+        let first = self.first_of_each_label();
+        let files = self
+            .files
+            .map(|of| -> Arc<dyn Files> { Arc::new(First { of, count, first }) });
         Self {
             samples: Arc::new(PartialDataset::new(self.samples, 0, count)),
+            files,
             ..self
         }
+    }
+
+    /// Number of the first class of each label, and of one behind the last.
+    fn first_of_each_label(&self) -> Vec<usize> {
+        let labels = 0..=self.labels.groups().len();
+        labels.map(|label| self.labels.first_of(label)).collect()
     }
 
     /// The samples but those of these indices.
@@ -110,6 +126,47 @@ impl Collection {
             interventions,
             ..self
         }
+    }
+}
+
+/// The files of the first images.
+struct First {
+    of: Arc<dyn Files>,
+    count: usize,
+    /// Number of the first class of each label, and of one behind the last.
+    first: Vec<usize>,
+}
+
+impl Files for First {
+    fn name(&self, index: usize) -> String {
+        self.of.name(index)
+    }
+
+    fn path(&self, index: usize) -> Option<PathBuf> {
+        self.of.path(index)
+    }
+
+    fn sha256(&self, index: usize) -> Option<[u8; 32]> {
+        self.of.sha256(index)
+    }
+
+    fn target(&self, index: usize) -> Option<Target> {
+        self.of.target(index)
+    }
+
+    fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.first.last().copied().unwrap_or_default()];
+        for index in 0..self.count {
+            let Some(target) = self.of.target(index) else {
+                return self.of.counts();
+            };
+            for (first, class) in self.first.iter().zip(target.classes()) {
+                if let Some(class) = class {
+                    counts[first + class] += 1;
+                }
+            }
+        }
+        counts
     }
 }
 
@@ -142,6 +199,10 @@ impl Files for Chosen<dyn Files> {
 
     fn sha256(&self, index: usize) -> Option<[u8; 32]> {
         self.of.sha256(self.places[index])
+    }
+
+    fn target(&self, index: usize) -> Option<Target> {
+        self.of.target(self.places[index])
     }
 
     fn counts(&self) -> Vec<usize> {

@@ -41,23 +41,28 @@ struct Layout {
     list: &'static str,
     text: &'static str,
     beside: &'static [(&'static str, &'static str)],
+    /// Whether images are cropped to their boxes.
+    crop: bool,
 }
 
-const LAYOUTS: [Layout; 10] = [
+const LAYOUTS: [Layout; 13] = [
     Layout {
         list: "labels.csv",
         text: "image,red,hat,split\na.png,1,?,train\nb.png,0,yes,val\n",
         beside: &[],
+        crop: false,
     },
     Layout {
         list: "labels.csv",
         text: "image,tags\na,red|big hat\nb,hat\n",
         beside: &[],
+        crop: false,
     },
     Layout {
         list: "list_attr_celeba.txt",
         text: "2\nSmiling Young\n1.jpg -1  1\n2.jpg  1 -1\n",
         beside: &[("list_eval_partition.txt", "1.jpg 0\n2.jpg 1\n")],
+        crop: false,
     },
     Layout {
         list: "list_eval_partition.txt",
@@ -66,6 +71,7 @@ const LAYOUTS: [Layout; 10] = [
             "list_attr_celeba.csv",
             "image_id,Smiling,Young\n1.jpg,-1,1\n2.jpg,1,-1\n",
         )],
+        crop: false,
     },
     Layout {
         list: "list_landmarks_align_celeba.txt",
@@ -77,23 +83,27 @@ const LAYOUTS: [Layout; 10] = [
             ),
             ("list_eval_partition.txt", "1.jpg 0\n2.jpg 1\n"),
         ],
+        crop: false,
     },
     Layout {
         list: "ImageSets/Main/cat_val.txt",
         text: "a -1\nb 1\n",
         beside: &[("ImageSets/Main/dog_val.txt", "a 1\nb -1\n")],
+        crop: false,
     },
     Layout {
         list: "Annotations/a.xml",
         text: "<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin>\
                <xmax>2</xmax><ymax>1</ymax></bndbox></object></annotation>",
         beside: &[("ImageSets/Main/cat_val.txt", "a 1\nb -1\n")],
+        crop: false,
     },
     Layout {
         list: "annotations/instances_val2017.json",
         text: r#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1,
                "category_id": 2, "bbox": [0, 0, 1, 2]}], "categories": [{"id": 2, "name": "cat"}]}"#,
         beside: &[],
+        crop: false,
     },
     Layout {
         list: "train_test_split/classification/test.txt",
@@ -102,6 +112,7 @@ const LAYOUTS: [Layout; 10] = [
             "train_test_split/classification/train.txt",
             "1/2/2014/b.jpg\n",
         )],
+        crop: false,
     },
     Layout {
         list: "attributes/image_attribute_labels.txt",
@@ -112,6 +123,38 @@ const LAYOUTS: [Layout; 10] = [
             ("attributes.txt", "1 has_bill::long\n2 has_wing::red\n"),
             ("bounding_boxes.txt", "1 0.0 0.0 1.0 1.0\n"),
         ],
+        crop: false,
+    },
+    Layout {
+        list: "val.csv",
+        text: "image,hat,red\nb.png,1,?\n",
+        beside: &[("train.csv", "image,red,hat\na.png,0,1\n")],
+        crop: false,
+    },
+    Layout {
+        list: "label/1/2/2014/a.txt",
+        text: "1\n1\n1 1 2 2\n",
+        beside: &[
+            (
+                "train_test_split/classification/train.txt",
+                "1/2/2014/b.jpg\n",
+            ),
+            (
+                "train_test_split/classification/test.txt",
+                "1/2/2014/a.jpg\n",
+            ),
+            ("label/1/2/2014/b.txt", "1\n1\n1 1 2 2\n"),
+        ],
+        crop: true,
+    },
+    Layout {
+        list: "boxes.csv",
+        text: "image,x0,y0,x1,y1\na.png,0,0,1,1\nb.png,0,0,2,2\n",
+        beside: &[(
+            "labels.csv",
+            "image,red,split\na.png,1,train\nb.png,0,val\n",
+        )],
+        crop: true,
     },
 ];
 
@@ -119,6 +162,7 @@ const LAYOUTS: [Layout; 10] = [
 struct Place {
     _dir: TempDir,
     dir: PathBuf,
+    crop: bool,
 }
 
 impl Place {
@@ -133,7 +177,11 @@ impl Place {
                 .save_with_format(path, image::ImageFormat::Png)
                 .unwrap();
         }
-        let place = Self { _dir: all, dir };
+        let place = Self {
+            _dir: all,
+            dir,
+            crop: layout.crop,
+        };
         for (name, text) in layout.beside {
             place.write(name, text.as_bytes());
         }
@@ -159,6 +207,7 @@ impl Place {
                 truth: None,
                 known: None,
                 once: None,
+                crop: self.crop,
             };
             let (opened, rise) = watched(|| attributes(&request));
             assert!(

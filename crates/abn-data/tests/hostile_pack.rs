@@ -14,7 +14,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use abn_data::{
-    DataError, ImageFolder, PackOptions, Split, Stored, image_folder, is_pack, pack, packed, verify,
+    AttributeFolder, Collection, DataError, ImageFolder, PackOptions, PackedLabels, Split, Stored,
+    attributes, image_folder, is_pack, pack, packed, verify,
 };
 use hostile::mutation::Mutation;
 use hostile::{LONGEST, alone, generator, setting, watched};
@@ -133,7 +134,7 @@ fn write(path: &Path, image: &RgbImage) {
 }
 
 /// The good files that mutations start from: with masks and boxes, of files and of pixels, of one
-/// part and of three, and with an image that cannot be read.
+/// part and of three, with an image that cannot be read, and of several labels an image.
 fn seeds(folder: &Path) -> Vec<Vec<u8>> {
     let picture = |number: u32| {
         let size = [(9, 6), (5, 8)][number as usize % 2];
@@ -166,12 +167,51 @@ fn seeds(folder: &Path) -> Vec<Vec<u8>> {
     fs::write(whole.join("classes.tsv"), "cat\tthe cat\n").unwrap();
     let boxes = "image\tx0\ty0\tx1\ty1\ntrain/cat/0.png\t1\t1\t4\t4\n";
     fs::write(apart.join("boxes.tsv"), boxes).unwrap();
+    let several = folder.join("several");
+    for number in 0..4 {
+        let name = format!("JPEGImages/{number}.jpg");
+        write(&several.join(name), &picture(number));
+        let object = "<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin>\
+                      <xmax>3</xmax><ymax>4</ymax></bndbox></object></annotation>";
+        let annotation = several.join(format!("Annotations/{number}.xml"));
+        fs::create_dir_all(annotation.parent().unwrap()).unwrap();
+        fs::write(annotation, object).unwrap();
+    }
+    let lists = several.join("ImageSets/Main");
+    fs::create_dir_all(&lists).unwrap();
+    for (name, list) in [
+        ("cat_train", "0 1\n1 0\n"),
+        ("dog_train", "0 -1\n1 1\n"),
+        ("cat_val", "2 -1\n3 1\n"),
+        ("dog_val", "2 1\n3 1\n"),
+    ] {
+        fs::write(lists.join(format!("{name}.txt")), list).unwrap();
+    }
+    let boxed = folder.join("boxed");
+    fs::create_dir_all(&boxed).unwrap();
+    for number in 0..4 {
+        write(&boxed.join(format!("{number}.png")), &picture(number));
+    }
+    let rows = |row: fn(usize) -> String| (0..4).map(row).collect::<String>();
+    let boxes = rows(|number| format!("{number}.png,1,0,4,{}\n", 2 + number));
+    fs::write(
+        boxed.join("boxes.csv"),
+        format!("image,x0,y0,x1,y1\n{boxes}"),
+    )
+    .unwrap();
+    let labels = rows(|number| format!("{number}.png,{},?\n", number % 2));
+    let known = labels.replacen('?', "1", 1);
+    fs::write(boxed.join("labels.csv"), format!("image,hat,red\n{known}")).unwrap();
     let mut seeds = Vec::new();
-    for (dir, stored) in [
-        (&whole, Stored::AsTheyAre),
-        (&whole, Stored::Shorter(4)),
-        (&apart, Stored::AsTheyAre),
-        (&apart, Stored::Shorter(5)),
+    let of_lists = |crop| PackedLabels::Several { labels: None, crop };
+    for (dir, stored, labels) in [
+        (&whole, Stored::AsTheyAre, PackedLabels::One),
+        (&whole, Stored::Shorter(4), PackedLabels::One),
+        (&apart, Stored::AsTheyAre, PackedLabels::One),
+        (&apart, Stored::Shorter(5), PackedLabels::One),
+        (&several, Stored::AsTheyAre, of_lists(false)),
+        (&several, Stored::Shorter(4), of_lists(false)),
+        (&boxed, Stored::AsTheyAre, of_lists(true)),
     ] {
         let path = folder.join(format!("{}.abnpack", seeds.len()));
         let options = PackOptions {
@@ -179,6 +219,7 @@ fn seeds(folder: &Path) -> Vec<Vec<u8>> {
             truth: None,
             leave_out: true,
             workers: 0,
+            labels,
         };
         pack(dir, &path, &options, &mut |_, _| ControlFlow::Continue(())).unwrap();
         seeds.push(fs::read(path).unwrap());
@@ -196,6 +237,24 @@ fn request(dir: &Path, split: Split) -> ImageFolder<'_> {
         classes: None,
         once: None,
     }
+}
+
+/// One split of what its version says that it is; of lists with boxes, cropped to them.
+fn open(path: &Path, bytes: &[u8], split: Split) -> Result<Collection, DataError> {
+    if bytes.get(8) != Some(&2) {
+        return packed(&request(path, split));
+    }
+    let request = |crop| AttributeFolder {
+        dir: path,
+        labels: None,
+        split,
+        seed: 3,
+        truth: None,
+        known: None,
+        once: None,
+        crop,
+    };
+    attributes(&request(true)).or_else(|_| attributes(&request(false)))
 }
 
 /// What reading a file gave.
@@ -229,7 +288,7 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
     };
     let _ = is_pack(&path);
     for split in [Split::All, Split::Train, Split::HeldOut, Split::Test] {
-        let (opened, rise) = watched(|| packed(&request(&path, split)));
+        let (opened, rise) = watched(|| open(&path, bytes, split));
         taken.opening = taken.opening.max(rise);
         let collection = match opened {
             Ok(collection) => collection,
@@ -249,9 +308,14 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
             taken.reading = taken.reading.max(rise);
             match read {
                 Ok(sample) => {
-                    assert!(sample.target.of(0).unwrap() < collection.labels.count());
-                    let mask = sample.masks.of(0).map(|mask| mask.dimensions());
-                    assert!(mask.is_none_or(|size| size == sample.image.dimensions()));
+                    let groups = collection.labels.groups();
+                    assert_eq!(sample.target.classes().len(), groups.len());
+                    for (label, group) in groups.iter().enumerate() {
+                        let class = sample.target.of(label);
+                        assert!(class.is_none_or(|class| class < group.classes.len()));
+                        let mask = sample.masks.of(label).map(|mask| mask.dimensions());
+                        assert!(mask.is_none_or(|size| size == sample.image.dimensions()));
+                    }
                     taken.images += 1;
                 }
                 Err(error) => {
@@ -407,6 +471,12 @@ fn mutated_packs_are_read_or_refused() {
             "is none",
             "its fingerprint is",
             "its checksum is",
+            "its list of labels is",
+            "its list of labels ends",
+            "class that its label lacks",
+            "for nothing that is known",
+            "masks are not those",
+            "holds no pixel",
             "when it was packed",
         ] {
             let found = causes.iter().filter(|(cause, _)| cause.contains(word));

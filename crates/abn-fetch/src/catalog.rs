@@ -103,7 +103,7 @@ const MB: u64 = 1_000_000;
 const GB: u64 = 1_000 * MB;
 
 /// Every set, in the order in which they are listed.
-pub static ALL: [PublishedSet; 13] = [
+pub static ALL: [PublishedSet; 16] = [
     CIFAR10,
     CIFAR100,
     SVHN,
@@ -117,6 +117,9 @@ pub static ALL: [PublishedSet; 13] = [
     TINY_IMAGENET,
     CUB,
     PETS,
+    VOC2007,
+    VOC2012,
+    COCO2017_VAL,
 ];
 
 const CIFAR_PAGE: &str = "https://www.cs.toronto.edu/~kriz/cifar.html";
@@ -383,6 +386,98 @@ const PETS: PublishedSet = PublishedSet {
                 bounds: Bounds {
                     bytes: 400 * MB,
                     entries: 50_000,
+                },
+            },
+        },
+    ],
+};
+
+/// PASCAL VOC of a year: the archive at `url` holds `VOCdevkit/VOC$year`. The images to test on lie in
+/// an archive of the same folders, which would have to be put into these.
+macro_rules! voc {
+    ($name:literal, $year:literal, $archive:literal, $checksum:literal, $bytes:expr, $about:literal) => {
+        PublishedSet {
+            name: $name,
+            about: $about,
+            page: concat!("http://host.robots.ox.ac.uk/pascal/VOC/voc", $year, "/"),
+            folder: concat!("VOC", $year),
+            files: &[PublishedFile {
+                url: concat!(
+                    "https://thor.robots.ox.ac.uk/pascal/VOC/voc",
+                    $year,
+                    "/",
+                    $archive
+                ),
+                size: Size::AtMost($bytes),
+                // As torchvision compares it.
+                checksum: Some(Checksum::Md5($checksum)),
+                becomes: Becomes::Folder {
+                    place: concat!("VOC", $year),
+                    packing: Packing::Tar,
+                    root: concat!("VOCdevkit/VOC", $year),
+                    holds: &["JPEGImages", "Annotations", "ImageSets/Main"],
+                    bounds: Bounds {
+                        bytes: $bytes,
+                        entries: 100_000,
+                    },
+                },
+            }],
+        }
+    };
+}
+
+const VOC2007: PublishedSet = voc!(
+    "voc2007",
+    "2007",
+    "VOCtrainval_06-Nov-2007.tar",
+    "c52e279531787c972589f7e41ab4ae64",
+    GB,
+    "PASCAL VOC 2007: 5,011 photographs of 20 classes with boxes, to learn and to choose by"
+);
+
+const VOC2012: PublishedSet = voc!(
+    "voc2012",
+    "2012",
+    "VOCtrainval_11-May-2012.tar",
+    "6cd6e144f989b92b3379bac3b3de84fd",
+    4 * GB,
+    "PASCAL VOC 2012: 11,540 photographs of 20 classes with boxes, to learn and to choose by"
+);
+
+/// Sizes and checksums are those that torchvision for R and other public loaders compare with.
+const COCO2017_VAL: PublishedSet = PublishedSet {
+    name: "coco2017-val",
+    about: "COCO 2017: the 5,000 photographs of val2017, and the annotations of all, 80 classes",
+    page: "https://cocodataset.org/#download",
+    folder: "coco",
+    files: &[
+        PublishedFile {
+            url: "http://images.cocodataset.org/zips/val2017.zip",
+            size: Size::Exactly(815_585_330),
+            checksum: Some(Checksum::Md5("442b8da7639aecaf257c1dceb8ba8c80")),
+            becomes: Becomes::Folder {
+                place: "coco/val2017",
+                packing: Packing::Zip,
+                root: "val2017",
+                holds: &["000000000139.jpg"],
+                bounds: Bounds {
+                    bytes: 2 * GB,
+                    entries: 10_000,
+                },
+            },
+        },
+        PublishedFile {
+            url: "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
+            size: Size::Exactly(252_907_541),
+            checksum: Some(Checksum::Md5("f4bbac642086de4f52a3fdda2de5fa2c")),
+            becomes: Becomes::Folder {
+                place: "coco/annotations",
+                packing: Packing::Zip,
+                root: "annotations",
+                holds: &["instances_train2017.json", "instances_val2017.json"],
+                bounds: Bounds {
+                    bytes: 2 * GB,
+                    entries: 100,
                 },
             },
         },

@@ -54,6 +54,7 @@ pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, Run
             classes: Some(&config.labels),
             once,
             shortcut: config.recipe.shortcut,
+            crop: config.recipe.crop_to_object,
             ..Request::of(split, folder.as_deref())
         });
         opened.map_err(RunError::DataSet)
@@ -128,10 +129,10 @@ fn without(collection: Collection, unreadable: &UnreadableImages) -> Collection 
     if left_out.is_empty() {
         return collection;
     }
-    let note = format!(
-        "{} images are left out, as in the run: it could not read them",
-        left_out.len()
-    );
+    let note = match left_out.len() {
+        1 => "1 image is left out, as in the run: it could not be read".to_owned(),
+        count => format!("{count} images are left out, as in the run: they could not be read"),
+    };
     let mut collection = collection.without(&left_out);
     collection.notes.push(note);
     collection

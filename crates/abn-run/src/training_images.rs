@@ -59,6 +59,7 @@ impl TrainingImages {
                 labels: recipe.labels.as_deref(),
                 once: once.as_ref(),
                 shortcut: recipe.shortcut,
+                crop: recipe.crop_to_object,
                 ..Request::of(split, folder.as_deref())
             });
             opened.map_err(RunError::DataSet)

@@ -255,11 +255,16 @@ fn celeba_as_it_lies() {
         .iter()
         .map(|game| (&game["name"], &game["images"]))
         .collect();
-    // Of eyes and mouth there are landmarks, also where the label is absent.
-    let six = Value::from(6);
-    assert_eq!(
-        games,
-        [(&"Eyeglasses".into(), &six), (&"Smiling".into(), &six)]
+    // Images 2, 6, 10 and so on are held out. All of them show the second label, and every other
+    // one the third: where it is absent, it has no place. The others have none anywhere.
+    let expected = [("Eyeglasses", 6), ("Smiling", 3)]
+        .map(|(name, count)| (Value::from(name), Value::from(count)));
+    assert!(
+        games
+            .iter()
+            .copied()
+            .eq(expected.iter().map(|(name, count)| (name, count))),
+        "{games:?}"
     );
     let found = eval(path, "run");
     assert_eq!(known(&found), FORTY.map(|name| (name, 1.0)));
@@ -478,7 +483,7 @@ fn a_bad_table_is_refused_with_line_and_column() {
         path,
         &TRAIN.replace("photos", "photos/a.csv"),
         1,
-        &["a.csv is a file", "no pack"],
+        &["a.csv is a file", "or a pack of one"],
     );
     fails(
         path,
@@ -879,7 +884,7 @@ fn make_and_model_of_compcars() {
     // One label alone, the model unless said otherwise; the first images show all of them.
     succeeds(path, &format!("{TRAIN} --limit 4 --out model"));
     let model = config(&path.join("model"));
-    assert_eq!(model["classes"], expected[1]["classes"]);
+    assert_eq!(model["labels"], serde_json::json!([expected[1]]));
     succeeds(path, &format!("{TRAIN} --labels make --out make"));
     assert_eq!(eval(path, "make")["images"], 6);
     let photos = path.join("photos/data");
@@ -1006,4 +1011,272 @@ fn attributes_of_birds() {
             &["image_attribute_labels.txt", words],
         );
     }
+}
+
+/// A training on a pack is that on its folder, bit by bit, also when it is killed.
+#[test]
+fn a_training_on_a_pack_is_that_on_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let metrics = |run: &str| {
+        ["metrics.jsonl", "results.json"].map(|name| fs::read(path.join(run).join(name)).unwrap())
+    };
+    for (name, labels) in [("table", None), ("celeba", None), ("cars", Some("both"))] {
+        let photos = path.join("photos");
+        match name {
+            "table" => table(&photos),
+            "celeba" => celeba(&photos),
+            _ => cars(&photos),
+        }
+        let labels = labels.map_or(String::new(), |labels| format!(" --labels {labels}"));
+        let pack = format!("data pack photos --dataset attributes{labels} --out {name}.abnpack");
+        let packed = parse(&succeeds(path, &format!("{pack} --json")).out);
+        assert!(packed["images"].as_u64().unwrap() >= 22, "{packed}");
+        let train = format!("{TRAIN}{labels}");
+        let on_pack = train.replace("--data photos", &format!("--data {name}.abnpack"));
+        let one = succeeds(path, &format!("{train} --out {name}"));
+        let other = succeeds(path, &format!("{on_pack} --out {name}-pack --workers 0"));
+        let told = |text: &str| {
+            text.lines()
+                .find(|line| line.contains("labels are those"))
+                .map(str::to_owned)
+        };
+        assert!(told(&one.err).is_some());
+        assert_eq!(told(&one.err), told(&other.err));
+        assert_eq!(metrics(name), metrics(&format!("{name}-pack")));
+        // Each run is measured on the other one's images as on its own.
+        let own = eval(path, name);
+        let moved = [
+            format!("{name} --data {name}.abnpack"),
+            format!("{name}-pack --data photos"),
+        ];
+        for arguments in &moved {
+            assert_eq!(eval(path, arguments), own, "{arguments}");
+        }
+        let checked = succeeds(
+            path,
+            &format!("data check {name}.abnpack --dataset attributes"),
+        );
+        assert!(checked.out.contains("nothing is wrong"), "{}", checked.out);
+        if name == "table" {
+            let two = on_pack.replace("--epochs 1", "--epochs 2");
+            succeeds(path, &format!("{two} --out whole"));
+            killed_and_continued(path, &two, "parts");
+            check_same(&remains(&path.join("whole")), &remains(&path.join("parts")));
+        }
+        fs::remove_dir_all(&photos).unwrap();
+    }
+    fails(
+        path,
+        &TRAIN.replace(
+            "--dataset attributes --data photos",
+            "--dataset folder --data table.abnpack",
+        ),
+        1,
+        &["holds several labels an image", "--dataset attributes"],
+    );
+    fails(
+        path,
+        &format!(
+            "{} --labels make --out other",
+            TRAIN.replace("photos", "cars.abnpack")
+        ),
+        1,
+        &["holds the labels of both: expected those of make"],
+    );
+    // One flipped bit is found, and named.
+    let file = path.join("table.abnpack");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[400] ^= 4;
+    fs::write(&file, bytes).unwrap();
+    let check = "data check table.abnpack --dataset attributes";
+    fails(path, check, 1, &["table.abnpack"]);
+    let train = TRAIN.replace("photos", "table.abnpack");
+    fails(
+        path,
+        &format!("{train} --out third"),
+        1,
+        &["images/00.png in", "is damaged"],
+    );
+}
+
+/// Cars cropped to their boxes, from their folder and from a pack of whole files.
+#[test]
+fn images_are_cropped_to_the_box_of_their_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let photos = path.join("photos");
+    cars(&photos);
+    let crop = format!("{TRAIN} --crop-to-object");
+    let said = succeeds(path, &format!("{crop} --out run --json"));
+    let of_run = config(&path.join("run"));
+    assert_eq!(of_run["recipe"]["crop_to_object"], true);
+    // The box is all that there is.
+    let chance = parse(&said.out)["pointing"]["chance"].as_f64().unwrap();
+    assert!(chance > 0.99, "{chance}");
+    succeeds(path, &format!("{TRAIN} --out whole"));
+    assert_eq!(
+        config(&path.join("whole"))["recipe"]["crop_to_object"],
+        Value::Null
+    );
+    let figures = |run: &str| fs::read(path.join(run).join("metrics.jsonl")).unwrap();
+    assert_ne!(figures("run"), figures("whole"));
+    // What follows crops as well: the upper left corner alone is looked at.
+    let own = eval(path, "run");
+    for index in 0..IMAGES {
+        let file = photos.join("image").join(car(index));
+        let mut image = picture(index);
+        for (x, y, pixel) in image.enumerate_pixels_mut() {
+            if x >= 16 || y >= 8 {
+                *pixel = Rgb([255, 0, 255]);
+            }
+        }
+        image
+            .save_with_format(file, image::ImageFormat::Png)
+            .unwrap();
+    }
+    assert_eq!(eval(path, "run --split train")["images"], 16);
+    assert_eq!(eval(path, "run --split test"), own);
+
+    let pack = "data pack photos --dataset attributes --crop-to-object";
+    succeeds(path, &format!("{pack} --out files.abnpack"));
+    assert_eq!(eval(path, "run --data files.abnpack"), own);
+    succeeds(path, &format!("{pack} --size 32 --out pixels.abnpack"));
+    let on =
+        |data: &str, command: &str| command.replace("--data photos", &format!("--data {data}"));
+    succeeds(
+        path,
+        &format!("{} --out small", on("pixels.abnpack", &crop)),
+    );
+    fails(
+        path,
+        &format!("{} --out other", on("pixels.abnpack", TRAIN)),
+        1,
+        &["cropped to their objects", "--crop-to-object"],
+    );
+    succeeds(
+        path,
+        "data pack photos --dataset attributes --out plain.abnpack",
+    );
+    fails(
+        path,
+        &format!("{} --out other", on("plain.abnpack", &crop)),
+        1,
+        &["holds no boxes", "--crop-to-object"],
+    );
+    let label = photos.join("label").join(car(5)).with_extension("txt");
+    write(&label, "-1\n1\n90 1 99 8\n");
+    fails(
+        path,
+        &format!("{crop} --out other"),
+        1,
+        &[
+            "00000000000005.txt, line 3",
+            "holds no pixel of the image, which has 32x32",
+        ],
+    );
+    fs::remove_file(label).unwrap();
+    fails(
+        path,
+        &format!("{crop} --out other"),
+        1,
+        &["there is no box of it"],
+    );
+    fs::remove_dir_all(&photos).unwrap();
+    celeba(&photos);
+    fails(
+        path,
+        &format!("{crop} --out other"),
+        1,
+        &["has no box for each image"],
+    );
+    fails(
+        path,
+        &crop.replace("attributes", "folder"),
+        1,
+        &["crop_to_object", "only of attributes"],
+    );
+    fails(
+        path,
+        "data pack photos --crop-to-object --out other.abnpack",
+        1,
+        &["need --dataset attributes"],
+    );
+}
+
+/// A table a split, and a label that is the only one.
+#[test]
+fn tables_of_splits_and_a_single_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let photos = path.join("photos");
+    pictures(&photos.join("images"), |index| format!("{index:02}.png"));
+    let rows = |range: std::ops::Range<u32>| -> String {
+        range
+            .map(|index| format!("{index:02}.png,{}\n", u32::from(has(index, 0))))
+            .collect()
+    };
+    write(
+        &photos.join("train.csv"),
+        format!("image,red\n{}", rows(0..14)),
+    );
+    write(
+        &photos.join("val.csv"),
+        format!("image,red\n{}", rows(14..20)),
+    );
+    let said = succeeds(path, &format!("{TRAIN} --out run"));
+    for words in [
+        "14 training, 6 test images",
+        "a table a split: train.csv, val.csv",
+    ] {
+        assert!(said.err.contains(words), "no `{words}` in {}", said.err);
+    }
+    let of_run = config(&path.join("run"));
+    let expected = serde_json::json!([{"name": "red", "classes": ["no", "yes"]}]);
+    assert_eq!(
+        (&of_run["version"], &of_run["labels"]),
+        (&3.into(), &expected)
+    );
+    assert_eq!(known(&eval(path, "run"))[0].0, "red");
+    succeeds(path, "train --out run");
+}
+
+/// Weights by labels that lists tell, of the first images alone, and without looking at one.
+#[test]
+fn labels_are_counted_without_their_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let photos = path.join("photos");
+    pictures(&photos, |index| format!("{index:02}.png"));
+    let rows: String = (0..IMAGES)
+        .map(|index| {
+            let split = if index < 18 { "train" } else { "val" };
+            format!(
+                "{index:02}.png,{},{},{split}\n",
+                u32::from(index < 2),
+                u32::from(index != 1)
+            )
+        })
+        .collect();
+    write(
+        &photos.join("labels.csv"),
+        format!("image,red,above,split\n{rows}"),
+    );
+    fs::write(photos.join("03.png"), "no picture").unwrap();
+    let train = format!(
+        "{TRAIN} --limit 8 --on-corrupt skip --max-corrupt 0.5 --binary sigmoid \
+         --positive-weight balanced --out run"
+    );
+    let said = succeeds(path, &train);
+    assert!(
+        said.err.contains("training: 8 images with")
+            && said.err.contains("each in 2 (red) to 7 (above)"),
+        "{}",
+        said.err
+    );
+    // Six absent over two present ones, and one over seven.
+    let positive = &config(&path.join("run"))["recipe"]["penalty"]["positive"];
+    assert_eq!(positive, &serde_json::json!([3.0, 1.0 / 7.0]));
+    // The damaged one is counted whether it is known or not: the same command continues.
+    succeeds(path, &train);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use abn_data::{PackOptions, Stored, is_image_name, pack};
+use abn_data::{PackOptions, PackedLabels, Stored, is_image_name, pack};
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
@@ -62,6 +62,7 @@ impl Images {
                 truth: None,
                 leave_out: false,
                 workers: crate::machine::threads(),
+                labels: PackedLabels::One,
             };
             pack(
                 &images.of(Reader::Folder),

@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::cells::{check_name, wrong};
+use super::crop::Crops;
 use super::objects::{Objects, asked};
 use super::table::{no_image, plain_name};
 use super::told::{MOST_LABELS, Rows, Told, binary};
@@ -99,12 +100,20 @@ impl Lists {
             rows.tell(place, label, class);
             Ok(())
         })?;
-        let boxes = boxes(&dir.join("bounding_boxes.txt"), &places)?;
+        let list = dir.join("bounding_boxes.txt");
+        let boxes = boxes(&list, &places)?;
+        let of_image = boxes.iter().map(|found| found.map(|(_, corners)| corners));
+        let of_image = of_image.collect();
+        let crops = match list.is_file() {
+            true => Crops::List(list, boxes),
+            false => Crops::None,
+        };
         Ok(Told {
             source: self.labels,
             groups: binary(names),
             columns: vec![],
-            objects: Objects::One(boxes),
+            objects: Objects::One(of_image),
+            crops,
             rows,
             notes: vec![],
         })
@@ -156,8 +165,11 @@ fn splits(path: &Path) -> Result<HashMap<String, Role>, DataError> {
     Ok(splits)
 }
 
+/// A box, and the line that tells it.
+type Line = (u64, Xyxy);
+
 /// The box of each image by its place; none if there is no such list.
-fn boxes(path: &Path, places: &HashMap<String, usize>) -> Result<Vec<Option<Xyxy>>, DataError> {
+fn boxes(path: &Path, places: &HashMap<String, usize>) -> Result<Vec<Option<Line>>, DataError> {
     let mut boxes = vec![None; places.len()];
     if !path.is_file() {
         return Ok(boxes);
@@ -174,7 +186,7 @@ fn boxes(path: &Path, places: &HashMap<String, usize>) -> Result<Vec<Option<Xyxy
         };
         let (x, y, width, height) = (number(1)?, number(2)?, number(3)?, number(4)?);
         if let Some(place) = places.get(cells[0]) {
-            boxes[*place] = Some(Xyxy([x, y, x + width, y + height]));
+            boxes[*place] = Some((line, Xyxy([x, y, x + width, y + height])));
         }
         Ok(())
     })?;

@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 use image::{GrayImage, Luma};
 
 use super::cells::{Cells, wrong};
+use super::crop::Crops;
 use super::objects::{Objects, asked};
 use super::sheet::Sheet;
 use super::table::{no_image, plain_name};
-use super::told::{MOST_LABELS, Rows, Told, binary};
+use super::told::{MOST_LABELS, Rows, SHOWN, Told, binary};
 use crate::error::shown;
 use crate::folder::role::Role;
 use crate::{DataError, ObjectMasks, Truth};
@@ -126,7 +127,7 @@ impl Lists {
             Ok(())
         })?;
         // -1 is what these lists have for 0.
-        cells.finish(&sheet.path)?;
+        cells.finish()?;
         let landmarks = self.landmarks.as_deref();
         let landmarks = landmarks.map(|path| Landmarks::read(path, &names, &rows, &mut finder));
         Ok(Told {
@@ -134,6 +135,7 @@ impl Lists {
             groups: binary(names),
             rows,
             objects: Objects::Faces(landmarks.transpose()?.unwrap_or_default()),
+            crops: Crops::None,
             notes: match self.parts {
                 Some(_) => vec![],
                 None => {
@@ -278,11 +280,28 @@ impl Landmarks {
         self.parts.iter().any(Option::is_some) && self.of.iter().any(Option::is_some)
     }
 
-    /// The part that each label is about, in the image of that row and size.
+    /// Bytes that change when the landmarks of an image do, or what it shows.
+    pub(super) fn state_of(&self, row: usize, classes: &[u16]) -> Vec<u8> {
+        let numbers = self
+            .of
+            .get(row)
+            .copied()
+            .flatten()
+            .map(|(_, numbers)| numbers);
+        format!("{numbers:?} {classes:?}").into_bytes()
+    }
+
+    /// The part that each label is about which the image of that row and size shows: where a label is
+    /// absent, it is nowhere.
     ///
     /// # Errors
     /// A landmark lies outside of it.
-    pub(super) fn masks(&self, row: usize, size: (u32, u32)) -> Result<ObjectMasks, DataError> {
+    pub(super) fn masks(
+        &self,
+        row: usize,
+        classes: &[u16],
+        size: (u32, u32),
+    ) -> Result<ObjectMasks, DataError> {
         let Some((line, numbers)) = self.of.get(row).copied().flatten() else {
             return Ok(ObjectMasks::Unknown);
         };
@@ -311,7 +330,8 @@ impl Landmarks {
                 mask
             }
         };
-        let masks = self.parts.iter().map(|part| part.map(&mut mask));
+        let shown = self.parts.iter().zip(classes);
+        let masks = shown.map(|(part, class)| part.filter(|_| *class == SHOWN).map(&mut mask));
         Ok(ObjectMasks::OfEach(masks.collect()))
     }
 }

@@ -1,6 +1,6 @@
 //! What is written in a cell of a table of labels.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::DataError;
 use crate::error::shown;
@@ -57,11 +57,18 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Reads the cells of a table, and where the first of each word for what is absent stands.
+/// Reads the cells of tables, and where the first of each word for what is absent stands.
 #[derive(Default)]
 pub(super) struct Cells {
-    absent: Option<(u64, usize)>,
-    minus: Option<(u64, usize)>,
+    absent: Option<Place>,
+    minus: Option<Place>,
+}
+
+/// Where a cell stands.
+struct Place {
+    path: PathBuf,
+    line: u64,
+    column: usize,
 }
 
 impl Cells {
@@ -76,14 +83,19 @@ impl Cells {
         name: &str,
         text: &str,
     ) -> Result<Option<usize>, DataError> {
+        let here = || Place {
+            path: path.to_owned(),
+            line,
+            column,
+        };
         Ok(match cell(text) {
             Some(Cell::Present) => Some(1),
             Some(Cell::Absent) => {
-                self.absent.get_or_insert((line, column));
+                self.absent.get_or_insert_with(here);
                 Some(0)
             }
             Some(Cell::Minus) => {
-                self.minus.get_or_insert((line, column));
+                self.minus.get_or_insert_with(here);
                 Some(0)
             }
             Some(Cell::Unknown) => None,
@@ -98,23 +110,34 @@ impl Cells {
         })
     }
 
-    /// How -1 was read, if it stands in the table.
+    /// How -1 was read, if it stands in a table.
     ///
     /// # Errors
-    /// 0 stands there, too: then -1 may be an uncertain label as well as an absent one.
-    pub(super) fn finish(&self, path: &Path) -> Result<Option<String>, DataError> {
-        match (self.minus, self.absent) {
+    /// 0 stands there or in another one, too: then -1 may be an uncertain label as well as an absent
+    /// one.
+    pub(super) fn finish(&self) -> Result<Option<String>, DataError> {
+        match (&self.minus, &self.absent) {
             (None, _) => Ok(None),
             (Some(_), None) => Ok(Some("-1 is read as 0, of which there is none".to_owned())),
-            (Some((line, column)), Some((other, at))) => {
+            (Some(minus), Some(absent)) => {
+                let other = match absent.path == minus.path {
+                    true => String::new(),
+                    false => format!("{}, ", file_name(&absent.path)),
+                };
+                let (line, column) = (absent.line, absent.column);
                 let reason = format!(
-                    "it says -1, and line {other}, column {at} says 0: -1 may mean absent or \
-                     uncertain; write 0 for the one, or nothing or ? for the other"
+                    "it says -1, and {other}line {line}, column {column} says 0: -1 may mean absent \
+                     or uncertain; write 0 for the one, or nothing or ? for the other"
                 );
-                Err(wrong(path, line, column, reason))
+                Err(wrong(&minus.path, minus.line, minus.column, reason))
             }
         }
     }
+}
+
+/// What a file is called, as it may be shown.
+pub(super) fn file_name(path: &Path) -> String {
+    shown(&path.file_name().unwrap_or_default().to_string_lossy())
 }
 
 #[cfg(test)]
@@ -149,18 +172,21 @@ mod tests {
         let mut cells = Cells::default();
         let class = cells.read(path, (2, 3), "edema", "-1").unwrap();
         assert_eq!(class, Some(0));
-        assert!(
-            cells
-                .finish(path)
-                .unwrap()
-                .unwrap()
-                .contains("-1 is read as 0")
-        );
+        let note = cells.finish().unwrap().unwrap();
+        assert!(note.contains("-1 is read as 0"), "{note}");
         cells.read(path, (4, 2), "edema", "false").unwrap();
-        let error = cells.finish(path).unwrap_err().to_string();
+        let error = cells.finish().unwrap_err().to_string();
         assert!(
             error.contains("line 2, column 3: it says -1, and line 4, column 2"),
             "{error}"
         );
+        let mut cells = Cells::default();
+        cells
+            .read(Path::new("a/val.csv"), (4, 2), "edema", "0")
+            .unwrap();
+        cells.read(path, (2, 3), "edema", "-1").unwrap();
+        let error = cells.finish().unwrap_err().to_string();
+        let words = "a.csv, line 2, column 3: it says -1, and val.csv, line 4, column 2 says 0";
+        assert!(error.contains(words), "{error}");
     }
 }

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 use super::cells::check_name;
+use super::crop::Crops;
 use super::objects::{Objects, asked};
 use super::table::{no_image, plain_name};
 use super::told::{MOST_LABELS, Rows, Told, binary};
@@ -119,6 +120,7 @@ impl Files {
             columns: vec![],
             rows,
             objects: Objects::Boxes(boxes),
+            crops: Crops::None,
             notes: vec![],
         })
     }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::cells::{check_name, wrong};
+use super::crop::Crops;
 use super::objects::{Objects, asked};
 use super::table::{no_image, plain_name};
 use super::told::{Rows, Told};
@@ -49,6 +50,15 @@ impl Choice {
             Some("model") | None => Some(Self::Model),
             Some("both") => Some(Self::Both),
             Some(_) => None,
+        }
+    }
+
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Make => "make",
+            Self::Model => "model",
+            Self::Both => "both",
         }
     }
 
@@ -161,15 +171,20 @@ impl Lists {
             name: level.name().to_owned(),
             classes: named(ids, level.name(), names.get(level.name())),
         });
+        let boxes = CarBoxes {
+            images: format!("{}image", self.within),
+            labels: dir.join(self.within).join("label"),
+        };
         Ok(Told {
             source: self.folder.clone(),
             groups: groups.collect(),
             columns: vec![],
             rows,
-            objects: Objects::Cars(CarBoxes {
-                images: format!("{}image", self.within),
-                labels: dir.join(self.within).join("label"),
-            }),
+            objects: Objects::Cars(boxes.clone()),
+            crops: match boxes.labels.is_dir() {
+                true => Crops::Cars(boxes),
+                false => Crops::None,
+            },
             notes: note.into_iter().collect(),
         })
     }
@@ -260,6 +275,7 @@ fn one_make_each(path: &Path, cars: &[Car]) -> Result<(), DataError> {
 }
 
 /// The boxes of cars, each in a file of its image.
+#[derive(Clone)]
 pub(super) struct CarBoxes {
     /// The folder of images, from that of the data set on.
     images: String,
@@ -272,15 +288,38 @@ impl CarBoxes {
     /// # Errors
     /// The file cannot be read, or holds no box.
     pub(super) fn masks(&self, image: &str, size: (u32, u32)) -> Result<ObjectMasks, DataError> {
-        let below = Path::new(image).strip_prefix(&self.images);
-        let path = self.labels.join(below.unwrap_or(Path::new(image)));
-        let path = path.with_extension("txt");
+        let (_, corners) = self.find(image)?;
+        Ok(corners.and_then(|corners| mask_of(&[corners], size)).into())
+    }
+
+    /// Line of the box in its file.
+    pub(super) const LINE: u64 = 3;
+
+    /// The file of an image, and the box in it; `None` without a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no box.
+    pub(super) fn find(&self, image: &str) -> Result<(PathBuf, Option<Xyxy>), DataError> {
+        let path = self.path(image);
         let text = match read_text(&path, MAX_LABEL, "the box of a car") {
-            Err(DataError::Missing { .. }) => return Ok(ObjectMasks::Unknown),
+            Err(DataError::Missing { .. }) => return Ok((path, None)),
             text => text?,
         };
-        let corners = corners(&text).map_err(|reason| DataError::Annotation { path, reason })?;
-        Ok(mask_of(&[corners], size).into())
+        match corners(&text) {
+            Ok(corners) => Ok((path, Some(corners))),
+            Err(reason) => Err(DataError::Annotation { path, reason }),
+        }
+    }
+
+    /// Bytes that change when the box of an image does.
+    pub(super) fn state_of(&self, image: &str) -> Vec<u8> {
+        std::fs::read(self.path(image)).unwrap_or_default()
+    }
+
+    fn path(&self, image: &str) -> PathBuf {
+        let below = Path::new(image).strip_prefix(&self.images);
+        let path = self.labels.join(below.unwrap_or(Path::new(image)));
+        path.with_extension("txt")
     }
 }
 

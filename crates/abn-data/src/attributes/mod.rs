@@ -22,6 +22,8 @@ mod celeba_names;
 mod cells;
 mod coco;
 mod compcars;
+mod crop;
+pub(crate) mod kept;
 mod known;
 mod objects;
 mod sheet;
@@ -31,17 +33,25 @@ mod voc;
 mod voc_boxes;
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
+use image::RgbImage;
+use image::imageops::crop_imm;
 
 pub use self::celeba_names::CELEBA_ATTRIBUTES;
 use self::compcars::Choice;
+use self::crop::Crops;
+use self::kept::Lists;
 use self::known::Matched;
 use self::told::Told;
 use crate::decode::upright;
-use crate::{Collection, DataError, Files, Labels, Sample, Split, Target, Truth};
+use crate::folder::boxes::Boxes;
+use crate::folder::table::common_folder;
+use crate::pack::{FIT_NOTHING, PackedImages, is_pack, packed_lists};
+use crate::{Collection, DataError, Files, Labels, ObjectMasks, Sample, Split, Target, Truth};
 
 /// What is opened of a folder of photographs with several labels each.
 #[derive(Debug, Clone, Copy)]
@@ -63,9 +73,11 @@ pub struct AttributeFolder<'a> {
     /// Images that were there, by their [names](Files::name). Whether their files still are or not,
     /// they keep their places; to read one that is gone is an error.
     pub once: Option<&'a BTreeSet<String>>,
+    /// Whether images are cropped to the box of their object, which must be known of each.
+    pub crop: bool,
 }
 
-/// One split of a folder of photographs with several labels each.
+/// One split of photographs with several labels each, from a folder or from a pack of it.
 ///
 /// Where nothing is held out by hand, one image in five is, at least one; which, depends on the
 /// seed and the images' names below the folder alone. Images come in the order of their list.
@@ -73,10 +85,10 @@ pub struct AttributeFolder<'a> {
 /// # Errors
 /// The folder holds no layout that is known, a list is missing, damaged or contradicts itself, an
 /// image that it names is not there, a label is unknown for all images, the network that is asked
-/// for has labels that the folder lacks, or there is no such truth as asked for.
+/// for has labels that the folder lacks, or there is no such truth and no such boxes as asked for.
 pub fn attributes(request: &AttributeFolder) -> Result<Collection, DataError> {
     let AttributeFolder { dir, split, .. } = *request;
-    let mut told = read(request)?;
+    let (mut told, source) = opened(request)?;
     told.refuse_unknown()?;
     told.rows.close();
     let (rows, note) = told.rows.of_split(dir, split, request.seed)?;
@@ -87,14 +99,14 @@ pub fn attributes(request: &AttributeFolder) -> Result<Collection, DataError> {
     let matched = Matched::of(&told, request.known, &mut notes)?;
     let labels = matched.labels.clone();
     let photographs = Arc::new(Photographs {
-        dir: dir.to_owned(),
+        source,
         told,
         rows,
         matched,
     });
     notes.extend(photographs.objects_that_fit_nothing());
     Ok(Collection {
-        masked: photographs.told.objects.known(),
+        masked: photographs.masked(),
         samples: photographs.clone(),
         labels,
         notes,
@@ -103,19 +115,40 @@ pub fn attributes(request: &AttributeFolder) -> Result<Collection, DataError> {
     })
 }
 
+/// What is told of the images of a folder or pack, and where they are read.
+fn opened(request: &AttributeFolder) -> Result<(Told, Source), DataError> {
+    let AttributeFolder { dir, crop, .. } = *request;
+    if is_pack(dir) {
+        let (lists, images) = packed_lists(request)?;
+        let Lists { told, .. } = lists;
+        return Ok((told, Source::Pack(images)));
+    }
+    let none = BTreeSet::new();
+    let told = in_folder(request, request.once.unwrap_or(&none))?;
+    let dir = dir.to_owned();
+    Ok((told, Source::Folder { dir, crop }))
+}
+
 /// Finds out how a folder is laid out, and reads its lists.
-fn read(request: &AttributeFolder) -> Result<Told, DataError> {
-    let AttributeFolder {
-        dir, labels, truth, ..
-    } = *request;
+fn in_folder(request: &AttributeFolder, once: &BTreeSet<String>) -> Result<Told, DataError> {
+    let AttributeFolder { dir, crop, .. } = *request;
     if dir.is_file() {
         return Err(DataError::NoAttributes { path: dir.into() });
     }
     if !dir.is_dir() {
         return Err(missing(dir, "check the path"));
     }
-    let none = BTreeSet::new();
-    let once = request.once.unwrap_or(&none);
+    let told = laid_out(request, once)?;
+    match crop && !told.crops.known() {
+        true => Err(DataError::NoBoxes { path: dir.into() }),
+        false => Ok(told),
+    }
+}
+
+fn laid_out(request: &AttributeFolder, once: &BTreeSet<String>) -> Result<Told, DataError> {
+    let AttributeFolder {
+        dir, labels, truth, ..
+    } = *request;
     if let (Some(lists), Some(choice)) = (compcars::Lists::find(dir), Choice::named(labels)) {
         return lists.read(dir, choice, once, truth);
     }
@@ -133,7 +166,14 @@ fn read(request: &AttributeFolder) -> Result<Told, DataError> {
             return lists.read(dir, once, truth);
         }
     }
-    table::read(dir, labels, once, truth)
+    let mut told = table::read(dir, labels, once, truth)?;
+    if request.crop
+        && let Some(boxes) = Boxes::find(dir)?
+    {
+        let folder = common_folder(|| told.rows.names()).unwrap_or_default();
+        told.crops = Crops::Table(boxes, folder.into());
+    }
+    Ok(told)
 }
 
 /// Whether a folder that holds no classes holds lists of several labels an image.
@@ -160,13 +200,23 @@ fn missing(path: &Path, advice: &str) -> DataError {
     }
 }
 
-/// Images in files, decoded when asked for.
+/// Images, decoded when asked for.
 struct Photographs {
-    dir: PathBuf,
+    source: Source,
     told: Told,
     /// What is told of each sample, by its place in `told`.
     rows: Vec<u32>,
     matched: Matched,
+}
+
+/// Where images are read.
+enum Source {
+    Folder {
+        dir: PathBuf,
+        /// Whether they are cropped.
+        crop: bool,
+    },
+    Pack(PackedImages),
 }
 
 impl Photographs {
@@ -174,24 +224,68 @@ impl Photographs {
         self.rows[index] as usize
     }
 
+    /// Whether it is known where any object lies.
+    fn masked(&self) -> bool {
+        match &self.source {
+            Source::Folder { .. } => self.told.objects.known(),
+            Source::Pack(images) => images.masked,
+        }
+    }
+
     /// Where the objects lie is said of no image: then its words are of others.
     fn objects_that_fit_nothing(&self) -> Option<String> {
-        let names = self.rows.iter();
-        let names = names.map(|row| self.told.rows.name(*row as usize));
-        self.told.objects.fits_nothing(names)
+        let mut rows = self.rows.iter().map(|row| *row as usize);
+        match &self.source {
+            Source::Folder { .. } => {
+                let names = rows.map(|row| self.told.rows.name(row));
+                self.told.objects.fits_nothing(names)
+            }
+            Source::Pack(images) => {
+                let fits = !images.masked || rows.any(|row| images.entries.has_masks(row));
+                (!fits).then(|| FIT_NOTHING.to_owned())
+            }
+        }
     }
+
+    /// The image of a row, and where its objects lie.
+    fn read(&self, row: usize) -> Result<(RgbImage, ObjectMasks), DataError> {
+        let (name, classes) = (self.told.rows.name(row), self.told.rows.numbers(row));
+        let (image, masks, crop) = match &self.source {
+            Source::Folder { dir, crop } => {
+                let (image, orientation) = upright(&dir.join(name))?;
+                let (objects, size) = (&self.told.objects, image.dimensions());
+                let masks = objects.of(row, name, size, orientation, classes)?;
+                (image, masks, *crop)
+            }
+            Source::Pack(images) => {
+                let (image, masks) = images.entries.read(row, name, classes.len())?;
+                (image, masks, images.crop)
+            }
+        };
+        if !crop {
+            return Ok((image, masks));
+        }
+        let window = self.told.crops.window(row, name, image.dimensions())?;
+        Ok(cropped(&image, masks, window))
+    }
+}
+
+/// The window of an image and of the masks of its objects.
+pub(crate) fn cropped(
+    image: &RgbImage,
+    masks: ObjectMasks,
+    [x, y, width, height]: [u32; 4],
+) -> (RgbImage, ObjectMasks) {
+    let image = crop_imm(image, x, y, width, height).to_image();
+    let cut = |mask| Ok::<_, Infallible>(crop_imm(&mask, x, y, width, height).to_image());
+    let masks = masks.map(cut).unwrap_or_else(|never| match never {});
+    (image, masks)
 }
 
 impl Dataset<Sample, DataError> for Photographs {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
         let row = self.row(index);
-        let name = self.told.rows.name(row);
-        let (image, orientation) = upright(&self.dir.join(name))?;
-        let size = image.dimensions();
-        let masks = self
-            .told
-            .objects
-            .of(row, name, size, orientation, self.told.groups.len())?;
+        let (image, masks) = self.read(row)?;
         Ok(Sample {
             image,
             target: Target::Classes(self.matched.target(self.told.rows.classes(row))),
@@ -210,7 +304,22 @@ impl Files for Photographs {
     }
 
     fn path(&self, index: usize) -> Option<PathBuf> {
-        Some(self.dir.join(self.told.rows.name(self.row(index))))
+        match &self.source {
+            Source::Folder { dir, .. } => Some(dir.join(self.told.rows.name(self.row(index)))),
+            Source::Pack(_) => None,
+        }
+    }
+
+    fn sha256(&self, index: usize) -> Option<[u8; 32]> {
+        match &self.source {
+            Source::Folder { .. } => None,
+            Source::Pack(images) => Some(images.entries.source_of(self.row(index))),
+        }
+    }
+
+    fn target(&self, index: usize) -> Option<Target> {
+        let classes = self.told.rows.classes(self.row(index));
+        Some(Target::Classes(self.matched.target(classes)))
     }
 
     fn counts(&self) -> Vec<usize> {

@@ -43,6 +43,28 @@ impl Objects {
         }
     }
 
+    /// Which of the two that can be asked for they are.
+    pub(super) fn truth(&self) -> Option<Truth> {
+        match self {
+            Self::Beside(beside, _) => beside.truth(),
+            Self::Voc(_) | Self::Cars(_) | Self::Boxes(_) | Self::One(_) => Some(Truth::Boxes),
+            Self::Faces(_) | Self::None => None,
+        }
+    }
+
+    /// Bytes that change when what is known of the objects in an image does.
+    pub(super) fn state_of(&self, row: usize, name: &str, classes: &[u16]) -> Vec<u8> {
+        match self {
+            Self::Beside(beside, folder) => beside.state_of(&below(folder, name)),
+            Self::Faces(landmarks) => landmarks.state_of(row, classes),
+            Self::Voc(annotations) => annotations.state_of(name),
+            Self::Cars(boxes) => boxes.state_of(name),
+            Self::Boxes(boxes) => format!("{:?}", boxes[row]).into_bytes(),
+            Self::One(boxes) => format!("{:?}", boxes[row]).into_bytes(),
+            Self::None => Vec::new(),
+        }
+    }
+
     /// What to say if something lies beside the images, and is of none of these.
     pub(super) fn fits_nothing<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<String> {
         match self {
@@ -53,8 +75,8 @@ impl Objects {
         }
     }
 
-    /// The objects in the image of that row, name and size, which had to be turned so and has so
-    /// many labels.
+    /// The objects in the image of that row, name and size, which had to be turned so and has these
+    /// classes, one a label.
     ///
     /// # Errors
     /// What is told of them does not fit the image, or cannot be read.
@@ -64,17 +86,21 @@ impl Objects {
         name: &str,
         size: (u32, u32),
         orientation: Orientation,
-        labels: usize,
+        classes: &[u16],
     ) -> Result<ObjectMasks, DataError> {
         match self {
             Self::Beside(beside, folder) => {
                 let mask = beside.of(&below(folder, name), size, orientation)?;
                 Ok(mask.into())
             }
-            Self::Faces(landmarks) => landmarks.masks(row, size),
+            Self::Faces(landmarks) => landmarks.masks(row, classes, size),
             Self::Voc(annotations) => annotations.masks(name, size),
             Self::Cars(boxes) => boxes.masks(name, size),
-            Self::Boxes(boxes) => Ok(ObjectMasks::OfEach(of_each(&boxes[row], labels, size))),
+            Self::Boxes(boxes) => Ok(ObjectMasks::OfEach(of_each(
+                &boxes[row],
+                classes.len(),
+                size,
+            ))),
             Self::One(boxes) => Ok(boxes[row]
                 .and_then(|corners| mask_of(&[corners], size))
                 .into()),

@@ -33,6 +33,7 @@ fn request(dir: &Path, split: Split) -> AttributeFolder<'_> {
         truth: None,
         known: None,
         once: None,
+        crop: false,
     }
 }
 
@@ -181,7 +182,7 @@ fn parts_of_faces_are_where_their_landmarks_are() {
         ("a.png", ""),
         (
             "list_attr_celeba.txt",
-            "1\nSmiling Eyeglasses Young\na.png 1 -1 1\n",
+            "1\nSmiling Eyeglasses Young\na.png 1 1 1\n",
         ),
         ("list_landmarks_align_celeba.txt", marks),
     ]);
@@ -310,4 +311,177 @@ fn damaged_lists_do_no_harm() {
             }
         }
     }
+}
+
+#[test]
+fn a_table_a_split_says_what_its_images_are_for() {
+    let files = [
+        ("a.png", ""),
+        ("b.png", ""),
+        ("c.png", ""),
+        ("d.png", ""),
+        ("train.csv", "image,hat,red\na.png,1,0\nb.png,0,?\n"),
+        ("val.csv", "red,image,hat\n1,c.png,0\n"),
+        ("test_set.tsv", "image\that\tred\nd.png\t1\t1\n"),
+    ];
+    let dir = folder(&files);
+    let open = |split| attributes(&request(dir.path(), split)).unwrap();
+    let train = open(Split::Train);
+    assert_eq!(names(&train), ["a.png", "b.png"]);
+    let found = train
+        .labels
+        .groups()
+        .iter()
+        .map(|group| group.name.as_str());
+    assert_eq!(found.collect::<Vec<_>>(), ["hat", "red"]);
+    let of = |images: &Collection, index| images.samples.get(index).unwrap().target;
+    assert_eq!(of(&train, 1), Target::Classes(vec![Some(0), None]));
+    let held_out = open(Split::HeldOut);
+    assert_eq!(names(&held_out), ["c.png"]);
+    assert_eq!(of(&held_out, 0), Target::known(vec![0, 1]));
+    assert_eq!(names(&open(Split::Test)), ["d.png"]);
+    assert!(tells_several(dir.path()));
+    // The same in a folder of their own, which is named.
+    fs::create_dir(dir.path().join("told")).unwrap();
+    for (name, _) in &files[4..] {
+        fs::rename(dir.path().join(name), dir.path().join("told").join(name)).unwrap();
+    }
+    let told = AttributeFolder {
+        labels: Some("told"),
+        ..request(dir.path(), Split::HeldOut)
+    };
+    assert_eq!(names(&attributes(&told).unwrap()), ["c.png"]);
+}
+
+#[test]
+fn columns_of_names_are_joined_over_tables() {
+    let dir = folder(&[
+        ("a.png", ""),
+        ("b.png", ""),
+        ("train.csv", "image,tags\na,red|big hat\n"),
+        ("val.csv", "image,tags\nb,dog|red\n"),
+    ]);
+    let held_out = attributes(&request(dir.path(), Split::HeldOut)).unwrap();
+    let found = held_out
+        .labels
+        .groups()
+        .iter()
+        .map(|group| group.name.as_str());
+    assert_eq!(found.collect::<Vec<_>>(), ["big hat", "dog", "red"]);
+    let target = held_out.samples.get(0).unwrap().target;
+    assert_eq!(target, Target::known(vec![0, 1, 1]));
+}
+
+#[test]
+fn tables_of_splits_that_do_not_agree_are_refused() {
+    let train = "image,hat,red\na.png,1,0\nb.png,0,1\n";
+    for (name, val, words) in [
+        (
+            "val.csv",
+            "image,hat,blue\nc.png,1,0\n",
+            "val.csv, line 1, column 1: it lacks the columns red and has the columns blue, other \
+             than train.csv",
+        ),
+        (
+            "val.csv",
+            "image,hat,red\nc.png,1,0\nb.png,1,0\n",
+            "val.csv, line 3, column 1: b.png is named in train.csv, line 3, too",
+        ),
+        (
+            "val.csv",
+            "image,hat,red\nc.png,1,0\nc.png,1,0\n",
+            "val.csv, line 3, column 1: c.png is named a second time, after line 2",
+        ),
+        (
+            "val.csv",
+            "image,hat,red,split\nc.png,1,0,val\n",
+            "val.csv, line 1, column 4: its name says the split, and a column does",
+        ),
+        (
+            "val.csv",
+            "image,tags\nc.png,hat\n",
+            "val.csv, line 1, column 1: it has a column of names, and not of labels",
+        ),
+        (
+            "val.csv",
+            "image,hat,red\nc.png,-1,1\n",
+            "val.csv, line 2, column 2: it says -1, and train.csv, line 2, column 3 says 0",
+        ),
+        (
+            "val.csv",
+            "image,hat,red\n",
+            "val.csv, line 1, column 1: it names no image",
+        ),
+        (
+            "valid.csv",
+            "image,hat,red\nz.png,1,0\n",
+            "valid.csv, line 2, column 1: there is no image",
+        ),
+        ("more.csv", "image,hat,red\nc.png,1,0\n", "both tell"),
+        ("training.csv", "image,hat,red\nc.png,1,0\n", "both tell"),
+    ] {
+        let files = [
+            ("a.png", ""),
+            ("b.png", ""),
+            ("c.png", ""),
+            ("train.csv", train),
+            (name, val),
+        ];
+        let dir = folder(&files);
+        let error = attributes(&request(dir.path(), Split::Train))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains(words), "no `{words}` in {error}");
+    }
+}
+
+#[test]
+fn what_is_absent_in_a_face_has_no_place_there() {
+    let dir = folder(&[
+        ("1.png", ""),
+        ("2.png", ""),
+        (
+            "list_attr_celeba.txt",
+            "2\nBald Smiling Eyeglasses\n1.png 1 -1 1\n2.png -1 -1 -1\n",
+        ),
+        ("list_eval_partition.txt", "1.png 0\n2.png 1\n"),
+        (
+            "list_landmarks_align_celeba.txt",
+            "2\na b c d e f g h i j\n1.png 2 2 6 2 4 3 3 5 5 5\n2.png 2 2 6 2 4 3 3 5 5 5\n",
+        ),
+    ]);
+    let open = |split| attributes(&request(dir.path(), split)).unwrap();
+    let masks = |images: Collection| {
+        let masks = images.samples.get(0).unwrap().masks;
+        [0, 1, 2].map(|label| masks.of(label).is_some())
+    };
+    // Bald has no place, nobody smiles, and there are glasses on the eyes.
+    assert_eq!(masks(open(Split::Train)), [false, false, true]);
+    assert_eq!(masks(open(Split::HeldOut)), [false; 3]);
+    assert!(
+        open(Split::HeldOut)
+            .samples
+            .get(0)
+            .unwrap()
+            .masks
+            .whole()
+            .is_none()
+    );
+}
+
+#[test]
+fn a_limit_counts_the_first_images_without_reading_them() {
+    let dir = table(20);
+    let train = attributes(&request(dir.path(), Split::Train)).unwrap();
+    let all = train.files.as_ref().unwrap().counts();
+    assert_eq!(all.iter().sum::<usize>(), 16);
+    let expected = (0..5).map(|index| train.samples.get(index).unwrap().target.of(0).unwrap());
+    let present: usize = expected.sum();
+    for name in names(&train) {
+        fs::write(dir.path().join(name), "no picture").unwrap();
+    }
+    let limited = train.limit(5).files.unwrap();
+    assert_eq!(limited.counts(), [5 - present, present]);
+    assert_eq!(limited.target(4).unwrap().classes().len(), 1);
 }

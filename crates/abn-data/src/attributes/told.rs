@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::crop::Crops;
 use super::objects::Objects;
 use crate::error::{listed, shown};
 use crate::folder::name_below;
@@ -14,8 +15,10 @@ use crate::{DataError, Group, Split};
 pub(super) const MOST_LABELS: usize = 10_000;
 /// What is told of all images together, at most: 400 MB, a thousand times as much as VOC.
 const MOST_VALUES: usize = 200_000_000;
+/// The class of a label that is there.
+pub(super) const SHOWN: u16 = 1;
 /// Stands for a class that nobody knows.
-const UNKNOWN: u16 = u16::MAX;
+pub(super) const UNKNOWN: u16 = u16::MAX;
 
 /// All that is told, before a split is taken of it.
 pub(super) struct Told {
@@ -26,6 +29,8 @@ pub(super) struct Told {
     pub(super) columns: Vec<usize>,
     pub(super) rows: Rows,
     pub(super) objects: Objects,
+    /// The box of each image, to which it may be cropped.
+    pub(super) crops: Crops,
     /// What a user should know of how it was read.
     pub(super) notes: Vec<String>,
 }
@@ -158,6 +163,11 @@ impl Rows {
         self.classes[row * self.labels + label] = class.unwrap_or(UNKNOWN);
     }
 
+    /// The line in its list that names the image of that place.
+    pub(super) fn line(&self, row: usize) -> u64 {
+        self.lines[row]
+    }
+
     /// Where the image of that name is.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.places.get(name).copied()
@@ -183,12 +193,22 @@ impl Rows {
 
     /// The class of each label of an image.
     pub(super) fn classes(&self, row: usize) -> impl Fn(usize) -> Option<usize> {
-        let classes = &self.classes[row * self.labels..][..self.labels];
+        let classes = self.numbers(row);
         |label| {
             Some(classes[label])
                 .filter(|class| *class != UNKNOWN)
                 .map(usize::from)
         }
+    }
+
+    /// The number of the class of each label of an image, as it is kept.
+    pub(super) fn numbers(&self, row: usize) -> &[u16] {
+        &self.classes[row * self.labels..][..self.labels]
+    }
+
+    /// What somebody made an image for.
+    pub(super) fn split(&self, row: usize) -> Option<Role> {
+        self.splits[row]
     }
 
     /// How many values nobody knows.
@@ -203,7 +223,7 @@ impl Rows {
     fn known(&self, rows: impl Iterator<Item = usize>) -> Vec<BTreeMap<u16, usize>> {
         let mut known = vec![BTreeMap::new(); self.labels];
         for row in rows {
-            let classes = &self.classes[row * self.labels..][..self.labels];
+            let classes = self.numbers(row);
             for (known, class) in known.iter_mut().zip(classes) {
                 if *class != UNKNOWN {
                     *known.entry(*class).or_default() += 1;

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::cells::{check_name, wrong};
+use super::crop::Crops;
 use super::objects::{Objects, asked};
 use super::table::{no_image, plain_name};
 use super::told::{MOST_LABELS, Rows, Told, binary};
@@ -151,6 +152,7 @@ impl Lists {
             columns: vec![],
             rows,
             objects,
+            crops: Crops::None,
             notes: vec![],
         })
     }

@@ -44,8 +44,7 @@ impl Annotations {
     /// # Errors
     /// The annotation cannot be read, or is none.
     pub(super) fn masks(&self, image: &str, size: (u32, u32)) -> Result<ObjectMasks, DataError> {
-        let stem = Path::new(image).file_stem().unwrap_or_default();
-        let path = self.folder.join(stem).with_extension("xml");
+        let path = self.path(image);
         let text = match read_text(&path, MAX_FILE, "an annotation of VOC") {
             Err(DataError::Missing { .. }) => return Ok(ObjectMasks::Unknown),
             text => text?,
@@ -59,6 +58,16 @@ impl Annotations {
         Ok(ObjectMasks::OfEach(
             self.classes.iter().map(of_class).collect(),
         ))
+    }
+
+    /// Bytes that change when the boxes of an image do.
+    pub(super) fn state_of(&self, image: &str) -> Vec<u8> {
+        std::fs::read(self.path(image)).unwrap_or_default()
+    }
+
+    fn path(&self, image: &str) -> PathBuf {
+        let stem = Path::new(image).file_stem().unwrap_or_default();
+        self.folder.join(stem).with_extension("xml")
     }
 }
 

@@ -21,7 +21,8 @@ const COLUMNS: [&str; 5] = ["image", "x0", "y0", "x1", "y1"];
 pub(crate) struct Boxes {
     /// The table.
     path: PathBuf,
-    of_image: HashMap<String, Vec<Xyxy>>,
+    /// With the line of each.
+    of_image: HashMap<String, Vec<(u64, Xyxy)>>,
 }
 
 /// A box in pixels of the image; a pixel belongs to it if its centre does.
@@ -48,6 +49,19 @@ impl Xyxy {
         [pixels(x0, x1, width), pixels(y0, y1, height)]
     }
 
+    /// The part of it that lies in an image of that size: x, y, width and height in pixels; `None`
+    /// if it holds none.
+    pub(crate) fn window(self, size: (u32, u32)) -> Option<[u32; 4]> {
+        let [columns, rows] = self.pixels(size);
+        let window = [
+            columns.start,
+            rows.start,
+            columns.len() as u32,
+            rows.len() as u32,
+        ];
+        self.reaches(size).then_some(window)
+    }
+
     /// Whether it holds any pixel of an image of that size.
     fn reaches(self, size: (u32, u32)) -> bool {
         self.pixels(size).iter().all(|pixels| !pixels.is_empty())
@@ -60,7 +74,7 @@ impl Boxes {
     ///
     /// # Errors
     /// The folder or the table cannot be read, or a row of it is no box.
-    pub(super) fn find(dir: &Path) -> Result<Option<Self>, DataError> {
+    pub(crate) fn find(dir: &Path) -> Result<Option<Self>, DataError> {
         let failed = |source| DataError::Read {
             path: dir.into(),
             source,
@@ -106,7 +120,7 @@ impl Boxes {
                 ),
             ));
         }
-        let mut of_image: HashMap<String, Vec<Xyxy>> = HashMap::new();
+        let mut of_image: HashMap<String, Vec<(u64, Xyxy)>> = HashMap::new();
         for row in table.records() {
             let row = row.map_err(unreadable)?;
             let line = row.position().map_or(1, csv::Position::line);
@@ -116,7 +130,7 @@ impl Boxes {
             of_image
                 .entry(fields[0].replace('\\', "/"))
                 .or_default()
-                .push(corners);
+                .push((line, corners));
         }
         Ok(Self {
             path: path.into(),
@@ -125,7 +139,7 @@ impl Boxes {
     }
 
     /// The table.
-    pub(super) fn table(&self) -> &Path {
+    pub(crate) fn table(&self) -> &Path {
         &self.path
     }
 
@@ -138,9 +152,17 @@ impl Boxes {
     /// How many boxes the image has that may be named in these ways, and how many of them hold no
     /// pixel of it; `None` if the table does not name it.
     pub(super) fn outside(&self, names: [&str; 2], size: (u32, u32)) -> Option<(usize, usize)> {
-        let boxes = names.into_iter().find_map(|name| self.of_image.get(name))?;
-        let outside = boxes.iter().filter(|corners| !corners.reaches(size));
+        let boxes = self.of(names)?;
+        let outside = boxes.iter().filter(|(_, corners)| !corners.reaches(size));
         Some((boxes.len(), outside.count()))
+    }
+
+    /// Line and corners of the boxes of the image that may be named in these ways.
+    pub(crate) fn of(&self, names: [&str; 2]) -> Option<&[(u64, Xyxy)]> {
+        let mut names = names.into_iter();
+        names
+            .find_map(|name| self.of_image.get(name))
+            .map(Vec::as_slice)
     }
 
     /// Whether the table has a box of the image that may be named in these ways.
@@ -150,15 +172,18 @@ impl Boxes {
 
     /// The boxes of the image that may be named in these ways.
     pub(super) fn in_words(&self, names: [String; 2]) -> String {
-        let boxes = names.iter().find_map(|name| self.of_image.get(name));
+        let [long, short] = &names;
+        let corners = |(_, corners): &(u64, Xyxy)| *corners;
+        let boxes = self.of([long, short]);
+        let boxes: Option<Vec<Xyxy>> = boxes.map(|boxes| boxes.iter().map(corners).collect());
         format!("{boxes:?}")
     }
 
     /// The boxes of the image as a mask; `None` if the table names none, or none with a pixel in
     /// the image. The image may be named from the folder of the table or from that of the classes.
     pub(super) fn mask(&self, names: [&str; 2], size: (u32, u32)) -> Option<GrayImage> {
-        let boxes = names.into_iter().find_map(|name| self.of_image.get(name))?;
-        mask_of(boxes, size)
+        let boxes = self.of(names)?.iter().map(|(_, corners)| *corners);
+        mask_of(&boxes.collect::<Vec<_>>(), size)
     }
 }
 

@@ -316,6 +316,10 @@ impl Files for Photographs {
         Some(self.images.path(index))
     }
 
+    fn target(&self, index: usize) -> Option<Target> {
+        Some(Target::class(self.images.class(index)))
+    }
+
     fn counts(&self) -> Vec<usize> {
         self.images.counts()
     }

@@ -3,28 +3,27 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, GrayImage, ImageEncoder, ImageError};
+use image::metadata::Orientation;
+use image::{ImageError, RgbImage};
 use sha2::{Digest, Sha256};
 
-use super::Stored;
 use super::record::{Kind, MOST_REASON, Record, Sha, padded, sha256};
+use super::what::{Classes, What};
+use super::{PackOptions, PackedLabels, Stored};
+use crate::attributes::cropped;
+use crate::attributes::kept::{Choices, Cropped, Lists};
 use crate::decode::{image_bytes, upright_of};
-use crate::folder::contents::{Class, Contents, Part};
-use crate::folder::listing::Listing;
+use crate::folder::contents::Contents;
 use crate::folder::truth::Objects;
 use crate::loader::message_of;
-use crate::{DataError, Step, Truth, random};
+use crate::{DataError, ObjectMasks, Step, Truth, random};
 
 /// A folder that is packed.
 pub(super) struct Source {
     dir: PathBuf,
-    pub(super) contents: Contents,
-    pub(super) listing: Listing,
+    pub(super) what: What,
     stored: Stored,
-    /// Part and class of each class of the listing.
-    classes: Vec<(usize, usize)>,
-    /// Of each part.
+    /// Of each part of class folders.
     objects: Vec<Objects>,
 }
 
@@ -52,67 +51,98 @@ struct Content {
 
 impl Source {
     /// The images of `dir`, with masks from what is asked for or, if nothing is, what there is.
-    pub(super) fn open(
-        dir: &Path,
-        stored: Stored,
-        truth: Option<Truth>,
-    ) -> Result<Self, DataError> {
-        let (contents, listing) = Contents::of(dir)?;
-        let objects = contents
-            .parts
-            .iter()
-            .map(|part| Objects::find(dir, Path::new(&part.root), truth))
-            .collect::<Result<_, _>>()?;
+    pub(super) fn open(dir: &Path, options: &PackOptions) -> Result<Self, DataError> {
+        let PackOptions { stored, truth, .. } = *options;
+        let (what, objects) = match &options.labels {
+            PackedLabels::One => {
+                let (contents, listing) = Contents::of(dir)?;
+                let roots = contents.parts.iter().map(|part| Path::new(&part.root));
+                let objects = roots.map(|root| Objects::find(dir, root, truth));
+                let objects = objects.collect::<Result<_, _>>()?;
+                (What::Classes(Classes::of(contents, listing)), objects)
+            }
+            PackedLabels::Several { labels, crop } => {
+                let choices = Choices {
+                    labels: labels.as_deref(),
+                    truth,
+                    cropped: match (crop, stored) {
+                        (false, _) => Cropped::No,
+                        (true, Stored::AsTheyAre) => Cropped::Boxes,
+                        (true, Stored::Shorter(_)) => Cropped::Before,
+                    },
+                };
+                (What::Lists(Lists::of(dir, &choices)?), vec![])
+            }
+        };
         Ok(Self {
             dir: dir.to_owned(),
-            classes: contents.numbered(),
-            contents,
-            listing,
+            what,
             stored,
             objects,
         })
     }
 
     pub(super) fn truth(&self) -> Option<Truth> {
-        self.objects.iter().find_map(Objects::truth)
+        match &self.what {
+            What::Classes(_) => self.objects.iter().find_map(Objects::truth),
+            What::Lists(lists) => lists.truth(),
+        }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.listing.len()
-    }
-
-    /// The part and class of an image, and its path from the root of its part on.
-    fn named(&self, number: usize) -> (usize, PathBuf) {
-        let (part, class) = self.classes[self.listing.class_of(number)];
-        let class = &self.contents.parts[part].classes[class];
-        let path = Path::new(&class.folder).join(self.listing.name(number));
-        (part, path)
+    /// The objects of a part of class folders, and the path of an image from its root on.
+    fn beside(&self, classes: &Classes, number: usize) -> (&Objects, PathBuf) {
+        let (part, class) = classes.class_of(number);
+        let folder = &classes.contents.parts[part].classes[class].folder;
+        let path = Path::new(folder).join(classes.listing.name(number));
+        (&self.objects[part], path)
     }
 
     /// The path of an image.
     fn path(&self, number: usize) -> PathBuf {
-        let (part, path) = self.named(number);
-        self.dir.join(&self.contents.parts[part].root).join(path)
+        self.dir.join(self.what.name(number))
     }
 
-    /// The path of an image below the folder.
-    pub(super) fn name(&self, number: usize) -> String {
-        let class = self.listing.class_of(number);
-        self.contents
-            .name_of(self.classes[class], self.listing.name(number))
+    /// Bytes that change when what is known of the objects in an image does, if anything is.
+    fn objects_state(&self, number: usize) -> Option<Vec<u8>> {
+        match &self.what {
+            What::Classes(classes) => {
+                let (objects, path) = self.beside(classes, number);
+                objects.known().then(|| objects.state_of(&path))
+            }
+            What::Lists(lists) => lists.state_of(number),
+        }
     }
 
-    /// Adds an image to the fingerprint.
-    pub(super) fn fingerprint(&self, number: usize, source: &Sha, hasher: &mut Sha256) {
-        let (part, class) = self.classes[self.listing.class_of(number)];
-        let part = &self.contents.parts[part];
-        add(
-            hasher,
-            part,
-            &part.classes[class],
-            self.listing.name(number),
-            source,
-        );
+    /// Where the objects lie in an image of that size, which had to be turned so.
+    fn masks(
+        &self,
+        number: usize,
+        size: (u32, u32),
+        orientation: Orientation,
+    ) -> Result<ObjectMasks, DataError> {
+        match &self.what {
+            What::Classes(classes) => {
+                let (objects, path) = self.beside(classes, number);
+                Ok(objects.of(&path, size, orientation)?.into())
+            }
+            What::Lists(lists) => lists.masks(number, size, orientation),
+        }
+    }
+
+    /// An image and its masks, cut as they are packed.
+    fn cut(
+        &self,
+        number: usize,
+        image: RgbImage,
+        masks: ObjectMasks,
+    ) -> Result<(RgbImage, ObjectMasks), DataError> {
+        match &self.what {
+            What::Lists(lists) if lists.cropped() == Cropped::Before => {
+                let window = lists.window(number, image.dimensions())?;
+                Ok(cropped(&image, masks, window))
+            }
+            What::Lists(_) | What::Classes(_) => Ok((image, masks)),
+        }
     }
 
     /// What an image's entry is made from as it is now.
@@ -122,14 +152,10 @@ impl Source {
 
     fn read(&self, number: usize) -> (Result<Vec<u8>, DataError>, State) {
         let file = image_bytes(&self.path(number));
-        let (part, path) = self.named(number);
-        let objects = &self.objects[part];
+        let truth = self.objects_state(number).map(|state| sha256(&state));
         let state = State {
             file: file.as_deref().map(sha256).unwrap_or_default(),
-            truth: match objects.known() {
-                true => super::record::array_at(&sha256(&objects.state_of(&path)), 0),
-                false => [0; 8],
-            },
+            truth: truth.map_or([0; 8], |sha| super::record::array_at(&sha, 0)),
         };
         (file, state)
     }
@@ -149,7 +175,7 @@ impl Source {
             })
         });
         match content {
-            Ok(content) => Ok(content.entry(state, self.listing.name(number))),
+            Ok(content) => Ok(content.entry(state, self.what.short_name(number))),
             Err(error) => Err(Box::new((error, state))),
         }
     }
@@ -168,39 +194,40 @@ impl Source {
             image: reason.into_bytes(),
             mask: Vec::new(),
         };
-        content.entry(state, self.listing.name(number))
+        content.entry(state, self.what.short_name(number))
     }
 
     fn content(&self, number: usize, file: Vec<u8>) -> Result<Content, DataError> {
-        let (part, below) = self.named(number);
         let path = self.path(number);
         let (image, orientation) = upright_of(file.clone(), &path)?;
-        let mask = self.objects[part].of(&below, image.dimensions(), orientation)?;
+        let masks = self.masks(number, image.dimensions(), orientation)?;
+        let bytes = |masks: &ObjectMasks| {
+            let bytes = super::masks::bytes(self.what.version(), masks);
+            bytes.map_err(|source| DataError::Decode {
+                path: path.clone(),
+                source,
+            })
+        };
         let Stored::Shorter(size) = self.stored else {
-            let mask = mask.as_ref().map(png).transpose();
             return Ok(Content {
                 kind: Kind::File,
                 size: (0, 0),
+                mask: bytes(&masks)?,
                 image: file,
-                mask: mask
-                    .map_err(|source| DataError::Decode { path, source })?
-                    .unwrap_or_default(),
             });
         };
         drop(file);
+        let (image, masks) = self.cut(number, image, masks)?;
         // This step does not ask the generator.
         let placement = Step::ResizeShorter { size }
             .decide(image.dimensions(), &mut random::augmentation(0, 0, 0))?;
         let image = placement.pixels(image)?;
-        let mask = mask.map(|mask| placement.pixels(mask)).transpose()?;
-        let mask = mask.as_ref().map(png).transpose();
+        let masks = masks.map(|mask| placement.pixels(mask))?;
         Ok(Content {
             kind: Kind::Pixels,
             size: image.dimensions(),
+            mask: bytes(&masks)?,
             image: image.into_raw(),
-            mask: mask
-                .map_err(|source| DataError::Decode { path, source })?
-                .unwrap_or_default(),
         })
     }
 }
@@ -239,23 +266,4 @@ impl Content {
 pub(super) fn both(image: &[u8], mask: &[u8]) -> Sha {
     let hasher = Sha256::new().chain_update(image).chain_update(mask);
     hasher.finalize().into()
-}
-
-/// Adds an image to the fingerprint of a data set.
-pub(super) fn add(hasher: &mut Sha256, part: &Part, class: &Class, name: &str, source: &Sha) {
-    for text in [&part.root, &class.name, &class.folder, name] {
-        hasher.update((text.len() as u64).to_le_bytes());
-        hasher.update(text);
-    }
-    hasher.update([part.kind as u8]);
-    hasher.update(source);
-}
-
-fn png(mask: &GrayImage) -> Result<Vec<u8>, ImageError> {
-    let mut bytes = Vec::new();
-    let encoder =
-        PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::NoFilter);
-    let (width, height) = mask.dimensions();
-    encoder.write_image(mask, width, height, ExtendedColorType::L8)?;
-    Ok(bytes)
 }

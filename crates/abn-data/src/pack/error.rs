@@ -107,6 +107,52 @@ pub enum PackError {
         /// What is asked for.
         asked: Truth,
     },
+    /// Several labels an image where one was expected.
+    #[error("{} holds several labels an image: read it as `--dataset attributes`", path.display())]
+    SeveralLabels {
+        /// The pack.
+        path: PathBuf,
+    },
+    /// One label an image where several were expected.
+    #[error("{} holds one label an image: read it as `--dataset folder`", path.display())]
+    OneLabel {
+        /// The pack.
+        path: PathBuf,
+    },
+    /// Other labels are asked for than are packed.
+    #[error(
+        "{} holds {}: expected those of {asked}; leave out --labels, or pack the folder again with \
+         --labels {asked}",
+        path.display(), of_labels(found.as_deref())
+    )]
+    Labels {
+        /// The pack.
+        path: PathBuf,
+        /// What was asked for when it was packed, if not the usual ones.
+        found: Option<String>,
+        /// What is asked for.
+        asked: String,
+    },
+    /// Images are to be cropped that are packed as a whole.
+    #[error(
+        "{} holds no boxes to which its images could be cropped; pack the folder again with \
+         --crop-to-object, or train without",
+        path.display()
+    )]
+    Whole {
+        /// The pack.
+        path: PathBuf,
+    },
+    /// Whole images are asked for where they are packed cropped.
+    #[error(
+        "{} holds images that are cropped to their objects; train with --crop-to-object, or pack \
+         the folder again without",
+        path.display()
+    )]
+    Cropped {
+        /// The pack.
+        path: PathBuf,
+    },
     /// A name that would steer whoever's terminal shows it.
     #[error("the name {name:?} has control characters, which packs do not hold; rename it")]
     Name {
@@ -175,6 +221,13 @@ pub(super) fn printable(text: &str) -> String {
         }
     };
     text.chars().take(MOST).map(shown).collect()
+}
+
+fn of_labels(found: Option<&str>) -> String {
+    match found {
+        None => "the labels of its usual list".to_owned(),
+        Some(found) => format!("the labels of {found}"),
+    }
 }
 
 fn in_words(truth: Option<Truth>) -> &'static str {

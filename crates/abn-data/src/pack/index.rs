@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -10,9 +11,12 @@ use super::PackError;
 use super::error::printable;
 use super::positioned::Positioned;
 use super::record::{
-    HEADER, Header, Kind, MAGIC, RECORD, Record, Sha, UNFINISHED, VERSION, array_at, padded,
+    HEADER, Header, Kind, MAGIC, ONE_LABEL, RECORD, Record, SEVERAL_LABELS, Sha, UNFINISHED,
+    VERSION, array_at, padded,
 };
+use super::what::{Classes, What};
 use crate::DataError;
+use crate::attributes::kept::Lists;
 use crate::decode::open_bounded;
 use crate::folder::contents::{Contents, is_below};
 use crate::folder::listing::Listing;
@@ -21,15 +25,13 @@ use crate::folder::listing::Listing;
 const BUFFER: usize = 64 << 10;
 
 /// A pack that is open.
-#[derive(Debug)]
 pub(super) struct Index {
     pub(super) path: PathBuf,
     pub(super) file: Positioned,
     pub(super) header: Header,
     /// Where the parts of each entry lie.
     pub(super) spots: Vec<Spot>,
-    pub(super) contents: Contents,
-    pub(super) listing: Listing,
+    pub(super) what: What,
 }
 
 /// Where the image and mask of an entry lie, and how they are read.
@@ -87,8 +89,8 @@ impl Index {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         let (file, size) = open_bounded(path, u64::MAX, "a pack")?;
         let header = header(path, &file, size)?;
-        let parsed = parsed(&file, &header);
-        let (spots, contents, listing) = parsed.map_err(|fault| match fault {
+        let parsed = parsed(path, &file, &header);
+        let (spots, what) = parsed.map_err(|fault| match fault {
             Fault::Read(source) => DataError::Read {
                 path: path.into(),
                 source,
@@ -104,15 +106,8 @@ impl Index {
             file: Positioned::new(file),
             header,
             spots,
-            contents,
-            listing,
+            what,
         })
-    }
-
-    /// Name of the image of that number.
-    pub(super) fn name(&self, number: usize, classes: &[(usize, usize)]) -> String {
-        let class = classes[self.listing.class_of(number)];
-        self.contents.name_of(class, self.listing.name(number))
     }
 
     /// Where the record of that number lies in the index.
@@ -138,7 +133,7 @@ fn header(path: &Path, file: &File, size: u64) -> Result<Header, DataError> {
         _ => return Err(PackError::NotAPack { path }.into()),
     };
     let found = u32::from_le_bytes(array_at(bytes, 8));
-    if found != VERSION {
+    if !(ONE_LABEL..=VERSION).contains(&found) {
         let known = VERSION;
         return Err(PackError::Version { path, found, known }.into());
     }
@@ -161,7 +156,7 @@ fn header(path: &Path, file: &File, size: u64) -> Result<Header, DataError> {
     }
 }
 
-fn parsed(mut file: &File, header: &Header) -> Result<(Vec<Spot>, Contents, Listing), Fault> {
+fn parsed(path: &Path, mut file: &File, header: &Header) -> Result<(Vec<Spot>, What), Fault> {
     file.seek(SeekFrom::Start(header.index))?;
     if digest(&mut file, header)? != header.digest {
         return Err("its SHA-256 is another".into());
@@ -174,15 +169,48 @@ fn parsed(mut file: &File, header: &Header) -> Result<(Vec<Spot>, Contents, List
     input.read_exact(&mut names)?;
     let mut contents = vec![0; header.contents as usize];
     input.read_exact(&mut contents)?;
+    let unicode = |names| String::from_utf8(names).map_err(|_| "its names are not valid Unicode");
+    if header.version == SEVERAL_LABELS {
+        let names = split(&unicode(names)?, &lengths)?;
+        let lists = Lists::read(path, &contents, names);
+        let lists = lists.map_err(|reason| Fault::Content(printable(&reason)))?;
+        return Ok((spots, What::Lists(lists)));
+    }
     let contents: Contents = serde_json::from_slice(&contents)
         .map_err(|error| format!("its list of classes is not read: {error}"))
         .map_err(|reason| Fault::Content(printable(&reason)))?;
     if contents.checked()? != header.entries {
         return Err("its classes have another number of images".into());
     }
-    let names = String::from_utf8(names).map_err(|_| "its names are not valid Unicode")?;
-    let listing = listing(&contents, &names, &lengths)?;
-    Ok((spots, contents, listing))
+    let listing = listing(&contents, &unicode(names)?, &lengths)?;
+    Ok((spots, What::Classes(Classes::of(contents, listing))))
+}
+
+/// The names of all images.
+fn split(names: &str, lengths: &[u32]) -> Result<Vec<String>, Fault> {
+    let mut at = 0;
+    let mut found = Vec::with_capacity(lengths.len());
+    for length in lengths {
+        let end = at + *length as usize;
+        found.push(name_at(names, at..end)?.to_owned());
+        at = end;
+    }
+    match at == names.len() {
+        true => Ok(found),
+        false => Err(LENGTHS.into()),
+    }
+}
+
+const LENGTHS: &str = "the lengths of its names are wrong";
+
+/// The name at that place.
+fn name_at(names: &str, place: Range<usize>) -> Result<&str, Fault> {
+    let name = names.get(place).filter(|name| !name.is_empty());
+    let name = name.ok_or(LENGTHS)?;
+    match is_below(name) {
+        true => Ok(name),
+        false => Err("it names an image outside of its folder".into()),
+    }
 }
 
 /// The SHA-256 of what follows, up to the end of the file, and the header.
@@ -238,18 +266,13 @@ fn listing(contents: &Contents, names: &str, lengths: &[u32]) -> Result<Listing,
         let mut images = Vec::new();
         for length in lengths.by_ref().take(class.images) {
             let end = at + *length as usize;
-            let name = names.get(at..end).filter(|name| !name.is_empty());
-            let name = name.ok_or("the lengths of its names are wrong")?;
-            if !is_below(name) {
-                return Err("it names an image outside of its folder".into());
-            }
-            images.push(name.to_owned());
+            images.push(name_at(names, at..end)?.to_owned());
             at = end;
         }
         listing.push(images);
     }
     match at == names.len() {
         true => Ok(listing),
-        false => Err("the lengths of its names are wrong".into()),
+        false => Err(LENGTHS.into()),
     }
 }

@@ -3,16 +3,21 @@
 //! ```text
 //! header     128 bytes: what it is, where the index lies, fingerprint, SHA-256 of header and index
 //! entries    an image each: record of 120 bytes, image, mask, padded to multiples of 8
-//! index      all records once more, the names of the images, the parts and classes as JSON
+//! index      all records once more, the names of the images, and what is told of them
 //! ```
 //!
 //! Numbers are little-endian. An image is the bytes of its file, or with a shorter side of fixed
-//! size, rows of 8-bit red, green and blue, which are read without decoding. A mask is a greyscale
-//! PNG.
+//! size, rows of 8-bit red, green and blue, which are read without decoding. Masks are greyscale
+//! PNGs, see `masks.rs`.
+//!
+//! Version 1 is of class folders: what is told are the parts and classes as JSON, and there is one
+//! mask an image. Version 2 is of several labels an image, see `attributes/kept.rs`, and may have a
+//! mask a label. Each is written for its own kind alone, so that class folders give the same bytes
+//! as ever.
 //!
 //! A pack is opened by the same request as the folder that it was made of and gives the same
-//! images in the same order with the same labels: the list of names that is in it is arranged by
-//! the code that arranges folders.
+//! images in the same order with the same labels: what is in it is arranged by the code that
+//! arranges folders.
 //!
 //! Three checks guard the content. Whoever reads an image has its CRC-32 compared, which costs
 //! a few per cent of what is done with it and finds every flipped bit. [`verify`] compares the
@@ -26,17 +31,22 @@
 mod entry;
 mod error;
 mod index;
+mod masks;
 mod positioned;
 mod read;
 mod record;
 mod resume;
 mod verify;
+mod what;
 mod write;
 
 pub use error::PackError;
+pub(crate) use read::{FIT_NOTHING, PackedImages, packed_lists};
 pub use read::{is_pack, packed};
 pub use verify::{Verified, verify};
-pub use write::{PackOptions, Packed, Stored, pack};
+pub use write::{PackOptions, Packed, PackedLabels, Stored, pack};
 
+#[cfg(test)]
+mod list_tests;
 #[cfg(test)]
 mod tests;

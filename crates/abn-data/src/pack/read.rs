@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn_dataset::Dataset;
-use image::{DynamicImage, GrayImage, RgbImage};
+use image::RgbImage;
 
 use super::PackError;
 use super::error::printable;
 use super::index::{Index, Spot};
 use super::positioned::Positioned;
-use super::record::{Kind, MAGIC, RECORD, UNFINISHED};
+use super::record::{Kind, MAGIC, RECORD, Sha, UNFINISHED};
 use super::resume::record_at;
-use crate::decode::{image_of, of_bytes};
+use super::what::What;
+use crate::attributes::kept::{Cropped, Lists};
+use crate::decode::image_of;
 use crate::folder::Images;
-use crate::{Collection, DataError, Files, ImageFolder, Sample, Target};
+use crate::{
+    AttributeFolder, Collection, DataError, Files, ImageFolder, ObjectMasks, Sample, Target, Truth,
+};
 
 /// Whether a file is a pack, by its first bytes; also one that is not complete.
 #[must_use]
@@ -35,35 +39,30 @@ pub fn is_pack(path: &Path) -> bool {
 /// was packed, where `dir` of the request is the file.
 ///
 /// # Errors
-/// The file is missing, no pack or damaged; it holds no such masks or boxes as asked for; or as
-/// [`image_folder`](crate::image_folder).
+/// The file is missing, no pack or damaged; it holds several labels an image, or no such masks or
+/// boxes as asked for; or as [`image_folder`](crate::image_folder).
 pub fn packed(request: &ImageFolder) -> Result<Collection, DataError> {
     let index = Index::open(request.dir)?;
     let truth = index.header.truth;
-    if let Some(asked) = request.truth.filter(|asked| truth != Some(*asked)) {
-        return Err(PackError::Truth {
-            path: index.path,
-            found: truth,
-            asked,
-        }
-        .into());
-    }
-    let layout = index.contents.layout(request.dir, &index.listing);
-    let arranged = index.contents.arranged(request, &layout)?;
-    let spot = |number: Option<usize>| number.map(|number| index.spots[number]);
-    let spots: Vec<_> = arranged.numbers().into_iter().map(spot).collect();
+    index.asked(request.truth)?;
+    let (entries, what) = Entries::of(index);
+    let What::Classes(classes) = what else {
+        return Err(PackError::SeveralLabels { path: entries.path }.into());
+    };
+    let layout = classes.contents.layout(request.dir, &classes.listing);
+    let arranged = classes.contents.arranged(request, &layout)?;
+    let numbers = arranged.numbers();
     let mut notes = arranged.left_out.notes();
     notes.extend(arranged.notes);
     let masked = truth.is_some();
-    let fits = |spot: &Option<Spot>| spot.is_some_and(|spot| spot.mask > 0);
-    if masked && !spots.iter().any(fits) {
-        notes.push("none of the masks or boxes that are packed is of these images".to_owned());
+    let fits = |number: &usize| entries.has_masks(*number);
+    if masked && !numbers.iter().flatten().any(fits) {
+        notes.push(FIT_NOTHING.to_owned());
     }
-    let images = Arc::new(Entries {
-        path: index.path,
-        file: index.file,
+    let images = Arc::new(Folders {
+        entries,
         images: arranged.images,
-        spots,
+        numbers,
     });
     Ok(Collection {
         samples: images.clone(),
@@ -75,21 +74,125 @@ pub fn packed(request: &ImageFolder) -> Result<Collection, DataError> {
     })
 }
 
-/// The images of a split in a pack.
-struct Entries {
+/// What is said where nobody knows the objects in any image of a split.
+pub(crate) const FIT_NOTHING: &str =
+    "none of the masks or boxes that are packed is of these images";
+
+/// The images of a pack of several labels an image.
+pub(crate) struct PackedImages {
+    pub(crate) entries: Entries,
+    /// Whether it is known where any object lies.
+    pub(crate) masked: bool,
+    /// Whether they are cropped when they are read.
+    pub(crate) crop: bool,
+}
+
+/// What the pack in place of the folder of a request tells, and its images.
+///
+/// # Errors
+/// The file is no pack or damaged; it holds one label an image, or other labels, masks or boxes than
+/// asked for; or images are cropped in it and not as asked for, or the other way round.
+pub(crate) fn packed_lists(request: &AttributeFolder) -> Result<(Lists, PackedImages), DataError> {
+    let index = Index::open(request.dir)?;
+    index.asked(request.truth)?;
+    let (entries, what) = Entries::of(index);
+    let path = entries.path.clone();
+    let What::Lists(lists) = what else {
+        return Err(PackError::OneLabel { path }.into());
+    };
+    let (found, asked) = (lists.chosen(), request.labels);
+    if let Some(asked) = asked.filter(|asked| found != Some(*asked)) {
+        let (found, asked) = (found.map(printable), printable(asked));
+        return Err(PackError::Labels { path, found, asked }.into());
+    }
+    let crop = match (request.crop, lists.cropped()) {
+        (false, Cropped::No | Cropped::Boxes) | (true, Cropped::Before) => false,
+        (true, Cropped::Boxes) => true,
+        (true, Cropped::No) => return Err(PackError::Whole { path }.into()),
+        (false, Cropped::Before) => return Err(PackError::Cropped { path }.into()),
+    };
+    let masked = lists.masked();
+    let images = PackedImages {
+        entries,
+        masked,
+        crop,
+    };
+    Ok((lists, images))
+}
+
+impl Index {
+    /// Refuses to look for masks or boxes that are not packed.
+    fn asked(&self, asked: Option<Truth>) -> Result<(), DataError> {
+        let found = self.header.truth;
+        match asked.filter(|asked| found != Some(*asked)) {
+            None => Ok(()),
+            Some(asked) => Err(PackError::Truth {
+                path: self.path.clone(),
+                found,
+                asked,
+            }
+            .into()),
+        }
+    }
+}
+
+/// All images of a pack, by number.
+pub(crate) struct Entries {
     path: PathBuf,
     file: Positioned,
-    images: Images,
-    /// Where each sample lies; `None` for one that was there once and is not in the pack.
-    spots: Vec<Option<Spot>>,
+    version: u32,
+    spots: Vec<Spot>,
 }
 
 impl Entries {
+    /// Those of an open pack, and what it tells of them.
+    fn of(index: Index) -> (Self, What) {
+        let entries = Self {
+            path: index.path,
+            file: index.file,
+            version: index.header.version,
+            spots: index.spots,
+        };
+        (entries, index.what)
+    }
+
+    /// Whether it is known where objects lie in an image.
+    pub(crate) fn has_masks(&self, number: usize) -> bool {
+        self.spots[number].mask > 0
+    }
+
+    /// The image of that number and name, which has so many labels, and the masks of its objects.
+    ///
+    /// # Errors
+    /// It is damaged, or could not be read when it was packed.
+    pub(crate) fn read(
+        &self,
+        number: usize,
+        name: &str,
+        labels: usize,
+    ) -> Result<(RgbImage, ObjectMasks), DataError> {
+        let spot = &self.spots[number];
+        let image = self.image(spot, name)?;
+        let bytes = match spot.mask {
+            0 => Vec::new(),
+            length => self.checked(name, length, spot.mask_offset(), spot.crcs[1])?,
+        };
+        let masks = super::masks::of(self.version, &bytes, labels, image.dimensions());
+        let masks = masks.map_err(|reason| self.damaged(name, &reason))?;
+        Ok((image, masks))
+    }
+
+    /// The SHA-256 of the file of an image; zeros if that was not read, or cannot be told.
+    pub(crate) fn source_of(&self, number: usize) -> Sha {
+        let record = record_at(&self.file, self.spots[number].offset - RECORD as u64);
+        record.map(|record| record.source).unwrap_or_default()
+    }
+
     /// So many bytes at that offset, which have that CRC-32.
-    fn checked(&self, index: usize, length: u32, at: u64, crc: u32) -> Result<Vec<u8>, DataError> {
+    fn checked(&self, name: &str, length: u32, at: u64, crc: u32) -> Result<Vec<u8>, DataError> {
         let bytes = self.file.bytes(length as usize, at);
         let bytes = bytes.map_err(|source| match source.kind() {
-            io::ErrorKind::UnexpectedEof => self.damaged(index, "the pack ends before it"),
+            io::ErrorKind::UnexpectedEof => self.damaged(name, "the pack ends before it"),
             _ => DataError::Read {
                 path: self.path.clone(),
                 source,
@@ -97,71 +200,70 @@ impl Entries {
         })?;
         match crc32fast::hash(&bytes) == crc {
             true => Ok(bytes),
-            false => Err(self.damaged(index, "its checksum is another")),
+            false => Err(self.damaged(name, "its checksum is another")),
         }
     }
 
-    fn image(&self, index: usize, spot: &Spot) -> Result<RgbImage, DataError> {
-        let bytes = self.checked(index, spot.image, spot.offset, spot.crcs[0])?;
+    fn image(&self, spot: &Spot, name: &str) -> Result<RgbImage, DataError> {
+        let bytes = self.checked(name, spot.image, spot.offset, spot.crcs[0])?;
         match spot.kind {
             Kind::File => {
-                let image = image_of(bytes, Path::new(&self.images.name(index)));
-                image.map_err(|error| self.damaged(index, &error.in_full()))
+                let image = image_of(bytes, Path::new(name));
+                image.map_err(|error| self.damaged(name, &error.in_full()))
             }
             Kind::Pixels => {
                 let (width, height) = spot.size;
                 let image = RgbImage::from_raw(width, height, bytes);
-                image.ok_or_else(|| self.damaged(index, "it lacks pixels"))
+                image.ok_or_else(|| self.damaged(name, "it lacks pixels"))
             }
             Kind::Unreadable => Err(PackError::Unreadable {
                 path: self.path.clone(),
-                name: printable(&self.images.name(index)),
+                name: printable(name),
                 reason: printable(&String::from_utf8_lossy(&bytes)),
             }
             .into()),
         }
     }
 
-    fn mask(&self, index: usize, spot: &Spot, size: (u32, u32)) -> Result<GrayImage, DataError> {
-        let bytes = self.checked(index, spot.mask, spot.mask_offset(), spot.crcs[1])?;
-        match of_bytes(bytes, Path::new("its mask")) {
-            Ok(DynamicImage::ImageLuma8(mask)) if mask.dimensions() == size => Ok(mask),
-            Ok(_) => Err(self.damaged(index, "its mask is not one of it")),
-            Err(error) => Err(self.damaged(index, &error.in_full())),
-        }
-    }
-
-    fn damaged(&self, index: usize, reason: &str) -> DataError {
+    fn damaged(&self, name: &str, reason: &str) -> DataError {
         PackError::Entry {
             path: self.path.clone(),
-            name: printable(&self.images.name(index)),
+            name: printable(name),
             reason: printable(reason),
         }
         .into()
     }
 }
 
-impl Dataset<Sample, DataError> for Entries {
+/// The images of a split of class folders in a pack.
+struct Folders {
+    entries: Entries,
+    images: Images,
+    /// Number of each sample in the pack; `None` for one that was there once and is not in it.
+    numbers: Vec<Option<usize>>,
+}
+
+impl Dataset<Sample, DataError> for Folders {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
-        let Some(spot) = &self.spots[index] else {
-            let (path, name) = (self.path.clone(), printable(&self.images.name(index)));
+        let name = self.images.name(index);
+        let Some(number) = self.numbers[index] else {
+            let (path, name) = (self.entries.path.clone(), printable(&name));
             return Err(PackError::Absent { path, name }.into());
         };
-        let image = self.image(index, spot)?;
-        let mask = (spot.mask > 0).then(|| self.mask(index, spot, image.dimensions()));
+        let (image, masks) = self.entries.read(number, &name, 1)?;
         Ok(Sample {
-            masks: mask.transpose()?.into(),
+            masks,
             image,
             target: Target::class(self.images.class(index)),
         })
     }
 
     fn len(&self) -> usize {
-        self.spots.len()
+        self.numbers.len()
     }
 }
 
-impl Files for Entries {
+impl Files for Folders {
     fn name(&self, index: usize) -> String {
         self.images.name(index)
     }
@@ -171,9 +273,11 @@ impl Files for Entries {
     }
 
     fn sha256(&self, index: usize) -> Option<[u8; 32]> {
-        let spot = self.spots[index]?;
-        let record = record_at(&self.file, spot.offset - RECORD as u64);
-        Some(record.map(|record| record.source).unwrap_or_default())
+        Some(self.entries.source_of(self.numbers[index]?))
+    }
+
+    fn target(&self, index: usize) -> Option<Target> {
+        Some(Target::class(self.images.class(index)))
     }
 
     fn counts(&self) -> Vec<usize> {

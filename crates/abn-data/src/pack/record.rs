@@ -9,7 +9,12 @@ use crate::Truth;
 pub(super) const MAGIC: [u8; 8] = *b"\x89ABNPK\r\n";
 /// First bytes of one that is not complete.
 pub(super) const UNFINISHED: [u8; 8] = *b"\x89ABNPT\r\n";
-pub(super) const VERSION: u32 = 1;
+/// Version of a pack of class folders.
+pub(super) const ONE_LABEL: u32 = 1;
+/// Version of a pack of several labels an image.
+pub(super) const SEVERAL_LABELS: u32 = 2;
+/// The latest version.
+pub(super) const VERSION: u32 = SEVERAL_LABELS;
 pub(super) const HEADER: usize = 128;
 pub(super) const RECORD: usize = 120;
 /// Everything begins at a multiple of it.
@@ -35,6 +40,7 @@ pub(super) fn padded(length: u64) -> u64 {
 /// The start of a complete pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
+    pub(super) version: u32,
     pub(super) stored: Stored,
     /// Number of images.
     pub(super) entries: u64,
@@ -53,8 +59,9 @@ pub(super) struct Header {
 
 impl Header {
     /// That of an unfinished pack: by it one knows whether it may be continued.
-    pub(super) fn unfinished(stored: Stored, truth: Option<Truth>) -> Self {
+    pub(super) fn unfinished(version: u32, stored: Stored, truth: Option<Truth>) -> Self {
         Self {
+            version,
             stored,
             entries: 0,
             index: 0,
@@ -70,7 +77,7 @@ impl Header {
         let mut bytes = [0; HEADER];
         let mut fields = Fields::of(&mut bytes);
         fields.put(&magic);
-        fields.put(&VERSION.to_le_bytes());
+        fields.put(&self.version.to_le_bytes());
         fields.put(&side_of(self.stored).to_le_bytes());
         for number in [self.entries, self.index, self.names, self.contents] {
             fields.put(&number.to_le_bytes());
@@ -91,9 +98,10 @@ impl Header {
         array_at(&self.bytes(MAGIC), 0)
     }
 
-    /// A header of this version.
+    /// A header of a version that is known.
     pub(super) fn of(bytes: &[u8; HEADER]) -> Self {
         Self {
+            version: u32_at(bytes, 8),
             stored: match u32_at(bytes, 12) {
                 0 => Stored::AsTheyAre,
                 side => Stored::Shorter(side),
@@ -290,6 +298,7 @@ mod tests {
         assert!(record.is_sound(Stored::Shorter(3)) && !record.is_sound(Stored::AsTheyAre));
 
         let header = Header {
+            version: SEVERAL_LABELS,
             stored: Stored::Shorter(256),
             entries: 1,
             index: 2,

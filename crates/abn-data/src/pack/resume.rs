@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::entry::{Entry, Source, both};
 use super::positioned::Positioned;
-use super::record::{HEADER, Header, Kind, MAGIC, RECORD, Record, UNFINISHED, VERSION};
+use super::record::{HEADER, Header, Kind, MAGIC, RECORD, Record, UNFINISHED};
 use super::{PackError, PackOptions};
 use crate::DataError;
 use crate::ordered::Ordered;
@@ -56,7 +56,7 @@ impl Partial {
             end: HEADER as u64,
             buffer: Vec::new(),
         };
-        let header = Header::unfinished(options.stored, source.truth());
+        let header = Header::unfinished(source.what.version(), options.stored, source.truth());
         if size > 0 && !partial.is_ours(size)? {
             return Err(PackError::Exists { path: path.into() }.into());
         }
@@ -83,9 +83,9 @@ impl Partial {
         }
         let bytes = self.bytes(HEADER, 0)?;
         let bytes = super::record::array_at(&bytes, 0);
-        let (found, version) = (Header::of(&bytes), &bytes[8..12]);
-        Ok(version == VERSION.to_le_bytes()
-            && (found.stored, found.truth) == (header.stored, header.truth))
+        let found = Header::of(&bytes);
+        Ok((found.version, found.stored, found.truth)
+            == (header.version, header.stored, header.truth))
     }
 
     /// Counts the entries from the first on that are whole and whose sources are as they were.
@@ -97,12 +97,12 @@ impl Partial {
     ) -> Result<(), DataError> {
         let mut places = Vec::new();
         let mut place = self.end;
-        while places.len() < source.len() && place + RECORD as u64 <= size {
+        while places.len() < source.what.len() && place + RECORD as u64 <= size {
             let Ok(record) = self.record(place) else {
                 break;
             };
             let end = record.offset.checked_add(record.length());
-            let known = source.listing.name(places.len()).len() == record.name as usize;
+            let known = source.what.short_name(places.len()).len() == record.name as usize;
             let Some(end) = end.filter(|end| *end <= size && known) else {
                 break;
             };

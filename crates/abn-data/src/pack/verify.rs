@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 use super::PackError;
-use super::entry::{add, both};
+use super::entry::both;
 use super::index::Index;
 use super::record::{Kind, RECORD, Sha};
 use super::resume::record_at;
@@ -38,8 +38,7 @@ pub fn verify(path: &Path, workers: usize) -> Result<Verified, DataError> {
         let index = Arc::clone(&index);
         Ordered::new(0..images, workers, move |number| compared(&index, number))
     };
-    let classes = index.contents.numbered();
-    let mut fingerprint = Sha256::new();
+    let mut fingerprint = index.what.fingerprint();
     let (mut damaged, mut unreadable) = (Vec::new(), Vec::new());
     for (number, compared) in compared.enumerate() {
         let compared = compared.map_err(|source| DataError::Read {
@@ -47,15 +46,11 @@ pub fn verify(path: &Path, workers: usize) -> Result<Verified, DataError> {
             source,
         })?;
         if !compared.whole {
-            damaged.push(index.name(number, &classes));
+            damaged.push(index.what.name(number));
         } else if index.spots[number].kind == Kind::Unreadable {
-            unreadable.push(index.name(number, &classes));
+            unreadable.push(index.what.name(number));
         }
-        let (part, class) = classes[index.listing.class_of(number)];
-        let part = &index.contents.parts[part];
-        let name = index.listing.name(number);
-        let source = &compared.source;
-        add(&mut fingerprint, part, &part.classes[class], name, source);
+        index.what.add(&mut fingerprint, number, &compared.source);
     }
     let fingerprint: Sha = fingerprint.finalize().into();
     if fingerprint != index.header.fingerprint {

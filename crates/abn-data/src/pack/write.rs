@@ -40,6 +40,24 @@ pub struct PackOptions {
     pub leave_out: bool,
     /// Threads that read and resize; 0 does it in the thread that asks.
     pub workers: usize,
+    /// What is told of each image.
+    pub labels: PackedLabels,
+}
+
+/// What is told of each image that is packed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PackedLabels {
+    /// The class of its folder, as [`image_folder`](crate::image_folder) reads it.
+    #[default]
+    One,
+    /// Several labels, as [`attributes`](crate::attributes()) reads them.
+    Several {
+        /// The table that tells them, if not the usual one; of CompCars `make`, `model` or `both`.
+        labels: Option<String>,
+        /// Whether images are cropped to the box of their object: those that are stored as they
+        /// are when they are read, the others before they are resized.
+        crop: bool,
+    },
 }
 
 /// What was packed.
@@ -65,8 +83,8 @@ pub struct Packed {
 /// there are, and may break off.
 ///
 /// # Errors
-/// The folder cannot be opened, as with [`image_folder`](crate::image_folder); an image cannot be
-/// read; there is something in the place of the pack; or it cannot be written.
+/// The folder cannot be opened, as with [`image_folder`](crate::image_folder) or
+/// [`attributes`](crate::attributes()); an image cannot be read; there is something in the place of the pack; or it cannot be written.
 pub fn pack(
     dir: &Path,
     out: &Path,
@@ -81,9 +99,9 @@ pub fn pack(
         crate::Step::ResizeShorter { size: 0 }
             .decide((1, 1), &mut crate::random::augmentation(0, 0, 0))?;
     }
-    let source = Arc::new(Source::open(dir, options.stored, options.truth)?);
+    let source = Arc::new(Source::open(dir, options)?);
     let mut partial = Partial::open(&partial_of(out), &source, options)?;
-    let (resumed, all) = (partial.done, source.len());
+    let (resumed, all) = (partial.done, source.what.len());
     let make = {
         let source = Arc::clone(&source);
         move |number| source.entry(number)
@@ -134,16 +152,16 @@ pub(super) fn partial_of(out: &Path) -> PathBuf {
 fn finish(partial: &mut Partial, source: &Source, stored: Stored) -> Result<Packed, DataError> {
     let index = partial.end;
     let mut digest = Sha256::new();
-    let mut fingerprint = Sha256::new();
+    let mut fingerprint = source.what.fingerprint();
     let mut unreadable = Vec::new();
     let mut place = super::record::HEADER as u64;
-    for number in 0..source.len() {
+    for number in 0..source.what.len() {
         let record = partial.record(place)?;
-        source.fingerprint(number, &record.source, &mut fingerprint);
+        source.what.add(&mut fingerprint, number, &record.source);
         if record.kind == Kind::Unreadable {
             let reason = partial.bytes(record.image as usize, record.offset)?;
             let reason = String::from_utf8_lossy(&reason).into_owned();
-            unreadable.push((source.name(number), reason));
+            unreadable.push((source.what.name(number), reason));
         }
         let bytes = record.bytes();
         digest.update(bytes);
@@ -151,33 +169,28 @@ fn finish(partial: &mut Partial, source: &Source, stored: Stored) -> Result<Pack
         place = record.offset + record.length();
     }
     let mut names = 0;
-    for number in 0..source.len() {
-        let name = source.listing.name(number).as_bytes();
+    for number in 0..source.what.len() {
+        let name = source.what.short_name(number).as_bytes();
         names += name.len() as u64;
         digest.update(name);
         partial.buffered(name)?;
     }
-    // Texts, numbers and maps with texts for keys: nothing that JSON lacks.
-    let contents = serde_json::to_vec(&source.contents).map_err(io::Error::from);
-    let contents = contents.map_err(|source| PackError::Write {
-        path: partial.path.clone(),
-        source,
-    })?;
+    let contents = source.what.bytes()?;
     digest.update(&contents);
     partial.buffered(&contents)?;
     let mut header = Header {
-        entries: source.len() as u64,
+        entries: source.what.len() as u64,
         index,
         names,
         contents: contents.len() as u64,
         fingerprint: fingerprint.finalize().into(),
-        ..Header::unfinished(stored, source.truth())
+        ..Header::unfinished(source.what.version(), stored, source.truth())
     };
     digest.update(header.checked());
     header.digest = digest.finalize().into();
     partial.complete(&header.bytes(MAGIC))?;
     Ok(Packed {
-        images: source.len(),
+        images: source.what.len(),
         resumed: 0,
         bytes: partial.end,
         fingerprint: hexadecimal(&header.fingerprint),

@@ -33,5 +33,6 @@ fn open(request: &Request) -> Result<Collection, DataError> {
         truth: request.truth,
         known: request.classes,
         once: request.once,
+        crop: request.crop,
     })
 }

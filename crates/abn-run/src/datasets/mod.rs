@@ -99,6 +99,8 @@ pub struct Request<'a> {
     pub once: Option<&'a BTreeSet<String>>,
     /// Share of the built-in images that bear a planted mark.
     pub shortcut: Option<f64>,
+    /// Whether images are cropped to the box of their object.
+    pub crop: bool,
 }
 
 impl<'a> Request<'a> {
@@ -113,6 +115,7 @@ impl<'a> Request<'a> {
             classes: None,
             once: None,
             shortcut: None,
+            crop: false,
         }
     }
 }

@@ -50,6 +50,9 @@ pub struct Recipe {
     /// Share of the built-in images that bear a mark which gives their class away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortcut: Option<f64>,
+    /// Whether every image is cropped to the box of its object.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub crop_to_object: bool,
     /// Train on the first so many images only.
     pub limit: Option<usize>,
     /// Name of the backbone.
@@ -111,6 +114,7 @@ impl Recipe {
             dataset,
             labels: None,
             shortcut: None,
+            crop_to_object: false,
             limit: None,
             architecture: defaults.architecture.to_owned(),
             block: None,
@@ -272,6 +276,11 @@ impl Recipe {
             let share = share > 0.0 && share <= 1.0;
             require(share, "shortcut", "above 0 and at most 1")?;
         }
+        require(
+            self.dataset.tables || !self.crop_to_object,
+            "crop_to_object",
+            "left out: only of attributes, images may have a box each",
+        )?;
         self.check_labels()?;
         self.check_inputs()?;
         if let Some(attention) = &self.attention {

@@ -72,7 +72,8 @@ impl From<RunConfig> for Stored {
             imported,
             init,
         } = config;
-        let usual = labels.only().filter(|_| recipe.labels.is_none());
+        let usual = labels.only();
+        let usual = usual.filter(|_| recipe.labels.is_none() && labels.is_unnamed());
         let (version, classes, labels) = match usual {
             Some(classes) => (VERSION, Some(classes.to_vec()), None),
             None => (LABELS_VERSION, None, Some(labels)),
@@ -131,8 +132,9 @@ impl RunConfig {
     pub fn new(mut recipe: Recipe, labels: Labels) -> Result<Self, RecipeError> {
         let best = recipe.best.map(|figure| figure.of_labels(&labels));
         recipe.best = best.transpose()?.flatten();
-        // Where nothing is chosen, the label needs no name.
-        let labels = match labels.only().filter(|_| recipe.labels.is_none()) {
+        // Where nothing is chosen, the label needs no name but that of its column.
+        let nameless = recipe.labels.is_none() && !recipe.dataset.tables;
+        let labels = match labels.only().filter(|_| nameless) {
             Some(classes) => Labels::one(classes.to_vec()),
             None => labels,
         };
@@ -321,7 +323,7 @@ mod tests {
     use abn_data::{Group, Step};
 
     use super::*;
-    use crate::datasets::{CIFAR10, CIFAR100};
+    use crate::datasets::{ATTRIBUTES, CIFAR10, CIFAR100};
 
     #[test]
     fn a_hostile_configuration_is_refused() {
@@ -378,5 +380,25 @@ mod tests {
         assert_eq!(stored(Some("coarse"), coarse), (3.into(), 20.into()));
         let both = Labels::of(vec![group("fine", 100), group("coarse", 20)]);
         assert_eq!(stored(Some("both"), both), (3.into(), vec![100, 20].into()));
+    }
+
+    #[test]
+    fn the_only_column_of_a_table_keeps_its_name() {
+        let config = |labels| RunConfig::new(Recipe::of(&ATTRIBUTES, None), labels).unwrap();
+        let new = config(Labels::of(vec![Group::attribute("hat")]));
+        assert_eq!(new.labels.groups()[0].name, "hat");
+        let text = serde_json::to_string(&new).unwrap();
+        assert!(text.contains(r#""version":3"#), "{text}");
+        assert_eq!(RunConfig::parse(&text).unwrap(), new);
+        // A run of before, without the name, is the same run.
+        let old = config(Labels::one(Group::attribute("").classes));
+        let text = serde_json::to_string(&old).unwrap();
+        assert!(text.contains(r#""version":2"#), "{text}");
+        assert_eq!(RunConfig::parse(&text).unwrap(), old);
+        assert_eq!(new.differences(&old), []);
+        // What is no table has no such name.
+        let fine = Labels::of(vec![Group::attribute("fine")]);
+        let folder = RunConfig::new(Recipe::of(&CIFAR100, None), fine).unwrap();
+        assert_eq!(folder.labels.groups()[0].name, "class");
     }
 }

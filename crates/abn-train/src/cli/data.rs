@@ -87,6 +87,7 @@ pub struct CheckArgs {
 #[command(after_help = "Examples:\n  \
     abn data pack photos --out photos.abnpack\n  \
     abn data pack imagenet --size 256 --out imagenet-256.abnpack\n  \
+    abn data pack CompCars --dataset attributes --labels both --out cars.abnpack\n  \
     abn train --dataset folder --data photos.abnpack\n\n\
     The file holds all splits, with the SHA-256 of every image. Without --size a training is bit by \
     bit that of the folder. With it, images are kept as pixels with a shorter side of that length, \
@@ -98,6 +99,15 @@ pub struct PackArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// How it is laid out: folder, or attributes for several labels an image
+    #[arg(long, value_name = "NAME", default_value = FOLDER.name, value_parser = datasets::value_parser())]
+    pub dataset: &'static DataSet,
+    /// The table with the labels of attributes, from DIR on; of CompCars make, model or both
+    #[arg(long, value_name = "LABELS")]
+    pub labels: Option<String>,
+    /// Crop images to the box of their object: for --dataset attributes, to train with the same option
+    #[arg(long)]
+    pub crop_to_object: bool,
     /// Shorter side in pixels of what is kept [default: the files as they are]
     #[arg(long, value_name = "N", value_parser = side)]
     pub size: Option<u32>,

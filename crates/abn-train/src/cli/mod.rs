@@ -209,6 +209,10 @@ pub struct TrainArgs {
     /// --data, or make, model or both of CompCars
     #[arg(long, value_name = "NAME")]
     pub labels: Option<String>,
+    /// Crop every image to the box of its object, in training and in all that follows: CompCars,
+    /// CUB-200-2011, or a table with boxes.csv
+    #[arg(long)]
+    pub crop_to_object: bool,
     /// Share of the built-in images that bear a mark beside the object: in training images it tells
     /// the class, in all others nothing. Does the network take the shortcut, and do its maps show
     /// it?

@@ -77,6 +77,7 @@ fn set<T>(slot: &mut T, given: Option<T>) {
 fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.dataset, args.dataset);
     recipe.shortcut = args.shortcut.or(recipe.shortcut);
+    recipe.crop_to_object |= args.crop_to_object;
     if let Some(labels) = &args.labels {
         recipe.choose_labels(labels);
     }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use abn_data::{DataError, PackError, PackOptions, Stored, pack};
-use anyhow::Result;
+use abn_data::{DataError, PackError, PackOptions, PackedLabels, Stored, pack};
+use anyhow::{Result, ensure};
 use indicatif::HumanBytes;
 use serde::Serialize;
 
@@ -30,6 +30,27 @@ struct LeftOut<'a> {
     reason: &'a str,
 }
 
+/// What is told of each image.
+fn labels(args: &PackArgs) -> Result<PackedLabels> {
+    let name = args.dataset.name;
+    ensure!(
+        args.dataset.photographs,
+        "images of {name} are not packed: their files are read fast as they are"
+    );
+    if args.dataset.tables {
+        return Ok(PackedLabels::Several {
+            labels: args.labels.clone(),
+            crop: args.crop_to_object,
+        });
+    }
+    ensure!(
+        args.labels.is_none() && !args.crop_to_object,
+        "images of {name} have one label and no choice: --labels and --crop-to-object need \
+         --dataset attributes"
+    );
+    Ok(PackedLabels::One)
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -43,6 +64,7 @@ pub(super) fn run(args: &PackArgs) -> Result<Ending> {
         leave_out: args.skip_corrupt,
         workers: threads(args.workers),
         truth: None,
+        labels: labels(args)?,
     };
     let packed = pack(&args.dir, &args.out, &options, &mut watch);
     progress.finish_and_clear();
