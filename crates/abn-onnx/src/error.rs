@@ -63,6 +63,9 @@ pub enum OnnxError {
         /// Number of classes of each group of outputs.
         outputs: Vec<usize>,
     },
+    /// What JSON cannot hold.
+    #[error("the network cannot be described in JSON: {0}")]
+    Json(String),
     /// Bytes that are no model.
     #[error("the bytes are no ONNX model: {0}")]
     NotAModel(String),

@@ -12,7 +12,18 @@ use crate::error::OnnxError;
 use crate::proto::{AttributeProto, AttributeType, DataType, GraphProto, NodeProto, TensorProto};
 
 /// Most bytes of a message of protobuf.
-pub(crate) const LARGEST: usize = i32::MAX as usize;
+const LARGEST: usize = i32::MAX as usize;
+
+/// Values of a constant that its name tells.
+const TOLD: usize = 8;
+
+/// Refuses what no file can hold in one piece.
+pub(crate) fn fits(bytes: usize) -> Result<(), OnnxError> {
+    if bytes > LARGEST {
+        return Err(OnnxError::TooLarge { bytes });
+    }
+    Ok(())
+}
 
 /// What a node or the graph's caller gives, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +56,7 @@ impl Graph {
     /// # Errors
     /// There are more weights than a file can hold.
     pub(crate) fn new(state: State) -> Result<Self, OnnxError> {
-        let bytes = state.values().map(|data| data.as_bytes().len()).sum();
-        if bytes > LARGEST {
-            return Err(OnnxError::TooLarge { bytes });
-        }
+        fits(state.values().map(|data| data.as_bytes().len()).sum())?;
         Ok(Self {
             state,
             taken: BTreeMap::new(),
@@ -142,7 +150,7 @@ impl Graph {
         )
     }
 
-    /// A constant whose name tells kind, shape and values.
+    /// A constant whose name tells kind, shape and, of a few, the values.
     fn constant(
         &mut self,
         kind: &str,
@@ -152,7 +160,11 @@ impl Graph {
         raw_data: Vec<u8>,
     ) -> Value {
         let shape_text: Vec<String> = shape.iter().map(i64::to_string).collect();
-        let name = format!("{kind}[{}]({})", shape_text.join(","), texts.join(","));
+        let values = match texts.len() {
+            0..=TOLD => texts.join(","),
+            _ => format!("constant {}", self.initializers.len()),
+        };
+        let name = format!("{kind}[{}]({values})", shape_text.join(","));
         if self.constants.insert(name.clone()) {
             self.initializers.push(TensorProto {
                 dims: shape.to_vec(),

@@ -1,10 +1,11 @@
 //! What a model tells of itself beside its graph.
 
 use abn_core::ClassifierConfig;
-use abn_data::{Labels, Normalization, Step, Transform};
+use abn_data::{Normalization, Step, Transform};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::error::OnnxError;
 use crate::preprocessing::words;
 use crate::proto::{ModelProto, StringStringEntryProto};
 use crate::{Export, Input};
@@ -27,8 +28,8 @@ struct Preprocessing {
 }
 
 /// Pillow's filter, and how near it is.
-const RESIZE_INSIDE: &str = "bilinear with antialiasing on bytes, as Pillow; in ONNX Runtime within \
-                             one grey level";
+const RESIZE_INSIDE: &str =
+    "bilinear with antialiasing on bytes, as Pillow but for rounding: within two grey levels";
 const RESIZE_BESIDE: &str = "bilinear with antialiasing, as Pillow's Image.resize with BILINEAR; \
                              without it, logits differ visibly";
 
@@ -60,24 +61,25 @@ impl Preprocessing {
 }
 
 /// Puts title, network, labels and preprocessing into a model.
-pub(crate) fn describe(model: &mut ModelProto, export: &Export<'_>) {
+pub(crate) fn describe(model: &mut ModelProto, export: &Export<'_>) -> Result<(), OnnxError> {
     model.doc_string = doc_string(export);
     let preprocessing = Preprocessing::of(export.transform, export.input);
-    let json = |value: serde_json::Result<String>| value.unwrap_or_default();
     model.metadata_props = [
         ("abn.title", export.title.to_owned()),
-        ("abn.network", json(serde_json::to_string(export.model))),
-        ("abn.labels", json(serde_json::to_string(export.labels))),
-        (
-            "abn.preprocessing",
-            json(serde_json::to_string(&preprocessing)),
-        ),
+        ("abn.network", as_json(export.model)?),
+        ("abn.labels", as_json(export.labels)?),
+        ("abn.preprocessing", as_json(&preprocessing)?),
     ]
     .map(|(key, value)| StringStringEntryProto {
         key: key.to_owned(),
         value,
     })
     .into();
+    Ok(())
+}
+
+fn as_json(value: &impl Serialize) -> Result<String, OnnxError> {
+    serde_json::to_string(value).map_err(|error| OnnxError::Json(error.to_string()))
 }
 
 fn doc_string(export: &Export<'_>) -> String {
@@ -95,7 +97,7 @@ fn doc_string(export: &Export<'_>) -> String {
         None => String::new(),
         Some(_) => format!(
             " attention_logits: those of the attention branch. map: where it looks, {}.",
-            maps(export.model, export.labels)
+            maps(export.model)
         ),
     };
     let outputs = "logits: of all classes, label by label; the softmax of a label's own are its \
@@ -103,7 +105,7 @@ fn doc_string(export: &Export<'_>) -> String {
     format!("{}. {images} {outputs}{attention}", export.title)
 }
 
-fn maps(model: &ClassifierConfig, labels: &Labels) -> String {
+fn maps(model: &ClassifierConfig) -> String {
     let maps = model
         .attention
         .as_ref()
@@ -111,6 +113,5 @@ fn maps(model: &ClassifierConfig, labels: &Labels) -> String {
     if maps == 1 {
         return "[N, 1, h, w]".to_owned();
     }
-    let names: Vec<&str> = labels.groups().iter().map(|group| &*group.name).collect();
-    format!("[N, {maps}, h, w], for the labels {}", names.join(", "))
+    format!("[N, {maps}, h, w], one a label")
 }

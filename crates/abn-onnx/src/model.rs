@@ -6,7 +6,7 @@ use abn_data::{Labels, Transform};
 use prost::Message;
 
 use crate::error::OnnxError;
-use crate::graph::{Graph, LARGEST, Value};
+use crate::graph::{Graph, Value, fits};
 use crate::metadata::describe;
 use crate::proto::{
     DataType, DimensionProto, Length, ModelProto, OperatorSetIdProto, TensorShapeProto,
@@ -99,7 +99,7 @@ pub fn export(what: &Export<'_>, weights: State) -> Result<ModelProto, OnnxError
         }],
         ..ModelProto::default()
     };
-    describe(&mut model, what);
+    describe(&mut model, what)?;
     Ok(model)
 }
 
@@ -108,10 +108,7 @@ pub fn export(what: &Export<'_>, weights: State) -> Result<ModelProto, OnnxError
 /// # Errors
 /// There are more of them than a file can hold.
 pub fn to_bytes(model: &ModelProto) -> Result<Vec<u8>, OnnxError> {
-    let bytes = model.encoded_len();
-    if bytes > LARGEST {
-        return Err(OnnxError::TooLarge { bytes });
-    }
+    fits(model.encoded_len())?;
     Ok(model.encode_to_vec())
 }
 
@@ -507,6 +504,13 @@ mod tests {
         assert!(model.doc_string.contains(words), "{}", model.doc_string);
         let read: ClassifierConfig = serde_json::from_value(told("abn.network")).unwrap();
         assert_eq!(read, config);
+    }
+
+    #[test]
+    fn more_than_a_file_can_hold_is_refused() {
+        assert_eq!(fits((1 << 31) - 1), Ok(()));
+        let bytes = 1 << 31;
+        assert_eq!(fits(bytes), Err(OnnxError::TooLarge { bytes }));
     }
 
     #[test]
