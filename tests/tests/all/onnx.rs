@@ -1,7 +1,7 @@
 //! Exported ONNX models: what ONNX Runtime computes with them, beside what we compute.
 //!
-//! `ABN_PYTHON` names a Python that has numpy, onnx, onnxruntime and Pillow; without it `python3` is
-//! asked. `fixtures/onnx/compare.py` runs the models.
+//! `ABN_PYTHON` names a Python that has numpy, onnx and onnxruntime; without it `python3` is asked.
+//! `fixtures/onnx/compare.py` runs the models.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,6 +33,8 @@ use crate::program::{fails, succeeds};
 
 /// Largest deviation, relative to the largest value of an output.
 const ROUNDING: f64 = 1e-4;
+/// The same where bytes are rounded otherwise in resizing.
+const RESIZED: f64 = 3e-2;
 /// Below this spread, an output would hardly depend on anything.
 const VISIBLE: f64 = 1e-3;
 /// Cases that one Python compares.
@@ -57,6 +59,8 @@ fn drawn(config: &ClassifierConfig, [height, width]: [usize; 2], seed: u64) -> S
     let mut state = state_of(&config.init_seeded(seed, &training).valid());
     for (name, data) in &mut state {
         let range = match leaf(name) {
+            // What a trained block adds is small; else rounding grows from block to block.
+            "gamma" if name.contains(".convs.") => 0.1..0.5,
             "gamma" | "gain" => 0.6..1.4,
             "beta" | "bias" | "shift" => -0.3..0.3,
             _ => continue,
@@ -64,7 +68,7 @@ fn drawn(config: &ClassifierConfig, [height, width]: [usize; 2], seed: u64) -> S
         *data = changed(data, |_| rng.random_range(range.clone()));
     }
     let network = with_state(config.init(&training), state).unwrap();
-    let shape = [4, 3, height, width];
+    let shape = [2, 3, height, width];
     let normal = Distribution::Normal(0.0, 1.0);
     network.forward(Tensor::random(shape, normal, &training));
     let mut state = state_of(&network.valid());
@@ -387,7 +391,7 @@ fn branches_are_what_onnx_runtime_computes() {
     ];
     for (index, map) in maps().into_iter().enumerate() {
         for maps in [Maps::One, Maps::PerGroup] {
-            for groups in [vec![5], vec![2, 2], vec![2, 3, 2]] {
+            for groups in [vec![5], vec![2; 4], vec![2, 3, 2]] {
                 for binary in [Binary::Softmax, Binary::Sigmoid] {
                     let attention = AttentionConfig {
                         map,
@@ -492,9 +496,9 @@ fn pictures_are_what_a_view_sees() {
         .flat_map(|side| [(32, 4 + side), (4 + side, 32)]);
     cases.push((vec![shorter(32), crop(32)], longer.collect(), ROUNDING));
     let large = vec![(90, 61), (61, 90), (200, 133), (17, 41), (400, 40)];
-    cases.push((vec![shorter(37), crop(32)], large.clone(), 0.05));
-    cases.push((vec![shorter(20), crop(32)], large.clone(), 0.05));
-    cases.push((vec![resize(45, 31)], large, 0.05));
+    cases.push((vec![shorter(37), crop(32)], large.clone(), RESIZED));
+    cases.push((vec![shorter(20), crop(32)], large.clone(), RESIZED));
+    cases.push((vec![resize(45, 31)], large, RESIZED));
     for (number, (steps, sizes, allowed)) in cases.into_iter().enumerate() {
         let attention = Some(AttentionConfig::manet());
         let config = case("resnet8", attention, Outputs::one(5)).config;
