@@ -14,11 +14,12 @@ const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// What a browser runs.
 const BROWSER: &str = "wasm32-unknown-unknown";
 /// The crates that need no command line.
-const BELOW_THE_PROGRAM: [&str; 7] = [
+const BELOW_THE_PROGRAM: [&str; 8] = [
     "abn-boxes",
     "abn-kernels",
     "abn-core",
     "abn-data",
+    "abn-onnx",
     "abn-run",
     "abn-explain",
     "abn-pages",

@@ -25,7 +25,7 @@ pub struct ConvShape {
 
 impl ConvShape {
     /// Stride 1, one group.
-    pub(crate) fn new(inputs: usize, outputs: usize, side: usize) -> Self {
+    pub fn new(inputs: usize, outputs: usize, side: usize) -> Self {
         Self {
             inputs,
             outputs,

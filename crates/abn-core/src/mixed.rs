@@ -161,7 +161,7 @@ impl MixedAttentionConfig {
     }
 
     /// Width of the hidden layer, at least 1.
-    pub(crate) fn hidden(&self, channels: usize) -> usize {
+    pub fn hidden(&self, channels: usize) -> usize {
         (channels / self.reduction).max(1)
     }
 

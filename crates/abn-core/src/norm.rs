@@ -13,7 +13,7 @@ use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
 
 /// Added to the variance before the square root.
-const EPSILON: f64 = 1e-5;
+pub const EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics.
 const MOMENTUM: f64 = 0.1;
 /// The same in the spatial gate of CBAM's code.

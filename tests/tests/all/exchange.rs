@@ -108,7 +108,7 @@ fn export_then_import_is_exact() {
         path,
         "export run0 --out a.pth",
         1,
-        &["does not end in .safetensors"],
+        &["ends neither in .safetensors nor in .onnx"],
     );
     // What was asked for is not in the file; the message says what is.
     let said = succeeds(

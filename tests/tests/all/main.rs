@@ -25,6 +25,7 @@ mod gradients;
 mod labels;
 mod mixed_attention;
 mod networks;
+mod onnx;
 mod package_fixtures;
 mod pages;
 mod pictures;

@@ -22,11 +22,9 @@ use burn::tensor::{Device, Tensor};
 use super::maps::Maps;
 use crate::conv::{Conv2d, ConvShape, conv_norm};
 use crate::mixed::{InvalidAttention, check_kernel};
-use crate::norm::BatchNorm;
+// Added to the variance of a map, as to that of a batch, and to the range of one.
+use crate::norm::{BatchNorm, EPSILON};
 use crate::outputs::Outputs;
-
-/// Added to the variance of a map, as to that of a batch, and to the range of one.
-const EPSILON: f64 = 1e-5;
 
 /// How the K class maps become the attention map M.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -339,7 +337,7 @@ impl MapConfig {
     }
 
     /// The convolution of the class maps to the attention map, if there is one.
-    pub(crate) fn conv(self, maps: Maps, outputs: &Outputs) -> Option<ConvShape> {
+    pub fn conv(self, maps: Maps, outputs: &Outputs) -> Option<ConvShape> {
         match self {
             Self::Sigmoid(SigmoidMap {
                 source: MapSource::Convolution { kernel },

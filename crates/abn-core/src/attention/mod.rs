@@ -147,7 +147,7 @@ impl AttentionConfig {
     }
 
     /// What the branch has a map of evidence for.
-    pub(crate) fn learned(&self, outputs: &Outputs) -> Outputs {
+    pub fn learned(&self, outputs: &Outputs) -> Outputs {
         match self.map {
             MapConfig::Logit(_) => outputs.clone().with(Binary::Sigmoid),
             _ => outputs.clone(),
@@ -217,7 +217,7 @@ impl AttentionConfig {
     }
 
     /// Channels that enter the first 1x1 convolution.
-    pub(crate) fn channels(&self, stage: &StageConfig) -> usize {
+    pub fn channels(&self, stage: &StageConfig) -> usize {
         if self.stage {
             stage.outputs()
         } else {

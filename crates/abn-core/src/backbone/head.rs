@@ -31,7 +31,7 @@ pub enum HeadConfig {
 
 impl HeadConfig {
     /// Inputs and outputs of each linear layer.
-    pub(crate) fn layers(&self, channels: usize, classes: usize) -> Vec<(usize, usize)> {
+    pub fn layers(&self, channels: usize, classes: usize) -> Vec<(usize, usize)> {
         match *self {
             Self::Pooled => vec![(channels, classes)],
             Self::FullyConnected { grid, hidden, .. } => {

@@ -83,7 +83,7 @@ impl NetworkConfig {
     }
 
     /// The stages of the feature extractor.
-    pub(crate) fn extractor(&self) -> &[StageConfig] {
+    pub fn extractor(&self) -> &[StageConfig] {
         self.stages
             .split_last()
             .expect("a network has at least one stage")

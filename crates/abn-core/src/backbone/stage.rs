@@ -86,7 +86,7 @@ impl StageConfig {
     }
 
     /// Whether the stage begins with a 2x2 max pooling.
-    pub(crate) fn begins_with_pool(&self) -> bool {
+    pub fn begins_with_pool(&self) -> bool {
         self.is_plain() && self.stride != 1
     }
 
@@ -96,13 +96,13 @@ impl StageConfig {
     }
 
     /// The transition's convolution, if there is one.
-    pub(crate) fn transition(&self) -> Option<ConvShape> {
+    pub fn transition(&self) -> Option<ConvShape> {
         self.has_transition()
             .then(|| transition_conv(self.outputs_of_blocks()))
     }
 
     /// Input channels and stride of each block.
-    pub(crate) fn block_inputs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+    pub fn block_inputs(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         let strided = matches!(
             self.block,
             BlockConfig::Residual(_) | BlockConfig::PreActivation(_)
@@ -150,11 +150,7 @@ impl StageConfig {
 
 impl BlockConfig {
     /// The convolutions of the path, in order, and that of the shortcut.
-    pub(crate) fn convs(
-        &self,
-        inputs: usize,
-        stride: usize,
-    ) -> (Vec<ConvShape>, Option<ConvShape>) {
+    pub fn convs(&self, inputs: usize, stride: usize) -> (Vec<ConvShape>, Option<ConvShape>) {
         match self {
             Self::Residual(config) => (
                 config.convs(inputs, stride),

@@ -43,7 +43,7 @@ impl StemConfig {
     }
 
     /// The convolution, if any.
-    pub(crate) fn conv(self) -> Option<ConvShape> {
+    pub fn conv(self) -> Option<ConvShape> {
         match self {
             Self::Image => None,
             Self::Bare { width } | Self::Small { width } => {
@@ -54,7 +54,7 @@ impl StemConfig {
     }
 
     /// Whether a max pooling of stride 2 follows.
-    pub(crate) fn pools(self) -> bool {
+    pub fn pools(self) -> bool {
         matches!(self, Self::Large { .. })
     }
 

@@ -69,7 +69,7 @@ pub enum Command {
     Models(ModelsArgs),
     /// Make a run from a PyTorch checkpoint
     Import(ImportArgs),
-    /// Write the weights of a run for PyTorch
+    /// Write a run for other programs: weights for PyTorch, or an ONNX model
     Export(ExportArgs),
     /// Fetch, check and pack data sets
     Data(DataArgs),
@@ -648,14 +648,19 @@ pub struct ImportArgs {
 
 /// Arguments of `abn export`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  abn export runs/abn --out abn.safetensors")]
+#[command(after_help = "Examples:\n  \
+    abn export runs/abn --out abn.safetensors\n  \
+    abn export runs/abn --out abn.onnx --with-preprocessing")]
 pub struct ExportArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// File to write, .safetensors
+    /// File to write: .safetensors, weights by PyTorch's names, or .onnx, the network itself
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Of ONNX: take pictures, bytes [N, H, W, 3], and resize, crop and normalise them in the graph
+    #[arg(long)]
+    pub with_preprocessing: bool,
     /// Which weights
     #[arg(long, value_enum, default_value_t)]
     pub checkpoint: CheckpointChoice,

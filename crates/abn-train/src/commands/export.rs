@@ -1,45 +1,86 @@
-//! `abn export`: the weights of a run under PyTorch's names.
+//! `abn export`: a run for other programs, by the ending of the file: its weights under PyTorch's
+//! names, or its network as an ONNX model.
 
 use abn_core::pytorch::to_pytorch;
+use abn_core::state::State;
+use abn_onnx::{Export, Input};
 use abn_run::folder::checkpoint::Checkpoints;
 use abn_run::folder::files::write_atomically;
 use abn_run::folder::run_dir::RunDir;
+use abn_run::recipe::RunConfig;
 use abn_run::weights::to_safetensors_of;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::cli::ExportArgs;
 use crate::terminal;
 
+/// What is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Safetensors,
+    Onnx,
+}
+
 /// Runs the command.
 ///
 /// # Errors
-/// The run cannot be opened, or the file exists or cannot be written.
+/// The run cannot be opened, or the file exists, is of another format or cannot be written.
 pub fn run(args: ExportArgs) -> Result<()> {
     let (run, config) = RunDir::open(&args.run)?;
-    ensure!(
-        args.out
-            .extension()
-            .is_some_and(|extension| extension == "safetensors"),
-        "`{}` does not end in .safetensors, the one format that is written",
-        args.out.display()
-    );
+    let format = format_of(&args)?;
     ensure!(
         !args.out.exists(),
         "`{}` exists; nothing was changed, choose another --out",
         args.out.display()
     );
-    let weights = to_pytorch(
-        &config.model,
-        &Checkpoints::open(run.checkpoints())?.weights(args.checkpoint)?,
-    );
-    write_atomically(&args.out, &to_safetensors_of(&config.recipe, &weights)?)?;
+    let weights = Checkpoints::open(run.checkpoints())?.weights(args.checkpoint)?;
+    let tensors = weights.len();
+    let bytes = match format {
+        Format::Safetensors => {
+            to_safetensors_of(&config.recipe, &to_pytorch(&config.model, &weights))?
+        }
+        Format::Onnx => onnx(&config, weights, args.with_preprocessing)?,
+    };
+    write_atomically(&args.out, &bytes)?;
     if args.json {
-        return terminal::json(&serde_json::json!({ "file": args.out, "tensors": weights.len() }));
+        return terminal::json(&serde_json::json!({ "file": args.out, "tensors": tensors }));
     }
     terminal::result(&format!(
-        "{} tensors of {} in {}",
-        weights.len(),
+        "{tensors} tensors of {} in {}",
         config.recipe.title(),
         args.out.display()
     ))
+}
+
+/// The format of the file's ending.
+fn format_of(args: &ExportArgs) -> Result<Format> {
+    let ending = args.out.extension().and_then(|ending| ending.to_str());
+    let format = match ending {
+        Some("safetensors") => Format::Safetensors,
+        Some("onnx") => Format::Onnx,
+        _ => bail!(
+            "`{}` ends neither in .safetensors nor in .onnx, the formats that are written",
+            args.out.display()
+        ),
+    };
+    ensure!(
+        format == Format::Onnx || !args.with_preprocessing,
+        "--with-preprocessing is for .onnx: weights alone have no preprocessing"
+    );
+    Ok(format)
+}
+
+fn onnx(config: &RunConfig, weights: State, with_preprocessing: bool) -> Result<Vec<u8>> {
+    let what = Export {
+        title: &config.recipe.title(),
+        model: &config.model,
+        labels: &config.labels,
+        transform: &config.recipe.eval_transform(),
+        input: if with_preprocessing {
+            Input::Pictures
+        } else {
+            Input::Normalized
+        },
+    };
+    Ok(abn_onnx::to_bytes(&abn_onnx::export(&what, weights)?)?)
 }
