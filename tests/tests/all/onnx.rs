@@ -2,6 +2,7 @@
 //!
 //! `ABN_PYTHON` names a Python that has numpy, onnx and onnxruntime; without it `python3` is asked.
 //! `fixtures/onnx/compare.py` runs the models.
+#![allow(clippy::print_stdout)] // The figures are what these tests are run for.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +13,7 @@ use abn_core::architecture::{AttentionName, BlockName};
 use abn_core::attention::{
     AttentionConfig, LogitMap, MapConfig, MapNorm, MapSource, Maps, Pool, SigmoidMap,
 };
-use abn_core::backbone::{Family, HeadConfig};
+use abn_core::backbone::HeadConfig;
 use abn_core::mechanism::Mechanism;
 use abn_core::mixed::{
     Arrangement, ChannelConfig, MixedAttentionConfig, Pools, SpatialConfig, Squeeze,
@@ -70,7 +71,13 @@ fn drawn(config: &ClassifierConfig, [height, width]: [usize; 2], seed: u64) -> S
     let network = with_state(config.init(&training), state).unwrap();
     let shape = [2, 3, height, width];
     let normal = Distribution::Normal(0.0, 1.0);
-    network.forward(Tensor::random(shape, normal, &training));
+    let output = network.forward(Tensor::random(shape, normal, &training));
+    // What a pass keeps for its gradients is given back when they were asked for.
+    let logits = output.logits.sum();
+    match output.attention {
+        Some(attention) => (logits + attention.logits.sum() + attention.map.sum()).backward(),
+        None => logits.backward(),
+    };
     let mut state = state_of(&network.valid());
     for (name, data) in &mut state {
         // The statistics of the one batch, of which the running ones took a share.
@@ -216,6 +223,9 @@ fn check(cases: &[Case], together: usize) {
         let lines = compared(folder.path());
         let passes: usize = some.iter().map(|case| case.passes.len()).sum();
         assert!(lines.len() >= passes, "every pass is compared");
+        if let [one] = some {
+            println!("{} is compared", one.name);
+        }
         for line in lines {
             let number: usize = line["case"].as_str().unwrap().parse().unwrap();
             let (case, output) = (&cases[number], line["output"].as_str().unwrap());
