@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use abn_boxes::coco::{
-    CategoryFigures, CocoError, Figures, Instances, Stats, evaluate, read_results,
-};
+use abn_boxes::CocoError;
+use abn_boxes::coco::{CategoryFigures, Figures, Instances, Stats, evaluate, read_results};
 use abn_explain::columns::columns;
 use anyhow::{Context, Result};
 
