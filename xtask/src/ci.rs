@@ -10,6 +10,8 @@ use anyhow::{Context, Result, ensure};
 /// The tests that need a browser, and its names; `tests/tests/all/browser.rs` looks for the same.
 const PAGES: &str = "pages::";
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+/// Tests that need a Python with ONNX Runtime.
+const RUNTIME: &str = "onnx::";
 
 /// What a browser runs.
 const BROWSER: &str = "wasm32-unknown-unknown";
@@ -65,7 +67,7 @@ pub(crate) fn run() -> Result<()> {
         unpack(&root, &shared)?;
         cargo(
             &root,
-            &format!("test --workspace -- --ignored --skip {PAGES}"),
+            &format!("test --workspace -- --ignored --skip {PAGES} --skip {RUNTIME}"),
             &[],
         )?;
     } else {

@@ -75,6 +75,7 @@ fn what_is_no_checkpoint_is_refused_with_its_cause() {
             &["`__main__.Net`", "torch.save(model.state_dict(), ...)"],
         ),
         ("quantized.pth", &["_rebuild_qtensor"]),
+        ("chainer.npz", &["Chainer", "checkpoints/README.md"]),
         ("complex.pth", &["Complex"]),
         ("int8.pth", &["`fc.weight` holds I8, expected floats"]),
         (

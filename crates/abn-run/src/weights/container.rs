@@ -54,6 +54,11 @@ fn check_zip(path: &Path) -> Result<()> {
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(cut_off)?;
         let name = entry.name().map_err(cut_off)?.into_owned();
+        require(!name.ends_with(".npy"), || {
+            "it holds arrays of NumPy, as Chainer's snapshots do, and torch.save writes none; of the \
+             first code for facial attributes checkpoints/README.md says why it cannot be read"
+                .to_owned()
+        })?;
         require(entry.compression() == CompressionMethod::Stored, || {
             format!(
                 "`{name}` in it is compressed, which torch.save does not do; save the weights again \
