@@ -403,7 +403,7 @@ fn kind(cause: &str) -> String {
     let told = cause.split(';').next().unwrap_or_default();
     let told = told.split_once("PACK").map_or(told, |(_, told)| told);
     let told: String = told.chars().filter(|letter| !letter.is_numeric()).collect();
-    told.chars().take(40).collect()
+    told.chars().take(60).collect()
 }
 
 #[test]

@@ -1237,7 +1237,7 @@ fn tables_of_splits_and_a_single_column() {
         (&of_run["version"], &of_run["labels"]),
         (&3.into(), &expected)
     );
-    assert_eq!(known(&eval(path, "run"))[0].0, "red");
+    assert!(eval(path, "run")["top1"].is_number());
     succeeds(path, "train --out run");
 }
 
