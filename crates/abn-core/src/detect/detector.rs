@@ -321,7 +321,7 @@ impl Detector {
         let costs = loss::binary(select(logits, &drawn), &labels);
         let beta = rpn.smooth_l1_beta;
         let distance = loss::smooth_l1(select(found, &positives), &offsets, beta);
-        [costs, distance / drawn.len().max(1) as f64]
+        [costs, distance * share(drawn.len())]
     }
 
     /// Classes and offsets of the regions that are drawn.
@@ -353,7 +353,7 @@ impl Detector {
         let distance = loss::smooth_l1(found, &offsets, beta);
         [
             loss::classes(logits, &labels),
-            distance / count.max(1) as f64,
+            distance * share(count),
         ]
     }
 
@@ -409,6 +409,11 @@ impl Lot<'_> {
             purpose,
         }
     }
+}
+
+/// Of so many, one's; a factor, since the gradient of Burn's division is of single precision.
+fn share(count: usize) -> f64 {
+    (count.max(1) as f64).recip()
 }
 
 /// The rows of these numbers.
