@@ -351,10 +351,7 @@ impl Detector {
         let found = select(found.reshape([count * classes, 4]), &places);
         let beta = self.constants.regions.smooth_l1_beta;
         let distance = loss::smooth_l1(found, &offsets, beta);
-        [
-            loss::classes(logits, &labels),
-            distance * share(count),
-        ]
+        [loss::classes(logits, &labels), distance * share(count)]
     }
 
     /// Of each image the classes that occur in it.

@@ -71,7 +71,7 @@ impl Source {
                         (true, Stored::Shorter(_)) => Cropped::Before,
                     },
                 };
-                (What::Lists(Lists::of(dir, &choices)?), vec![])
+                (What::Lists(Box::new(Lists::of(dir, &choices)?)), vec![])
             }
         };
         Ok(Self {

@@ -174,7 +174,7 @@ fn parsed(path: &Path, mut file: &File, header: &Header) -> Result<(Vec<Spot>, W
         let names = split(&unicode(names)?, &lengths)?;
         let lists = Lists::read(path, &contents, names);
         let lists = lists.map_err(|reason| Fault::Content(printable(&reason)))?;
-        return Ok((spots, What::Lists(lists)));
+        return Ok((spots, What::Lists(Box::new(lists))));
     }
     let contents: Contents = serde_json::from_slice(&contents)
         .map_err(|error| format!("its list of classes is not read: {error}"))

@@ -117,7 +117,7 @@ pub(crate) fn packed_lists(request: &AttributeFolder) -> Result<(Lists, PackedIm
         masked,
         crop,
     };
-    Ok((lists, images))
+    Ok((*lists, images))
 }
 
 impl Index {

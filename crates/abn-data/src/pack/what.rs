@@ -12,7 +12,7 @@ use crate::folder::listing::Listing;
 /// Everything that is told of images, in their order.
 pub(super) enum What {
     Classes(Classes),
-    Lists(Lists),
+    Lists(Box<Lists>),
 }
 
 /// Class folders.
