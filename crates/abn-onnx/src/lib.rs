@@ -6,10 +6,10 @@
 //! ```
 //!
 //! [`export`] walks the configuration as a forward pass does and takes each weight from the
-//! [`State`](abn_core::state::State) where a layer needs it; a weight that is missing, left over or of another shape is an
-//! error. A network is thus written without running it, and without a device. Batch norms stay
-//! nodes of their own, with their running statistics, so that a viewer shows the layers of the
-//! papers; every runtime folds them.
+//! [state](abn_core::state::State) where a layer needs it; a weight that is missing, left over or
+//! of another shape is an error. A network is thus written without running it, and without a
+//! device. Batch norms stay nodes of their own, with their running statistics, so that a viewer
+//! shows the layers of the papers; every runtime folds them.
 //!
 //! ```
 //! use abn_core::state::state_of;
