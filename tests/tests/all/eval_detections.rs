@@ -62,7 +62,7 @@ fn figures_by_hand() {
     assert_eq!(categories[0]["objects"], 2);
     assert_eq!(stat(&categories[1], "AP"), -1.0);
     let said = succeeds(folder.path(), EVAL);
-    assert!(said.out.contains("2 objects and 2 detections in 2 images"));
+    assert!(said.out.contains("objects 2, detections 2, images 2"));
     assert!(said.out.contains("50.5"), "{}", said.out);
     assert_eq!(said.err, "");
 }
@@ -114,6 +114,9 @@ fn both_files_or_a_run() {
         "eval --detections found.json",
         "eval run --truth truth.json --detections found.json",
         "eval --truth truth.json --detections found.json --best-threshold",
+        "eval --truth truth.json --detections found.json --checkpoint latest",
+        "eval --truth truth.json --detections found.json --device flex",
+        "eval --truth truth.json --detections found.json --on-corrupt skip",
     ] {
         fails(folder.path(), arguments, 2, &[]);
     }

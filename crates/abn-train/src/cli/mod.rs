@@ -309,7 +309,9 @@ pub struct EvalArgs {
         long,
         value_name = "FILE",
         requires = "detections",
-        conflicts_with_all = ["run", "data", "split", "best_threshold"]
+        conflicts_with_all = [
+            "run", "data", "split", "workers", "on_corrupt", "max_corrupt", "checkpoint", "device", "best_threshold",
+        ]
     )]
     pub truth: Option<PathBuf>,
     /// What was found in these images, by whatever program, as COCO's results

@@ -52,7 +52,7 @@ fn print(figures: &Figures, images: usize) -> Result<()> {
     let sum =
         |of: fn(&CategoryFigures) -> usize| -> usize { figures.categories.iter().map(of).sum() };
     terminal::result(&format!(
-        "{} objects and {} detections in {images} images",
+        "objects {}, detections {}, images {images}",
         sum(|category| category.objects),
         sum(|category| category.detections)
     ))?;
