@@ -113,6 +113,6 @@ pub use shapes::Shapes;
 pub use shards::{holds_shards, tar_shards};
 pub use skips::Skips;
 pub use svhn::svhn;
-pub use target::Target;
+pub use target::{Counts, Object, Target};
 pub use transform::{Channels, Placement, Step, Transform, Window};
 pub use twins::{Twins, twins};

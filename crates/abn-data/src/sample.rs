@@ -75,8 +75,25 @@ pub trait Files: Send + Sync {
         None
     }
 
+    /// Width and height of that image, if a list tells them without the image. Nobody may have
+    /// compared them with it.
+    fn size(&self, _index: usize) -> Option<(u32, u32)> {
+        None
+    }
+
+    /// The number of that image in the list that tells its objects, if images have one there.
+    fn number(&self, _index: usize) -> Option<u64> {
+        None
+    }
+
+    /// The number of each class in that list; `None` of a class that it does not have.
+    fn class_numbers(&self) -> Vec<Option<u64>> {
+        Vec::new()
+    }
+
     /// Number of images of each class, with those that are [left out](Collection::without); before
-    /// any [limit](Collection::limit) where [`target`](Self::target) does not tell.
+    /// any [limit](Collection::limit) where [`target`](Self::target) does not tell. Empty where
+    /// images have objects instead of labels.
     fn counts(&self) -> Vec<usize>;
 }
 
@@ -154,8 +171,23 @@ impl Files for First {
         self.of.target(index)
     }
 
+    fn size(&self, index: usize) -> Option<(u32, u32)> {
+        self.of.size(index)
+    }
+
+    fn number(&self, index: usize) -> Option<u64> {
+        self.of.number(index)
+    }
+
+    fn class_numbers(&self) -> Vec<Option<u64>> {
+        self.of.class_numbers()
+    }
+
     fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.first.last().copied().unwrap_or_default()];
+        if self.of.counts().is_empty() {
+            return Vec::new();
+        }
         for index in 0..self.count {
             let Some(target) = self.of.target(index) else {
                 return self.of.counts();
@@ -203,6 +235,18 @@ impl Files for Chosen<dyn Files> {
 
     fn target(&self, index: usize) -> Option<Target> {
         self.of.target(self.places[index])
+    }
+
+    fn size(&self, index: usize) -> Option<(u32, u32)> {
+        self.of.size(self.places[index])
+    }
+
+    fn number(&self, index: usize) -> Option<u64> {
+        self.of.number(self.places[index])
+    }
+
+    fn class_numbers(&self) -> Vec<Option<u64>> {
+        self.of.class_numbers()
     }
 
     fn counts(&self) -> Vec<usize> {

@@ -1,15 +1,44 @@
 //! What is right for an image: what a network is to learn of it.
 
-/// What is right for one image. Where its object lies is another matter: that is the
-/// [masks](crate::Sample::masks) of its sample, which nothing learns from.
-///
-/// A data set whose images hold objects to be found has another kind of target, and the compiler
-/// names every place that must know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use abn_boxes::BoundingBox;
+
+/// What is right for one image. Where its objects lie pixel by pixel is another matter: that is the
+/// [masks](crate::Sample::masks) of its sample.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Target {
     /// The right class of each [group](crate::Group) of the data set's labels, counted in the
     /// group; `None` where nobody knows it.
     Classes(Vec<Option<usize>>),
+    /// Everything that is to be found in the image.
+    Objects(Vec<Object>),
+}
+
+/// Something to be found in an image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Object {
+    /// Its class, counted from 0.
+    pub class: usize,
+    /// Where it is, in pixels of the image. It may have no inside and may reach beyond the image,
+    /// as files have it.
+    pub bounds: BoundingBox,
+    /// Pixels that it covers in the image as it lies in the data set, which decides whether it is
+    /// small; a transform does not change it.
+    pub area: f64,
+    /// How it counts.
+    pub counts: Counts,
+}
+
+/// How an object counts in training and in figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Counts {
+    /// It is learned from and to be found.
+    #[default]
+    Fully,
+    /// A group of objects: not learned from, and whoever finds any of them is neither right nor
+    /// wrong (COCO's `iscrowd`).
+    Crowd,
+    /// Learned from, but whoever finds it is neither right nor wrong (VOC's `difficult`).
+    Difficult,
 }
 
 impl Target {
@@ -25,16 +54,27 @@ impl Target {
         Self::Classes(classes.into_iter().map(Some).collect())
     }
 
-    /// The right class of each group, where it is known.
+    /// The right class of each group, where it is known; none where objects are to be found.
     #[must_use]
     pub fn classes(&self) -> &[Option<usize>] {
-        let Self::Classes(classes) = self;
-        classes
+        match self {
+            Self::Classes(classes) => classes,
+            Self::Objects(_) => &[],
+        }
     }
 
     /// The right class of a group, if it is known.
     #[must_use]
     pub fn of(&self, group: usize) -> Option<usize> {
         self.classes().get(group).copied().flatten()
+    }
+
+    /// What is to be found; nothing where classes are to be told.
+    #[must_use]
+    pub fn objects(&self) -> &[Object] {
+        match self {
+            Self::Classes(_) => &[],
+            Self::Objects(objects) => objects,
+        }
     }
 }
