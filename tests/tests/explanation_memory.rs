@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use abn_core::explain::{ForwardPass, Layer, Method, explain};
 use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
-use abn_data::{Loader, Normalization, Split, Transform, cifar10};
+use abn_data::{Canvas, Loader, Normalization, Split, Transform, cifar10};
 use burn::tensor::{Device, Tensor, TensorData};
 use peak_alloc::PeakAlloc;
 
@@ -104,6 +104,7 @@ fn ten_thousand_images_explained_hold_no_more_than_one_thousand() {
         shuffled: false,
         masks: false,
         skips: Default::default(),
+        canvas: Canvas::Equal,
     };
     let (mut images, mut early, mut latest) = (0, 0, 0);
     for batch in loader.epoch(0, 0) {

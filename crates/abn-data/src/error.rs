@@ -525,6 +525,15 @@ pub enum DataError {
         /// Width and height of this one.
         found: (u32, u32),
     },
+    /// Images that fit into no memory when all are padded to the largest of them.
+    #[error(
+        "a batch of {images} images, padded to the largest of them, fits into no memory: an image is \
+         far too long or too high, or the batch too large"
+    )]
+    TooManyPixels {
+        /// Images of the batch.
+        images: usize,
+    },
     /// Any of the above, met while sample `index` was made.
     #[error("sample {index}")]
     Sample {

@@ -36,6 +36,7 @@
 //!     shuffled: true,
 //!     masks: false,
 //!     skips: Default::default(),
+//!     canvas: Default::default(),
 //! };
 //! assert_eq!(loader.batches(), 4);
 //! for batch in loader.epoch(0, 0) {
@@ -48,6 +49,7 @@
 #[cfg(any(feature = "tar", feature = "parquet"))]
 mod archive;
 mod attributes;
+mod canvas;
 mod check;
 mod cifar;
 mod decode;
@@ -84,6 +86,7 @@ pub use self::parquet::{holds_parquet, parquet};
 pub use attributes::{AttributeFolder, CELEBA_ATTRIBUTES, attributes};
 /// What samples come from; Burn's.
 pub use burn_dataset::Dataset;
+pub use canvas::{Canvas, Padding, Within, groups};
 pub use check::{
     ClassCount, Finding, LabelReport, Odd, Place, Report, Same, SameWhat, Sizes, SplitReport,
     Watch, Without, check_collections, check_folder, unreadable,
@@ -97,7 +100,7 @@ pub use folder::{
 pub use gray_map::GrayMap;
 pub use interventions::{Change, Intervention, Interventions};
 pub use labels::{Group, Labels};
-pub use loader::{Batch, Batches, Loader};
+pub use loader::{Batch, Batches, Loader, Source};
 pub use normalization::Normalization;
 pub use object_masks::ObjectMasks;
 pub use pack::{

@@ -7,8 +7,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use abn_boxes::Size;
 use burn_dataset::Dataset;
+use image::RgbImage;
 
+use crate::canvas::{self, Canvas, Padding};
 use crate::ordered::{Ordered, QUEUE};
 use crate::pixels::{Pixels, Shelf};
 use crate::{DataError, ImageDataset, ObjectMasks, Sample, Skips, Target, Transform, random};
@@ -33,6 +36,8 @@ pub struct Loader {
     pub masks: bool,
     /// The images that no batch has. A batch of nothing but them is empty.
     pub skips: Arc<Skips>,
+    /// How the images of a batch come to one size.
+    pub canvas: Canvas,
 }
 
 /// Images that enter a network together.
@@ -46,10 +51,24 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// Where the objects of each image lie after the same transform; empty if not asked for.
     pub masks: Vec<ObjectMasks>,
-    /// Height of every image.
+    /// Height of every image, with what is padded.
     pub height: usize,
-    /// Width of every image.
+    /// Width of every image, with what is padded.
     pub width: usize,
+    /// What each image was before it was changed in any way; of images that are padded alone, else
+    /// empty.
+    pub sources: Vec<Source>,
+}
+
+/// An image that is padded in its batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Its size in the batch, without what is padded.
+    pub seen: Size,
+    /// Its size in the data set.
+    pub size: Size,
+    /// What is right for it there, in its pixels there.
+    pub target: Target,
 }
 
 impl Loader {
@@ -79,10 +98,13 @@ impl Loader {
 
     fn order(&self, epoch: usize) -> Vec<usize> {
         let len = self.dataset.len();
-        if self.shuffled {
-            random::permutation(self.seed, epoch, len)
-        } else {
-            (0..len).collect()
+        let order = match self.shuffled {
+            true => random::permutation(self.seed, epoch, len),
+            false => (0..len).collect(),
+        };
+        match &self.canvas {
+            Canvas::Padded(padding) if self.shuffled => padding.grouped(order, self.batch_size),
+            _ => order,
         }
     }
 }
@@ -130,9 +152,23 @@ impl Plan {
         let indices = self.order.iter().skip(number * size).take(size);
         let mut batch = Batch::with_capacity(size.min(self.order.len()));
         let mut pixels = self.shelf.take();
-        for &index in indices {
-            if let Some(sample) = self.sample(index).map_err(|error| error.at(index))? {
-                batch.push(index, sample, &self.loader, &mut pixels)?;
+        match &self.loader.canvas {
+            Canvas::Equal => {
+                for &index in indices {
+                    if let Some((sample, _)) = self.sample(index)? {
+                        batch.push(index, sample, &self.loader, &mut pixels)?;
+                    }
+                }
+            }
+            Canvas::Padded(padding) => {
+                let mut images = Vec::new();
+                for &index in indices {
+                    if let Some((sample, source)) = self.sample(index)? {
+                        batch.push_source(index, &sample, source, &self.loader, padding);
+                        images.push(sample.image);
+                    }
+                }
+                batch.pad(&images, &self.loader, padding, &mut pixels)?;
             }
         }
         pixels.truncate(3 * batch.len() * batch.width * batch.height);
@@ -140,8 +176,12 @@ impl Plan {
         Ok(batch)
     }
 
-    /// The sample of that index as a network sees it; `None` if it is skipped.
-    fn sample(&self, index: usize) -> Result<Option<Sample>, DataError> {
+    /// The sample of that index as a network sees it, and what it was; `None` if it is skipped.
+    fn sample(&self, index: usize) -> Result<Option<(Sample, Option<Source>)>, DataError> {
+        self.read(index).map_err(|error| error.at(index))
+    }
+
+    fn read(&self, index: usize) -> Result<Option<(Sample, Option<Source>)>, DataError> {
         let Loader {
             dataset,
             transform,
@@ -156,9 +196,20 @@ impl Plan {
         if !masks {
             sample.masks = ObjectMasks::Unknown;
         }
+        let source = (self.loader.canvas != Canvas::Equal).then(|| Source {
+            seen: size_of(&sample.image),
+            size: size_of(&sample.image),
+            target: sample.target.clone(),
+        });
         let mut rng = random::augmentation(*seed, self.epoch, index);
-        transform.sample(sample, &mut rng).map(Some)
+        let sample = transform.sample(sample, &mut rng)?;
+        Ok(Some((sample, source)))
     }
+}
+
+fn size_of(image: &RgbImage) -> Size {
+    let (width, height) = image.dimensions();
+    Size::new(height as usize, width as usize)
 }
 
 impl Batch {
@@ -170,6 +221,7 @@ impl Batch {
             masks: Vec::new(),
             height: 0,
             width: 0,
+            sources: Vec::new(),
         }
     }
 
@@ -206,7 +258,57 @@ impl Batch {
                 .collect(),
             height: self.height,
             width: self.width,
+            sources: places
+                .iter()
+                .filter_map(|place| self.sources.get(*place).cloned())
+                .collect(),
         }
+    }
+
+    /// Adds what is told of an image that is to be padded. Objects go where its pixels go.
+    fn push_source(
+        &mut self,
+        index: usize,
+        sample: &Sample,
+        source: Option<Source>,
+        loader: &Loader,
+        padding: &Padding,
+    ) {
+        let size = size_of(&sample.image);
+        let seen = padding.within.resized(size);
+        self.targets.push(sample.target.resized(size, seen));
+        self.indices.push(index);
+        if loader.masks {
+            self.masks.push(sample.masks.clone());
+        }
+        self.sources
+            .extend(source.map(|source| Source { seen, ..source }));
+    }
+
+    /// Gives the images their place and size. Masks stay as large as the images were before.
+    fn pad(
+        &mut self,
+        images: &[RgbImage],
+        loader: &Loader,
+        padding: &Padding,
+        pixels: &mut Vec<f32>,
+    ) -> Result<(), DataError> {
+        let sizes: Vec<Size> = self.sources.iter().map(|source| source.seen).collect();
+        let padded = padding.padded(&sizes);
+        let padded = padded.ok_or(DataError::TooManyPixels {
+            images: images.len(),
+        })?;
+        (self.height, self.width) = (padded.height, padded.width);
+        let values = 3 * padded.height * padded.width;
+        if pixels.len() < images.len() * values {
+            pixels.resize(images.len() * values, 0.0);
+        }
+        let normalization = &loader.transform.normalization;
+        let places = pixels.chunks_exact_mut(values.max(1));
+        for ((image, size), place) in images.iter().zip(sizes).zip(places) {
+            canvas::write(image, normalization, size, padded, place);
+        }
+        Ok(())
     }
 
     /// Adds an image, whose pixels go behind those of the others; what was there before is lost.
@@ -259,7 +361,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet, HashSet};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use image::{Rgb, RgbImage};
+    use image::Rgb;
 
     use super::*;
     use crate::{Normalization, Shapes, Split, Step};
@@ -282,6 +384,7 @@ mod tests {
             shuffled: true,
             masks: true,
             skips: Arc::default(),
+            canvas: Canvas::Equal,
         }
     }
 
@@ -332,6 +435,7 @@ mod tests {
                 shuffled: false,
                 masks: false,
                 skips: Arc::default(),
+                canvas: Canvas::Equal,
             },
         )
     }

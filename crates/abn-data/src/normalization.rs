@@ -54,7 +54,7 @@ impl Normalization {
     }
 
     /// What becomes of each byte in each channel.
-    fn values(&self) -> [[f32; 256]; 3] {
+    pub(crate) fn values(&self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {
             let (mean, std) = (self.mean[channel], self.std[channel]);
             std::array::from_fn(|byte| (byte as f32 / 255.0 - mean) / std)

@@ -1,6 +1,6 @@
 //! What is right for an image: what a network is to learn of it.
 
-use abn_boxes::BoundingBox;
+use abn_boxes::{BoundingBox, Size};
 
 /// What is right for one image. Where its objects lie pixel by pixel is another matter: that is the
 /// [masks](crate::Sample::masks) of its sample.
@@ -75,6 +75,25 @@ impl Target {
         match self {
             Self::Classes(_) => &[],
             Self::Objects(objects) => objects,
+        }
+    }
+
+    /// The same after the image was resized.
+    pub(crate) fn resized(&self, from: Size, to: Size) -> Self {
+        self.moved(|bounds| bounds.resize(from, to))
+    }
+
+    /// The same with every object elsewhere.
+    pub(crate) fn moved(&self, to: impl Fn(&BoundingBox) -> BoundingBox) -> Self {
+        match self {
+            Self::Classes(classes) => Self::Classes(classes.clone()),
+            Self::Objects(objects) => {
+                let moved = objects.iter().map(|object| Object {
+                    bounds: to(&object.bounds),
+                    ..*object
+                });
+                Self::Objects(moved.collect())
+            }
         }
     }
 }

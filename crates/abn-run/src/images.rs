@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use abn_data::{Collection, DataError, Loader, Skips, Split, Truth};
+use abn_data::{Canvas, Collection, DataError, Loader, Skips, Split, Truth};
 
 use crate::RunError;
 use crate::datasets::{Request, fingerprint_but};
@@ -178,5 +178,6 @@ pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize)
         shuffled: false,
         masks: collection.masked,
         skips: Default::default(),
+        canvas: Canvas::Equal,
     }
 }

@@ -10,7 +10,7 @@
 
 use std::time::Instant;
 
-use abn_data::{Batches, Collection, Loader, Normalization, Split, Step, Transform};
+use abn_data::{Batches, Canvas, Collection, Loader, Normalization, Split, Step, Transform};
 use abn_run::datasets::{FOLDER, Request};
 use anyhow::{Context, Result, bail};
 
@@ -40,6 +40,7 @@ pub(crate) fn run(case: &Case) -> Result<()> {
         shuffled: true,
         masks: false,
         skips: Default::default(),
+        canvas: Canvas::Equal,
     };
     let mut work = Work {
         batches: loader.epoch(0, 0),

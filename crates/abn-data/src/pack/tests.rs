@@ -12,8 +12,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Batch, Collection, DataError, ImageFolder, Labels, Loader, Normalization, Skips, Split, Step,
-    Transform, Truth, image_folder, twins,
+    Batch, Canvas, Collection, DataError, ImageFolder, Labels, Loader, Normalization, Skips, Split,
+    Step, Transform, Truth, image_folder, twins,
 };
 
 /// A picture that its number tells from the others.
@@ -152,6 +152,7 @@ fn loader(collection: &Collection, first: &[Step], workers: usize) -> Loader {
         shuffled: true,
         masks: true,
         skips: Arc::default(),
+        canvas: Canvas::Equal,
     }
 }
 

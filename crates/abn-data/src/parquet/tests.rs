@@ -3,7 +3,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::*;
-use crate::{Labels, Loader, Normalization, Step, Transform, Truth};
+use crate::{Canvas, Labels, Loader, Normalization, Step, Transform, Truth};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/parquet")
@@ -79,6 +79,7 @@ fn batches_do_not_depend_on_workers_or_where_an_epoch_is_entered() {
         shuffled: true,
         masks: false,
         skips: Default::default(),
+        canvas: Canvas::Equal,
     };
     let expected: Vec<_> = loader(0).epoch(2, 0).map(Result::unwrap).collect();
     assert_eq!(expected.iter().map(|batch| batch.len()).sum::<usize>(), 8);

@@ -14,9 +14,12 @@
 //! so that colours, stripes, size and place never lack an object and are no sign of a form. Objects
 //! never overlap.
 //!
+//! For detectors the same scenes are told by their [objects](Scenes::objects).
+//!
 //! As in [`Shapes`](crate::Shapes), a sample is a function of (seed, split, index).
 
 mod attribute;
+mod objects;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -65,6 +68,8 @@ pub struct Scenes {
 /// A scene with what is told of it.
 struct Drawn {
     scene: Scene,
+    /// The form of each object.
+    forms: Vec<Form>,
     /// The object of each attribute, if it is there.
     objects: [Option<usize>; Attribute::ALL.len()],
 }
@@ -98,7 +103,7 @@ impl Scenes {
 impl Dataset<Sample, DataError> for Scenes {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
         assert!(index < self.count, "index {index} of {} images", self.count);
-        let Drawn { scene, objects } = self.draw(index);
+        let Drawn { scene, objects, .. } = self.draw(index);
         let present = objects.map(|object| usize::from(object.is_some()));
         let masks = objects.map(|object| object.map(|object| scene.mask(object)));
         Ok(Sample {
@@ -116,7 +121,7 @@ impl Dataset<Sample, DataError> for Scenes {
 /// An object is moved or recoloured where it stays what the label is about.
 impl Interventions for Scenes {
     fn interventions(&self, index: usize, label: usize) -> Vec<Intervention> {
-        let Drawn { scene, objects } = self.draw(index);
+        let Drawn { scene, objects, .. } = self.draw(index);
         let (attribute, object) = (Attribute::ALL[label], objects[label]);
         let mut rng = random::scene_change(self.seed, self.split, index, label);
         let mut found = scene.removals(object, || ground(&mut rng));
@@ -200,6 +205,7 @@ impl Drawn {
         });
         Self {
             scene: Scene::new(SIDE, ground, silhouettes, fragments, rng),
+            forms,
             objects,
         }
     }
@@ -293,7 +299,7 @@ mod tests {
     #[test]
     fn every_attribute_has_an_object_of_its_own_place() {
         for index in 0..200 {
-            let Drawn { scene, objects } = scenes(200).draw(index);
+            let Drawn { scene, objects, .. } = scenes(200).draw(index);
             let sample = scenes(200).get(index).unwrap();
             for (label, object) in objects.iter().enumerate() {
                 let mask = sample.masks.of(label);
@@ -329,7 +335,7 @@ mod tests {
     #[test]
     fn colours_are_what_they_are_called() {
         for index in 0..200 {
-            let Drawn { scene, objects } = scenes(200).draw(index);
+            let Drawn { scene, objects, .. } = scenes(200).draw(index);
             let image = scene.image();
             let mean = |object: usize| {
                 let mut sums = [0.0; 3];

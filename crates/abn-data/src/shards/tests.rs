@@ -5,7 +5,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Labels, Loader, Normalization, Step, Transform};
+use crate::{Canvas, Labels, Loader, Normalization, Step, Transform};
 
 fn request(dir: &Path, split: Split) -> ImageFolder<'_> {
     ImageFolder {
@@ -153,6 +153,7 @@ fn batches_do_not_depend_on_workers_or_where_an_epoch_is_entered() {
         shuffled: true,
         masks: false,
         skips: Default::default(),
+        canvas: Canvas::Equal,
     };
     let expected: Vec<_> = loader(0).epoch(2, 0).map(Result::unwrap).collect();
     assert_eq!(expected.iter().map(|batch| batch.len()).sum::<usize>(), 32);

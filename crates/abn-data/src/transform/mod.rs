@@ -104,20 +104,23 @@ impl Transform {
         }
     }
 
-    /// Runs the steps on image and masks alike, so that a mask keeps covering its object.
+    /// Runs the steps on image, masks and boxes alike, so that each keeps covering its object.
     ///
     /// # Errors
     /// As [`Transform::fixed`].
     pub fn sample(&self, sample: Sample, rng: &mut impl Rng) -> Result<Sample, DataError> {
         let Sample {
             mut image,
-            target,
+            mut target,
             mut masks,
         } = sample;
         for step in &self.steps {
             let placement = step.decide(image.dimensions(), rng)?;
             image = placement.pixels(image)?;
             masks = masks.map(|mask| placement.pixels(mask))?;
+            if !target.objects().is_empty() {
+                target = target.moved(|bounds| placement.bounds(bounds));
+            }
         }
         Ok(Sample {
             image,

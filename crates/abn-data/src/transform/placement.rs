@@ -1,6 +1,7 @@
 //! What a step decided for one image: which window of it is seen, at what size, mirrored or not.
 //! The decision is made once and then applied to pixels, mask and boxes alike.
 
+use abn_boxes::BoundingBox;
 use image::ImageBuffer;
 
 use super::interpolation::{Channels, resized};
@@ -107,6 +108,30 @@ impl Placement {
         seen
     }
 
+    /// Where a box of the image goes; it may lie beyond what is seen.
+    #[must_use]
+    pub fn bounds(&self, bounds: &BoundingBox) -> BoundingBox {
+        let Window {
+            x,
+            y,
+            width,
+            height,
+        } = self.window;
+        let (columns, rows) = (f64::from(self.size.0), f64::from(self.size.1));
+        let column = |at: f64| (at - x as f64) * (columns / f64::from(width));
+        let row = |at: f64| (at - y as f64) * (rows / f64::from(height));
+        let moved = BoundingBox::new(
+            column(bounds.x1),
+            row(bounds.y1),
+            column(bounds.x2),
+            row(bounds.y2),
+        );
+        match self.flipped {
+            true => moved.flip(self.size.0 as usize),
+            false => moved,
+        }
+    }
+
     /// Where a box of the image lies in what is seen, `[x0, y0, x1, y1]` in pixels; `None` if none
     /// of it is seen.
     #[must_use]
@@ -142,6 +167,7 @@ fn mirror<P: Channels>(image: &mut ImageBuffer<P, Vec<u8>>) {
 
 #[cfg(test)]
 mod tests {
+    use abn_boxes::Size;
     use image::{GrayImage, Luma, Rgb, RgbImage, imageops};
 
     use super::*;
@@ -228,6 +254,10 @@ mod tests {
                     .filter(|(a, b)| (a[0] >= 128) != (b[0] >= 128))
                     .count();
                 assert_eq!(differ, 0, "{placement:?}");
+                let size = Size::new(placement.size.1 as usize, placement.size.0 as usize);
+                let bounds = placement.bounds(&xyxy.map(f64::from).into()).clip(size);
+                let same = <[f64; 4]>::from(bounds).map(|at| at as f32);
+                assert_eq!(placement.xyxy(xyxy), Some(same));
             }
         }
     }
