@@ -49,7 +49,7 @@ pub(crate) struct Stability {
 
 /// Top-1 error in percent, of several labels their mean.
 pub(crate) fn error(summary: &Summary) -> f64 {
-    100.0 * (1.0 - summary.figures.best())
+    100.0 * (1.0 - summary.figures.best().unwrap_or(f64::NAN))
 }
 
 /// The table of a campaign.

@@ -49,6 +49,8 @@ pub struct Batch {
     pub targets: Vec<Target>,
     /// Index of each image in the data set. `[B]`
     pub indices: Vec<usize>,
+    /// The epoch that it is of.
+    pub epoch: usize,
     /// Where the objects of each image lie after the same transform; empty if not asked for.
     pub masks: Vec<ObjectMasks>,
     /// Height of every image, with what is padded.
@@ -150,7 +152,7 @@ impl Plan {
     fn batch(&self, number: usize) -> Result<Batch, DataError> {
         let size = self.loader.batch_size.max(1);
         let indices = self.order.iter().skip(number * size).take(size);
-        let mut batch = Batch::with_capacity(size.min(self.order.len()));
+        let mut batch = Batch::of(self.epoch, size.min(self.order.len()));
         let mut pixels = self.shelf.take();
         match &self.loader.canvas {
             Canvas::Equal => {
@@ -213,8 +215,9 @@ fn size_of(image: &RgbImage) -> Size {
 }
 
 impl Batch {
-    fn with_capacity(size: usize) -> Self {
+    fn of(epoch: usize, size: usize) -> Self {
         Self {
+            epoch,
             pixels: Vec::new().into(),
             targets: Vec::with_capacity(size),
             indices: Vec::with_capacity(size),
@@ -246,6 +249,7 @@ impl Batch {
         let pixels = places.iter();
         let pixels = pixels.flat_map(|place| &self.pixels[place * values..][..values]);
         Self {
+            epoch: self.epoch,
             pixels: pixels.copied().collect::<Vec<f32>>().into(),
             targets: places
                 .iter()

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use abn_boxes::coco::Stats;
 use abn_run::measure::attributes::Attributes;
 use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth, Summary};
@@ -59,8 +60,9 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
         train_and_test(name, Unit::Percent, epochs, |summary| {
             summary.figures.best()
         }),
-        train_and_test("Loss", Unit::Number, epochs, |summary| summary.loss),
+        train_and_test("Loss", Unit::Number, epochs, |summary| Some(summary.loss)),
     ];
+    charts.extend(detection(epochs));
     charts.extend(labels(epochs));
     charts.extend(attributes(epochs));
     if epochs
@@ -127,6 +129,58 @@ fn labels(epochs: &[EpochRecord]) -> Option<Chart> {
     (2..=INKS.len())
         .contains(&groups.len())
         .then(|| chart(title, Unit::Percent, epochs, lines.collect()))
+}
+
+/// What the loss of a detector is made of, and how well objects are found by size and by overlap.
+fn detection(epochs: &[EpochRecord]) -> Vec<Chart> {
+    const INKS: [&str; 4] = ["ink-test", "ink-attention", "ink-spread", "ink-train"];
+    let Some(losses) = epochs
+        .last()
+        .and_then(|record| record.test.figures.losses())
+    else {
+        return Vec::new();
+    };
+    let names = losses.named().map(|(name, _)| name).into_iter().enumerate();
+    let losses = names.zip(INKS).map(|((place, name), ink)| {
+        line(name, ink, epochs, |record| {
+            let losses = record.train.figures.losses()?;
+            Some(losses.named()[place].1)
+        })
+    });
+    let found = |figure: fn(&Stats) -> f64| {
+        move |record: &EpochRecord| {
+            let value = figure(&record.test.figures.objects()?.stats);
+            (value >= 0.0).then_some(value)
+        }
+    };
+    let by_overlap = [
+        line("at 50 %", "ink-test", epochs, found(|stats| stats.ap50)),
+        line(
+            "at 75 %",
+            "ink-attention",
+            epochs,
+            found(|stats| stats.ap75),
+        ),
+    ];
+    let by_size = [
+        line("small", "ink-test", epochs, found(|stats| stats.ap_small)),
+        line(
+            "medium",
+            "ink-attention",
+            epochs,
+            found(|stats| stats.ap_medium),
+        ),
+        line("large", "ink-spread", epochs, found(|stats| stats.ap_large)),
+    ];
+    let percent = |title: &'static str, lines: Vec<Series>| {
+        let lines: Vec<Series> = lines.into_iter().filter(known).collect();
+        chart(title, Unit::Percent, epochs, lines)
+    };
+    vec![
+        chart("Training losses", Unit::Number, epochs, losses.collect()),
+        percent("Test AP by overlap", by_overlap.into()),
+        percent("Test AP by size of the object", by_size.into()),
+    ]
 }
 
 /// What labels of two classes are compared by beside their mean accuracy.
@@ -205,15 +259,12 @@ fn train_and_test(
     title: impl Into<Cow<'static, str>>,
     unit: Unit,
     epochs: &[EpochRecord],
-    value: impl Fn(&Summary) -> f64,
+    value: impl Fn(&Summary) -> Option<f64>,
 ) -> Chart {
-    let train = line("train", "ink-train", epochs, |record| {
-        Some(value(&record.train))
-    });
-    let test = line("test", "ink-test", epochs, |record| {
-        Some(value(&record.test))
-    });
-    chart(title, unit, epochs, vec![train, test])
+    let train = line("train", "ink-train", epochs, |record| value(&record.train));
+    let test = line("test", "ink-test", epochs, |record| value(&record.test));
+    let lines = [train, test].into_iter().filter(known).collect();
+    chart(title, unit, epochs, lines)
 }
 
 fn chart(
@@ -324,9 +375,10 @@ fn table(epochs: &[EpochRecord], best: Option<usize>) -> Markup {
 fn columns(epochs: &[EpochRecord]) -> Vec<String> {
     let figures = epochs.last().map(|record| record.test.figures.main());
     let figures = figures.unwrap_or_default();
+    let learned = epochs.last().and_then(|record| record.train.figures.best());
     let train = figures
         .iter()
-        .take(1)
+        .take(usize::from(learned.is_some()))
         .map(|(name, _)| format!("train {name}"));
     let test = figures.iter().map(|(name, _)| format!("test {name}"));
     let losses = ["epoch", "rate", "train loss", "test loss"].map(str::to_owned);
@@ -340,7 +392,7 @@ fn row(record: &EpochRecord, best: Option<usize>) -> Markup {
             td { (short(record.learning_rate)) }
             td { (significant(record.train.loss)) }
             td { (significant(record.test.loss)) }
-            td { (percent(record.train.figures.best())) }
+            @if let Some(figure) = record.train.figures.best() { td { (percent(figure)) } }
             @for (_, figure) in record.test.figures.main() { td { (percent(figure)) } }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use abn_boxes::CocoError;
 use abn_core::explain::{ExplainError, MapSizeError};
 use abn_core::state::StateMismatch;
 use abn_data::DataError;
@@ -104,6 +105,19 @@ pub enum RunError {
         /// The shortest side that the network can see.
         smallest: usize,
     },
+    /// A detector where a classifier is needed.
+    #[error(
+        "`{}` is a run of a detector: train, eval, predict, explain and export know it, and this is \
+         for classifiers",
+        .0.display()
+    )]
+    IsDetector(PathBuf),
+    /// A classifier where a detector is needed.
+    #[error("`{}` is a run of a classifier, which finds no objects", .0.display())]
+    IsClassifier(PathBuf),
+    /// Boxes or scores that are no numbers.
+    #[error("what the detector found cannot be measured")]
+    NotFinite(#[source] CocoError),
     /// A map without values.
     #[error(transparent)]
     Map(#[from] MapSizeError),

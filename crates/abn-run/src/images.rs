@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
-use abn_data::{Canvas, Collection, DataError, Loader, Skips, Split, Truth};
+use abn_data::{Canvas, Collection, DataError, Loader, Padding, Skips, Split, Truth, groups};
 
 use crate::RunError;
 use crate::datasets::{Request, fingerprint_but};
-use crate::recipe::RunConfig;
+use crate::recipe::{Recipe, RunConfig};
 use crate::unreadable::{UnreadableImages, places_of};
 
 /// Images a batch where nothing is trained; the published test batch of CIFAR.
 const EVAL_BATCH: usize = 100;
 /// The same of photographs, whose features are larger.
 const EVAL_PHOTOGRAPHS: usize = 32;
+/// The same of images in which objects are found; each has hundreds of regions.
+const EVAL_DETECTED: usize = 16;
 /// Side of a photograph as an input.
 const PHOTOGRAPH: usize = 224;
 
@@ -55,6 +58,7 @@ pub fn open_images(config: &RunConfig, choice: Choice) -> Result<Collection, Run
             once,
             shortcut: config.recipe.shortcut,
             crop: config.recipe.crop_to_object,
+            objects: config.recipe.detector.is_some(),
             ..Request::of(split, folder.as_deref())
         });
         opened.map_err(RunError::DataSet)
@@ -167,17 +171,46 @@ fn check_labels(config: &RunConfig, collection: &Collection) -> Result<(), RunEr
     }
 }
 
+/// How the images of a run come to one size.
+pub(crate) fn canvas(recipe: &Recipe, images: &Collection) -> Canvas {
+    let size = |index| images.files.as_ref().and_then(|files| files.size(index));
+    let sizes = (0..images.samples.len()).map(size);
+    padded(recipe, || groups(sizes))
+}
+
+/// How an image that is alone comes to its size.
+pub(crate) fn canvas_of_one(recipe: &Recipe) -> Canvas {
+    padded(recipe, Arc::default)
+}
+
+fn padded(recipe: &Recipe, groups: impl FnOnce() -> Arc<[u8]>) -> Canvas {
+    let Some(detector) = &recipe.detector else {
+        return Canvas::Equal;
+    };
+    let strides = recipe.network().map(|network| network.strides());
+    Canvas::Padded(Padding {
+        within: detector.inputs,
+        multiple: strides.map_or(1, |strides| strides.last().copied().unwrap_or(1)),
+        groups: groups(),
+    })
+}
+
 /// Loads a collection in order and without augmentation.
 pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize) -> Loader {
+    let recipe = &config.recipe;
+    let batch_size = match recipe.detector {
+        Some(_) => together(recipe.side(), EVAL_DETECTED, 1),
+        None => together(recipe.side(), EVAL_BATCH, EVAL_PHOTOGRAPHS),
+    };
     Loader {
         dataset: collection.samples.clone(),
-        transform: config.recipe.eval_transform(),
-        batch_size: together(config.recipe.side(), EVAL_BATCH, EVAL_PHOTOGRAPHS),
+        transform: recipe.eval_transform(),
+        batch_size,
         workers,
         seed: config.recipe.seed,
         shuffled: false,
         masks: collection.masked,
         skips: Default::default(),
-        canvas: Canvas::Equal,
+        canvas: canvas(recipe, collection),
     }
 }

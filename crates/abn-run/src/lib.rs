@@ -40,6 +40,7 @@
 
 pub mod class_name;
 pub mod datasets;
+pub mod detector_session;
 pub mod digest;
 mod error;
 #[cfg(feature = "files")]

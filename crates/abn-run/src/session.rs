@@ -65,6 +65,9 @@ impl Session {
     #[cfg(feature = "files")]
     pub fn open(path: &Path, choice: CheckpointChoice, device: Device) -> Result<Self, RunError> {
         let (run, config) = RunDir::open(path)?;
+        if config.recipe.detector.is_some() {
+            return Err(RunError::IsDetector(path.to_owned()));
+        }
         let checkpoints = Checkpoints::open(run.checkpoints())?;
         let (weights, digest) = (checkpoints.weights(choice)?, checkpoints.digest(choice)?);
         Self::of(config, weights, digest, device).map_err(|source| RunError::Misfit {

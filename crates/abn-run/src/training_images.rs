@@ -6,7 +6,7 @@ use abn_data::{Collection, Loader, Split, twins};
 
 use crate::RunError;
 use crate::datasets::Request;
-use crate::images::plain_loader;
+use crate::images::{canvas, plain_loader};
 use crate::recipe::{Recipe, RunConfig};
 use crate::unreadable::{OnCorrupt, Unreadable, UnreadableImages};
 
@@ -60,6 +60,7 @@ impl TrainingImages {
                 once: once.as_ref(),
                 shortcut: recipe.shortcut,
                 crop: recipe.crop_to_object,
+                objects: recipe.detector.is_some(),
                 ..Request::of(split, folder.as_deref())
             });
             opened.map_err(RunError::DataSet)
@@ -208,6 +209,7 @@ impl TrainingImages {
                 shuffled: true,
                 masks: recipe.learns_objects(),
                 skips: self.unreadable.of_training().clone(),
+                canvas: canvas(recipe, &self.train),
             },
             test: Loader {
                 masks: false,

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use abn_core::pytorch::part_from_pytorch;
+use abn_core::pytorch::{is_detector, part_from_pytorch, part_of_detector};
 use abn_core::state::{State, StateMismatch, state_of};
 use abn_core::transfer::{Transfer, start_from};
 use burn::tensor::Device;
@@ -99,10 +99,18 @@ fn transfer(init: &Init, config: &RunConfig, device: &Device) -> Result<Transfer
             source: Box::new(source),
         }
     };
-    let fresh = state_of(&config.model.init_seeded(config.recipe.seed, device));
-    let (given, unused) = match found.ours {
-        true => (found.state, Vec::new()),
-        false => {
+    let seed = config.recipe.seed;
+    let detector = config.detector();
+    let fresh = match &detector {
+        Some(detector) => state_of(&detector.init_seeded(seed, device)),
+        None => state_of(&config.model.init_seeded(seed, device)),
+    };
+    let (given, unused) = match (found.ours, &detector) {
+        (true, _) => (found.state, Vec::new()),
+        (false, Some(detector)) if is_detector(&found.state) => {
+            part_of_detector(detector, found.state, device).map_err(misfit(None))?
+        }
+        (false, _) => {
             let asked = architectures::parse(&config.recipe.architecture)?;
             let known = recognise(&asked, &found.state, device);
             part_from_pytorch(&config.model, found.state, device).map_err(misfit(known))?

@@ -112,10 +112,10 @@ impl TrainingDisplay {
     /// A batch of an epoch is done; `so_far` are the means over those before it, too.
     pub fn batch(&self, epoch: usize, batch: usize, so_far: &Summary, images_per_second: f64) {
         let mut message = format!(
-            "loss {:.3} {} {:5.2} % {images_per_second:.0} images/s",
+            "loss {:.3} {} {} images/s",
             so_far.loss,
-            so_far.figures.best_name(),
-            100.0 * so_far.figures.best()
+            in_training(&so_far.figures),
+            speed(images_per_second)
         );
         if let Some(left) = self.time_left(epoch * self.epoch_batches + batch) {
             let _ = write!(message, " ETA {left}");
@@ -137,18 +137,17 @@ impl TrainingDisplay {
             epoch, train, test, ..
         } = record;
         let mut line = format!(
-            "epoch {epoch}/{}  loss {:.3}/{:.3}  {} {:5.2}/{:5.2} %{}{}",
+            "epoch {epoch}/{}  loss {:.3}/{:.3}  {}{}{}",
             self.epochs,
             train.loss,
             test.loss,
-            test.figures.best_name(),
-            100.0 * train.figures.best(),
-            100.0 * test.figures.best(),
+            of_epoch(train, test),
             self.chosen_by(&test.figures),
             if record.best { " *" } else { "  " }
         );
         if let Some(timing) = timing {
-            let _ = write!(line, "  {:.0} images/s", timing.images_per_second);
+            let speed = speed(timing.images_per_second);
+            let _ = write!(line, "  {speed} images/s");
         }
         if let Some(left) = self
             .time_left(epoch * self.epoch_batches)
@@ -192,5 +191,43 @@ impl TrainingDisplay {
         Duration::try_from_secs_f64((each * batches as f64).ceil())
             .ok()
             .map(FormattedDuration)
+    }
+}
+
+/// Images a second: of slow networks with a digit behind the point.
+fn speed(images_per_second: f64) -> String {
+    match images_per_second < 9.95 {
+        true => format!("{images_per_second:.1}"),
+        false => format!("{images_per_second:.0}"),
+    }
+}
+
+/// What is shown while an epoch is trained: of a detector what its loss is made of.
+fn in_training(figures: &Figures) -> String {
+    if let Some(losses) = figures.losses() {
+        let parts = losses.named().map(|(name, loss)| {
+            let name = name.trim_start_matches("loss_");
+            format!("{name} {loss:.3}")
+        });
+        return format!("({})", parts.join(", "));
+    }
+    let best = figures
+        .best()
+        .map(|value| format!("{:5.2} %", 100.0 * value));
+    format!("{} {}", figures.best_name(), best.unwrap_or_default())
+}
+
+/// The figures of an epoch, of training and of test images where both have them.
+fn of_epoch(train: &Summary, test: &Summary) -> String {
+    let name = test.figures.best_name();
+    let percent = |value: f64| format!("{:5.2}", 100.0 * value);
+    match (train.figures.best(), test.figures.best()) {
+        (Some(train), Some(test)) => format!("{name} {}/{} %", percent(train), percent(test)),
+        (None, Some(_)) => {
+            let main = test.figures.main().into_iter().take(2);
+            let shown = main.map(|(name, value)| format!("{name} {} %", percent(value)));
+            shown.collect::<Vec<_>>().join("  ")
+        }
+        (_, None) => format!("{name} not defined"),
     }
 }

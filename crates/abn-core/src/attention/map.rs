@@ -415,7 +415,7 @@ impl MapHead {
     }
 
     /// The scale behind the norm, where there is one; the mean of several maps'.
-    pub(crate) fn gain(&self) -> Option<f64> {
+    pub fn gain(&self) -> Option<f64> {
         let of_norm = self.norm.as_ref().map(|norm| &norm.gamma);
         let gain = of_norm.or(self.scale.as_ref().map(|scale| &scale.gain))?;
         Some(f64::from(gain.val().mean().into_scalar::<f32>()))

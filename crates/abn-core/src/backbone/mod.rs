@@ -122,6 +122,20 @@ impl NetworkConfig {
             .fold(stages, |side, _| 2 * side - 1)
     }
 
+    /// By how much each stage's output is smaller than the image.
+    pub fn strides(&self) -> Vec<usize> {
+        let halves = |halves: bool| if halves { 2 } else { 1 };
+        let conv = self.stem.conv().map_or(1, |conv| conv.stride);
+        let stem = conv * halves(self.stem.pools());
+        let stages = self.stages.iter();
+        stages
+            .scan(stem, |stride, stage| {
+                *stride *= stage.stride;
+                Some(*stride)
+            })
+            .collect()
+    }
+
     /// The same network with that attention module in every residual block, or in none.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::attention::{AttentionConfig, Maps};
 use crate::backbone::NetworkConfig;
 use crate::mixed::InvalidAttention;
 use crate::outputs::{Binary, Outputs};
+use crate::state::{is_buffer, shapes_of};
 
 /// What regions are pooled from, and what looks at them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,6 +125,19 @@ impl DetectorConfig {
             }
         }
         Ok(())
+    }
+
+    /// Trainable parameters, frozen ones among them; frozen batch norms have none, as in
+    /// torchvision.
+    pub fn parameters(&self, device: &Device) -> usize {
+        let learned = |name: &str| {
+            let is_norm =
+                self.frozen.norms && name.starts_with("network.") && name.contains("norm.");
+            !is_buffer(name) && !is_norm
+        };
+        let shapes = shapes_of(&self.init(device));
+        let learned = shapes.iter().filter(|(name, _)| learned(name));
+        learned.map(|(_, shape)| shape.num_elements()).sum()
     }
 
     /// A detector whose weights are drawn at first use.

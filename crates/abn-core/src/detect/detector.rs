@@ -89,17 +89,19 @@ pub struct Losses {
     pub objectness: Tensor<1>,
     /// Smooth L1 of their offsets.
     pub proposals: Tensor<1>,
-    /// Mean binary cross-entropy of the classes that occur, times its weight.
+    /// Mean binary cross-entropy of the classes that occur in an image.
     pub attention: Option<Tensor<1>>,
+    /// What that is multiplied by.
+    pub attention_weight: f64,
 }
 
 impl Losses {
-    /// Their sum, `[1]`.
+    /// Their sum, `[1]`: what a detector learns to make small.
     pub fn total(&self) -> Tensor<1> {
         let regions = self.classes.clone() + self.boxes.clone();
         let sum = regions + self.objectness.clone() + self.proposals.clone();
         match &self.attention {
-            Some(attention) => sum + attention.clone(),
+            Some(attention) => sum + attention.clone() * self.attention_weight,
             None => sum,
         }
     }
@@ -112,6 +114,15 @@ pub struct Features {
     pub levels: Vec<Tensor<4>>,
     /// Attention logits and map; absent without a branch.
     pub attention: Option<AttentionOutput>,
+}
+
+/// What is found in a batch of images, in pixels of the images as the network sees them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundInImages {
+    /// Of each image, the best first.
+    pub found: Vec<Vec<Detection>>,
+    /// The regions of each image, of which [each detection](Detection::region) is of one.
+    pub regions: Vec<Vec<BoundingBox>>,
 }
 
 /// Faster R-CNN with an attention branch.
@@ -259,6 +270,20 @@ impl Detector {
     /// There are not as many objects and numbers as images.
     pub fn losses(&self, images: &Images, objects: &[Objects], lot: Lot) -> Losses {
         let features = self.features(images.pixels.clone());
+        self.losses_of(features, images, objects, lot)
+    }
+
+    /// The [losses](Self::losses) of the features of a batch.
+    ///
+    /// # Panics
+    /// There are not as many objects and numbers as images.
+    pub fn losses_of(
+        &self,
+        features: Features,
+        images: &Images,
+        objects: &[Objects],
+        lot: Lot,
+    ) -> Losses {
         let objectness = self.rpn.forward(&features.levels);
         let (anchors, found) = self.proposals(Mode::Training, &objectness, images);
         let [objectness, proposals] = self.of_anchors(objectness, &anchors, objects, lot);
@@ -276,8 +301,7 @@ impl Detector {
         let attention = features.attention.map(|attention| {
             let occurring = self.occurring(objects, &attention.logits.device());
             let penalty = Penalty::default();
-            let cost = mean_cost(&attention.logits, &occurring, &self.occurrences, &penalty);
-            cost * self.attention_weight
+            mean_cost(&attention.logits, &occurring, &self.occurrences, &penalty)
         });
         Losses {
             classes,
@@ -285,6 +309,7 @@ impl Detector {
             objectness,
             proposals,
             attention,
+            attention_weight: self.attention_weight,
         }
     }
 
@@ -373,9 +398,15 @@ impl Detector {
     /// and what the attention branch says.
     pub fn detect(&self, images: &Images) -> (Vec<Vec<Detection>>, Option<AttentionOutput>) {
         let features = self.features(images.pixels.clone());
+        let found = self.detect_in(&features, images).found;
+        (found, features.attention)
+    }
+
+    /// What is found in images of which these are the features.
+    pub fn detect_in(&self, features: &Features, images: &Images) -> FoundInImages {
         let objectness = self.rpn.forward(&features.levels);
         let (_, found) = self.proposals(Mode::Testing, &objectness, images);
-        let Regions { logits, offsets } = self.regions(&features, &found, images);
+        let Regions { logits, offsets } = self.regions(features, &found, images);
         let [_, classes] = logits.dims();
         let probabilities = numbers(softmax(logits).into_data());
         let offsets = fours(offsets.into_data());
@@ -392,8 +423,10 @@ impl Detector {
                 *size,
             )
         };
-        let found = found.iter().zip(&images.sizes).map(of_image).collect();
-        (found, features.attention)
+        FoundInImages {
+            found: found.iter().zip(&images.sizes).map(of_image).collect(),
+            regions: found,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ mod rpn;
 mod trunk;
 
 pub use config::{DetectorConfig, InvalidDetector, Neck};
-pub use detector::{Detector, Features, Images, Losses, Lot, Objects};
+pub use detector::{Detector, Features, FoundInImages, Images, Losses, Lot, Objects};
 pub use head::{RegionHead, Regions};
 pub use pooling::Pooling;
 pub use pyramid::Pyramid;

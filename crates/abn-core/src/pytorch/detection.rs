@@ -21,7 +21,7 @@ use super::names::{name_of, official};
 use super::{UNUSED_COUNTER, renamed};
 use crate::backbone::NetworkConfig;
 use crate::detect::DetectorConfig;
-use crate::state::{State, StateMismatch};
+use crate::state::{State, StateMismatch, shapes_of};
 
 /// Where the backbone's names begin.
 const BODY: &str = "backbone.body.";
@@ -84,6 +84,45 @@ pub fn detector_from_pytorch(
     checkpoint: State,
     device: &Device,
 ) -> Result<State, StateMismatch> {
+    let found = with_present_names(config, checkpoint)?;
+    renamed(&config.init(device), found, |ours| {
+        detector_name_of(ours, &config.network)
+    })
+}
+
+/// Whether the tensors are those of one of torchvision's detectors.
+pub fn is_detector(checkpoint: &State) -> bool {
+    checkpoint
+        .keys()
+        .any(|name| name.starts_with(BODY) || name.starts_with("rpn.head."))
+}
+
+/// What of a detector the tensors of one of torchvision's give, and the names of those that have no
+/// place in it: its heads are of other classes, or it has another neck.
+///
+/// # Errors
+/// Two names mean the same tensor.
+pub fn part_of_detector(
+    config: &DetectorConfig,
+    checkpoint: State,
+    device: &Device,
+) -> Result<(State, Vec<String>), StateMismatch> {
+    let mut found = with_present_names(config, checkpoint)?;
+    let mut part = State::new();
+    for (ours, shape) in shapes_of(&config.init(device)) {
+        let layout = Layout::of(&ours);
+        let theirs = detector_name_of(&ours, &config.network);
+        let fits = |data: &TensorData| *data.shape() == layout.shape(&shape);
+        if found.get(&theirs).is_some_and(fits)
+            && let Some(data) = found.remove(&theirs)
+        {
+            part.insert(ours, layout.apply(data));
+        }
+    }
+    Ok((part, found.into_keys().collect()))
+}
+
+fn with_present_names(config: &DetectorConfig, checkpoint: State) -> Result<State, StateMismatch> {
     let mut found = State::new();
     for (name, data) in checkpoint {
         if name.ends_with(UNUSED_COUNTER) {
@@ -97,9 +136,7 @@ pub fn detector_from_pytorch(
             });
         }
     }
-    renamed(&config.init(device), found, |ours| {
-        detector_name_of(ours, &config.network)
-    })
+    Ok(found)
 }
 
 /// The tensors of a detector under torchvision's names, in its layouts.

@@ -20,7 +20,9 @@ use crate::backbone::Family;
 use crate::classifier::ClassifierConfig;
 use crate::state::{State, StateMismatch, shapes_of};
 use crate::transfer::is_head;
-pub use detection::{detector_from_pytorch, detector_name_of, detector_to_pytorch};
+pub use detection::{
+    detector_from_pytorch, detector_name_of, detector_to_pytorch, is_detector, part_of_detector,
+};
 use layout::Layout;
 pub use names::name_of;
 

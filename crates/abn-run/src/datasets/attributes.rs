@@ -15,6 +15,7 @@ pub static ATTRIBUTES: DataSet = DataSet {
     photographs: true,
     labels: &[],
     tables: true,
+    objects: None,
     known_classes: None,
     defaults: Defaults {
         // As photographs of one label.

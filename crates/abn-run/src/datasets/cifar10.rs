@@ -36,6 +36,7 @@ pub static CIFAR10: DataSet = DataSet {
     photographs: false,
     labels: &[],
     tables: false,
+    objects: None,
     known_classes: None,
     defaults: Defaults::CIFAR,
     families: FAMILIES,

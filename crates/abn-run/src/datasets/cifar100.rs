@@ -18,6 +18,7 @@ pub static CIFAR100: DataSet = DataSet {
     photographs: false,
     labels: &[FINE, COARSE, BOTH],
     tables: false,
+    objects: None,
     known_classes: None,
     defaults: Defaults::CIFAR,
     families: FAMILIES,

@@ -39,6 +39,12 @@ pub fn fingerprint_but(
         let classes = sample.target.classes().iter();
         let numbers = classes.map(|class| class.unwrap_or(usize::MAX));
         bytes.extend(numbers.flat_map(usize::to_le_bytes));
+        for object in sample.target.objects() {
+            bytes.extend(object.class.to_le_bytes());
+            let corners = <[f64; 4]>::from(object.bounds);
+            bytes.extend(corners.into_iter().flat_map(f64::to_le_bytes));
+            bytes.push(object.counts as u8);
+        }
         bytes.extend(sample.image.as_raw());
         Ok(())
     })?;

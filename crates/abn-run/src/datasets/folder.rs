@@ -17,6 +17,7 @@ pub static FOLDER: DataSet = DataSet {
     photographs: true,
     labels: &[],
     tables: false,
+    objects: None,
     known_classes: None,
     defaults: Defaults {
         architecture: "resnet18",

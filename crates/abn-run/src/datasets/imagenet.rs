@@ -13,6 +13,7 @@ pub static IMAGENET: DataSet = DataSet {
     photographs: true,
     labels: &[],
     tables: false,
+    objects: None,
     known_classes: Some(imagenet_classes),
     defaults: Defaults {
         architecture: "resnet50",

@@ -4,31 +4,36 @@
 mod attributes;
 mod cifar10;
 mod cifar100;
+mod coco;
 mod fingerprint;
 mod folder;
 mod imagenet;
 mod scenes;
 mod shapes;
 mod svhn;
+mod voc;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use abn_core::backbone::Family;
-use abn_data::{Collection, DataError, Labels, Split, Truth};
+use abn_data::{Collection, DataError, Labels, Split, Truth, Within};
 
 pub use self::attributes::ATTRIBUTES;
 pub use self::cifar10::CIFAR10;
 pub use self::cifar100::CIFAR100;
+pub use self::coco::COCO;
 pub use self::fingerprint::{fingerprint, fingerprint_but, fingerprint_of_objects};
 pub use self::folder::FOLDER;
 pub use self::imagenet::IMAGENET;
 pub use self::scenes::SCENES;
 pub use self::shapes::SHAPES;
 pub use self::svhn::SVHN;
+pub use self::voc::VOC;
 use crate::recipe::augmentation::Augmentation;
 use crate::recipe::defaults::Defaults;
+use crate::recipe::schedule::WarmUp;
 
 /// All of them, in the order of lists.
 pub static ALL: &[&DataSet] = &[
@@ -40,6 +45,8 @@ pub static ALL: &[&DataSet] = &[
     &IMAGENET,
     &FOLDER,
     &ATTRIBUTES,
+    &COCO,
+    &VOC,
 ];
 
 /// Environment variable that names the folder of all data sets.
@@ -59,12 +66,28 @@ pub struct DataSet {
     pub labels: &'static [&'static str],
     /// Whether lists beside its images tell their labels: then one of them may be chosen by name.
     pub tables: bool,
+    /// Whether it is known where its objects are, for detectors.
+    pub objects: Option<Objects>,
     /// Its classes, if they are known without the images.
     pub known_classes: Option<fn() -> Vec<String>>,
     /// What its publications train with.
     pub defaults: Defaults,
     /// What they train with for families that they train in another way.
     pub families: &'static [(Family, Defaults)],
+    /// Opens one split.
+    pub open: fn(&Request) -> Result<Collection, DataError>,
+}
+
+/// A data set for detectors.
+pub struct Objects {
+    /// Whether there is nothing but objects: no classifier learns it under this name.
+    pub alone: bool,
+    /// What is trained with.
+    pub defaults: Defaults,
+    /// How large images become.
+    pub inputs: Within,
+    /// How the learning rate rises.
+    pub warm_up: WarmUp,
     /// Opens one split.
     pub open: fn(&Request) -> Result<Collection, DataError>,
 }
@@ -101,6 +124,8 @@ pub struct Request<'a> {
     pub shortcut: Option<f64>,
     /// Whether images are cropped to the box of their object.
     pub crop: bool,
+    /// Whether their objects are told instead of their labels.
+    pub objects: bool,
 }
 
 impl<'a> Request<'a> {
@@ -116,6 +141,7 @@ impl<'a> Request<'a> {
             once: None,
             shortcut: None,
             crop: false,
+            objects: false,
         }
     }
 }
@@ -189,7 +215,10 @@ impl DataSet {
     /// The folder or a file in it is missing or damaged, or a network that is asked for lacks a
     /// class.
     pub fn open(&self, request: &Request) -> Result<Collection, DataError> {
-        (self.open)(request)
+        match &self.objects {
+            Some(objects) if request.objects => (objects.open)(request),
+            _ => (self.open)(request),
+        }
     }
 }
 

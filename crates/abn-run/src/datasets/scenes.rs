@@ -1,9 +1,10 @@
 //! The built-in set of several labels: generated scenes, with the object of each label known.
 
-use abn_data::{Collection, DataError, Scenes, Split};
+use abn_data::{Collection, DataError, Scenes, Split, Within};
 
-use super::{DataSet, Place, Request};
+use super::{DataSet, Objects, Place, Request};
 use crate::recipe::defaults::{Defaults, Falls};
+use crate::recipe::schedule::WarmUp;
 
 /// Training and held-out images.
 const IMAGES: [usize; 2] = [2000, 500];
@@ -13,11 +14,28 @@ const SEED: u64 = 2024;
 /// Nine attributes an image, to learn in two minutes.
 pub static SCENES: DataSet = DataSet {
     name: "scenes",
-    about: "Built in: generated scenes of several objects, nine labels each, with masks",
+    about: "Built in: generated scenes of several objects, nine labels each, with masks; boxes for detectors",
     place: Place::BuiltIn,
     photographs: false,
     labels: &[],
     tables: false,
+    objects: Some(Objects {
+        alone: false,
+        defaults: Defaults {
+            architecture: "resnet8",
+            epochs: 12,
+            batch_size: 8,
+            learning_rate: 0.02,
+            falls: Falls::Cosine,
+            ..Defaults::CIFAR
+        },
+        inputs: Within {
+            shorter: 48,
+            longest: 48,
+        },
+        warm_up: WarmUp::of(100),
+        open: open_objects,
+    }),
     known_classes: None,
     defaults: Defaults {
         architecture: "resnet8",
@@ -33,10 +51,18 @@ pub static SCENES: DataSet = DataSet {
 };
 
 fn open(request: &Request) -> Result<Collection, DataError> {
+    Ok(scenes(request).collection())
+}
+
+fn open_objects(request: &Request) -> Result<Collection, DataError> {
+    Ok(scenes(request).objects())
+}
+
+fn scenes(request: &Request) -> Scenes {
     let [train, held_out] = IMAGES;
     let count = match request.split {
         Split::Train => train,
         Split::HeldOut | Split::Test | Split::All => held_out,
     };
-    Ok(Scenes::new(SEED, request.split, count).collection())
+    Scenes::new(SEED, request.split, count)
 }

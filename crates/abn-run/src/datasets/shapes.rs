@@ -18,6 +18,7 @@ pub static SHAPES: DataSet = DataSet {
     photographs: false,
     labels: &[],
     tables: false,
+    objects: None,
     known_classes: None,
     defaults: Defaults {
         architecture: "resnet8",

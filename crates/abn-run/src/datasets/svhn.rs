@@ -13,6 +13,7 @@ pub static SVHN: DataSet = DataSet {
     photographs: false,
     labels: &[],
     tables: false,
+    objects: None,
     known_classes: None,
     defaults: Defaults {
         epochs: 40,

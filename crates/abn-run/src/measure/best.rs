@@ -64,7 +64,7 @@ impl Figures {
         match figure {
             Some(BestFigure::Balanced) => attributes?.balanced_accuracy,
             Some(BestFigure::Map) => attributes?.mean_average_precision,
-            Some(BestFigure::Top1 | BestFigure::MeanAccuracy) | None => Some(self.best()),
+            Some(BestFigure::Top1 | BestFigure::MeanAccuracy) | None => self.best(),
         }
     }
 

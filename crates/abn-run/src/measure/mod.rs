@@ -3,11 +3,13 @@
 pub mod attributes;
 pub mod best;
 pub mod classification;
+pub mod detection;
 pub mod drift;
 pub mod effect;
 pub mod evaluate;
 pub mod health;
 pub mod inverted;
+pub mod objects;
 pub mod pointing;
 pub mod readback;
 pub mod records;

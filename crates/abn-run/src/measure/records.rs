@@ -4,9 +4,11 @@
 //! Both are pure functions of the run's configuration, so that a resumed run writes the same bytes
 //! as an uninterrupted one. Wall-clock figures live in `timing.jsonl` ([`EpochTiming`]).
 
+use abn_boxes::coco::Stats;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, Scores};
+use super::objects::{DetectionLosses, ObjectFigures};
 
 /// One epoch, as written to `metrics.jsonl`. Fractions are in [0, 1].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,9 +37,10 @@ pub struct Summary {
     /// Training objective: perception loss + weight x attention loss, and what was asked of the
     /// maps.
     pub loss: f64,
-    /// Cross-entropy of the perception branch.
+    /// Cross-entropy of the perception branch; of a detector the sum of its four losses.
     pub perception_loss: f64,
-    /// Cross-entropy of the attention branch, unweighted; absent without one.
+    /// Cross-entropy of the attention branch, unweighted; absent without one. Of a detector, of which
+    /// classes of objects occur.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention_loss: Option<f64>,
     /// What the objective asked of the maps, weighted; absent where it asked nothing.
@@ -66,6 +69,15 @@ pub enum Figures {
         #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
         attributes: Option<Attributes>,
     },
+    /// The figures of objects that are to be found.
+    Objects {
+        /// What the perception loss is the sum of.
+        #[serde(flatten)]
+        losses: DetectionLosses,
+        /// How well they are found; absent of training images, in which nothing is looked for.
+        #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+        found: Option<Box<ObjectFigures>>,
+    },
 }
 
 /// How often the right class is among the first.
@@ -89,10 +101,15 @@ pub struct GroupFigures {
 
 impl Figures {
     /// The figure that decides which epoch is the best, where the run says no other: more is better.
-    pub fn best(&self) -> f64 {
+    /// `None` where it is not defined: of objects that nobody looked for, or where there is none.
+    pub fn best(&self) -> Option<f64> {
         match self {
-            Self::Label(hits) => hits.top1,
-            Self::Labels { mean_top1, .. } => *mean_top1,
+            Self::Label(hits) => Some(hits.top1),
+            Self::Labels { mean_top1, .. } => Some(*mean_top1),
+            Self::Objects { found, .. } => {
+                let ap = found.as_ref()?.stats.ap;
+                (ap >= 0.0).then_some(ap)
+            }
         }
     }
 
@@ -105,14 +122,30 @@ impl Figures {
                 ..
             } => "mean accuracy",
             Self::Labels { .. } => "mean top-1",
+            Self::Objects { .. } => "AP",
         }
     }
 
-    /// The figures of all labels together by name, that of the best epoch first.
+    /// The figures of all labels together by name, that of the best epoch first; those alone that
+    /// are defined.
     pub fn main(&self) -> Vec<(&'static str, f64)> {
-        let best = (self.best_name(), self.best());
+        let Some(best) = self.best() else {
+            return Vec::new();
+        };
+        let best = (self.best_name(), best);
         match self {
             Self::Label(hits) => vec![best, ("top-5", hits.top5)],
+            Self::Objects { found, .. } => {
+                let others = found.iter().flat_map(|found| {
+                    let Stats { ap50, ap75, .. } = found.stats;
+                    [
+                        ("AP50", ap50),
+                        ("AP75", ap75),
+                        ("VOC mAP", found.voc.mean_ap),
+                    ]
+                });
+                [best].into_iter().chain(others).collect()
+            }
             Self::Labels {
                 attributes: Some(found),
                 ..
@@ -133,7 +166,7 @@ impl Figures {
     /// The figures of each of several labels; none of one.
     pub fn groups(&self) -> &[GroupFigures] {
         match self {
-            Self::Label(_) => &[],
+            Self::Label(_) | Self::Objects { .. } => &[],
             Self::Labels { groups, .. } => groups,
         }
     }
@@ -160,8 +193,24 @@ impl Figures {
     /// The figures of labels of two classes, if these are several of them.
     pub fn attributes(&self) -> Option<&Attributes> {
         match self {
-            Self::Label(_) => None,
+            Self::Label(_) | Self::Objects { .. } => None,
             Self::Labels { attributes, .. } => attributes.as_ref(),
+        }
+    }
+
+    /// The figures of objects that were looked for.
+    pub fn objects(&self) -> Option<&ObjectFigures> {
+        match self {
+            Self::Objects { found, .. } => found.as_deref(),
+            Self::Label(_) | Self::Labels { .. } => None,
+        }
+    }
+
+    /// The losses of a detector.
+    pub fn losses(&self) -> Option<&DetectionLosses> {
+        match self {
+            Self::Objects { losses, .. } => Some(losses),
+            Self::Label(_) | Self::Labels { .. } => None,
         }
     }
 
@@ -413,7 +462,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<Summary>(&line).unwrap(), summary);
         assert_eq!(
             (summary.figures.best(), summary.figures.named().len()),
-            (0.625, 6)
+            (Some(0.625), 6)
         );
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::objects::DetectionLosses;
+
 /// Rank that still counts as found in top-5.
 pub(super) const TOP: usize = 5;
 
@@ -21,6 +23,8 @@ pub struct Totals {
     pub(super) all_right: usize,
     /// Label by label; empty before the first image.
     pub(super) groups: Vec<GroupTotals>,
+    /// Sums of a detector's losses; of a classifier nothing.
+    pub(super) detection: Option<DetectionLosses>,
 }
 
 /// Images whose right class of one label is among the first.
@@ -65,6 +69,15 @@ impl Totals {
 enum Stored {
     Label(LabelTotals),
     Labels(LabelsTotals),
+    Objects(ObjectsTotals),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ObjectsTotals {
+    images: usize,
+    attention: Option<f64>,
+    detection: DetectionLosses,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +126,17 @@ impl From<Stored> for Totals {
                     top5,
                     ..GroupTotals::default()
                 }],
+                detection: None,
+            },
+            Stored::Objects(ObjectsTotals {
+                images,
+                attention,
+                detection,
+            }) => Self {
+                images,
+                attention,
+                detection: Some(detection),
+                ..Self::default()
             },
             Stored::Labels(LabelsTotals {
                 images,
@@ -128,6 +152,7 @@ impl From<Stored> for Totals {
                 maps,
                 all_right,
                 groups,
+                detection: None,
             },
         }
     }
@@ -142,7 +167,15 @@ impl From<Totals> for Stored {
             maps,
             all_right,
             groups,
+            detection,
         } = totals;
+        if let Some(detection) = detection {
+            return Self::Objects(ObjectsTotals {
+                images,
+                attention,
+                detection,
+            });
+        }
         match groups[..] {
             [] | [_] => {
                 let GroupTotals { top1, top5, .. } = groups.first().copied().unwrap_or_default();
@@ -200,7 +233,20 @@ mod tests {
             ],
             ..totals
         };
-        let text = serde_json::to_string(&several).unwrap();
-        assert_eq!(serde_json::from_str::<Totals>(&text).unwrap(), several);
+        let detected = Totals {
+            images: 3,
+            attention: Some(0.5),
+            detection: Some(DetectionLosses {
+                classes: 1.0,
+                boxes: 2.0,
+                objectness: 3.0,
+                proposals: 4.0,
+            }),
+            ..Totals::default()
+        };
+        for totals in [several, detected] {
+            let text = serde_json::to_string(&totals).unwrap();
+            assert_eq!(serde_json::from_str::<Totals>(&text).unwrap(), totals);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use abn_core::architecture::ArchitectureError;
 use abn_core::backbone::NoPlaceForAttention;
+use abn_core::detect::InvalidDetector;
 use abn_core::mixed::InvalidAttention;
 
 /// Why a recipe cannot be trained, or a configuration not be used.
@@ -38,6 +39,9 @@ pub enum RecipeError {
     /// Attention that cannot be built.
     #[error(transparent)]
     Attention(#[from] InvalidAttention),
+    /// A detector that cannot be built.
+    #[error("detector: {0}")]
+    Detector(#[source] InvalidDetector),
     /// A cost of wrong answers that cannot be.
     #[error("{0}")]
     Penalty(&'static str),

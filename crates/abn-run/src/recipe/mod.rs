@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub mod architectures;
 pub mod augmentation;
 pub mod defaults;
+pub mod detector;
 mod error;
 pub mod overrides;
 pub mod recognise;
@@ -21,10 +22,11 @@ pub mod schedule;
 
 use self::augmentation::Augmentation;
 use self::defaults::Defaults;
+use self::detector::{DetectorName, DetectorRecipe};
 pub use self::error::RecipeError;
 use self::error::require;
 pub use self::run_config::{Init, RunConfig, VERSION};
-use self::schedule::Schedule;
+use self::schedule::{Schedule, WarmUp};
 use crate::datasets::{DataSet, SHAPES, by_name};
 use crate::measure::best::BestFigure;
 
@@ -63,6 +65,9 @@ pub struct Recipe {
     pub dropout: Option<f64>,
     /// The attention branch; none for the baseline.
     pub attention: Option<AttentionConfig>,
+    /// What makes a detector of the network; none for a classifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector: Option<DetectorRecipe>,
     /// How labels of two classes are learned.
     #[serde(default, skip_serializing_if = "Binary::is_usual")]
     pub binary: Binary,
@@ -79,6 +84,9 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Factor of each fall, for the schedules that fall in steps.
     pub gamma: f64,
+    /// How it rises in the first steps, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
     /// Momentum and weight decay.
     pub sgd: SgdConfig,
     /// Decides the initial weights, the order of the images and their augmentation.
@@ -120,6 +128,7 @@ impl Recipe {
             block: None,
             dropout: defaults.dropout,
             attention: Some(AttentionConfig::abn()),
+            detector: None,
             binary: Binary::Softmax,
             penalty: Penalty::default(),
             epochs,
@@ -127,6 +136,7 @@ impl Recipe {
             learning_rate: defaults.learning_rate,
             schedule: defaults.falls.schedule(epochs),
             gamma: defaults.gamma,
+            warm_up: None,
             sgd: defaults.sgd,
             seed: 0,
             best: None,
@@ -134,6 +144,33 @@ impl Recipe {
             eval_steps: inputs.eval_steps(),
             normalization: defaults.normalization,
         }
+    }
+
+    /// The usual recipe of a detector on a data set whose objects are known, in a run of so many
+    /// epochs (or the usual number).
+    ///
+    /// # Errors
+    /// The objects of the data set are not known, or there is no such architecture.
+    pub fn detecting(
+        dataset: &'static DataSet,
+        name: DetectorName,
+        architecture: Option<&str>,
+        epochs: Option<usize>,
+    ) -> Result<Self, RecipeError> {
+        let Some(objects) = &dataset.objects else {
+            return Err(no_objects(dataset));
+        };
+        let usual = Self::with(dataset, &objects.defaults, epochs);
+        let architecture = architecture.unwrap_or(objects.defaults.architecture);
+        let network = architectures::parse(architecture)?.network;
+        Ok(Self {
+            architecture: architecture.to_owned(),
+            detector: Some(DetectorRecipe::usual(name, &network, objects.inputs)),
+            warm_up: Some(objects.warm_up),
+            train_steps: vec![Step::Flip],
+            eval_steps: vec![],
+            ..usual
+        })
     }
 
     /// Learns these of the data set's labels.
@@ -148,9 +185,12 @@ impl Recipe {
         usual.in_steps(&self.train_steps, &self.eval_steps)
     }
 
-    /// Side of the square inputs in pixels.
+    /// Side of the square inputs in pixels; of a detector the shorter one.
     pub fn side(&self) -> usize {
-        self.augmentation().side as usize
+        match &self.detector {
+            Some(detector) => detector.inputs.shorter,
+            None => self.augmentation().side as usize,
+        }
     }
 
     /// Takes over the steps that this augmentation stands for.
@@ -186,13 +226,13 @@ impl Recipe {
 
     /// The network in words.
     pub fn title(&self) -> String {
+        let network = match &self.detector {
+            None => self.architecture.clone(),
+            Some(detector) => format!("{}-{}", self.architecture, detector.name().name()),
+        };
         match &self.attention {
-            None => format!("{} without attention", self.architecture),
-            Some(_) => format!(
-                "{} with attention {}",
-                self.architecture,
-                self.attention_name()
-            ),
+            None => format!("{network} without attention"),
+            Some(_) => format!("{network} with attention {}", self.attention_name()),
         }
     }
 
@@ -205,6 +245,15 @@ impl Recipe {
     pub fn rate(&self, epoch: usize) -> f64 {
         self.schedule
             .rate(self.learning_rate, self.gamma, epoch, self.epochs)
+    }
+
+    /// Learning rate of a step of an epoch of so many steps, both counted from 0.
+    pub fn rate_of_step(&self, epoch: usize, step: usize, steps: usize) -> f64 {
+        let rate = self.rate(epoch);
+        match &self.warm_up {
+            Some(warm_up) if epoch == 0 => rate * warm_up.factor(step, steps),
+            _ => rate,
+        }
     }
 
     /// Weight of the attention branch's loss.
@@ -281,7 +330,11 @@ impl Recipe {
             "crop_to_object",
             "left out: only of attributes, images may have a box each",
         )?;
+        if let Some(warm_up) = &self.warm_up {
+            warm_up.check()?;
+        }
         self.check_labels()?;
+        self.check_detector()?;
         self.check_inputs()?;
         if let Some(attention) = &self.attention {
             attention.check()?;
@@ -317,7 +370,51 @@ impl Recipe {
         )
     }
 
+    /// A detector needs objects, and what is of labels alone is of no use to it.
+    fn check_detector(&self) -> Result<(), RecipeError> {
+        let dataset = self.dataset;
+        let Some(detector) = &self.detector else {
+            let classified = !dataset
+                .objects
+                .as_ref()
+                .is_some_and(|objects| objects.alone);
+            let expected = format!(
+                "fpn or c4: {} tells where objects are (the dataset attributes reads the same \
+                 folder for which of them an image shows)",
+                dataset.name
+            );
+            return require(classified, "detector", expected);
+        };
+        if dataset.objects.is_none() {
+            return Err(no_objects(dataset));
+        }
+        let left_out = "left out: it is of classifiers alone";
+        require(self.labels.is_none(), "labels", left_out)?;
+        require(self.shortcut.is_none(), "shortcut", left_out)?;
+        require(!self.crop_to_object, "crop_to_object", left_out)?;
+        require(self.penalty.is_usual(), "penalty", left_out)?;
+        require(
+            self.best.is_none(),
+            "best",
+            "left out: a detector is chosen by its AP",
+        )?;
+        let terms = self.attention.as_ref().map(|attention| attention.terms);
+        let none = terms.is_none_or(|terms| terms.is_none());
+        require(none, "attention.terms", left_out)?;
+        let flips = |steps: &[Step]| steps.iter().all(|step| *step == Step::Flip);
+        require(
+            flips(&self.train_steps) && self.eval_steps.is_empty(),
+            "train_steps",
+            "nothing but Flip, and eval_steps empty: images of a detector keep their aspect, and \
+             detector.inputs says how large they become",
+        )?;
+        detector.check(&self.network()?, self.attention.as_ref())
+    }
+
     fn check_inputs(&self) -> Result<(), RecipeError> {
+        if self.detector.is_some() {
+            return Ok(());
+        }
         let smallest = self.network()?.smallest_side();
         for steps in [&self.train_steps, &self.eval_steps] {
             let side = least_side(steps);
@@ -352,6 +449,21 @@ impl Recipe {
         }
         Ok(())
     }
+}
+
+/// What to say where nobody knows the objects of a data set.
+fn no_objects(dataset: &DataSet) -> RecipeError {
+    let known = crate::datasets::ALL.iter();
+    let known = known.filter(|known| known.objects.is_some());
+    let names: Vec<&str> = known.map(|known| known.name).collect();
+    RecipeError::range(
+        "detector",
+        format!(
+            "left out: nothing tells where the objects of {} are; they are known of {}",
+            dataset.name,
+            names.join(", ")
+        ),
+    )
 }
 
 /// The least side of an image after these steps. Where none of them sets it, it is that of the

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Recipe, RecipeError};
 
 /// Parts of a recipe that can be set.
-const PARTS: [&str; 2] = ["attention", "block"];
+const PARTS: [&str; 3] = ["attention", "block", "detector"];
 
 /// The recipe with those values in their places.
 ///

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use abn_core::cost::Cost;
+use abn_core::detect::DetectorConfig;
 use abn_core::loss::Penalty;
+use abn_core::outputs::Binary;
 use abn_core::{ClassifierConfig, Outputs};
 use abn_data::Labels;
 use burn::tensor::Device;
@@ -18,6 +20,9 @@ use crate::datasets::Place;
 pub const VERSION: u32 = 2;
 /// Version of the layout of every other run, which has `labels` in place of `classes`.
 const LABELS_VERSION: u32 = 3;
+/// Version of the layout of detectors, whose recipe has a `detector` and whose `classes` are those
+/// of objects.
+const DETECTOR_VERSION: u32 = 4;
 /// More parameters than any network of these families; they would take 16 GB, and as much again to
 /// train.
 const MOST_PARAMETERS: usize = 4_000_000_000;
@@ -28,7 +33,8 @@ const MOST_PARAMETERS: usize = 4_000_000_000;
 pub struct RunConfig {
     /// What decides the result.
     pub recipe: Recipe,
-    /// The network that the recipe names.
+    /// The network that the recipe names; of a detector the backbone with its branch, which says
+    /// which classes of objects occur.
     pub model: ClassifierConfig,
     /// Names of the classes, in the order of the logits.
     pub labels: Labels,
@@ -74,8 +80,12 @@ impl From<RunConfig> for Stored {
         } = config;
         let usual = labels.only();
         let usual = usual.filter(|_| recipe.labels.is_none() && labels.is_unnamed());
+        let of_classes = match recipe.detector {
+            Some(_) => DETECTOR_VERSION,
+            None => VERSION,
+        };
         let (version, classes, labels) = match usual {
-            Some(classes) => (VERSION, Some(classes.to_vec()), None),
+            Some(classes) => (of_classes, Some(classes.to_vec()), None),
             None => (LABELS_VERSION, None, Some(labels)),
         };
         Self {
@@ -96,9 +106,11 @@ impl TryFrom<Stored> for RunConfig {
     type Error = RecipeError;
 
     fn try_from(stored: Stored) -> Result<Self, RecipeError> {
+        let detects = stored.recipe.detector.is_some();
         let labels = match (stored.version, stored.classes, stored.labels) {
-            (VERSION, Some(classes), None) => Labels::one(classes),
-            (LABELS_VERSION, None, Some(labels)) => labels,
+            (VERSION, Some(classes), None) if !detects => Labels::one(classes),
+            (DETECTOR_VERSION, Some(classes), None) if detects => Labels::one(classes),
+            (LABELS_VERSION, None, Some(labels)) if !detects => labels,
             _ => return Err(RecipeError::NotAConfiguration),
         };
         Ok(Self {
@@ -138,10 +150,15 @@ impl RunConfig {
             Some(classes) => Labels::one(classes.to_vec()),
             None => labels,
         };
+        let outputs = match recipe.detector {
+            // Which classes of objects occur.
+            Some(_) => Outputs::of(vec![2; labels.count()]).with(Binary::Sigmoid),
+            None => Outputs::of(labels.sizes()).with(recipe.binary),
+        };
         let model = ClassifierConfig {
             network: recipe.network()?,
             attention: recipe.attention.clone(),
-            outputs: Outputs::of(labels.sizes()).with(recipe.binary),
+            outputs,
         };
         model.check()?;
         check_penalty(&recipe.penalty, &model.outputs)?;
@@ -164,8 +181,9 @@ impl RunConfig {
         let value: Value = serde_json::from_str(text).map_err(RecipeError::Json)?;
         let version = value.get("version").and_then(Value::as_u64);
         let found = version.ok_or(RecipeError::NotAConfiguration)?;
-        if ![VERSION, LABELS_VERSION].map(u64::from).contains(&found) {
-            let known = format!("{VERSION} and {LABELS_VERSION}");
+        let known = [VERSION, LABELS_VERSION, DETECTOR_VERSION];
+        if !known.map(u64::from).contains(&found) {
+            let known = format!("{VERSION} to {DETECTOR_VERSION}");
             return Err(RecipeError::Version { found, known });
         }
         let config: Self = serde_json::from_value(value).map_err(RecipeError::Fields)?;
@@ -188,6 +206,12 @@ impl RunConfig {
         }
     }
 
+    /// The detector, if this is a run of one.
+    pub fn detector(&self) -> Option<DetectorConfig> {
+        let detector = self.recipe.detector.as_ref()?;
+        Some(detector.config(&self.model, self.labels.count()))
+    }
+
     /// What the run was trained on: the data set, or the folder of one's own photographs.
     pub fn data_title(&self) -> String {
         let folder = self.data.as_ref().and_then(|folder| folder.file_name());
@@ -208,7 +232,7 @@ impl RunConfig {
     /// # Errors
     /// It has more parameters than that.
     pub fn check_parameters(&self, device: &Device) -> Result<(), RecipeError> {
-        let parameters = self.cost(device).parameters;
+        let parameters = self.parameters(device);
         if parameters <= MOST_PARAMETERS {
             return Ok(());
         }
@@ -219,19 +243,29 @@ impl RunConfig {
         })
     }
 
-    /// What the network costs for one of its inputs.
+    /// What is learned, in numbers.
+    pub fn parameters(&self, device: &Device) -> usize {
+        match self.detector() {
+            Some(detector) => detector.parameters(device),
+            None => self.cost(device).parameters,
+        }
+    }
+
+    /// What the network costs for one of its inputs; of a detector its backbone alone.
     pub fn cost(&self, device: &Device) -> Cost {
         self.model.cost([self.recipe.side(); 2], device)
     }
 
     /// What the network costs, then every setting, for people to read.
     pub fn described(&self, device: &Device) -> Vec<(String, String)> {
-        let cost = self.cost(device);
-        let cost = [
-            ("parameters", cost.parameters.to_string()),
-            ("multiply-adds an image", cost.multiply_adds.to_string()),
-            ("map", format!("{} x {}", cost.map[0], cost.map[1])),
-        ];
+        let mut cost = vec![("parameters", self.parameters(device).to_string())];
+        if self.recipe.detector.is_none() {
+            let Cost {
+                multiply_adds, map, ..
+            } = self.cost(device);
+            cost.push(("multiply-adds an image", multiply_adds.to_string()));
+            cost.push(("map", format!("{} x {}", map[0], map[1])));
+        }
         let named = |(name, value): (&str, String)| (name.to_owned(), value);
         cost.into_iter().map(named).chain(self.settings()).collect()
     }

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::RecipeError;
+use super::error::require;
+
 /// How the learning rate falls, as a pure function of the epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -34,6 +37,40 @@ impl Schedule {
                 initial * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * progress))
             }
         }
+    }
+}
+
+/// How the learning rate rises in the first epoch: linearly, from a factor of it to all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarmUp {
+    /// Steps until it is all there, but never more than the first epoch has, less one.
+    pub steps: usize,
+    /// Factor of the first step.
+    pub factor: f64,
+}
+
+impl WarmUp {
+    /// Of so many steps as torchvision's references have it: from a thousandth on.
+    pub const fn of(steps: usize) -> Self {
+        Self {
+            steps,
+            factor: 1e-3,
+        }
+    }
+
+    /// The factor of a step of the first epoch, which has so many.
+    pub fn factor(&self, step: usize, steps: usize) -> f64 {
+        let all = self.steps.min(steps.saturating_sub(1));
+        if step >= all {
+            return 1.0;
+        }
+        self.factor + (1.0 - self.factor) * (step as f64 / all as f64)
+    }
+
+    pub(super) fn check(&self) -> Result<(), RecipeError> {
+        let fits = self.factor > 0.0 && self.factor <= 1.0;
+        require(fits, "warm_up.factor", "above 0 and at most 1")
     }
 }
 
@@ -84,6 +121,21 @@ impl FromStr for Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rate_rises_within_the_first_epoch() {
+        let factor = |step, steps| WarmUp::of(4).factor(step, steps);
+        let rises = [0, 1, 2, 3, 4, 5].map(|step| factor(step, 100));
+        for (found, expected) in rises
+            .into_iter()
+            .zip([0.001, 0.25075, 0.5005, 0.75025, 1.0, 1.0])
+        {
+            assert!((found - expected).abs() < 1e-12, "{rises:?}");
+        }
+        // An epoch of three steps: two are there to rise.
+        assert_eq!([factor(0, 3), factor(2, 3)], [0.001, 1.0]);
+        assert_eq!(factor(0, 1), 1.0);
+    }
 
     #[track_caller]
     fn check(schedule: &str, epochs: usize, expected: &[(usize, f64)]) {

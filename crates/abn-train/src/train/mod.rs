@@ -9,11 +9,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use abn_core::state::State;
 use abn_core::transfer::Transfer;
 use abn_run::folder::checkpoint::Progress;
 use abn_run::folder::run_dir::RunDir;
 use abn_run::measure::classification::Classification;
+use abn_run::measure::detection::Detection;
 use abn_run::measure::records::Results;
+use abn_run::measure::task::Task;
 use abn_run::recipe::RunConfig;
 use abn_run::training_images::{Loaders, TrainingImages};
 use anyhow::Result;
@@ -64,33 +67,68 @@ pub fn train(
         announce_start(&init.from, transfer);
     }
     let start = start.map(|transfer| transfer.state);
-    let loaders = images.loaders(config, options.workers);
-    let mut trainer = Trainer::new(
-        Classification::of(config),
-        &config.recipe,
+    let training = Training {
+        config,
         run,
-        start,
-        loaders.clone(),
-        device.clone(),
-        interrupt.clone(),
-        options.save_every,
-    )?;
-    announce(config, run, &loaders, trainer.progress(), &device);
-    images
-        .summary()
-        .iter()
-        .for_each(|line| terminal::note(line));
-    let trained = trainer.train();
-    if let Some(note) = images.unreadable.note() {
-        terminal::note(&note);
-    }
-    let named = |error| unreadable::with_all(error, images, Some(run), options.workers);
-    if trained.map_err(named)? == Ending::Interrupted {
+        images,
+        device: device.clone(),
+        interrupt,
+        options,
+    };
+    let ending = match Detection::of(config) {
+        Some(task) => training.to_its_end(task, start)?,
+        None => training.to_its_end(Classification::of(config), start)?,
+    };
+    if ending == Ending::Interrupted {
         return Ok(None);
     }
-    drop(trainer);
     interrupt.end_at_once();
     conclude(config, run, images, device).map(Some)
+}
+
+/// A training of whatever task.
+struct Training<'a> {
+    config: &'a RunConfig,
+    run: &'a RunDir,
+    images: &'a TrainingImages,
+    device: Device,
+    interrupt: &'a Interrupt,
+    options: TrainOptions,
+}
+
+impl Training<'_> {
+    /// Trains until all epochs are done or the user asks to stop.
+    fn to_its_end<T: Task>(&self, task: T, start: Option<State>) -> Result<Ending> {
+        let Self {
+            config,
+            run,
+            images,
+            options,
+            ..
+        } = self;
+        let loaders = images.loaders(config, options.workers);
+        let mut trainer = Trainer::new(
+            task,
+            &config.recipe,
+            run,
+            start,
+            loaders.clone(),
+            self.device.clone(),
+            self.interrupt.clone(),
+            options.save_every,
+        )?;
+        announce(config, run, &loaders, trainer.progress(), &self.device);
+        images
+            .summary()
+            .iter()
+            .for_each(|line| terminal::note(line));
+        let trained = trainer.train();
+        if let Some(note) = images.unreadable.note() {
+            terminal::note(&note);
+        }
+        let named = |error| unreadable::with_all(error, images, Some(run), options.workers);
+        trained.map_err(named)
+    }
 }
 
 /// Derived numbers, before the work begins.
@@ -102,7 +140,6 @@ fn announce(
     device: &Device,
 ) {
     let recipe = &config.recipe;
-    let cost = config.cost(device);
     terminal::note(&format!(
         "{} on {} ({}): {} training, {} test images",
         recipe.title(),
@@ -112,9 +149,8 @@ fn announce(
         loaders.test.dataset.len(),
     ));
     terminal::note(&format!(
-        "{:.3} M parameters, {:.1} M multiply-adds an image; {} epochs of {} steps of {}",
-        cost.parameters as f64 / 1e6,
-        cost.multiply_adds as f64 / 1e6,
+        "{}; {} epochs of {} steps of {}",
+        size_of(config, device),
         recipe.epochs,
         loaders.train.batches(),
         recipe.batch_size,
@@ -142,6 +178,21 @@ fn announce(
             "continuing after {} epochs and {} steps",
             progress.epoch, progress.batch
         ));
+    }
+}
+
+/// What a network has to learn, and what it costs.
+fn size_of(config: &RunConfig, device: &Device) -> String {
+    let parameters = config.parameters(device) as f64 / 1e6;
+    match &config.recipe.detector {
+        Some(detector) => format!(
+            "{parameters:.3} M parameters, images of {} to {} pixels",
+            detector.inputs.shorter, detector.inputs.longest
+        ),
+        None => format!(
+            "{parameters:.3} M parameters, {:.1} M multiply-adds an image",
+            config.cost(device).multiply_adds as f64 / 1e6
+        ),
     }
 }
 

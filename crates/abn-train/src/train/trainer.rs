@@ -180,7 +180,7 @@ impl<'a, T: Task> Trainer<'a, T> {
     /// The rest of the batches of the current epoch.
     fn batches(&mut self, display: &TrainingDisplay) -> Result<Ending> {
         let epoch = self.progress.epoch;
-        let rate = self.recipe.rate(epoch);
+        let steps = self.loaders.train.batches();
         let (started, resumed_at) = (Instant::now(), self.progress.totals.images());
         display.start_epoch(epoch, self.progress.batch);
         for batch in self.loaders.train.epoch(epoch, self.progress.batch) {
@@ -189,6 +189,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 Err(error) => return Err(self.saved_before(error.into())),
             };
             if !batch.is_empty() {
+                let rate = self.recipe.rate_of_step(epoch, self.progress.batch, steps);
                 self.step(&batch, rate)?;
             }
             self.progress.batch += 1;

@@ -1,0 +1,365 @@
+//! Detection: everything of some classes is to be found in an image, by Faster R-CNN.
+
+use abn_boxes::{Detection as Found, Size};
+use abn_core::attention::AttentionOutput;
+use abn_core::detect::{Detector, DetectorConfig, Images, Losses, Lot, Objects};
+use abn_core::explain::AttentionMap;
+use abn_data::{Batch, Counts, Labels, Loader, Object};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+
+use super::drift::PROBES;
+use super::evaluate::images_of;
+use super::health::HealthMeter;
+use super::objects::{DetectionLosses, FoundObjects};
+use super::records::{Figures, MapHealth, Summary};
+use super::task::{Measured, Task};
+use super::totals::Totals;
+use crate::RunError;
+use crate::recipe::RunConfig;
+
+/// Trains a detector by the four losses of Faster R-CNN and that of its attention branch; the best
+/// epoch is that of the highest AP.
+#[derive(Debug, Clone)]
+pub struct Detection {
+    model: DetectorConfig,
+    labels: Labels,
+    undecayed: &'static [&'static str],
+    seed: u64,
+}
+
+/// The losses of a batch, on the host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HostLosses {
+    losses: DetectionLosses,
+    /// That of the branch, unweighted; absent without one.
+    attention: Option<f64>,
+}
+
+/// A batch on its way through a detector that is not being trained.
+pub struct DetectedBatch {
+    /// What is found in each image, in pixels of the image as the network sees it.
+    pub found: Vec<Vec<Found>>,
+    /// The map of each image without its padding, if there is a branch.
+    pub maps: Vec<AttentionMap>,
+}
+
+impl Detection {
+    /// The task of a run; `None` if it is one of a classifier.
+    pub fn of(config: &RunConfig) -> Option<Self> {
+        let attention = config.recipe.attention.as_ref();
+        Some(Self {
+            model: config.detector()?,
+            labels: config.labels.clone(),
+            undecayed: attention.map_or(&[], |attention| attention.map.undecayed()),
+            seed: config.recipe.seed,
+        })
+    }
+
+    fn losses(&self, network: &Detector, batch: &Batch, images: &Images) -> Losses {
+        network.losses(images, &objects_of(batch), self.lot(batch))
+    }
+
+    fn lot<'a>(&self, batch: &'a Batch) -> Lot<'a> {
+        Lot {
+            seed: self.seed,
+            epoch: batch.epoch,
+            images: &batch.indices,
+        }
+    }
+}
+
+impl HostLosses {
+    fn read(losses: &Losses) -> Self {
+        let number = |loss: &Tensor<1>| -> f64 {
+            let data = loss.clone().into_data();
+            data.iter::<f64>().next().unwrap_or(f64::NAN)
+        };
+        Self {
+            losses: DetectionLosses {
+                classes: number(&losses.classes),
+                boxes: number(&losses.boxes),
+                objectness: number(&losses.objectness),
+                proposals: number(&losses.proposals),
+            },
+            attention: losses.attention.as_ref().map(number),
+        }
+    }
+}
+
+impl Task for Detection {
+    type Network = Detector;
+    type Outcome = HostLosses;
+
+    fn init(&self, device: &Device) -> Detector {
+        self.model.init(device)
+    }
+
+    fn init_seeded(&self, seed: u64, device: &Device) -> Detector {
+        self.model.init_seeded(seed, device)
+    }
+
+    fn gradients(
+        &self,
+        network: &Detector,
+        batch: &Batch,
+        device: &Device,
+    ) -> Result<(GradientsParams, HostLosses), RunError> {
+        let losses = self.losses(network, batch, &padded_images(batch, device));
+        let outcome = HostLosses::read(&losses);
+        let gradients = losses.total().backward();
+        Ok((GradientsParams::from_grads(gradients, network), outcome))
+    }
+
+    fn undecayed(&self) -> &'static [&'static str] {
+        self.undecayed
+    }
+
+    fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &HostLosses) {
+        // The losses of a batch are means over its regions: each image has its share of them.
+        let images = batch.len() as f64;
+        totals.images += batch.len();
+        let before = totals.detection.unwrap_or_default();
+        totals.detection = Some(before.plus(&outcome.losses, images));
+        if let Some(attention) = outcome.attention {
+            *totals.attention.get_or_insert(0.0) += attention * images;
+        }
+    }
+
+    fn summary(&self, totals: &Totals) -> Summary {
+        let images = totals.images.max(1) as f64;
+        let losses = totals.detection.unwrap_or_default().times(images.recip());
+        let attention_loss = totals.attention.map(|sum| sum / images);
+        let attention = self.model.attention.as_ref();
+        let weight = attention.map_or(0.0, |attention| attention.loss_weight);
+        Summary {
+            images: totals.images,
+            loss: losses.total() + weight * attention_loss.unwrap_or(0.0),
+            perception_loss: losses.total(),
+            attention_loss,
+            map_loss: None,
+            figures: Figures::Objects {
+                losses,
+                found: None,
+            },
+        }
+    }
+
+    fn measure(
+        &self,
+        network: &Detector,
+        loader: &Loader,
+        device: &Device,
+        go_on: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Option<Measured>, RunError> {
+        let mut found = FoundObjects::of(&self.labels);
+        let measured = self.look(network, loader, device, go_on, &mut |batch, detected| {
+            for (source, detections) in batch.sources.iter().zip(&detected.found) {
+                found.add(source, detections);
+            }
+        })?;
+        let Some(mut measured) = measured else {
+            return Ok(None);
+        };
+        if let Figures::Objects { found: figures, .. } = &mut measured.summary.figures {
+            *figures = Some(Box::new(found.figures().map_err(RunError::NotFinite)?));
+        }
+        Ok(Some(measured))
+    }
+}
+
+impl Detection {
+    /// Passes a data set through a detector that is not being trained, hands on what it finds in
+    /// each batch, and measures all but that; `None` if `go_on` asked to stop.
+    ///
+    /// # Errors
+    /// A sample cannot be read, or a map has no values.
+    pub fn look(
+        &self,
+        network: &Detector,
+        loader: &Loader,
+        device: &Device,
+        go_on: &mut dyn FnMut(usize) -> bool,
+        seen: &mut dyn FnMut(&Batch, &DetectedBatch),
+    ) -> Result<Option<Measured>, RunError> {
+        let (mut totals, mut health) = (Totals::default(), HealthMeter::default());
+        let mut probes: Vec<AttentionMap> = Vec::new();
+        for batch in loader.epoch(0, 0) {
+            let batch = batch?;
+            if batch.is_empty() {
+                continue;
+            }
+            let images = padded_images(&batch, device);
+            let features = network.features(images.pixels.clone());
+            let detected = DetectedBatch {
+                found: network.detect_in(&features, &images).found,
+                maps: maps_of(features.attention.as_ref(), &images)?,
+            };
+            let losses =
+                network.losses_of(features, &images, &objects_of(&batch), self.lot(&batch));
+            self.add(&mut totals, &batch, &HostLosses::read(&losses));
+            detected.maps.iter().for_each(|map| health.add(map));
+            let maps = detected.maps.iter().zip(&batch.indices);
+            let first = maps.filter(|(_, index)| **index < PROBES);
+            probes.extend(first.map(|(map, _)| map.clone()));
+            seen(&batch, &detected);
+            if !go_on(totals.images()) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Measured {
+            summary: self.summary(&totals),
+            maps: health.health().map(|maps| MapHealth {
+                gain: gain_of(network),
+                ..maps
+            }),
+            probes: of_one_size(probes),
+            scores: vec![],
+            right: vec![],
+        }))
+    }
+}
+
+/// The scale of the map before its sigmoid, if it has one.
+fn gain_of(network: &Detector) -> Option<f64> {
+    let map = network.branch.as_ref()?.map.as_ref()?;
+    map.gain().filter(|gain| gain.is_finite())
+}
+
+/// Maps that a checkpoint can keep as one tensor: those of the size of the first.
+fn of_one_size(mut maps: Vec<AttentionMap>) -> Vec<AttentionMap> {
+    let size = maps.first().map(|map| (map.height, map.width));
+    maps.retain(|map| Some((map.height, map.width)) == size);
+    maps
+}
+
+/// A padded batch as a detector sees it.
+pub fn padded_images(batch: &Batch, device: &Device) -> Images {
+    let sizes = batch.sources.iter().map(|source| source.seen);
+    Images {
+        pixels: images_of(batch, device),
+        sizes: sizes.collect(),
+    }
+}
+
+/// What a detector learns of each image of a padded batch: of its objects all but crowds, as far as
+/// they lie in the image and have an inside there.
+pub fn objects_of(batch: &Batch) -> Vec<Objects> {
+    let each = batch.targets.iter().zip(&batch.sources);
+    each.map(|(target, source)| {
+        let learned = |object: &Object| {
+            let bounds = object.bounds.clip(source.seen);
+            let counts = object.counts != Counts::Crowd && bounds.is_valid();
+            counts.then_some((bounds, object.class + 1))
+        };
+        let (boxes, labels) = target.objects().iter().filter_map(learned).unzip();
+        Objects { boxes, labels }
+    })
+    .collect()
+}
+
+/// The map of each image of a padded batch, without what lies over its padding.
+///
+/// # Errors
+/// A map has no values.
+pub fn maps_of(
+    attention: Option<&AttentionOutput>,
+    images: &Images,
+) -> Result<Vec<AttentionMap>, RunError> {
+    let Some(attention) = attention else {
+        return Ok(Vec::new());
+    };
+    let [_, maps, height, width] = attention.map.dims();
+    let values: Vec<f32> = attention.map.clone().into_data().iter().collect();
+    let padded = images.padded();
+    let of_images = values.chunks_exact((maps * height * width).max(1));
+    let each = of_images.zip(&images.sizes).map(|(values, size)| {
+        let rows = covering(size.height, padded.height, height);
+        let columns = covering(size.width, padded.width, width);
+        let inside = values.chunks_exact(width.max(1)).take(rows);
+        let inside = inside.flat_map(|row| &row[..columns]);
+        Ok(AttentionMap::new(rows, columns, inside.copied().collect())?)
+    });
+    each.collect()
+}
+
+/// How many of the cells of padded features are needed to cover the image, one at least.
+fn covering(image: usize, padded: usize, cells: usize) -> usize {
+    (image * cells)
+        .div_ceil(padded.max(1))
+        .clamp(1, cells.max(1))
+}
+
+/// The part of the padded image that so many cells of its features show.
+pub fn shown_by(cells: [usize; 2], features: [usize; 2], padded: Size) -> Size {
+    Size {
+        height: cells[0] * padded.height / features[0].max(1),
+        width: cells[1] * padded.width / features[1].max(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abn_boxes::BoundingBox;
+    use abn_data::{Source, Target};
+
+    use super::*;
+
+    #[test]
+    fn crowds_and_what_lies_outside_are_not_learned() {
+        let object = |class, bounds: [f64; 4], counts| Object {
+            class,
+            bounds: bounds.into(),
+            area: 1.0,
+            counts,
+        };
+        let size = Size::new(20, 30);
+        let target = Target::Objects(vec![
+            object(2, [-5.0, 1.0, 4.0, 9.0], Counts::Fully),
+            object(1, [3.0, 3.0, 9.0, 9.0], Counts::Crowd),
+            object(0, [30.0, 3.0, 40.0, 9.0], Counts::Fully),
+            object(0, [5.0, 5.0, 5.0, 9.0], Counts::Fully),
+            object(1, [1.0, 2.0, 3.0, 4.0], Counts::Difficult),
+        ]);
+        let source = Source {
+            seen: size,
+            size,
+            target: target.clone(),
+        };
+        let batch = Batch {
+            pixels: vec![0.0; 3 * 32 * 32].into(),
+            targets: vec![target],
+            indices: vec![4],
+            epoch: 0,
+            masks: vec![],
+            height: 32,
+            width: 32,
+            sources: vec![source],
+        };
+        let boxes = [[0.0, 1.0, 4.0, 9.0], [1.0, 2.0, 3.0, 4.0]].map(BoundingBox::from);
+        let expected = Objects {
+            boxes: boxes.to_vec(),
+            labels: vec![3, 2],
+        };
+        assert_eq!(objects_of(&batch), [expected]);
+    }
+
+    #[test]
+    fn maps_lose_what_lies_over_the_padding() {
+        let device = Device::default();
+        let values =
+            burn::tensor::TensorData::new((0..16).map(|k| k as f32).collect(), [1, 1, 4, 4]);
+        let attention = AttentionOutput {
+            logits: Tensor::zeros([1, 2], &device),
+            map: Tensor::from_data(values, &device),
+        };
+        let images = Images {
+            pixels: Tensor::zeros([1, 3, 32, 32], &device),
+            sizes: vec![Size::new(17, 8)],
+        };
+        let maps = maps_of(Some(&attention), &images).unwrap();
+        assert_eq!((maps[0].height, maps[0].width), (3, 1));
+        assert_eq!(maps[0].values, [0.0, 4.0, 8.0]);
+        assert!(maps_of(None, &images).unwrap().is_empty());
+    }
+}
