@@ -46,6 +46,7 @@
 //! # Ok::<(), abn_data::DataError>(())
 //! ```
 
+mod annotations;
 #[cfg(any(feature = "tar", feature = "parquet"))]
 mod archive;
 mod attributes;

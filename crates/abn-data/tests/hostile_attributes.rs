@@ -100,7 +100,7 @@ const LAYOUTS: [Layout; 13] = [
     },
     Layout {
         list: "annotations/instances_val2017.json",
-        text: r#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1,
+        text: r#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"id": 3, "image_id": 1,
                "category_id": 2, "bbox": [0, 0, 1, 2]}], "categories": [{"id": 2, "name": "cat"}]}"#,
         beside: &[],
         crop: false,

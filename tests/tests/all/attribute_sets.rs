@@ -776,18 +776,23 @@ fn coco_as_it_lies() {
             "000000000017.jpg".into(),
             "val2017/000000000017.jpg is there twice",
         ),
-        ("annotations", "image_id", 5.into(), "no image has the id 5"),
+        (
+            "annotations",
+            "image_id",
+            5.into(),
+            "the image with the id 5, which is not there",
+        ),
         (
             "annotations",
             "category_id",
             5.into(),
-            "no category has the id 5",
+            "the category with the id 5, which is not there",
         ),
         (
             "annotations",
             "bbox",
             serde_json::json!([1, 2, 3]),
-            "instances_val2017.json: invalid length",
+            "instances_val2017.json: line 1, column",
         ),
         (
             "annotations",
@@ -795,12 +800,7 @@ fn coco_as_it_lies() {
             serde_json::json!([3e38, 2, 3e38, 4]),
             "has no end",
         ),
-        (
-            "categories",
-            "id",
-            7.into(),
-            "two categories have the same id",
-        ),
+        ("categories", "id", 7.into(), "two categories have the id 7"),
         (
             "categories",
             "name",
@@ -811,7 +811,7 @@ fn coco_as_it_lies() {
             "categories",
             "name",
             "c\u{1b}w".into(),
-            "has control characters",
+            "without control characters",
         ),
     ] {
         changed(key, 0, field, value);
@@ -823,7 +823,10 @@ fn coco_as_it_lies() {
         path,
         &train,
         1,
-        &["instances_val2017.json: EOF", "line 1 column"],
+        &[
+            "instances_val2017.json: it ends within a value",
+            "line 1, column",
+        ],
     );
     fs::remove_file(file("val2017")).unwrap();
     fails(

@@ -14,11 +14,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::cells::{check_name, wrong};
+use super::cells::wrong;
 use super::crop::Crops;
 use super::objects::{Objects, asked};
-use super::table::{no_image, plain_name};
 use super::told::{MOST_LABELS, Rows, Told, binary};
+use crate::annotations::names::{check_name, no_image, plain_name};
 use crate::error::shown;
 use crate::folder::boxes::Xyxy;
 use crate::folder::role::Role;

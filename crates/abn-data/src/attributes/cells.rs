@@ -37,26 +37,6 @@ pub(super) fn wrong(path: &Path, line: u64, column: usize, reason: String) -> Da
     }
 }
 
-/// Refuses names of labels and classes that cannot be shown.
-///
-/// # Errors
-/// It has no letter, too many, or one that steers a terminal: the reason.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
-    const MOST_LETTERS: usize = 200;
-    if name.is_empty() {
-        return Err("the name is empty".to_owned());
-    }
-    if name.contains(char::is_control) {
-        return Err(format!("the name {} has control characters", shown(name)));
-    }
-    match name.chars().count() {
-        0..=MOST_LETTERS => Ok(()),
-        letters => Err(format!(
-            "a name has {letters} letters: expected at most {MOST_LETTERS}"
-        )),
-    }
-}
-
 /// Reads the cells of tables, and where the first of each word for what is absent stands.
 #[derive(Default)]
 pub(super) struct Cells {

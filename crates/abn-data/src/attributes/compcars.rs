@@ -13,11 +13,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::cells::{check_name, wrong};
+use super::cells::wrong;
 use super::crop::Crops;
 use super::objects::{Objects, asked};
-use super::table::{no_image, plain_name};
 use super::told::{Rows, Told};
+use crate::annotations::names::{check_name, no_image, plain_name};
 use crate::error::shown;
 use crate::folder::boxes::{Xyxy, mask_of};
 use crate::folder::role::Role;

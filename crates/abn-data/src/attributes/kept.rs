@@ -17,12 +17,12 @@ use image::metadata::Orientation;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::cells::check_name;
 use super::compcars::{self, Choice};
 use super::crop::Crops;
 use super::objects::Objects;
 use super::told::{MOST_LABELS, Rows, Told, UNKNOWN};
 use super::{AttributeFolder, in_folder};
+use crate::annotations::names::check_name;
 use crate::folder::boxes::Xyxy;
 use crate::folder::contents::is_below;
 use crate::folder::name_below;

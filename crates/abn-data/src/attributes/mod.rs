@@ -159,8 +159,8 @@ fn laid_out(request: &AttributeFolder, once: &BTreeSet<String>) -> Result<Told, 
         if let Some(lists) = voc::Lists::find(dir)? {
             return lists.read(dir, once, truth);
         }
-        if let Some(files) = coco::Files::find(dir)? {
-            return files.read(dir, request.split, once, truth);
+        if let Some(files) = coco::find(dir)? {
+            return coco::read(files, dir, request.split, once, truth);
         }
         if let Some(lists) = birds::Lists::find(dir) {
             return lists.read(dir, once, truth);
@@ -182,7 +182,7 @@ pub(crate) fn tells_several(dir: &Path) -> bool {
         compcars::Lists::find(dir).is_some(),
         celeba::Lists::find(dir).is_some(),
         matches!(voc::Lists::find(dir), Ok(Some(_))),
-        matches!(coco::Files::find(dir), Ok(Some(_))),
+        matches!(coco::find(dir), Ok(Some(_))),
         birds::Lists::find(dir).is_some(),
         table::there(dir).is_ok(),
     ];

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, Trim};
 
-use super::cells::{check_name, wrong};
+use super::cells::wrong;
 use crate::DataError;
+use crate::annotations::names::check_name;
 use crate::error::shown;
 use crate::folder::table::{MAX_FILE, delimiter};
 use crate::folder::text::read_text;

@@ -14,16 +14,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::cells::{Cells, check_name, file_name, wrong};
+use super::cells::{Cells, file_name, wrong};
 use super::crop::Crops;
 use super::missing;
 use super::objects::Objects;
 use super::sheet::Sheet;
 use super::told::{MOST_LABELS, Rows, Told, binary};
+use crate::annotations::names::{check_name, no_image, plain_name};
 use crate::error::{listed, shown};
 use crate::folder::boxes;
 use crate::folder::role::{Role, role_of};
-use crate::folder::table::{IMAGE, SPLIT, column, common_folder, files, find, plain};
+use crate::folder::table::{IMAGE, SPLIT, column, common_folder, files, find};
 use crate::folder::truth::Objects as Beside;
 use crate::{DataError, Truth};
 
@@ -504,24 +505,4 @@ pub(super) fn image_of(
 ) -> Result<String, String> {
     let path = plain_name(name)?;
     find(dir, once, &path, split).ok_or_else(|| no_image(name))
-}
-
-/// The shortest path that a list may mean by the name of an image.
-///
-/// # Errors
-/// It leads out of the folder, or cannot be shown: the reason.
-pub(super) fn plain_name(name: &str) -> Result<String, String> {
-    if name.is_empty() {
-        return Err("the image is missing".to_owned());
-    }
-    if name.contains(char::is_control) {
-        return Err(format!("the name {} has control characters", shown(name)));
-    }
-    let path = plain(&name.replace('\\', "/")).filter(|path| !path.is_empty());
-    path.ok_or_else(|| format!("{} lies outside the folder", shown(name)))
-}
-
-/// Why an image of a list is not taken.
-pub(super) fn no_image(name: &str) -> String {
-    format!("there is no image {}", shown(name))
 }

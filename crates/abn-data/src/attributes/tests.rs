@@ -245,7 +245,7 @@ fn layouts() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
             "annotations/instances_val2017.json",
             with(&[(
                 "annotations/instances_val2017.json",
-                r#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1,
+                r#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"id": 3, "image_id": 1,
                 "category_id": 2, "bbox": [1, 2, 3, 4]}], "categories": [{"id": 2, "name": "cat"}]}"#,
             )]),
         ),

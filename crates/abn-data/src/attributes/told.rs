@@ -1,6 +1,6 @@
 //! What a layout tells of its images: the form that all layouts are brought into.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::crop::Crops;
@@ -243,60 +243,9 @@ impl Rows {
         split: Split,
         seed: u64,
     ) -> Result<(Vec<u32>, Option<String>), DataError> {
-        let (rows, note) = if self.splits.iter().all(Option::is_none) {
-            let note = "there are no test images apart: these are the held-out ones";
-            let note = (split == Split::Test).then(|| note.to_owned());
-            (self.drawn(dir, split, seed)?, note)
-        } else {
-            let (role, note) = self.serving(dir, split)?;
-            let is_wanted = |row: &usize| self.splits[*row] == Some(role);
-            ((0..self.len()).filter(is_wanted).collect(), note)
-        };
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let (rows, note) = split::of_split(dir, &names, &self.splits, split, seed)?;
         Ok((self.by_turns(rows), note))
-    }
-
-    /// The part that chance gives a split.
-    fn drawn(&self, dir: &Path, split: Split, seed: u64) -> Result<Vec<usize>, DataError> {
-        if split == Split::All {
-            return Ok((0..self.len()).collect());
-        }
-        let part = split::part(self.names.clone(), "", split, seed);
-        let part = part.ok_or_else(|| DataError::LoneImage { path: dir.into() })?;
-        let part: HashSet<&str> = part.iter().map(String::as_str).collect();
-        let is_wanted = |row: &usize| part.contains(self.names[*row].as_str());
-        Ok((0..self.len()).filter(is_wanted).collect())
-    }
-
-    /// Which of the parts that somebody made serves as a split.
-    fn serving(&self, dir: &Path, split: Split) -> Result<(Role, Option<String>), DataError> {
-        let has = |role: Role| self.splits.contains(&Some(role));
-        let found = match (split, has(Role::Validation), has(Role::Test)) {
-            (Split::All, ..) => return Err(DataError::SplitApart { path: dir.into() }),
-            (Split::Train, ..) => has(Role::Train).then_some((Role::Train, None)),
-            (Split::HeldOut, true, true) => {
-                let note = "the test images are not used to choose the epoch by";
-                Some((Role::Validation, Some(note)))
-            }
-            (Split::HeldOut, true, false) => Some((Role::Validation, None)),
-            (Split::Test, true, false) => {
-                let note = "there are no test images apart: these are the held-out ones";
-                Some((Role::Validation, Some(note)))
-            }
-            (_, _, true) => Some((Role::Test, None)),
-            (_, false, false) => None,
-        };
-        match found {
-            Some((role, note)) => Ok((role, note.map(str::to_owned))),
-            None => Err(DataError::Missing {
-                path: dir.into(),
-                expected: match split {
-                    Split::Train => "images to learn from beside those held out",
-                    _ => "held-out images beside those to learn from",
-                }
-                .into(),
-                advice: "name some in the list of splits".into(),
-            }),
-        }
     }
 
     /// The same images; where a label has more than two classes, the first of every class, the

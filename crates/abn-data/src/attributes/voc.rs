@@ -13,34 +13,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::cells::{check_name, wrong};
+use super::cells::wrong;
 use super::crop::Crops;
 use super::objects::{Objects, asked};
-use super::table::{no_image, plain_name};
 use super::told::{MOST_LABELS, Rows, Told, binary};
 use super::voc_boxes::Annotations;
+use crate::annotations::names::{check_name, no_image, plain_name};
+use crate::annotations::voc_folder::{
+    ANNOTATIONS, IMAGES, LISTS, PARTS, is_told_by_others, within,
+};
 use crate::error::shown;
 use crate::folder::role::Role;
 use crate::folder::table::{MAX_FILE, files};
 use crate::folder::text::read_text;
 use crate::{DataError, Truth};
-
-const LISTS: &str = "ImageSets/Main";
-/// Where its folder may lie.
-const FOLDERS: [&str; 5] = [
-    "",
-    "VOC2012",
-    "VOC2007",
-    "VOCdevkit/VOC2012",
-    "VOCdevkit/VOC2007",
-];
-/// The lists of a class, by what stands behind its name, and what they are for.
-const PARTS: [(&str, Role); 4] = [
-    ("train", Role::Train),
-    ("val", Role::Validation),
-    ("test", Role::Test),
-    ("trainval", Role::Train),
-];
 
 /// The lists of a folder: that of each class by part.
 pub(super) struct Lists {
@@ -56,22 +42,10 @@ impl Lists {
     /// # Errors
     /// There are two data sets, or a folder cannot be read.
     pub(super) fn find(dir: &Path) -> Result<Option<Self>, DataError> {
-        let found: Vec<&str> = FOLDERS
-            .into_iter()
-            .filter(|folder| dir.join(folder).join(LISTS).is_dir())
-            .collect();
-        let within = match found[..] {
-            [] => return Ok(None),
-            [folder] => folder,
-            [first, second, ..] => {
-                let reason = format!("it holds {first} and {second}: name the folder of one");
-                return Err(DataError::Lists {
-                    path: dir.into(),
-                    reason,
-                });
-            }
+        let Some(within) = within(dir, |folder| folder.join(LISTS).is_dir())? else {
+            return Ok(None);
         };
-        let main = dir.join(within).join(LISTS);
+        let main = dir.join(&within).join(LISTS);
         let mut of: BTreeMap<String, BTreeMap<String, PathBuf>> = BTreeMap::new();
         for path in files(&main, &["txt"])? {
             let stem = path
@@ -86,10 +60,6 @@ impl Lists {
                 lists.insert(class.to_owned(), path.clone());
             }
         }
-        let within = match within {
-            "" => String::new(),
-            folder => format!("{folder}/"),
-        };
         Ok((!of.is_empty()).then_some(Self { within, main, of }))
     }
 
@@ -103,9 +73,9 @@ impl Lists {
         once: &BTreeSet<String>,
         truth: Option<Truth>,
     ) -> Result<Told, DataError> {
-        if self.of.len() > 1 && (self.of.contains_key("train") || self.of.contains_key("val")) {
-            self.of.remove("trainval");
-        }
+        let parts: Vec<String> = self.of.keys().cloned().collect();
+        let parts = || parts.iter().map(String::as_str);
+        self.of.retain(|part, _| !is_told_by_others(part, parts()));
         let names: BTreeSet<&String> = self.of.values().flat_map(BTreeMap::keys).collect();
         let names: Vec<String> = names.into_iter().cloned().collect();
         let bad = match names.iter().find_map(|name| check_name(name).err()) {
@@ -139,7 +109,7 @@ impl Lists {
                 self.tell(&list, label, (from, to), &mut rows)?;
             }
         }
-        let annotations = dir.join(&self.within).join("Annotations");
+        let annotations = dir.join(&self.within).join(ANNOTATIONS);
         let has_boxes = annotations.is_dir().then_some(Truth::Boxes);
         asked(dir, truth, has_boxes)?;
         let objects = match has_boxes {
@@ -180,7 +150,7 @@ impl Lists {
     /// The path of an image that lists call so.
     fn name_of(&self, image: &str) -> Result<String, String> {
         let image = plain_name(image)?;
-        Ok(format!("{}JPEGImages/{image}.jpg", self.within))
+        Ok(format!("{}{IMAGES}/{image}.jpg", self.within))
     }
 
     /// Says what a list does of its class, for all images from one place to another.

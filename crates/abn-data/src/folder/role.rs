@@ -2,7 +2,7 @@
 //! Whatever is none of these may be a class.
 
 /// What the images of a folder are for, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Role {
     /// To learn from.
     Train,
@@ -14,9 +14,12 @@ pub(crate) enum Role {
     Unclear,
 }
 
-/// Names of each role.
+/// Names of each role. The halves into which detectors cut COCO's val2014 have names of their own.
 const ROLES: [(Role, &[&str]); 4] = [
-    (Role::Train, &["train", "training", "trn"]),
+    (
+        Role::Train,
+        &["train", "training", "trn", "valminusminival"],
+    ),
     (
         Role::Validation,
         &[
@@ -28,6 +31,7 @@ const ROLES: [(Role, &[&str]); 4] = [
             "development",
             "heldout",
             "holdout",
+            "minival",
         ],
     ),
     (
@@ -162,7 +166,13 @@ mod tests {
             ),
             (
                 Role::Train,
-                &["train2017", "trainset", "train-data", "images_train"],
+                &[
+                    "train2017",
+                    "trainset",
+                    "train-data",
+                    "images_train",
+                    "valminusminival2014",
+                ],
             ),
             (
                 Role::Validation,
@@ -175,6 +185,7 @@ mod tests {
                     "valset",
                     "held_out",
                     "holdout",
+                    "minival2014",
                 ],
             ),
             (

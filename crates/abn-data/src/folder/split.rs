@@ -1,9 +1,84 @@
-//! Which images of a class are held out where nobody did it by hand.
+//! Which images are held out, where somebody did it by hand and where nobody did.
 
-use crate::{Split, random};
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::role::Role;
+use crate::{DataError, Split, random};
 
 /// One image in so many is held out.
 const ONE_IN: usize = 5;
+
+/// The places of the images that serve as a split, in their order, and what is to be said of that.
+/// Where somebody said what each is for, that counts; else chance draws them.
+///
+/// # Errors
+/// There are none.
+pub(crate) fn of_split(
+    dir: &Path,
+    names: &[&str],
+    roles: &[Option<Role>],
+    split: Split,
+    seed: u64,
+) -> Result<(Vec<usize>, Option<String>), DataError> {
+    if roles.iter().all(Option::is_none) {
+        let note = "there are no test images apart: these are the held-out ones";
+        let note = (split == Split::Test).then(|| note.to_owned());
+        return Ok((drawn(dir, names, split, seed)?, note));
+    }
+    let (role, note) = serving(dir, roles, split)?;
+    let is_wanted = |place: &usize| roles[*place] == Some(role);
+    Ok(((0..roles.len()).filter(is_wanted).collect(), note))
+}
+
+/// The part that chance gives a split.
+fn drawn(dir: &Path, names: &[&str], split: Split, seed: u64) -> Result<Vec<usize>, DataError> {
+    if split == Split::All {
+        return Ok((0..names.len()).collect());
+    }
+    let all = names.iter().map(|name| (*name).to_owned()).collect();
+    let part = part(all, "", split, seed);
+    let part = part.ok_or_else(|| DataError::LoneImage { path: dir.into() })?;
+    let part: HashSet<&str> = part.iter().map(String::as_str).collect();
+    let is_wanted = |place: &usize| part.contains(names[*place]);
+    Ok((0..names.len()).filter(is_wanted).collect())
+}
+
+/// Which of the parts that somebody made serves as a split.
+fn serving(
+    dir: &Path,
+    roles: &[Option<Role>],
+    split: Split,
+) -> Result<(Role, Option<String>), DataError> {
+    let has = |role: Role| roles.contains(&Some(role));
+    let found = match (split, has(Role::Validation), has(Role::Test)) {
+        (Split::All, ..) => return Err(DataError::SplitApart { path: dir.into() }),
+        (Split::Train, ..) => has(Role::Train).then_some((Role::Train, None)),
+        (Split::HeldOut, true, true) => {
+            let note = "the test images are not used to choose the epoch by";
+            Some((Role::Validation, Some(note)))
+        }
+        (Split::HeldOut, true, false) => Some((Role::Validation, None)),
+        (Split::Test, true, false) => {
+            let note = "there are no test images apart: these are the held-out ones";
+            Some((Role::Validation, Some(note)))
+        }
+        (_, _, true) => Some((Role::Test, None)),
+        (_, false, false) => None,
+    };
+    match found {
+        Some((role, note)) => Ok((role, note.map(str::to_owned))),
+        None => Err(DataError::Missing {
+            path: dir.into(),
+            expected: match split {
+                Split::Train => "images to learn from beside those held out",
+                _ => "held-out images beside those to learn from",
+            }
+            .into(),
+            advice: "name some in the list of splits".into(),
+        }),
+    }
+}
 
 /// The images of one class that belong to the split, in their order; `None` if there is only one.
 ///

@@ -117,7 +117,7 @@ fn coco() -> TempDir {
     let list = |image: u32| {
         format!(
             r#"{{"images": [{{"id": {image}, "file_name": "{image}.jpg"}}], "annotations":
-            [{{"image_id": {image}, "category_id": 3, "bbox": [2, 1.5, 6, {image}]}}],
+            [{{"id": 1, "image_id": {image}, "category_id": 3, "bbox": [2, 1.5, 6, {image}]}}],
             "categories": [{{"id": 3, "name": "cat"}}, {{"id": 1, "name": "dog"}}]}}"#
         )
     };
