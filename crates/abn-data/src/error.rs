@@ -367,6 +367,17 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder without objects that can be read.
+    #[error(
+        "{} holds no objects in a form that is read: expected COCO's \
+         annotations/instances_train2017.json with its images, or VOC's Annotations/ beside \
+         JPEGImages/; name the folder that holds them",
+        path.display()
+    )]
+    NoObjects {
+        /// The folder.
+        path: PathBuf,
+    },
     /// All images of a data set that has splits.
     #[error("{} holds splits: name one of them, or its folder", path.display())]
     SplitApart {
@@ -430,6 +441,20 @@ pub enum DataError {
         expected: (u32, u32),
         /// Whether the image is stored in another orientation.
         turned: bool,
+    },
+    /// An image of another size than is told of it.
+    #[error(
+        "{} has {}x{} pixels, and what tells its boxes says {}x{}: they would lie elsewhere; get the \
+         image again, or correct its size",
+        path.display(), found.0, found.1, told.0, told.1
+    )]
+    ImageSize {
+        /// The image.
+        path: PathBuf,
+        /// Its width and height.
+        found: (u32, u32),
+        /// Those that are told of it.
+        told: (u32, u32),
     },
     /// A row that is none of a table of boxes.
     #[error(
@@ -609,6 +634,7 @@ impl DataError {
             | Self::Landmark { .. }
             | Self::Annotation { .. }
             | Self::Crop { .. }
+            | Self::ImageSize { .. }
             | Self::MaskSize { .. } => true,
             _ => false,
         }

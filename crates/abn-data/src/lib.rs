@@ -1,9 +1,9 @@
 //! Labelled images for attention branch networks: reading, augmenting, batching in order.
 //!
 //! - A [`Collection`] is one split of a data set: [`Shapes`] and [`Scenes`] (built in), [`cifar10`],
-//!   [`cifar100`], [`svhn()`], [`image_folder`], [`attributes()`] (several labels an image), with the
-//!   feature `tar` `tar_shards`, and with the feature `parquet` the function of that name. Its samples
-//!   implement Burn's `Dataset`, so Burn's own transforms apply.
+//!   [`cifar100`], [`svhn()`], [`image_folder`], [`attributes()`] (several labels an image), [`objects()`]
+//!   (boxes), with the feature `tar` `tar_shards`, and with the feature `parquet` the function of that
+//!   name. Its samples implement Burn's `Dataset`, so Burn's own transforms apply.
 //! - [`pack()`] puts all of a folder of photographs into one file, which [`packed`] opens like the
 //!   folder and [`verify`] compares with its checksums.
 //! - A [`Transform`] is the list of [`Step`]s between file and network; it is data and goes into a
@@ -64,6 +64,7 @@ mod loader;
 mod mat;
 mod normalization;
 mod object_masks;
+mod objects;
 mod ordered;
 mod pack;
 #[cfg(feature = "parquet")]
@@ -104,6 +105,7 @@ pub use labels::{Group, Labels};
 pub use loader::{Batch, Batches, Loader, Source};
 pub use normalization::Normalization;
 pub use object_masks::ObjectMasks;
+pub use objects::{ObjectFolder, objects};
 pub use pack::{
     PackError, PackOptions, Packed, PackedLabels, Stored, Verified, is_pack, pack, packed, verify,
 };
