@@ -1,6 +1,7 @@
 //! The figures a reader wants first: accuracy, how well the map finds the object, time.
 
 use abn_run::measure::best::BestFigure;
+use abn_run::measure::objects::ClassFigures;
 use abn_run::measure::records::{
     EpochRecord, EpochTiming, GroupFigures, InvertedClass, LabelPointing, LeftOut, Pointing,
     Results, Summary, words_of,
@@ -9,8 +10,11 @@ use abn_run::unreadable::UNREADABLE;
 use maud::{Markup, html};
 
 use crate::attributes::attributes;
-use crate::figures::{bar, capitalised, figure};
+use crate::figures::{bar, capitalised, figure, head};
 use crate::numbers::{duration, grouped, percent};
+
+/// Tables of at most so many classes are open.
+const OPEN: usize = 24;
 
 /// The headline of a finished run, or of the epochs so far.
 pub(crate) fn headline(
@@ -54,7 +58,7 @@ pub(crate) fn headline(
             @if let Some(results) = results.filter(|results| !results.inverted.is_empty()) {
                 (inverted(&results.inverted))
             }
-            @if let Some((summary, _)) = &best { (labels(summary)) }
+            @if let Some((summary, _)) = &best { (labels(summary)) (classes(summary)) }
             @if let Some((pointing, labels)) = results
                 .and_then(|results| Some((results.pointing?, &results.pointing_by_label))) {
                 (pointing_game(&pointing, labels))
@@ -126,6 +130,40 @@ fn labels(summary: &Summary) -> Markup {
                     @for GroupFigures { name, hits } in groups {
                         (bar(&format!("{name} top-1"), hits.top1, "ink-test"))
                         @if hits.top5 < 1.0 { (bar(&format!("{name} top-5"), hits.top5, "ink-train")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How well the objects of each class are found, the best first; nothing of classifiers.
+fn classes(summary: &Summary) -> Markup {
+    let found = summary.figures.objects();
+    let mut classes: Vec<&ClassFigures> =
+        found.iter().flat_map(|found| &found.categories).collect();
+    classes.retain(|class| class.coco.stats.ap >= 0.0);
+    classes.sort_by(|a, b| b.coco.stats.ap.total_cmp(&a.coco.stats.ap));
+    html! {
+        @if !classes.is_empty() {
+            h2 { "Class by class" }
+            details open[classes.len() <= OPEN] {
+                summary { "The figures of " (classes.len()) " classes" }
+                div.scroll tabindex="0" role="region" aria-label="Classes" {
+                    table.numbers {
+                        (head(["class", "objects", "AP", "AP50", "AP75", "VOC AP", "AR100"]))
+                        tbody {
+                            @for class in classes {
+                                @let stats = &class.coco.stats;
+                                tr {
+                                    th scope="row" { (class.coco.name) }
+                                    td { (class.coco.objects) }
+                                    @for value in [
+                                        stats.ap, stats.ap50, stats.ap75, class.voc_ap, stats.ar100,
+                                    ] { td { (percent(value)) } }
+                                }
+                            }
+                        }
                     }
                 }
             }

@@ -38,6 +38,7 @@
 
 mod attributes;
 mod axis;
+pub mod boxes;
 mod chart;
 mod curves;
 mod encode;

@@ -4,6 +4,7 @@ use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
 use maud::{Markup, html};
 
+use crate::boxes::BoxedShot;
 use crate::gallery::Shot;
 use crate::headline::headline;
 use crate::heatmap::Drawing;
@@ -28,6 +29,8 @@ pub struct Report {
     pub results: Option<Results>,
     /// Test images with their maps.
     pub gallery: Vec<Shot>,
+    /// Test images with what a detector finds in them.
+    pub found: Vec<BoxedShot>,
     /// How the maps are drawn.
     pub drawing: Drawing,
     /// Other pages about the run.
@@ -42,6 +45,7 @@ pub fn render(report: &Report) -> String {
             (crate::curves::curves(&report.epochs, &report.timing, report.best))
         }
         (crate::gallery::gallery(&report.gallery, &report.drawing))
+        (crate::boxes::found(&report.found, &report.drawing))
         (crate::related::related(&report.related))
         @if !report.settings.is_empty() { (settings(&report.settings)) }
     };

@@ -101,6 +101,8 @@ mod tests {
             masks: Vec::new(),
             height: 10,
             width: 10,
+            epoch: 0,
+            sources: Vec::new(),
         };
         let found = with_missing_pixels(batch(), 1, 0);
         for image in found.pixels.chunks_exact(300) {

@@ -1,7 +1,8 @@
 //! COCO's instances, or whatever has their form: objects of many classes with a box each.
 
-use abn_data::{Collection, DataError, Within};
+use abn_data::{Collection, DataError, ObjectFolder, Within, objects};
 
+use super::folder::SPLIT_SEED;
 use super::{DataSet, Objects, Place, Request};
 use crate::recipe::defaults::{Defaults, Falls};
 use crate::recipe::schedule::WarmUp;
@@ -14,6 +15,7 @@ pub(super) const REFERENCE: Defaults = Defaults {
     learning_rate: 0.0025,
     // After 16 and 22 of 26 epochs.
     falls: Falls::At(&[62, 85]),
+    side: INPUTS.shorter as u32,
     ..Defaults::PHOTOGRAPHS
 };
 /// Its images.
@@ -45,10 +47,11 @@ pub static COCO: DataSet = DataSet {
 
 /// Finds out whether the folder is COCO's or VOC's.
 pub(super) fn open(request: &Request) -> Result<Collection, DataError> {
-    let path = request.folder.to_owned();
-    Err(DataError::Missing {
-        path,
-        expected: "later".into(),
-        advice: "wait".into(),
+    objects(&ObjectFolder {
+        dir: request.folder,
+        split: request.split,
+        seed: SPLIT_SEED,
+        known: request.classes,
+        once: request.once,
     })
 }

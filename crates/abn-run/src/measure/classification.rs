@@ -365,6 +365,8 @@ mod tests {
             masks: Vec::new(),
             height: 0,
             width: 0,
+            epoch: 0,
+            sources: Vec::new(),
         }
     }
 

@@ -497,7 +497,7 @@ fn is_moderate(step: &Step) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datasets::{ALL, CIFAR10, CIFAR100, FOLDER, IMAGENET};
+    use crate::datasets::{ALL, CIFAR10, CIFAR100, COCO, FOLDER, IMAGENET};
 
     #[test]
     fn the_first_epoch_always_has_the_full_rate() {
@@ -521,11 +521,35 @@ mod tests {
     #[test]
     fn every_data_set_has_a_whole_recipe() {
         for dataset in ALL {
-            let recipe = Recipe::of(dataset, None);
-            recipe.check().unwrap();
-            recipe.network().unwrap();
-            assert_eq!(recipe.rate(0), recipe.learning_rate);
+            let detectors = [DetectorName::Fpn, DetectorName::C4]
+                .map(|name| Recipe::detecting(dataset, name, None, None));
+            let alone = dataset
+                .objects
+                .as_ref()
+                .is_some_and(|objects| objects.alone);
+            let classifier = (!alone).then(|| Recipe::of(dataset, None));
+            assert_eq!(detectors[0].is_ok(), dataset.objects.is_some());
+            for recipe in detectors.into_iter().flatten().chain(classifier) {
+                recipe.check().unwrap();
+                recipe.network().unwrap();
+                assert_eq!(recipe.rate(0), recipe.learning_rate);
+            }
         }
+        let error = Recipe::of(&COCO, None).check().unwrap_err().to_string();
+        assert!(error.contains("detector must be fpn or c4"), "{error}");
+        let error = Recipe::detecting(&CIFAR10, DetectorName::Fpn, None, None);
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("they are known of scenes, coco, voc"),
+            "{error}"
+        );
+        // torchvision's reference of 26 epochs: divided by 10 after 16 and 22 of them.
+        let coco = Recipe::detecting(&COCO, DetectorName::Fpn, None, None).unwrap();
+        assert_eq!(coco.schedule, Schedule::Milestones(vec![16, 22]));
+        let first = coco.rate_of_step(0, 0, 60_000);
+        assert!((first - 0.0025e-3).abs() < 1e-12, "{first}");
+        assert_eq!(coco.rate_of_step(0, 1000, 60_000), 0.0025);
+        assert_eq!(coco.rate_of_step(1, 0, 60_000), 0.0025);
         // ABN's code: divided by 10 after 30 and 60 epochs.
         let imagenet = Recipe::of(&IMAGENET, None);
         let rates = [29, 30, 60, 89].map(|epoch| (imagenet.rate(epoch) * 1e6).round());

@@ -17,6 +17,7 @@ use abn_run::datasets::{self, DataSet};
 use abn_run::folder::checkpoint::CheckpointChoice;
 use abn_run::measure::best::BestFigure;
 use abn_run::recipe::augmentation::Augment;
+use abn_run::recipe::detector::DetectorName;
 use abn_run::recipe::schedule::Schedule;
 use abn_run::unreadable::{MOST_LEFT_OUT, OnCorrupt};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -151,8 +152,8 @@ pub struct DetailArgs {
     /// Attention in every residual block [default: what the name of the architecture says]
     #[arg(long, value_enum)]
     pub block: Option<BlockName>,
-    /// Detail of the attention branch or of the module in the blocks, by its path in config.json;
-    /// repeatable
+    /// Detail of the attention branch, of the module in the blocks or of the detector, by its path
+    /// in config.json; repeatable
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = assignment)]
     pub settings: Vec<(String, String)>,
     /// How labels of two classes are learned: a logit for each class, or one for both [default:
@@ -176,7 +177,8 @@ pub struct PenaltyArgs {
 /// What images become before they enter a network.
 #[derive(Debug, Default, Args)]
 pub struct InputArgs {
-    /// Side of the inputs; photographs are evaluated by their middle [default: the data set's]
+    /// Side of the inputs; photographs are evaluated by their middle; of a detector what the shorter
+    /// side becomes, and the longer one 5/3 of it at most [default: the data set's]
     #[arg(long, value_name = "N", value_parser = side)]
     pub size: Option<u32>,
     /// Mean of the inputs in [0, 1], per colour [default: the data set's]
@@ -195,7 +197,9 @@ pub struct InputArgs {
     abn train --dataset cifar10 --arch resnet20-basic-a --init resnet20-12fca82f.th --out runs/tuned\n  \
     abn train --attention manet --set attention.mixed.spatial.kernel=3 --out runs/small-kernel\n  \
     abn train --dataset folder --data photos --out runs/photos\n  \
-    abn train --dataset cifar100 --labels both --out runs/both\n\n\
+    abn train --dataset cifar100 --labels both --out runs/both\n  \
+    abn train --dataset scenes --detector fpn --attention manet --out runs/found\n  \
+    abn train --dataset coco --detector fpn --init resnet50-0676ba61.pth --out runs/coco\n\n\
     The same command continues a run that was interrupted or killed; options left out are then \
     taken from the run.")]
 pub struct TrainArgs {
@@ -224,6 +228,10 @@ pub struct TrainArgs {
     /// Attention branch [default: abn]
     #[arg(long, value_enum)]
     pub attention: Option<AttentionName>,
+    /// Find objects instead of telling classes: Faster R-CNN with a feature pyramid, or on the
+    /// features before the last stage; for scenes, coco and voc
+    #[arg(long, value_enum)]
+    pub detector: Option<DetectorName>,
     /// Details of the network
     #[command(flatten)]
     pub details: DetailArgs,
@@ -246,6 +254,10 @@ pub struct TrainArgs {
     /// Factor of each fall of step and milestones
     #[arg(long, value_name = "X", value_parser = factor)]
     pub gamma: Option<f64>,
+    /// Steps of the first epoch in which the learning rate rises from a thousandth [default: none;
+    /// of detectors 1000, of scenes 100]
+    #[arg(long, value_name = "N")]
+    pub warm_up: Option<usize>,
     /// Weight decay
     #[arg(long, value_name = "X", value_parser = fraction)]
     pub weight_decay: Option<f64>,
@@ -299,6 +311,7 @@ pub struct TrainArgs {
 #[command(after_help = "Examples:\n  \
     abn eval runs/cifar10-resnet20-abn --json\n  \
     abn eval runs/scenes --best-threshold\n  \
+    abn eval runs/coco --results found.json\n  \
     abn eval --truth instances_val2017.json --detections results.json")]
 pub struct EvalArgs {
     /// Folder of the run
@@ -311,6 +324,7 @@ pub struct EvalArgs {
         requires = "detections",
         conflicts_with_all = [
             "run", "data", "split", "workers", "on_corrupt", "max_corrupt", "checkpoint", "device", "best_threshold",
+            "results",
         ]
     )]
     pub truth: Option<PathBuf>,
@@ -327,6 +341,10 @@ pub struct EvalArgs {
     /// to be present from the probability on that has the highest F1 on the training images
     #[arg(long)]
     pub best_threshold: bool,
+    /// Of a detector: also write what it finds to this file, as COCO's results; images and classes
+    /// have the numbers of the data set's own file, or else count from 1
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
     /// Print JSON: {"top1", "top5", "loss", "images", ...}, fractions in [0, 1]; of several labels
     /// {"mean_top1", "all_right", "groups", "intervals", ...}, of two classes each also
     /// {"mean_accuracy", "balanced_accuracy", "mean_average_precision", "labels", "constant", ...};

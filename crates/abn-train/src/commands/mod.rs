@@ -1,8 +1,10 @@
 //! The commands, one a file: from arguments as typed to results on stdout.
 
 pub mod data;
+mod detection_tables;
 pub mod eval;
 mod eval_detections;
+mod eval_detector;
 mod eval_tables;
 pub mod explain;
 pub mod export;

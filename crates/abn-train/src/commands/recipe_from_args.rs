@@ -3,14 +3,18 @@
 use std::path::Path;
 
 use abn_core::architecture::AttentionName;
+use abn_core::detect::Frozen;
 use abn_core::outputs::Binary;
+use abn_data::Within;
 use abn_run::datasets::{DataSet, SHAPES};
 use abn_run::folder::run_dir::RunDir;
 use abn_run::recipe::architectures::{self, with_block};
+use abn_run::recipe::detector::{DetectorName, DetectorRecipe};
 use abn_run::recipe::recognise::recognise;
+use abn_run::recipe::schedule::WarmUp;
 use abn_run::recipe::{Recipe, RunConfig, overrides};
 use abn_run::weights::read_checkpoint;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::cli::TrainArgs;
 use crate::device;
@@ -28,6 +32,9 @@ pub(crate) fn recipe_from_args(args: &TrainArgs, existing: Option<&RunConfig>) -
         Some(config) => config.recipe.clone(),
         None => new_recipe(args)?,
     };
+    if let (Some(name), Some(run)) = (args.detector, existing) {
+        check_detector(name, run)?;
+    }
     let architecture = match &args.arch {
         None if args.details.block.is_none() => architectures::parse(&recipe.architecture)?,
         named => with_block(
@@ -48,14 +55,47 @@ pub(crate) fn recipe_from_args(args: &TrainArgs, existing: Option<&RunConfig>) -
     );
     let binary = branch.map(usual_binary).filter(|_| existing.is_none());
     set(&mut recipe.binary, args.details.binary.or(binary));
+    set_inputs(&mut recipe, args)?;
+    recipe.architecture = architecture.name;
+    Ok(overrides::apply(recipe, &args.details.settings)?)
+}
+
+/// A run stays what it is.
+fn check_detector(asked: DetectorName, run: &RunConfig) -> Result<()> {
+    let own = run.recipe.detector.as_ref().map(DetectorRecipe::name);
+    ensure!(
+        own == Some(asked),
+        "--detector {}: this run is {}; train another with another --out",
+        asked.name(),
+        own.map_or("one of a classifier".to_owned(), |own| {
+            format!("one of the detector {}", own.name())
+        })
+    );
+    Ok(())
+}
+
+/// What images become.
+fn set_inputs(recipe: &mut Recipe, args: &TrainArgs) -> Result<()> {
+    if let Some(detector) = &mut recipe.detector {
+        ensure!(
+            args.augment.is_none(),
+            "--augment is for classifiers: a detector's images are mirrored and keep their aspect"
+        );
+        if let Some(side) = args.inputs.size {
+            let shorter = side as usize;
+            // torchvision's 1333 for 800.
+            let longest = shorter * 5 / 3;
+            detector.inputs = Within { shorter, longest };
+        }
+        return Ok(());
+    }
     let mut augmentation = recipe.augmentation();
     set(&mut augmentation.augment, args.augment);
     set(&mut augmentation.side, args.inputs.size);
     if augmentation != recipe.augmentation() {
         recipe.set_augmentation(augmentation);
     }
-    recipe.architecture = architecture.name;
-    Ok(overrides::apply(recipe, &args.details.settings)?)
+    Ok(())
 }
 
 /// How labels of two classes are learned under a branch, unless said otherwise: the authors' code
@@ -86,6 +126,9 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.learning_rate, args.lr);
     set(&mut recipe.schedule, args.schedule.clone());
     set(&mut recipe.gamma, args.gamma);
+    if let Some(steps) = args.warm_up {
+        recipe.warm_up = (steps > 0).then_some(WarmUp::of(steps));
+    }
     set(&mut recipe.sgd.weight_decay, args.weight_decay);
     set(&mut recipe.sgd.momentum, args.momentum);
     set(&mut recipe.seed, args.seed);
@@ -116,6 +159,9 @@ fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
         .as_ref()
         .or(of_start)
         .unwrap_or(&usual.architecture);
+    if let Some(detector) = args.detector {
+        return new_detector(args, detector, start.as_ref());
+    }
     let family = architectures::parse(name)?.network.family;
     let recipe = Recipe::for_family(dataset, family, args.epochs);
     Ok(Recipe {
@@ -125,6 +171,29 @@ fn new_recipe(args: &TrainArgs) -> Result<Recipe> {
         normalization: start
             .as_ref()
             .map_or(recipe.normalization, |start| start.normalization),
+        ..recipe
+    })
+}
+
+/// The recipe of a detector. Where it starts from trained weights, the first parts of its backbone
+/// and all its batch norms stay as they are.
+fn new_detector(args: &TrainArgs, name: DetectorName, start: Option<&Recipe>) -> Result<Recipe> {
+    let dataset = args.dataset.unwrap_or(USUAL);
+    let block = args.details.block;
+    let same = start.filter(|_| args.arch.is_none() && block.is_none());
+    let asked = match (&args.arch, block) {
+        (Some(name), block) => Some(with_block(name, block)?.name),
+        (None, _) => start.map(|start| start.architecture.clone()),
+    };
+    let recipe = Recipe::detecting(dataset, name, asked.as_deref(), args.epochs)?;
+    let pretrained = args.init.as_ref().map(|_| Frozen::PRETRAINED);
+    Ok(Recipe {
+        block: same.and_then(|start| start.block.clone()),
+        normalization: start.map_or(recipe.normalization, |start| start.normalization),
+        detector: recipe.detector.map(|detector| DetectorRecipe {
+            frozen: pretrained.unwrap_or(detector.frozen),
+            ..detector
+        }),
         ..recipe
     })
 }

@@ -12,7 +12,7 @@ use abn_run::unreadable::UnreadableImages;
 use abn_run::{RunError, warm_start};
 use anyhow::Result;
 
-use super::{figures, labels, percent};
+use super::{detection_tables, figures, labels, percent};
 use crate::cli::{TrainArgs, Weight};
 use crate::commands::recipe_from_args::recipe_from_args;
 use crate::device;
@@ -98,15 +98,22 @@ fn find_run(args: &TrainArgs) -> Result<(PathBuf, Option<RunConfig>)> {
     Ok((path, existing))
 }
 
-/// `runs/DATASET-ARCH-ATTENTION`, with the labels behind the data set if they were chosen.
+/// `runs/DATASET-ARCH-ATTENTION`, with the labels behind the data set if they were chosen, and the
+/// detector behind the architecture.
 fn default_path(args: &TrainArgs) -> Result<PathBuf> {
     let recipe = recipe_from_args(args, None)?;
     // Of a table, the name without folder and ending.
     let labels = recipe.labels.as_deref().map(Path::new);
     let labels = labels.and_then(|labels| labels.file_stem()?.to_str());
+    let detector = recipe
+        .detector
+        .as_ref()
+        .map(|detector| detector.name().name());
     let parts: Vec<&str> = std::iter::once(recipe.dataset.name)
         .chain(labels)
-        .chain([recipe.architecture.as_str(), recipe.attention_name()])
+        .chain([recipe.architecture.as_str()])
+        .chain(detector)
+        .chain([recipe.attention_name()])
         .collect();
     let name = parts.join("-");
     Ok(Path::new("runs").join(name))
@@ -133,7 +140,10 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
         best.images,
         without_looking(config, best)
     ))?;
-    if config.labels.only().is_none() {
+    if let Some(found) = best.figures.objects() {
+        terminal::result(&detection_tables::by_class(found))?;
+    }
+    if config.recipe.detector.is_none() && config.labels.only().is_none() {
         terminal::result(&figures(&best.figures))?;
         let table = labels(&best.figures, None);
         table.map_or(Ok(()), |labels| terminal::result(&labels))?;
@@ -151,8 +161,14 @@ fn print_results(json: bool, config: &RunConfig, run: &RunDir, results: &Results
 }
 
 /// What whoever does not look at the images gets: by chance, or of labels of two classes with the
-/// same answer always.
+/// same answer always. Whoever does not look finds nothing: of objects, more figures.
 fn without_looking(config: &RunConfig, best: &Summary) -> String {
+    if let Some(found) = best.figures.objects() {
+        let shown = [("AP50", found.stats.ap50), ("VOC mAP", found.voc.mean_ap)];
+        return shown
+            .map(|(name, value)| format!("{name} {}", percent(value)))
+            .join(", ");
+    }
     if let Some(found) = best.figures.attributes() {
         let constant = percent(match config.recipe.best {
             Some(BestFigure::Balanced) => 0.5,

@@ -1,9 +1,10 @@
 //! The end of a run: the maps of its best weights measured once more, `results.json`, `report.html`.
 
 use abn_core::AttentionConfig;
-use abn_data::{Collection, Loader};
+use abn_data::Loader;
 use abn_pages::heatmap::Drawing;
 use abn_pages::{Related, Report, render};
+use abn_run::detector_session::DetectorSession;
 use abn_run::folder::checkpoint::{CheckpointChoice, Checkpoints};
 use abn_run::folder::run_dir::{REPORT, RESULTS, RunDir, TIMING};
 use abn_run::images::plain_loader;
@@ -16,6 +17,7 @@ use abn_run::training_images::TrainingImages;
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 
+use crate::train::found::found;
 use crate::train::gallery::gallery;
 
 /// Test images among which the report's pictures are chosen.
@@ -34,7 +36,6 @@ pub fn conclude(
     device: Device,
 ) -> Result<Results> {
     let test = &images.test();
-    let session = Session::open(run.path(), CheckpointChoice::Best, device)?;
     let progress = Checkpoints::open(run.checkpoints())?.progress();
     let last = progress
         .history
@@ -46,6 +47,15 @@ pub fn conclude(
         .rev()
         .find(|record| record.best)
         .unwrap_or(last);
+    let ends = Ends {
+        best,
+        last,
+        history: &progress.history,
+    };
+    if config.recipe.detector.is_some() {
+        return detector(&ends, run, images, device);
+    }
+    let session = Session::open(run.path(), CheckpointChoice::Best, device)?;
     let plain = plain_loader(config, test, WORKERS);
     let on_objects = beside_untrained(&session, &plain)?;
     let pointing = on_objects.as_ref().map(|found| found.pointing);
@@ -53,17 +63,59 @@ pub fn conclude(
         .map(|found| (found.labels, found.auc))
         .unwrap_or_default();
     let results = Results {
-        epochs: progress.history.len(),
-        best_epoch: best.epoch,
-        best: best.test.clone(),
-        last: last.test.clone(),
         pointing,
         pointing_by_label,
         inverted: inverted(&session, &plain, &auc)?,
-        left_out: images.unreadable.count(),
+        ..ends.results(images)
     };
     run.write_json(RESULTS, &results)?;
-    let page = report(&session, run, test, &progress.history, &results)?;
+    let sample = plain_loader(config, &test.clone().limit(GALLERY_IMAGES), WORKERS);
+    let page = Report {
+        gallery: gallery(&session, &sample)?,
+        ..report(config, &session.device, run, ends.history, &results)
+    };
+    run.write(REPORT, render(&page).as_bytes())?;
+    Ok(results)
+}
+
+/// The epochs of a run that has finished one.
+struct Ends<'a> {
+    best: &'a EpochRecord,
+    last: &'a EpochRecord,
+    history: &'a [EpochRecord],
+}
+
+impl Ends<'_> {
+    /// What they tell, without the maps.
+    fn results(&self, images: &TrainingImages) -> Results {
+        Results {
+            epochs: self.history.len(),
+            best_epoch: self.best.epoch,
+            best: self.best.test.clone(),
+            last: self.last.test.clone(),
+            pointing: None,
+            pointing_by_label: vec![],
+            inverted: vec![],
+            left_out: images.unreadable.count(),
+        }
+    }
+}
+
+/// The results and the report of a detector.
+fn detector(ends: &Ends, run: &RunDir, images: &TrainingImages, device: Device) -> Result<Results> {
+    let session = DetectorSession::open(run.path(), CheckpointChoice::Best, device)?;
+    let results = ends.results(images);
+    run.write_json(RESULTS, &results)?;
+    let page = Report {
+        found: found(&session, &images.test())?,
+        ..report(
+            &session.config,
+            &session.device,
+            run,
+            ends.history,
+            &results,
+        )
+    };
     run.write(REPORT, render(&page).as_bytes())?;
     Ok(results)
 }
@@ -82,27 +134,31 @@ fn inverted(session: &Session, loader: &Loader, auc: &ClassMeans) -> Result<Vec<
     Ok(inverted_classes(labels, auc, &like))
 }
 
+/// The report of a run without its pictures.
 fn report(
-    session: &Session,
+    config: &RunConfig,
+    device: &Device,
     run: &RunDir,
-    test: &Collection,
     history: &[EpochRecord],
     results: &Results,
-) -> Result<Report> {
-    let (config, recipe) = (&session.config, &session.config.recipe);
-    let sample = plain_loader(config, &test.clone().limit(GALLERY_IMAGES), WORKERS);
-    Ok(Report {
+) -> Report {
+    let recipe = &config.recipe;
+    Report {
         title: format!("{} on {}", recipe.title(), config.data_title()),
         subtitle: format!("{} epochs, seed {}", recipe.epochs, recipe.seed),
-        settings: config.described(&session.device),
+        settings: config.described(device),
         timing: run.read_lines::<EpochTiming>(TIMING).unwrap_or_default(),
         results: Some(results.clone()),
-        gallery: gallery(session, &sample)?,
         epochs: history.to_vec(),
         best: recipe.best,
         drawing: Drawing::of(config.model.attention.as_ref()),
-        related: related(run, config.model.attention.is_some()),
-    })
+        related: match recipe.detector {
+            // Its other pages are about images of one's own.
+            Some(_) => vec![],
+            None => related(run, config.model.attention.is_some()),
+        },
+        ..Report::default()
+    }
 }
 
 /// The other pages about the run, as they are now.

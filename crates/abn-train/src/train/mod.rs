@@ -2,6 +2,7 @@
 //! xtask ablation` do it.
 
 pub mod finish;
+mod found;
 mod gallery;
 pub mod trainer;
 
