@@ -116,7 +116,7 @@ const LAYOUTS: [Layout; 3] = [
         causes: &[
             "is truncated",
             "there is no image",
-            "which is not there",
+            "of the category",
             "pixels",
         ],
     },
