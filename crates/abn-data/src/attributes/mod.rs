@@ -80,7 +80,8 @@ pub struct AttributeFolder<'a> {
 /// One split of photographs with several labels each, from a folder or from a pack of it.
 ///
 /// Where nothing is held out by hand, one image in five is, at least one; which, depends on the
-/// seed and the images' names below the folder alone. Images come in the order of their list.
+/// seed and the images' names below the folder alone. Images come in the order of their list, COCO's
+/// in that of their ids.
 ///
 /// # Errors
 /// The folder holds no layout that is known, a list is missing, damaged or contradicts itself, an

@@ -517,6 +517,17 @@ fn vocs_objects_as_they_lie() {
     assert_eq!(names(&held_out), ["JPEGImages/e.jpeg"]);
     assert_eq!(held_out.labels, train.labels);
     assert!(held_out.notes[1].starts_with("1 box without an inside is never found"));
+    // Of test images, the objects may be kept back.
+    let list = dir.path().join("ImageSets/Main/test.txt");
+    fs::write(&list, "f\n").unwrap();
+    let image = dir.path().join("JPEGImages/a.jpg");
+    fs::copy(image, dir.path().join("JPEGImages/f.jpg")).unwrap();
+    let test = open(&dir, Split::Test);
+    assert_eq!(names(&test), ["JPEGImages/e.jpeg"]);
+    assert_eq!(
+        test.notes[1],
+        "not used: test.txt, of whose images none has an annotation"
+    );
     // Without train and val, trainval stands for the images to learn from.
     for part in ["train", "val"] {
         fs::remove_file(dir.path().join(format!("ImageSets/Main/{part}.txt"))).unwrap();

@@ -8,7 +8,8 @@
 //!
 //! Classes are the names in the annotations of all splits, sorted. Where there are `train` and
 //! `val`, these are learned from and held out; `trainval` stands for the images to learn from where
-//! it is alone. Without lists, the images are those that have an annotation.
+//! it is alone. A `test` without any annotation is not used. Without lists, the images are those that
+//! have an annotation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -50,7 +51,7 @@ pub(super) fn read(dir: &Path, once: &BTreeSet<String>) -> Result<Option<Told>, 
     let place = Place { dir, within, once };
     let (named, notes) = match place.lists()? {
         lists if lists.is_empty() => place.annotated()?,
-        lists => (place.listed(lists)?, Vec::new()),
+        lists => place.listed(lists)?,
     };
     let mut classes = Classes::default();
     let mut images = Images::default();
@@ -112,36 +113,48 @@ impl Place<'_> {
         Ok(lists.map(|(part, role)| (path(part), role)).collect())
     }
 
-    /// The images of lists.
-    fn listed(&self, lists: Vec<(PathBuf, Role)>) -> Result<Vec<Named>, DataError> {
-        let mut named = Vec::new();
+    /// The images of lists, and what to say of lists that are not used.
+    fn listed(&self, lists: Vec<(PathBuf, Role)>) -> Result<(Vec<Named>, Vec<String>), DataError> {
+        let (mut all, mut notes) = (Vec::new(), Vec::new());
         for (path, role) in lists {
-            let text = read_text(&path, MAX_FILE, "a list of images")?;
-            for (number, line) in text.lines().enumerate() {
-                let wrong = |reason| DataError::LabelTable {
-                    path: path.clone(),
-                    line: number as u64 + 1,
-                    reason,
-                };
-                let cells: Vec<&str> = line.split_whitespace().collect();
-                let stem = match cells[..] {
-                    [] => continue,
-                    [stem] => plain_name(stem).map_err(wrong)?,
-                    _ => {
-                        let reason = format!("it has {} cells: expected 1", cells.len());
-                        return Err(wrong(reason));
-                    }
-                };
-                let name = self.image(&stem);
-                let name = name.ok_or_else(|| {
-                    wrong(no_image(&format!("{}{IMAGES}/{stem}.jpg", self.within)))
-                })?;
-                named.push(Named {
-                    name,
-                    xml: self.folder().join(ANNOTATIONS).join(format!("{stem}.xml")),
-                    role: Some(role),
-                });
+            let named = self.list(&path, role)?;
+            // VOC publishes the test images of 2012 without their objects.
+            if role == Role::Test && !named.iter().any(|image| image.xml.is_file()) {
+                notes.push("not used: test.txt, of whose images none has an annotation".to_owned());
+                continue;
             }
+            all.extend(named);
+        }
+        Ok((all, notes))
+    }
+
+    /// The images of a list.
+    fn list(&self, path: &Path, role: Role) -> Result<Vec<Named>, DataError> {
+        let mut named = Vec::new();
+        let text = read_text(path, MAX_FILE, "a list of images")?;
+        for (number, line) in text.lines().enumerate() {
+            let wrong = |reason| DataError::LabelTable {
+                path: path.into(),
+                line: number as u64 + 1,
+                reason,
+            };
+            let cells: Vec<&str> = line.split_whitespace().collect();
+            let stem = match cells[..] {
+                [] => continue,
+                [stem] => plain_name(stem).map_err(wrong)?,
+                _ => {
+                    let reason = format!("it has {} cells: expected 1", cells.len());
+                    return Err(wrong(reason));
+                }
+            };
+            let name = self.image(&stem);
+            let name = name
+                .ok_or_else(|| wrong(no_image(&format!("{}{IMAGES}/{stem}.jpg", self.within))))?;
+            named.push(Named {
+                name,
+                xml: self.folder().join(ANNOTATIONS).join(format!("{stem}.xml")),
+                role: Some(role),
+            });
         }
         Ok(named)
     }
