@@ -18,8 +18,8 @@ use rand::RngExt;
 use rand_pcg::Pcg64;
 use tempfile::TempDir;
 
-/// What opening may take beyond the size of the file, and how much more per byte of it: reading JSON
-/// takes a buffer of a megabyte, and an object has 56 bytes where it is told in some tens.
+/// What opening may take beyond the size of the file, and how much more per byte of it: reading
+/// JSON takes a buffer of a megabyte, and an object has 56 bytes where it is told in some tens.
 const CONSTANT: usize = 4 << 20;
 const PER_BYTE: usize = 64;
 

@@ -105,8 +105,8 @@ impl Files {
         self.of.iter().all(|file| file.role.is_some())
     }
 
-    /// Reads the files that a split needs, one after the other. They have the same categories, which
-    /// come back in the order of their ids.
+    /// Reads the files that a split needs, one after the other. They have the same categories,
+    /// which come back in the order of their ids.
     ///
     /// # Errors
     /// One of them cannot be read or contradicts itself or another, or `take` refuses it: the

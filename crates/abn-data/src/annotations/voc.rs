@@ -8,7 +8,8 @@
 //!   </object></annotation>
 //! ```
 //!
-//! Pixels count from 1, and a box holds those that it ends with. Parts of an object are passed over.
+//! Pixels count from 1, and a box holds those that it ends with. Parts of an object are passed
+//! over.
 
 use std::path::Path;
 

@@ -5,8 +5,8 @@
 //! DIR/Annotations/a.xml + JPEGImages/a.jpg                    VOC, see `voc.rs`
 //! ```
 //!
-//! Both are brought into the form of `told.rs`. Which images there are is what the files tell: others
-//! in the folder are not looked at. Opening a set reads what is told of its images; an image is
+//! Both are brought into the form of `told.rs`. Which images there are is what the files tell:
+//! others in the folder are not looked at. Opening a set reads what is told of its images; an image is
 //! decoded when it is asked for, in the loader's threads.
 
 mod coco;
@@ -47,8 +47,8 @@ pub struct ObjectFolder<'a> {
 /// One split of photographs with the objects in them, from COCO's or VOC's files.
 ///
 /// Boxes are in pixels of the image as it is read, upright. Where nothing is held out by hand, one
-/// image in five is, at least one; which, depends on the seed and the images' names below the folder
-/// alone. Images without an object to learn from are left out of those to learn from, and of no
+/// image in five is, at least one; which, depends on the seed and the images' names below the
+/// folder alone. Images without an object to learn from are left out of those to learn from, and of no
 /// other split. The first note is a title.
 ///
 /// [`Files::target`](crate::Files::target) tells objects as the files have them. The image of a

@@ -52,8 +52,8 @@ fn names(images: &Collection) -> Vec<String> {
     all.map(|index| files.name(index)).collect()
 }
 
-/// COCO's file of images 8 x 6, by number and name, with these annotations: image, category, box and
-/// what else is told.
+/// COCO's file of images 8 x 6, by number and name, with these annotations: image, category, box
+/// and what else is told.
 fn instances(images: &[(u64, &str)], annotations: &[(u64, u64, [f64; 4], &str)]) -> String {
     let images = images.iter().map(|(id, name)| {
         format!(r#"{{"id": {id}, "file_name": "{name}", "width": 8, "height": 6}}"#)
@@ -61,7 +61,8 @@ fn instances(images: &[(u64, &str)], annotations: &[(u64, u64, [f64; 4], &str)])
     let annotations = annotations.iter().enumerate();
     let annotations = annotations.map(|(id, (image, category, bounds, more))| {
         format!(
-            r#"{{"id": {id}, "image_id": {image}, "category_id": {category}, "bbox": {bounds:?}{more}}}"#
+            r#"{{"id": {id}, "image_id": {image}, "category_id": {category},
+            "bbox": {bounds:?}{more}}}"#
         )
     });
     format!(

@@ -8,8 +8,8 @@
 //!
 //! Classes are the names in the annotations of all splits, sorted. Where there are `train` and
 //! `val`, these are learned from and held out; `trainval` stands for the images to learn from where
-//! it is alone. A `test` without any annotation is not used. Without lists, the images are those that
-//! have an annotation.
+//! it is alone. A `test` without any annotation is not used. Without lists, the images are those
+//! that have an annotation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
