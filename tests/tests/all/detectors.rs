@@ -83,6 +83,7 @@ impl<'a> Case<'a> {
             testing: 60,
         };
         let config = DetectorConfig {
+            region_attention: None,
             network,
             neck: match pyramid {
                 true => Neck::Pyramid {

@@ -24,6 +24,8 @@ pub struct Instances {
     annotations: Vec<Annotation>,
     /// Where the annotations of each image end.
     ends: Vec<usize>,
+    /// The places of the images in the order in which they were given.
+    given: Vec<usize>,
 }
 
 /// An image.
@@ -122,6 +124,7 @@ impl Instances {
         mut categories: Vec<Category>,
         mut annotations: Vec<Annotation>,
     ) -> Result<Self, CocoError> {
+        let given: Vec<u64> = images.iter().map(|image| image.id).collect();
         images.sort_by_key(|image| image.id);
         categories.sort_by_key(|category| category.id);
         different("images", images.iter().map(|image| image.id))?;
@@ -146,7 +149,10 @@ impl Instances {
         ids.sort_unstable();
         different("annotations", ids.into_iter())?;
         annotations.sort_by_key(|annotation| annotation.image_id);
+        // Different ids, so each is found.
+        let place = |id: &u64| images.partition_point(|image| image.id < *id);
         let mut instances = Self {
+            given: given.iter().map(place).collect(),
             ends: Vec::with_capacity(images.len()),
             images,
             categories,
@@ -190,6 +196,13 @@ impl Instances {
     #[must_use]
     pub fn images(&self) -> &[Image] {
         &self.images
+    }
+
+    /// All images in the order in which they were given, each with its place among them by id.
+    pub fn as_given(&self) -> impl Iterator<Item = (usize, &Image)> {
+        self.given
+            .iter()
+            .map(|place| (*place, &self.images[*place]))
     }
 
     /// All categories, by id.
@@ -416,6 +429,11 @@ mod tests {
         .unwrap();
         let ids: Vec<u64> = found.images().iter().map(|image| image.id).collect();
         assert_eq!(ids, [0, 3]);
+        let given: Vec<_> = found
+            .as_given()
+            .map(|(place, image)| (place, image.id))
+            .collect();
+        assert_eq!(given, [(1, 3), (0, 0)]);
         assert_eq!(found.images()[1].size, Some(Size::new(20, 30)));
         assert_eq!(
             (&*found.images()[0].file_name, found.images()[0].size),

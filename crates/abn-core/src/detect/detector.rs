@@ -11,7 +11,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::config::{DetectorConfig, Neck};
 use super::head::{RegionHead, Regions};
 use super::loss;
-use super::pooling::Pooling;
+use super::pooling::{Pooled, Pooling};
 use super::pyramid::Pyramid;
 use super::rpn::{Objectness, RpnHead};
 use super::trunk::Trunk;
@@ -49,7 +49,7 @@ impl Images {
     }
 
     /// The largest of the images.
-    fn largest(&self) -> Size {
+    pub(super) fn largest(&self) -> Size {
         let most = |side: fn(&Size) -> usize| self.sizes.iter().map(side).max().unwrap_or(1);
         Size {
             height: most(|size| size.height),
@@ -93,6 +93,10 @@ pub struct Losses {
     pub attention: Option<Tensor<1>>,
     /// What that is multiplied by.
     pub attention_weight: f64,
+    /// Cross-entropy of the classes of regions by their branch.
+    pub region_attention: Option<Tensor<1>>,
+    /// What that is multiplied by.
+    pub region_weight: f64,
 }
 
 impl Losses {
@@ -100,10 +104,15 @@ impl Losses {
     pub fn total(&self) -> Tensor<1> {
         let regions = self.classes.clone() + self.boxes.clone();
         let sum = regions + self.objectness.clone() + self.proposals.clone();
-        match &self.attention {
-            Some(attention) => sum + attention.clone() * self.attention_weight,
+        let of_branches = [
+            (&self.attention, self.attention_weight),
+            (&self.region_attention, self.region_weight),
+        ];
+        let asked = of_branches.into_iter();
+        asked.fold(sum, |sum, (loss, weight)| match loss {
+            Some(loss) => sum + loss.clone() * weight,
             None => sum,
-        }
+        })
     }
 }
 
@@ -117,12 +126,15 @@ pub struct Features {
 }
 
 /// What is found in a batch of images, in pixels of the images as the network sees them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct FoundInImages {
     /// Of each image, the best first.
     pub found: Vec<Vec<Detection>>,
     /// The regions of each image, of which [each detection](Detection::region) is of one.
     pub regions: Vec<Vec<BoundingBox>>,
+    /// The map of each region, those of one image after those of another, `[R, 1, side, side]`;
+    /// absent without a branch of regions.
+    pub maps: Option<Tensor<4>>,
 }
 
 /// Faster R-CNN with an attention branch.
@@ -136,12 +148,19 @@ pub struct Detector {
     pub pyramid: Option<Pyramid>,
     /// The region proposal network.
     pub rpn: RpnHead,
+    /// An attention branch that looks at every region before the last stage does; absent unless it
+    /// is asked for.
+    pub region_branch: Option<AttentionBranch>,
     /// The head of regions.
     pub head: RegionHead,
     #[module(skip)]
     mechanism: Mechanism,
     #[module(skip)]
     attention_weight: f64,
+    #[module(skip)]
+    region_mechanism: Mechanism,
+    #[module(skip)]
+    region_weight: f64,
     #[module(skip)]
     occurrences: Outputs,
     #[module(skip)]
@@ -162,6 +181,8 @@ impl Detector {
             Neck::LastStage => (None, last.inputs, last.outputs(), vec![]),
         };
         let attention = config.attention.as_ref();
+        let regional = config.region_attention.as_ref();
+        let of_region = Outputs::one(config.classes + 1);
         let occurrences = config.occurrences();
         let anchors = config.constants.anchors.per_cell(0);
         Self {
@@ -169,9 +190,12 @@ impl Detector {
             branch: attention.map(|branch| branch.init(&config.network, &occurrences, device)),
             pyramid,
             rpn: RpnHead::new(level, anchors, device),
+            region_branch: regional.map(|branch| branch.init(&config.network, &of_region, device)),
             head: RegionHead::new(inputs, &hidden, config.classes + 1, device),
             mechanism: attention.map_or(Mechanism::Identity, |branch| branch.mechanism),
             attention_weight: attention.map_or(0.0, |branch| branch.loss_weight),
+            region_mechanism: regional.map_or(Mechanism::Identity, |branch| branch.mechanism),
+            region_weight: regional.map_or(0.0, |branch| branch.loss_weight),
             occurrences,
             constants: config.constants.clone(),
         }
@@ -183,6 +207,7 @@ impl Detector {
         draw(&self.branch);
         draw(&self.pyramid);
         draw(&self.rpn);
+        draw(&self.region_branch);
         self.head.draw();
     }
 
@@ -211,16 +236,13 @@ impl Detector {
 
     /// The features under the branch's map, and what the branch says.
     fn reweigh(&self, features: Tensor<4>) -> (Tensor<4>, Option<AttentionOutput>) {
-        let Some(branch) = &self.branch else {
-            return (features, None);
-        };
-        let [features, looked_at] = fork(features);
-        let attention = branch.forward(looked_at);
-        let map = match &branch.map {
-            Some(head) => head.dropped(attention.map.clone()),
-            None => attention.map.clone(),
-        };
-        (self.mechanism.apply(features, map), Some(attention))
+        match &self.branch {
+            Some(branch) => {
+                let (features, attention) = reweighed(branch, self.mechanism, features);
+                (features, Some(attention))
+            }
+            None => (features, None),
+        }
     }
 
     /// What the head says of regions, those of one image after those of another.
@@ -230,17 +252,48 @@ impl Detector {
         regions: &[Vec<BoundingBox>],
         images: &Images,
     ) -> Regions {
+        self.regions_of(self.region_levels(&features.levels), regions, images)
+    }
+
+    /// The levels that regions are pooled from, the finest first: the coarsest of a pyramid is for
+    /// anchors alone.
+    pub(super) fn region_levels<'a>(&self, levels: &'a [Tensor<4>]) -> &'a [Tensor<4>] {
+        match (&self.pyramid, levels.split_last()) {
+            (Some(_), Some((_, finer))) => finer,
+            _ => levels,
+        }
+    }
+
+    /// The same from those levels alone.
+    pub(super) fn regions_of(
+        &self,
+        levels: &[Tensor<4>],
+        regions: &[Vec<BoundingBox>],
+        images: &Images,
+    ) -> Regions {
         let largest = images.largest();
         if self.pyramid.is_some() {
-            // The coarsest level is for anchors alone.
-            let (_, levels) = features.levels.split_last().expect("a pyramid has levels");
-            return self
-                .head
-                .forward(OF_PYRAMID.forward(levels, regions, largest));
+            let Pooled { features, rows } = OF_PYRAMID.forward(levels, regions, largest);
+            let said = self.head.forward(features);
+            return Regions {
+                logits: Pooled::in_order(rows.as_ref(), said.logits),
+                offsets: Pooled::in_order(rows.as_ref(), said.offsets),
+                attention: None,
+            };
         }
-        let pooled = BEFORE_STAGE.forward(&features.levels, regions, largest);
+        let Pooled { features, .. } = BEFORE_STAGE.forward(levels, regions, largest);
+        let (features, attention) = match &self.region_branch {
+            Some(branch) => {
+                let (features, attention) = reweighed(branch, self.region_mechanism, features);
+                (features, Some(attention))
+            }
+            None => (features, None),
+        };
         let last = self.network.stages.last().expect("a trunk has stages");
-        self.head.forward(last.forward(pooled))
+        Regions {
+            attention,
+            ..self.head.forward(last.forward(features))
+        }
     }
 
     /// The regions that are worth a look, of each image the best first.
@@ -297,7 +350,7 @@ impl Detector {
                 region_targets(&self.constants.regions, draw, found, boxes, labels)
             })
             .collect();
-        let [classes, boxes] = self.of_regions(&features, targets, images);
+        let ([classes, boxes], region_attention) = self.of_regions(&features, targets, images);
         let attention = features.attention.map(|attention| {
             let occurring = self.occurring(objects, &attention.logits.device());
             let penalty = Penalty::default();
@@ -310,6 +363,8 @@ impl Detector {
             proposals,
             attention,
             attention_weight: self.attention_weight,
+            region_attention,
+            region_weight: self.region_weight,
         }
     }
 
@@ -349,13 +404,14 @@ impl Detector {
         [costs, distance * share(drawn.len())]
     }
 
-    /// Classes and offsets of the regions that are drawn.
+    /// Classes and offsets of the regions that are drawn, and what their branch says of their
+    /// classes.
     fn of_regions(
         &self,
         features: &Features,
         targets: Vec<RegionTargets>,
         images: &Images,
-    ) -> [Tensor<1>; 2] {
+    ) -> ([Tensor<1>; 2], Option<Tensor<1>>) {
         let (mut labels, mut places, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
         let classes = self.occurrences.groups().len() + 1;
         for targets in &targets {
@@ -371,12 +427,15 @@ impl Detector {
         let Regions {
             logits,
             offsets: found,
+            attention,
         } = self.regions(features, &regions, images);
         let count = labels.len();
         let found = select(found.reshape([count * classes, 4]), &places);
         let beta = self.constants.regions.smooth_l1_beta;
         let distance = loss::smooth_l1(found, &offsets, beta);
-        [loss::classes(logits, &labels), distance * share(count)]
+        let attention = attention.map(|attention| loss::classes(attention.logits, &labels));
+        let losses = [loss::classes(logits, &labels), distance * share(count)];
+        (losses, attention)
     }
 
     /// Of each image the classes that occur in it.
@@ -406,7 +465,11 @@ impl Detector {
     pub fn detect_in(&self, features: &Features, images: &Images) -> FoundInImages {
         let objectness = self.rpn.forward(&features.levels);
         let (_, found) = self.proposals(Mode::Testing, &objectness, images);
-        let Regions { logits, offsets } = self.regions(features, &found, images);
+        let Regions {
+            logits,
+            offsets,
+            attention,
+        } = self.regions(features, &found, images);
         let [_, classes] = logits.dims();
         let probabilities = numbers(softmax(logits).into_data());
         let offsets = fours(offsets.into_data());
@@ -426,6 +489,7 @@ impl Detector {
         FoundInImages {
             found: found.iter().zip(&images.sizes).map(of_image).collect(),
             regions: found,
+            maps: attention.map(|attention| attention.map),
         }
     }
 }
@@ -439,6 +503,21 @@ impl Lot<'_> {
             purpose,
         }
     }
+}
+
+/// The features under the map of a branch, and what the branch says.
+fn reweighed(
+    branch: &AttentionBranch,
+    mechanism: Mechanism,
+    features: Tensor<4>,
+) -> (Tensor<4>, AttentionOutput) {
+    let [features, looked_at] = fork(features);
+    let attention = branch.forward(looked_at);
+    let map = match &branch.map {
+        Some(head) => head.dropped(attention.map.clone()),
+        None => attention.map.clone(),
+    };
+    (mechanism.apply(features, map), attention)
 }
 
 /// Of so many, one's; a factor, since the gradient of Burn's division is of single precision.

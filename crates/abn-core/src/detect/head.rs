@@ -1,6 +1,7 @@
 //! What is said of a region: its class, and for each class how the object lies beside it (Girshick
 //! 2015, section 2.2).
 
+use crate::attention::AttentionOutput;
 use abn_kernels::ops::global_average;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -30,6 +31,9 @@ pub struct Regions {
     pub logits: Tensor<2>,
     /// `[R, classes, 4]`.
     pub offsets: Tensor<3>,
+    /// What the branch of regions says, if there is one: logits `[R, classes]` and a map of each
+    /// region `[R, 1, side, side]`.
+    pub attention: Option<AttentionOutput>,
 }
 
 impl RegionHead {
@@ -77,6 +81,7 @@ impl RegionHead {
         Regions {
             logits,
             offsets: offsets.reshape([regions, classes, OFFSETS]),
+            attention: None,
         }
     }
 }

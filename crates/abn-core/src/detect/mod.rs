@@ -12,12 +12,19 @@
 //! classes occur in the image. The weight of that loss is a setting, since section 3.3 names the
 //! perception loss alone.
 //!
+//! In a detector whose last stage sees every region, a second branch may look at each of these
+//! before (`region_attention`): the classifier's own cut once more, which gives a trained map of
+//! every detection. The paper does not decide between the two.
+//!
 //! What is done with boxes, and every constant, stands in [`abn_boxes`].
 
 mod config;
 mod detector;
+mod drise;
+mod explain;
 mod head;
 mod loss;
+mod map;
 mod pooling;
 mod pyramid;
 mod rpn;
@@ -25,8 +32,10 @@ mod trunk;
 
 pub use config::{DetectorConfig, InvalidDetector, Neck};
 pub use detector::{Detector, Features, FoundInImages, Images, Losses, Lot, Objects};
+pub use explain::BoxMethod;
 pub use head::{RegionHead, Regions};
-pub use pooling::Pooling;
+pub use map::map_of_image;
+pub use pooling::{Pooled, Pooling};
 pub use pyramid::Pyramid;
 pub use rpn::{Objectness, RpnHead};
 pub use trunk::{Frozen, Trunk};

@@ -6,6 +6,29 @@ use abn_kernels::ops::roi_align;
 use abn_kernels::roi_align::{Grid, Region};
 use burn::tensor::{Int, Tensor};
 
+/// The features of regions, level by level.
+#[derive(Debug, Clone)]
+pub struct Pooled {
+    /// `[R, C, side, side]`.
+    pub features: Tensor<4>,
+    /// Of each region in the order in which they were given its row; `None` where that is the order
+    /// of the rows. To put a few numbers a region in order later is cheaper than to move features.
+    pub rows: Option<Tensor<1, Int>>,
+}
+
+impl Pooled {
+    /// Puts what was made of the rows into the order of the regions.
+    pub(super) fn in_order<const D: usize>(
+        rows: Option<&Tensor<1, Int>>,
+        made: Tensor<D>,
+    ) -> Tensor<D> {
+        match rows {
+            Some(rows) => made.select(0, rows.clone()),
+            None => made,
+        }
+    }
+}
+
 /// How regions are pooled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pooling {
@@ -16,6 +39,25 @@ pub struct Pooling {
 }
 
 impl Pooling {
+    /// Factors from the image to levels.
+    fn scales(levels: &[Tensor<4>], largest: Size) -> Vec<f64> {
+        let scale = |level: &Tensor<4>| {
+            let [_, _, height, width] = level.dims();
+            roi_scale(Size { height, width }, largest)
+        };
+        levels.iter().map(scale).collect()
+    }
+
+    /// The level that a region is pooled from.
+    ///
+    /// `largest` is the size of the images before they were padded.
+    pub fn level(levels: &[Tensor<4>], region: &BoundingBox, largest: Size) -> usize {
+        match levels.len() {
+            0 | 1 => 0,
+            _ => RoiLevels::of_scales(&Self::scales(levels, largest)).level(region),
+        }
+    }
+
     /// The features of the regions of each image, one image after the other.
     ///
     /// `largest` is that of the images before they were padded.
@@ -27,14 +69,8 @@ impl Pooling {
         levels: &[Tensor<4>],
         regions: &[Vec<BoundingBox>],
         largest: Size,
-    ) -> Tensor<4> {
-        let scales: Vec<f64> = levels
-            .iter()
-            .map(|level| {
-                let [_, _, height, width] = level.dims();
-                roi_scale(Size { height, width }, largest)
-            })
-            .collect();
+    ) -> Pooled {
+        let scales = Self::scales(levels, largest);
         let of_image = |(image, boxes): (usize, &Vec<BoundingBox>)| {
             let region = move |bounds: &BoundingBox| Region {
                 image,
@@ -52,8 +88,12 @@ impl Pooling {
             };
             roi_align(levels[level].clone(), own, grid)
         };
+        let on = |level: usize| Pooled {
+            features: aligned(level, &all),
+            rows: None,
+        };
         if levels.len() == 1 {
-            return aligned(0, &all);
+            return on(0);
         }
         let chosen = RoiLevels::of_scales(&scales);
         let level_of: Vec<usize> = regions
@@ -61,7 +101,11 @@ impl Pooling {
             .flatten()
             .map(|bounds| chosen.level(bounds))
             .collect();
-        // Level by level, then back into the order in which they came.
+        let first = level_of.first().copied().unwrap_or_default();
+        if level_of.iter().all(|level| *level == first) {
+            return on(first);
+        }
+        // Level by level.
         let (mut pooled, mut places) = (Vec::new(), vec![0_i64; all.len()]);
         let mut next = 0;
         for level in 0..levels.len() {
@@ -77,11 +121,11 @@ impl Pooling {
             let own: Vec<Region> = members.iter().map(|number| all[*number]).collect();
             pooled.push(aligned(level, &own));
         }
-        if pooled.is_empty() {
-            return aligned(0, &[]);
+        let rows = Tensor::<1, Int>::from_ints(places.as_slice(), &levels[0].device());
+        Pooled {
+            features: Tensor::cat(pooled, 0),
+            rows: Some(rows),
         }
-        let places = Tensor::<1, Int>::from_ints(places.as_slice(), &levels[0].device());
-        Tensor::cat(pooled, 0).select(0, places)
     }
 }
 
@@ -104,8 +148,18 @@ mod tests {
             side: 1,
             samples: 2,
         };
-        let found = pooling.forward(&levels, &regions, Size::new(256, 256));
-        let found: Vec<f32> = found.into_data().iter().collect();
-        assert_eq!(found, [3.0, 1.0, 2.0]);
+        let in_order = |regions: &[Vec<BoundingBox>]| -> Vec<f32> {
+            let Pooled { features, rows } = pooling.forward(&levels, regions, Size::new(256, 256));
+            let found = Pooled::in_order(rows.as_ref(), features);
+            found.into_data().iter().collect()
+        };
+        assert_eq!(in_order(&regions), [3.0, 1.0, 2.0]);
+        assert_eq!(
+            in_order(&[vec![at(3.0, 20.0)], vec![at(9.0, 21.0)]]),
+            [1.0, 1.0]
+        );
+        assert!(in_order(&[vec![], vec![]]).is_empty());
+        let level = Pooling::level(&levels, &at(0.0, 250.0), Size::new(256, 256));
+        assert_eq!(level, 2);
     }
 }

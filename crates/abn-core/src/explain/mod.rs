@@ -32,6 +32,8 @@ mod rank;
 mod road;
 mod sparseness;
 
+pub(crate) use perturbation::{mask, masked};
+
 pub use complexity::complexity;
 pub use error::ExplainError;
 pub use faithfulness::{

@@ -20,7 +20,7 @@ const SEED: u64 = 1806;
 const NO_DIVISION_BY_ZERO: f32 = 1e-8;
 
 /// An image, `[1, 3, H, W]`, under each of the masks.
-fn masked(image: &Tensor<4>, masks: &[AttentionMap]) -> Tensor<4> {
+pub(crate) fn masked(image: &Tensor<4>, masks: &[AttentionMap]) -> Tensor<4> {
     let [_, _, height, width] = image.dims();
     let values: Vec<f32> = masks
         .iter()
@@ -43,7 +43,7 @@ pub(super) fn rise(
     for start in (0..MASKS).step_by(BATCH) {
         let count = BATCH.min(MASKS - start);
         let masks: Vec<AttentionMap> = (0..count)
-            .map(|_| mask(height, width, &mut random))
+            .map(|_| mask(height, width, CELLS, &mut random))
             .collect();
         for ((index, class), sum) in classes.iter().enumerate().zip(&mut sums) {
             let image = images.clone().narrow(0, index, 1);
@@ -64,9 +64,9 @@ pub(super) fn rise(
     sums.into_iter().map(of_sum).collect()
 }
 
-/// A random grid, enlarged smoothly and shifted by less than a cell.
-fn mask(height: usize, width: usize, random: &mut Pcg64) -> AttentionMap {
-    let cells = |side: usize| CELLS.min(side.max(1));
+/// A random grid of so many cells a side, enlarged smoothly and shifted by less than a cell.
+pub(crate) fn mask(height: usize, width: usize, most: usize, random: &mut Pcg64) -> AttentionMap {
+    let cells = |side: usize| most.min(side.max(1));
     let (rows, columns) = (cells(height), cells(width));
     let (cell_height, cell_width) = (height.div_ceil(rows), width.div_ceil(columns));
     let grid = AttentionMap {
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn masks_keep_half_and_have_the_size_of_the_image() {
         let mut random = Pcg64::seed_from_u64(1);
-        let masks: Vec<AttentionMap> = (0..200).map(|_| mask(33, 20, &mut random)).collect();
+        let masks: Vec<AttentionMap> = (0..200).map(|_| mask(33, 20, CELLS, &mut random)).collect();
         let values = masks.iter().flat_map(|mask| &mask.values);
         let mean = values.sum::<f32>() / (200.0 * 33.0 * 20.0);
         assert!((mean - 0.5).abs() < 0.02, "{mean}");

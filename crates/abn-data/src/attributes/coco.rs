@@ -73,7 +73,8 @@ impl Set {
         dir: &Path,
         once: &BTreeSet<String>,
     ) -> Result<(), String> {
-        for (place, image) in instances.images().iter().enumerate() {
+        // As the file has them: runs of before know them in this order.
+        for (place, image) in instances.as_given() {
             let name = file.image(dir, once, &image.file_name)?;
             if self.rows.place(&name).is_some() {
                 return Err(format!("the image {} is there twice", shown(&name)));

@@ -37,6 +37,7 @@ pub static COCO: DataSet = DataSet {
         defaults: REFERENCE,
         inputs: INPUTS,
         warm_up: WarmUp::of(1000),
+        regions: None,
         open,
     }),
     known_classes: None,

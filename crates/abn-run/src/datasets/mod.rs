@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use abn_boxes::ByMode;
 use abn_core::backbone::Family;
 use abn_data::{Collection, DataError, Labels, Split, Truth, Within};
 
@@ -88,6 +89,9 @@ pub struct Objects {
     pub inputs: Within,
     /// How the learning rate rises.
     pub warm_up: WarmUp,
+    /// Regions an image that are looked at in training, and at most otherwise, where images are too
+    /// small for the usual number.
+    pub regions: Option<ByMode>,
     /// Opens one split.
     pub open: fn(&Request) -> Result<Collection, DataError>,
 }

@@ -1,5 +1,6 @@
 //! The built-in set of several labels: generated scenes, with the object of each label known.
 
+use abn_boxes::ByMode;
 use abn_data::{Collection, DataError, Scenes, Split, Within};
 
 use super::{DataSet, Objects, Place, Request};
@@ -34,6 +35,10 @@ pub static SCENES: DataSet = DataSet {
             longest: 48,
         },
         warm_up: WarmUp::of(100),
+        regions: Some(ByMode {
+            training: 64,
+            testing: 100,
+        }),
         open: open_objects,
     }),
     known_classes: None,

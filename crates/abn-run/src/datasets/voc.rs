@@ -18,6 +18,7 @@ pub static VOC: DataSet = DataSet {
         defaults: REFERENCE,
         inputs: INPUTS,
         warm_up: WarmUp::of(1000),
+        regions: None,
         open,
     }),
     known_classes: None,

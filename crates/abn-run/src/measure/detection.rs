@@ -1,8 +1,8 @@
 //! Detection: everything of some classes is to be found in an image, by Faster R-CNN.
 
-use abn_boxes::{Detection as Found, Size};
+use abn_boxes::Detection as Found;
 use abn_core::attention::AttentionOutput;
-use abn_core::detect::{Detector, DetectorConfig, Images, Losses, Lot, Objects};
+use abn_core::detect::{Detector, DetectorConfig, Images, Losses, Lot, Objects, map_of_image};
 use abn_core::explain::AttentionMap;
 use abn_data::{Batch, Counts, Labels, Loader, Object};
 use burn::optim::GradientsParams;
@@ -273,34 +273,14 @@ pub fn maps_of(
     let values: Vec<f32> = attention.map.clone().into_data().iter().collect();
     let padded = images.padded();
     let of_images = values.chunks_exact((maps * height * width).max(1));
-    let each = of_images.zip(&images.sizes).map(|(values, size)| {
-        let rows = covering(size.height, padded.height, height);
-        let columns = covering(size.width, padded.width, width);
-        let inside = values.chunks_exact(width.max(1)).take(rows);
-        let inside = inside.flat_map(|row| &row[..columns]);
-        Ok(AttentionMap::new(rows, columns, inside.copied().collect())?)
-    });
-    each.collect()
-}
-
-/// How many of the cells of padded features are needed to cover the image, one at least.
-fn covering(image: usize, padded: usize, cells: usize) -> usize {
-    (image * cells)
-        .div_ceil(padded.max(1))
-        .clamp(1, cells.max(1))
-}
-
-/// The part of the padded image that so many cells of its features show.
-pub fn shown_by(cells: [usize; 2], features: [usize; 2], padded: Size) -> Size {
-    Size {
-        height: cells[0] * padded.height / features[0].max(1),
-        width: cells[1] * padded.width / features[1].max(1),
-    }
+    let each = of_images.zip(&images.sizes);
+    each.map(|(values, size)| Ok(map_of_image(values, [height, width], padded, *size)?))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use abn_boxes::BoundingBox;
+    use abn_boxes::{BoundingBox, Size};
     use abn_data::{Source, Target};
 
     use super::*;
@@ -342,24 +322,5 @@ mod tests {
             labels: vec![3, 2],
         };
         assert_eq!(objects_of(&batch), [expected]);
-    }
-
-    #[test]
-    fn maps_lose_what_lies_over_the_padding() {
-        let device = Device::default();
-        let values =
-            burn::tensor::TensorData::new((0..16).map(|k| k as f32).collect(), [1, 1, 4, 4]);
-        let attention = AttentionOutput {
-            logits: Tensor::zeros([1, 2], &device),
-            map: Tensor::from_data(values, &device),
-        };
-        let images = Images {
-            pixels: Tensor::zeros([1, 3, 32, 32], &device),
-            sizes: vec![Size::new(17, 8)],
-        };
-        let maps = maps_of(Some(&attention), &images).unwrap();
-        assert_eq!((maps[0].height, maps[0].width), (3, 1));
-        assert_eq!(maps[0].values, [0.0, 4.0, 8.0]);
-        assert!(maps_of(None, &images).unwrap().is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! What makes a detector of a network: a neck, anchors that fit its strides, sizes of images.
 
-use abn_boxes::DetectorConstants;
+use abn_boxes::{ByMode, DetectorConstants};
 use abn_core::backbone::NetworkConfig;
 use abn_core::detect::{DetectorConfig, Frozen, InvalidDetector, Neck};
 use abn_core::{AttentionConfig, ClassifierConfig};
@@ -43,6 +43,9 @@ impl DetectorName {
 pub struct DetectorRecipe {
     /// What regions are pooled from.
     pub neck: Neck,
+    /// A branch that looks at every region, of a detector whose last stage does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region_attention: Option<AttentionConfig>,
     /// What of the backbone does not learn.
     pub frozen: Frozen,
     /// How large images become.
@@ -81,10 +84,28 @@ impl DetectorRecipe {
         };
         Self {
             neck,
+            region_attention: None,
             frozen: Frozen::NOTHING,
             inputs,
             constants,
         }
+    }
+
+    /// The same with so many regions an image: in training they are drawn among eight times as many
+    /// proposals, otherwise they are all that is looked at.
+    #[must_use]
+    pub fn of_few_regions(mut self, regions: ByMode) -> Self {
+        let constants = &mut self.constants;
+        constants.regions.sampled = regions.training;
+        constants.rpn.after_nms = ByMode {
+            training: 8 * regions.training,
+            testing: regions.testing,
+        };
+        constants.rpn.before_nms = ByMode {
+            training: 8 * regions.training,
+            testing: 4 * regions.testing,
+        };
+        self
     }
 
     /// Its kind.
@@ -101,6 +122,7 @@ impl DetectorRecipe {
             network: model.network.clone(),
             neck: self.neck.clone(),
             attention: model.attention.clone(),
+            region_attention: self.region_attention.clone(),
             classes,
             frozen: self.frozen,
             constants: self.constants.clone(),

@@ -163,9 +163,14 @@ impl Recipe {
         let usual = Self::with(dataset, &objects.defaults, epochs);
         let architecture = architecture.unwrap_or(objects.defaults.architecture);
         let network = architectures::parse(architecture)?.network;
+        let detector = DetectorRecipe::usual(name, &network, objects.inputs);
+        let detector = match objects.regions {
+            Some(regions) => detector.of_few_regions(regions),
+            None => detector,
+        };
         Ok(Self {
             architecture: architecture.to_owned(),
-            detector: Some(DetectorRecipe::usual(name, &network, objects.inputs)),
+            detector: Some(detector),
             warm_up: Some(objects.warm_up),
             train_steps: vec![Step::Flip],
             eval_steps: vec![],
