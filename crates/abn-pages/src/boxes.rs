@@ -122,7 +122,7 @@ fn figure(shot: &BoxedShot, number: usize, drawing: &Drawing) -> Markup {
     html! {
         figure.shot {
             div.pair {
-                (boxed(&picture, &shot.image, &shot.marked, &name))
+                (boxed(&picture, &shot.image, &shot.marked, &name, false))
                 @if let Some(overlay) = &overlay {
                     (embedded(overlay, &format!("Attention over {name}")))
                 }
@@ -135,8 +135,14 @@ fn figure(shot: &BoxedShot, number: usize, drawing: &Drawing) -> Markup {
     }
 }
 
-/// A picture of an image with boxes over it.
-pub(crate) fn boxed(picture: &RgbImage, image: &RgbImage, marked: &[Marked], name: &str) -> Markup {
+/// A picture of an image with boxes over it, which may be pointed at.
+pub(crate) fn boxed(
+    picture: &RgbImage,
+    image: &RgbImage,
+    marked: &[Marked],
+    name: &str,
+    pointed: bool,
+) -> Markup {
     let (width, height) = picture.dimensions();
     let across = f64::from(width) / f64::from(image.width().max(1));
     let down = f64::from(height) / f64::from(image.height().max(1));
@@ -144,8 +150,14 @@ pub(crate) fn boxed(picture: &RgbImage, image: &RgbImage, marked: &[Marked], nam
         div.boxed {
             (embedded(picture, name))
             svg viewBox=(format!("0 0 {width} {height}")) aria-hidden="true" {
-                @for marked in marked.iter().rev() {
-                    (one(marked, [across, down], [width, height].map(f64::from)))
+                @for (number, marked) in marked.iter().enumerate().rev() {
+                    @let class = match pointed {
+                        true => format!("{} h b{number}", marked.ink()),
+                        false => marked.ink().to_owned(),
+                    };
+                    g class=(class) {
+                        (one(marked, [across, down], [width, height].map(f64::from)))
+                    }
                 }
             }
         }
@@ -169,14 +181,12 @@ fn one(marked: &Marked, [across, down]: [f64; 2], [width, height]: [f64; 2]) -> 
     let above = if top >= WORDS { top - WORDS } else { top };
     let start = left.min((width - long).max(0.0));
     html! {
-        g class=(marked.ink()) {
-            title { (words) }
-            rect x=(number(left)) y=(number(top)) width=(number(right - left))
-                height=(number(bottom - top)) {}
-            rect.words x=(number(start)) y=(number(above)) width=(number(long))
-                height=(number(WORDS)) {}
-            text x=(number(start + 2.0)) y=(number(above + 10.0)) { (words) }
-        }
+        title { (words) }
+        rect x=(number(left)) y=(number(top)) width=(number(right - left))
+            height=(number(bottom - top)) {}
+        rect.words x=(number(start)) y=(number(above)) width=(number(long))
+            height=(number(WORDS)) {}
+        text x=(number(start + 2.0)) y=(number(above + 10.0)) { (words) }
     }
 }
 

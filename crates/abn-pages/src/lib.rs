@@ -6,6 +6,7 @@
 //!
 //! - [`Report`]: a run, its curves and what it looked at.
 //! - [`ExplanationPage`]: images under the maps of several methods.
+//! - [`FoundPage`]: images with what a detector finds, and why.
 //! - [`CurvePage`]: images while their pixels go and come.
 //! - [`ScorePage`] and [`StabilityPage`]: the figures of abn-explain.
 //! - [`Chart`], [`page_with`] and [`numbers`] are for pages of others, as the campaigns' are.
@@ -44,6 +45,7 @@ mod curves;
 mod encode;
 mod explanations;
 mod figures;
+mod found_objects;
 mod gallery;
 mod headline;
 pub mod heatmap;
@@ -63,6 +65,7 @@ pub use chart::{Chart, Series, Unit};
 pub use encode::{EncodeError, is_small, photograph, png};
 pub use explanations::{ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction};
 pub use figures::head;
+pub use found_objects::{BoxMap, FoundBox, FoundImage, FoundPage, MOST_BOXES};
 pub use gallery::{Chosen, Shot, Verdict};
 pub use image_curves::{CurvePage, CurvedImage, MOST_METHODS};
 pub use overlay_png::overlay_png;

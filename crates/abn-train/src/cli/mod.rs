@@ -392,7 +392,8 @@ impl SplitArgs {
 #[command(after_help = "Examples:\n  \
     abn predict runs/cifar10-resnet20-abn cat.png dog.jpg --json\n  \
     abn predict runs/scenes images/*.png --csv > told.csv\n  \
-    abn predict runs/cifar10-resnet20-abn cat.png --map drawn.png       what would it say if it looked there?")]
+    abn predict runs/cifar10-resnet20-abn cat.png --map drawn.png       what would it say if it looked there?\n  \
+    abn predict runs/found street.jpg --min-score 0.3 --draw boxes      of a detector: boxes as text, --json or --csv")]
 pub struct PredictArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
@@ -408,14 +409,36 @@ pub struct PredictArgs {
     /// 65535)
     #[arg(long, value_name = "FILE")]
     pub map: Option<PathBuf>,
+    /// What a detector finds
+    #[command(flatten)]
+    pub found: FoundArgs,
+    /// Of a detector: write each image with a frame around all that is found into this folder
+    #[arg(long, value_name = "DIR")]
+    pub draw: Option<PathBuf>,
     /// Print CSV: a line an image with the probability of each class; of several labels that each is
-    /// present, or where they have more classes each as LABEL:CLASS
+    /// present, or where they have more classes each as LABEL:CLASS; of a detector a line a box
     #[arg(long, conflicts_with_all = ["json", "map"])]
     pub csv: bool,
     /// Print JSON with logits, attention logits and map in full precision; with --map also
-    /// "with_map", of several labels also "groups"
+    /// "with_map", of several labels also "groups"; of a detector {"images": [{"path", "objects":
+    /// [{"label", "score", "box": [x1, y1, x2, y2]}], ...}]}
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which of the objects that a detector finds are told.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct FoundArgs {
+    /// Of a detector: tell what is found with at least this score [default: 0.5]
+    #[arg(long, value_name = "X", value_parser = fraction)]
+    pub min_score: Option<f64>,
+}
+
+impl FoundArgs {
+    /// The least score that is told.
+    pub fn least(self) -> f64 {
+        self.min_score.unwrap_or(0.5)
+    }
 }
 
 /// Arguments of `abn explain`.
@@ -423,10 +446,13 @@ pub struct PredictArgs {
 #[command(after_help = "Examples:\n  \
     abn explain runs/cifar10-resnet20-abn photos/ --out maps\n  \
     abn explain runs/photos 'photos/**/*.jpg' --methods attention,grad-cam,centre --out maps\n  \
-    abn explain runs/photos cat.jpg --class dog --layer features --raw --out maps\n\n\
+    abn explain runs/photos cat.jpg --class dog --layer features --raw --out maps\n  \
+    abn explain runs/found street.jpg --min-score 0.3 --masks 1000 --out why\n\n\
     Writes DIR/index.html, a page to look at, and for each image a PNG with the image and every \
     method's map over it,\n\
-    side by side.")]
+    side by side. Of a detector, every box that it finds has its own maps: ODAM, Grad-CAM and, \
+    where it has one, the trained\n\
+    map of its region.")]
 pub struct ExplainArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
@@ -452,11 +478,18 @@ pub struct ExplainArgs {
     /// predicted class [default methods: attention, or grad-cam without a branch]
     #[arg(long, conflicts_with_all = ["class", "group"])]
     pub each_label: bool,
+    /// What a detector finds
+    #[command(flatten)]
+    pub found: FoundArgs,
+    /// Of a detector: also D-RISE, by so many random masks, each a forward pass (5000 in its paper)
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub masks: Option<usize>,
     /// Folder for the overlays and the page
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Also write the maps of each image as JSON: {"path", "class", "label", "maps": {METHOD:
-    /// {"height", "width", "values"}}, ...}
+    /// {"height", "width", "values"}}, ...}; of a detector {"path", "objects": [{"label", "score",
+    /// "box", "maps"}]}
     #[arg(long)]
     pub raw: bool,
     /// Colour scale

@@ -7,7 +7,6 @@ use abn_explain::attributes::{
     AttributeIntervals, ThresholdIntervals, intervals, threshold_intervals,
 };
 use abn_explain::groups::{GroupIntervals, group_intervals};
-use abn_run::folder::run_dir::RunDir;
 use abn_run::images::plain_loader;
 use abn_run::measure::attributes::{Attributes, PrecisionRecall, Scores, are_attributes};
 use abn_run::measure::classification::Classification;
@@ -18,7 +17,9 @@ use abn_run::session::Session;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::{eval_detections, eval_detector, eval_tables, figures, images, labels, open};
+use super::{
+    eval_detections, eval_detector, eval_tables, figures, images, is_detector, labels, open,
+};
 use crate::cli::{EvalArgs, SplitArgs, SplitName};
 use crate::terminal;
 
@@ -89,7 +90,7 @@ pub fn run(args: EvalArgs) -> Result<()> {
         return eval_detections::run(truth, detections, args.json);
     }
     let run = args.run.as_deref().context("name the folder of a run")?;
-    if RunDir::open(run)?.1.recipe.detector.is_some() {
+    if is_detector(run)? {
         return eval_detector::run(run, &args);
     }
     ensure!(

@@ -15,9 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use super::detection_tables::{by_class, together};
-use super::{images, percent};
+use super::{images, open_detector, percent};
 use crate::cli::EvalArgs;
-use crate::{device, terminal};
+use crate::terminal;
 
 /// The JSON contract of the command.
 #[derive(Debug, Serialize)]
@@ -37,8 +37,7 @@ pub(super) fn run(run: &Path, args: &EvalArgs) -> Result<()> {
         "--best-threshold is for several labels of two classes each, and this run is a detector: \
          leave it out"
     );
-    let device = device::open(args.network.device.as_deref())?;
-    let session = DetectorSession::open(run, args.network.checkpoint, device)?;
+    let session = open_detector(run, &args.network)?;
     let learned = args.images.asked() == Some(Split::Train);
     let limit = session.config.recipe.limit.filter(|_| learned);
     let collection = images((run, &session.config), &args.images, None, limit)?;

@@ -16,7 +16,7 @@ use abn_run::session::Session;
 use abn_run::view::View;
 use anyhow::{Result, ensure};
 
-use super::open;
+use super::{explain_detector, is_detector, open};
 use crate::cli::ExplainArgs;
 use crate::commands::image_files::image_files;
 use crate::commands::output_folder::OutputFolder;
@@ -38,6 +38,14 @@ const PHOTOGRAPHS: usize = 8;
 /// The run cannot be opened, has not the method or class asked for, an image cannot be read, or the
 /// folder not be written.
 pub fn run(args: ExplainArgs) -> Result<()> {
+    if is_detector(&args.run)? {
+        return explain_detector::run(&args);
+    }
+    ensure!(
+        args.found.min_score.is_none() && args.masks.is_none(),
+        "--min-score and --masks are for detectors: `{}` is a run of a classifier",
+        args.run.display()
+    );
     let session = open(&args.run, &args.network)?;
     let mut work = PageBuilder::new(&args, &session)?;
     let batch = together(session.config.recipe.side(), BATCH, PHOTOGRAPHS);

@@ -7,6 +7,7 @@ mod eval_detections;
 mod eval_detector;
 mod eval_tables;
 pub mod explain;
+mod explain_detector;
 pub mod export;
 mod fine_tune;
 mod image_files;
@@ -15,6 +16,7 @@ pub mod manual;
 pub mod models;
 mod output_folder;
 pub mod predict;
+mod predict_detector;
 mod probability_table;
 mod recipe_from_args;
 pub mod score;
@@ -29,6 +31,8 @@ use abn_data::{Collection, Truth};
 use abn_explain::attributes::AttributeIntervals;
 use abn_explain::bootstrap::Interval;
 use abn_explain::columns::columns;
+use abn_run::detector_session::DetectorSession;
+use abn_run::folder::run_dir::RunDir;
 use abn_run::images::{Choice, open_images};
 use abn_run::measure::attributes::Attribute;
 use abn_run::measure::records::Figures;
@@ -46,6 +50,17 @@ use crate::unreadable;
 fn open(run: &Path, network: &NetworkArgs) -> Result<Session> {
     let device = device::open(network.device.as_deref())?;
     Ok(Session::open(run, network.checkpoint, device)?)
+}
+
+/// Whether the run at that path is one of a detector.
+fn is_detector(run: &Path) -> Result<bool> {
+    Ok(RunDir::open(run)?.1.recipe.detector.is_some())
+}
+
+/// The detector at that path with the weights and on the device asked for.
+fn open_detector(run: &Path, network: &NetworkArgs) -> Result<DetectorSession> {
+    let device = device::open(network.device.as_deref())?;
+    Ok(DetectorSession::open(run, network.checkpoint, device)?)
 }
 
 /// The first `limit` images that are asked for, without those that the run in that folder is

@@ -34,8 +34,8 @@ impl OutputFolder {
         );
         ensure!(
             !path.exists() || is_marked(path) || is_empty(path)?,
-            "`{}` has files in it that `abn explain` did not make; nothing was changed, choose \
-             another --out",
+            "`{}` has files in it that abn did not make; nothing was changed, choose \
+             another folder",
             path.display()
         );
         Ok(folder)

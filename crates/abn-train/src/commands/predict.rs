@@ -11,7 +11,7 @@ use abn_run::view::View;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
-use super::{open, percent, probability_table};
+use super::{is_detector, open, percent, predict_detector, probability_table};
 use crate::cli::PredictArgs;
 use crate::terminal;
 
@@ -88,6 +88,14 @@ struct ToldGroup {
 /// # Errors
 /// The run cannot be opened, has no branch to give a map to, or an image or the map cannot be read.
 pub fn run(args: PredictArgs) -> Result<()> {
+    if is_detector(&args.run)? {
+        return predict_detector::run(&args);
+    }
+    ensure!(
+        args.found.min_score.is_none() && args.draw.is_none(),
+        "--min-score and --draw are for detectors: `{}` is a run of a classifier",
+        args.run.display()
+    );
     let session = open(&args.run, &args.network)?;
     let given = args
         .map
