@@ -90,7 +90,7 @@ pub(crate) fn found(shots: &[BoxedShot], drawing: &Drawing) -> Markup {
                     }
                 }
                 @if has_maps { (color_bar(drawing)) }
-                div.shots {
+                div.gallery {
                     @for (shot, number) in shots.iter().zip(1..) { (figure(shot, number, drawing)) }
                 }
             }

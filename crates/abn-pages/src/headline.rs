@@ -146,6 +146,7 @@ fn classes(summary: &Summary) -> Markup {
     classes.sort_by(|a, b| b.coco.stats.ap.total_cmp(&a.coco.stats.ap));
     html! {
         @if !classes.is_empty() {
+            div.classes {
             h2 { "Class by class" }
             details open[classes.len() <= OPEN] {
                 summary { "The figures of " (classes.len()) " classes" }
@@ -166,6 +167,7 @@ fn classes(summary: &Summary) -> Markup {
                         }
                     }
                 }
+            }
             }
         }
     }

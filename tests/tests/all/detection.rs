@@ -11,9 +11,9 @@ use crate::folder::parse;
 use crate::program::{abn, fails, run, succeeds};
 use crate::resume::{check_same, killed_and_continued, remains};
 
-/// Sixteen scenes, two epochs of four steps.
-const TRAIN: &str = "train --dataset scenes --detector fpn --attention manet --limit 16 --epochs 2 \
-    --batch-size 4 --warm-up 3 --seed 3";
+/// Two epochs of four steps.
+const TRAIN: &str = "train --dataset coco --data set --detector fpn --arch resnet8 --attention manet \
+    --size 48 --epochs 2 --batch-size 4 --warm-up 3 --seed 3 --lr 0.02";
 const STATS: [&str; 12] = [
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
 ];
@@ -54,15 +54,25 @@ fn coco(folder: &Path, split: Split, name: &str, count: usize) {
     fs::write(file, text.to_string()).unwrap();
 }
 
+/// Sixteen images to learn from, and five to measure on.
+fn set(folder: &Path) {
+    coco(&folder.join("set"), Split::Train, "train2017", 16);
+    coco(&folder.join("set"), Split::HeldOut, "val2017", 5);
+}
+
 #[test]
 fn a_killed_detector_continues_exactly() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
+    set(path);
     let said = succeeds(path, &format!("{TRAIN} --out whole --workers 0"));
     assert!(said.err.contains("epoch 2/2"), "{}", said.err);
     assert!(said.out.contains("AP"), "{}", said.out);
     killed_and_continued(path, TRAIN, "killed");
-    check_same(&remains(&path.join("whole")), &remains(&path.join("killed")));
+    check_same(
+        &remains(&path.join("whole")),
+        &remains(&path.join("killed")),
+    );
     // Threads of the kernels change nothing either.
     let arguments = format!("{TRAIN} --out threads --workers 3");
     let mut program = abn(path);
@@ -70,9 +80,17 @@ fn a_killed_detector_continues_exactly() {
         .args(arguments.split_whitespace())
         .env("RAYON_NUM_THREADS", "3"));
     assert_eq!(said.code, Some(0), "{}", said.err);
-    check_same(&remains(&path.join("whole")), &remains(&path.join("threads")));
+    check_same(
+        &remains(&path.join("whole")),
+        &remains(&path.join("threads")),
+    );
     let report = fs::read_to_string(path.join("whole/report.html")).unwrap();
-    for words in ["What it finds", "Class by class", "Training losses", "VOC AP"] {
+    for words in [
+        "What it finds",
+        "Class by class",
+        "Training losses",
+        "VOC AP",
+    ] {
         assert!(report.contains(words), "{words}");
     }
     fails(
@@ -87,8 +105,7 @@ fn a_killed_detector_continues_exactly() {
 fn what_a_run_measures_is_what_its_results_are() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    coco(&path.join("set"), Split::Train, "train2017", 8);
-    coco(&path.join("set"), Split::HeldOut, "val2017", 5);
+    set(path);
     let train = "train --dataset coco --data set --detector fpn --arch resnet8 --attention abn \
         --size 48 --epochs 1 --batch-size 4 --lr 0.02 --out run";
     let said = succeeds(path, train);
@@ -98,11 +115,17 @@ fn what_a_run_measures_is_what_its_results_are() {
     for name in STATS {
         assert!(own["stats"][name].as_f64().is_some(), "{name}");
     }
-    for name in ["loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg"] {
+    for name in [
+        "loss_classifier",
+        "loss_box_reg",
+        "loss_objectness",
+        "loss_rpn_box_reg",
+    ] {
         assert!(own[name].as_f64().unwrap() > 0.0, "{name}");
     }
     assert_eq!(own["categories"].as_array().unwrap().len(), 6);
-    let others = "eval --truth set/annotations/instances_val2017.json --detections found.json --json";
+    let others =
+        "eval --truth set/annotations/instances_val2017.json --detections found.json --json";
     let others = parse(&succeeds(path, others).out);
     assert_eq!(own["stats"], others["stats"]);
     let found = parse(&fs::read_to_string(path.join("found.json")).unwrap());
@@ -112,35 +135,67 @@ fn what_a_run_measures_is_what_its_results_are() {
         assert_eq!(detection["category_id"].as_u64().unwrap() % 3, 2);
         assert_eq!(detection["image_id"].as_u64().unwrap() % 7, 2);
     }
+    // Out under torchvision's names and in again, it is the same detector.
+    succeeds(path, "export run --out run.safetensors");
+    let import = "import run.safetensors --arch resnet8 --detector fpn --dataset coco --out again";
+    succeeds(path, import);
+    let again = parse(&succeeds(path, "eval again --data set --json").out);
+    assert_eq!(own["stats"], again["stats"]);
+    fails(
+        path,
+        "import run.safetensors --arch resnet8 --out other",
+        1,
+        &["--detector"],
+    );
+    fails(path, "export run --out run.onnx", 1, &["safetensors"]);
     let text = succeeds(path, "eval run").out;
-    assert!(text.contains("average precision") && text.contains("disc"), "{text}");
+    assert!(
+        text.contains("average precision") && text.contains("disc"),
+        "{text}"
+    );
 }
 
 #[test]
 fn every_box_is_told_and_explained() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let train = "train --dataset scenes --detector c4 --attention none --limit 8 --epochs 1 \
-        --batch-size 4 --out run";
-    let region = r#"detector.region_attention={"mixed":null,"stage":false,"norm":true,"map":{"sigmoid":{"kernel":1}},"mechanism":"residual","loss_weight":1.0}"#;
-    let mut program = abn(path);
-    let said = run(program.args(train.split_whitespace()).args(["--set", region]));
-    assert_eq!(said.code, Some(0), "{}", said.err);
+    set(path);
+    let train = "train --dataset coco --data set --detector c4 --arch resnet8 --attention none \
+        --size 48 --epochs 2 --batch-size 4 --lr 0.02 --out run";
+    succeeds(
+        path,
+        &format!("{train} --set detector.region_attention=manet"),
+    );
     let scene = Scenes::new(9, Split::HeldOut, 1).objects();
     let image = scene.samples.get(0).unwrap().image;
     image.save(path.join("scene.png")).unwrap();
     fs::write(path.join("broken.png"), b"no image").unwrap();
     let predicted = parse(&succeeds(path, "predict run scene.png --min-score 0.06 --json").out);
     let told = &predicted["images"][0];
-    assert_eq!((told["width"].as_u64(), told["height"].as_u64()), (Some(48), Some(48)));
+    assert_eq!(
+        (told["width"].as_u64(), told["height"].as_u64()),
+        (Some(48), Some(48))
+    );
     let objects = told["objects"].as_array().unwrap();
     assert!(!objects.is_empty());
     for object in objects {
-        let corners: Vec<f64> = object["box"].as_array().unwrap().iter().map(|at| at.as_f64().unwrap()).collect();
-        assert!(corners.iter().all(|at| (0.0..=48.0).contains(at)), "{corners:?}");
+        let corners: Vec<f64> = object["box"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|at| at.as_f64().unwrap())
+            .collect();
+        assert!(
+            corners.iter().all(|at| (0.0..=48.0).contains(at)),
+            "{corners:?}"
+        );
         assert!(corners[0] < corners[2] && corners[1] < corners[3]);
     }
-    let table = succeeds(path, "predict run scene.png --min-score 0.06 --csv --draw drawn").out;
+    let table = succeeds(
+        path,
+        "predict run scene.png --min-score 0.06 --csv --draw drawn",
+    )
+    .out;
     assert_eq!(table.lines().count(), 1 + objects.len());
     assert!(table.starts_with("path,label,score,x1,y1,x2,y2"));
     assert!(path.join("drawn/0001-scene.png").is_file());
@@ -151,13 +206,31 @@ fn every_box_is_told_and_explained() {
     let maps = &raw["objects"][0]["maps"];
     for method in ["odam", "grad-cam", "region", "d-rise"] {
         let values = maps[method]["values"].as_array().unwrap();
-        assert!(values.iter().any(|value| value.as_f64().unwrap() > 0.0), "{method}");
+        assert!(
+            values.iter().any(|value| value.as_f64().unwrap() > 0.0),
+            "{method}"
+        );
     }
     let page = fs::read_to_string(path.join("why/index.html")).unwrap();
     assert!(page.contains("Region's map") && !page.contains("<script"));
-    fails(path, "predict run scene.png broken.png", 1, &["broken.png", "1 of 2"]);
-    fails(path, "explain run scene.png --class disc --out other", 1, &["--class", "detector"]);
-    fails(path, "predict run scene.png --map scene.png", 1, &["--map", "classifiers"]);
+    fails(
+        path,
+        "predict run scene.png broken.png",
+        1,
+        &["broken.png", "1 of 2"],
+    );
+    fails(
+        path,
+        "explain run scene.png --class disc --out other",
+        1,
+        &["--class", "detector"],
+    );
+    fails(
+        path,
+        "predict run scene.png --map scene.png",
+        1,
+        &["--map", "classifiers"],
+    );
     fails(path, "score run", 1, &["is a run of a detector"]);
 }
 
@@ -167,14 +240,32 @@ fn what_makes_no_detector_is_refused() {
     let path = folder.path();
     let train = |arguments: &str| format!("train {arguments} --out run");
     for (arguments, words) in [
-        ("--dataset shapes --detector fpn", ["shapes", "scenes, coco, voc"]),
+        (
+            "--dataset shapes --detector fpn",
+            ["shapes", "scenes, coco, voc"],
+        ),
         ("--dataset coco --data .", ["detector must be", "fpn or c4"]),
-        ("--dataset scenes --detector fpn --arch vgg16-bn", ["detector", "ResNet"]),
-        ("--dataset scenes --detector fpn --augment pad-crop", ["--augment", "classifiers"]),
+        (
+            "--dataset scenes --detector fpn --arch vgg16-bn",
+            ["detector", "ResNet"],
+        ),
+        (
+            "--dataset scenes --detector fpn --augment pad-crop",
+            ["--augment", "classifiers"],
+        ),
         ("--dataset scenes --detector fpn --best map", ["best", "AP"]),
-        ("--dataset scenes --detector fpn --focal 2", ["penalty", "classifiers"]),
-        ("--dataset scenes --detector fpn --set detector.constants.rpn.nms=2", ["rpn.nms", "0 to 1"]),
-        ("--dataset coco --data nowhere --detector fpn", ["nowhere", "COCO"]),
+        (
+            "--dataset scenes --detector fpn --focal 2",
+            ["penalty", "classifiers"],
+        ),
+        (
+            "--dataset scenes --detector fpn --set detector.constants.rpn.nms=2",
+            ["rpn.nms", "0 to 1"],
+        ),
+        (
+            "--dataset coco --data nowhere --detector fpn",
+            ["nowhere", "COCO"],
+        ),
     ] {
         fails(path, &train(arguments), 1, &words);
     }

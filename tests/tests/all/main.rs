@@ -13,6 +13,7 @@ mod counts;
 mod data_commands;
 mod data_sets;
 mod deletion;
+mod detection;
 mod documents;
 mod eval_detections;
 mod exchange;

@@ -13,6 +13,7 @@ mod evaluate;
 mod figures;
 mod instances;
 mod matching;
+mod names;
 mod numbers;
 mod protocol;
 
@@ -20,4 +21,5 @@ pub use detected::{Detected, read_results, write_results};
 pub use evaluate::{Curves, Evaluation, OfCategory, evaluate};
 pub use figures::{CategoryFigures, Figures, Stats};
 pub use instances::{Annotation, Category, Image, Instances};
+pub use names::{CATEGORIES, names_by_number};
 pub use protocol::{Area, IOUS, MAX_DETECTIONS, RECALLS, iou_thresholds, recall_thresholds};

@@ -1,9 +1,12 @@
 //! Details of the attention branch, or of the module in the blocks, by their path in `config.json`.
 
+use abn_core::AttentionConfig;
 use serde_json::{Value, json};
 
 use super::{Recipe, RecipeError};
 
+/// The branch that looks at every region of a detector.
+const REGION: &str = "region_attention";
 /// Parts of a recipe that can be set.
 const PARTS: [&str; 3] = ["attention", "block", "detector"];
 
@@ -21,7 +24,21 @@ pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe, Re
         tree["block"] = serde_json::to_value(block).map_err(RecipeError::Fields)?;
     }
     spell_out(&mut tree["attention"]);
+    if let Value::Object(detector) = &mut tree["detector"] {
+        detector.entry(REGION).or_insert(Value::Null);
+    }
     for (path, value) in settings {
+        if path.strip_prefix("detector.") == Some(REGION)
+            && let Some(branch) = region_branch(value)
+        {
+            let branch = serde_json::to_value(branch).map_err(RecipeError::Fields)?;
+            *place(&mut tree, path).map_err(|reason| RecipeError::NoSuchSetting {
+                path: path.clone(),
+                reason,
+            })? = branch;
+            spell_out(&mut tree["detector"][REGION]);
+            continue;
+        }
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.clone()));
         let place = place(&mut tree, path).map_err(|reason| RecipeError::NoSuchSetting {
             path: path.clone(),
@@ -44,6 +61,20 @@ pub fn apply(recipe: Recipe, settings: &[(String, String)]) -> Result<Recipe, Re
             .collect();
         let settings = given.join(" ");
         RecipeError::Settings { settings, source }
+    })
+}
+
+/// A branch that looks at regions by its name: without a stage of its own, which would cost as much
+/// a region as the last stage does.
+fn region_branch(name: &str) -> Option<AttentionConfig> {
+    let named = match name {
+        "abn" => AttentionConfig::abn(),
+        "manet" => AttentionConfig::manet(),
+        _ => return None,
+    };
+    Some(AttentionConfig {
+        stage: false,
+        ..named
     })
 }
 
@@ -108,11 +139,11 @@ fn place<'a>(tree: &'a mut Value, path: &str) -> Result<&'a mut Value, String> {
 #[cfg(test)]
 mod tests {
     use abn_core::attention::{MapConfig, MapSource, Maps};
+    use abn_core::mechanism::Mechanism;
     use abn_core::mixed::Pools;
-    use abn_core::{AttentionConfig, mechanism::Mechanism};
 
     use super::*;
-    use crate::datasets::CIFAR10;
+    use crate::datasets::{CIFAR10, SCENES};
     use crate::error::chain;
 
     fn set(recipe: Recipe, settings: &[&str]) -> Result<Recipe, RecipeError> {
@@ -121,6 +152,28 @@ mod tests {
             (path.to_owned(), value.to_owned())
         };
         apply(recipe, &settings.iter().map(split).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_branch_of_regions_has_a_name() {
+        use crate::recipe::detector::DetectorName;
+
+        let c4 = Recipe::detecting(&SCENES, DetectorName::C4, None, None).unwrap();
+        let detector = |recipe: Recipe| recipe.detector.unwrap().region_attention;
+        let set_to = |values: &[&str]| set(c4.clone(), values).map(detector);
+        let light = set_to(&["detector.region_attention=manet"])
+            .unwrap()
+            .unwrap();
+        assert!(!light.stage && light.mixed.is_some());
+        let scaled = set_to(&[
+            "detector.region_attention=abn",
+            "detector.region_attention.loss_weight=0.5",
+        ]);
+        assert_eq!(scaled.unwrap().unwrap().loss_weight, 0.5);
+        assert_eq!(set_to(&["detector.region_attention=null"]).unwrap(), None);
+        assert!(set_to(&["detector.region_attention=cbam"]).is_err());
+        let error = set(recipe(), &["detector.frozen.parts=1"]).unwrap_err();
+        assert!(chain(&error).contains("the network has none"), "{error}");
     }
 
     fn recipe() -> Recipe {

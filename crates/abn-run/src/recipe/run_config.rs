@@ -357,7 +357,10 @@ mod tests {
     use abn_data::{Group, Step};
 
     use super::*;
-    use crate::datasets::{ATTRIBUTES, CIFAR10, CIFAR100};
+    use abn_core::detect::Frozen;
+
+    use super::super::detector::{DetectorName, DetectorRecipe};
+    use crate::datasets::{ATTRIBUTES, CIFAR10, CIFAR100, COCO};
 
     #[test]
     fn a_hostile_configuration_is_refused() {
@@ -414,6 +417,35 @@ mod tests {
         assert_eq!(stored(Some("coarse"), coarse), (3.into(), 20.into()));
         let both = Labels::of(vec![group("fine", 100), group("coarse", 20)]);
         assert_eq!(stored(Some("both"), both), (3.into(), vec![100, 20].into()));
+    }
+
+    /// torchvision's `fasterrcnn_resnet50_fpn` has 41,755,286 of them for COCO's 90 ids, of which the
+    /// published network trains all but those of its stem and first stage.
+    #[test]
+    fn the_usual_detector_is_the_published_one() {
+        let config = |frozen| {
+            let mut recipe = Recipe::detecting(&COCO, DetectorName::Fpn, None, None).unwrap();
+            recipe.attention = None;
+            recipe.detector = recipe
+                .detector
+                .map(|detector| DetectorRecipe { frozen, ..detector });
+            let classes = (1..=90).map(|id| id.to_string()).collect();
+            RunConfig::new(recipe, Labels::one(classes)).unwrap()
+        };
+        let device = Device::flex();
+        let published = config(Frozen::PRETRAINED);
+        assert_eq!(published.parameters(&device), 41_755_286);
+        // Batch norms that learn count.
+        assert_eq!(
+            config(Frozen::NOTHING).parameters(&device),
+            41_755_286 + 53_120
+        );
+        let text = serde_json::to_string(&published).unwrap();
+        assert!(text.contains(r#""version":4"#), "{text}");
+        assert_eq!(RunConfig::parse(&text).unwrap(), published);
+        // A classifier cannot pass for a detector, nor the other way round.
+        let other = text.replace(r#""version":4"#, r#""version":2"#);
+        assert!(RunConfig::parse(&other).is_err());
     }
 
     #[test]

@@ -666,7 +666,9 @@ pub struct ModelsArgs {
 #[command(after_help = "Examples:\n  \
     abn import model_best.pth.tar --arch resnet110 --attention abn --dataset cifar100 --out runs/released\n  \
     abn import resnet20-12fca82f.th --arch resnet20 --attention none --mean 0.485,0.456,0.406 \
-    --std 0.229,0.224,0.225 --out runs/zoo\n\n\
+    --std 0.229,0.224,0.225 --out runs/zoo\n  \
+    abn import fasterrcnn_resnet50_fpn_coco-258fb6c6.pth --arch resnet50 --detector fpn \
+    --norm-epsilon 0 --out runs/coco\n\n\
     Names are those of the official ABN code, of torchvision, or of the model zoos of CIFAR.")]
 pub struct ImportArgs {
     /// Checkpoint: .pth, .pth.tar, .th or .safetensors
@@ -681,6 +683,14 @@ pub struct ImportArgs {
     /// Details of the network
     #[command(flatten)]
     pub details: DetailArgs,
+    /// Import a detector: torchvision's Faster R-CNN with a feature pyramid, or one that was exported
+    #[arg(long, value_enum)]
+    pub detector: Option<DetectorName>,
+    /// Of a detector: what was added to the variances of its frozen batch norms. 0 for torchvision's
+    /// published fasterrcnn_resnet50_fpn_coco, which is run without; others are as trained
+    /// [default: 1e-5]
+    #[arg(long, value_name = "X", requires = "detector", value_parser = fraction)]
+    pub norm_epsilon: Option<f64>,
     /// Number of classes [default: the checkpoint's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub classes: Option<u32>,

@@ -1,7 +1,7 @@
 //! `abn export`: a run for other programs, by the ending of the file: its weights under PyTorch's
 //! names, or its network as an ONNX model.
 
-use abn_core::pytorch::to_pytorch;
+use abn_core::pytorch::{detector_to_pytorch, to_pytorch};
 use abn_core::state::State;
 use abn_onnx::{Export, Input};
 use abn_run::folder::checkpoint::Checkpoints;
@@ -33,11 +33,20 @@ pub fn run(args: ExportArgs) -> Result<()> {
         "`{}` exists; nothing was changed, choose another --out",
         args.out.display()
     );
+    ensure!(
+        format != Format::Onnx || config.recipe.detector.is_none(),
+        "a detector is written as .safetensors, under torchvision's names: what it does with boxes is \
+         no graph of ONNX"
+    );
     let weights = Checkpoints::open(run.checkpoints())?.weights(args.checkpoint)?;
     let tensors = weights.len();
     let bytes = match format {
         Format::Safetensors => {
-            to_safetensors_of(&config.recipe, &to_pytorch(&config.model, &weights))?
+            let named = match config.detector() {
+                Some(detector) => detector_to_pytorch(&detector, &weights),
+                None => to_pytorch(&config.model, &weights),
+            };
+            to_safetensors_of(&config.recipe, &named)?
         }
         Format::Onnx => onnx(&config, weights, args.with_preprocessing)?,
     };

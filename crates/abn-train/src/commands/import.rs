@@ -4,7 +4,7 @@ use abn_core::Outputs;
 use abn_core::architecture::AttentionName;
 use abn_core::attention::MapConfig;
 use abn_core::outputs::Binary;
-use abn_core::pytorch::{check, from_pytorch};
+use abn_core::pytorch::{check, from_pytorch, is_detector};
 use abn_core::state::{self, State};
 use abn_data::{Group, Labels, Split};
 use abn_run::RunError;
@@ -19,6 +19,7 @@ use abn_run::weights::{read_checkpoint, recipe_in_file};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
+use super::import_detector;
 use super::recipe_from_args::usual_binary;
 use crate::cli::ImportArgs;
 use crate::device;
@@ -32,18 +33,31 @@ use crate::terminal;
 pub fn run(args: ImportArgs) -> Result<()> {
     let device = device::for_bookkeeping()?;
     let checkpoint = read_checkpoint(&args.file)?;
+    if let Some(detector) = args.detector {
+        return import_detector::run(&args, detector, checkpoint, &device);
+    }
+    ensure!(
+        !is_detector(&checkpoint),
+        "`{}` is a detector: name its kind with --detector fpn, or c4",
+        args.file.display()
+    );
     let mut config = fitting(&args, config_of(&args, &checkpoint)?, &checkpoint, &device)?;
     config.imported = Some(args.file.display().to_string());
     let weights = from_pytorch(&config.model, checkpoint, &device)?;
     // Loading proves that the weights fit before anything is written.
     state::with_state(config.model.init(&device), weights.clone())?;
+    write(&args, &config, &weights)
+}
+
+/// Makes the run and says so.
+pub(super) fn write(args: &ImportArgs, config: &RunConfig, weights: &State) -> Result<()> {
     ensure!(
         Checkpoints::open(checkpoints_of(&args.out))?.is_empty(),
         "`{}` is a run already; nothing was changed, choose another --out",
         args.out.display()
     );
-    let run = RunDir::open_for_writing(&args.out, &config)?;
-    Checkpoints::open(run.checkpoints())?.save_imported(&weights)?;
+    let run = RunDir::open_for_writing(&args.out, config)?;
+    Checkpoints::open(run.checkpoints())?.save_imported(weights)?;
     if args.json {
         let recipe = &config.recipe;
         return terminal::json(&serde_json::json!({

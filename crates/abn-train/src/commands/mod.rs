@@ -12,6 +12,7 @@ pub mod export;
 mod fine_tune;
 mod image_files;
 pub mod import;
+mod import_detector;
 pub mod manual;
 pub mod models;
 mod output_folder;
