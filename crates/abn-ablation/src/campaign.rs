@@ -35,6 +35,8 @@ pub(crate) enum Name {
     Compcars,
     /// A map for each facial attribute (ABN, Table 4)
     Celeba,
+    /// Faster R-CNN without and with MANet (MANet, Table 5)
+    Detection,
     /// What attention costs, and what the same parameters do elsewhere
     Cost,
 }
@@ -54,6 +56,7 @@ impl Name {
             Self::Maps => "maps",
             Self::Compcars => "compcars",
             Self::Celeba => "celeba",
+            Self::Detection => "detection",
             Self::Cost => "cost",
         }
     }

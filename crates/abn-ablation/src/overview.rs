@@ -11,7 +11,7 @@ use indicatif::{FormattedDuration, MultiProgress, ProgressBar, ProgressDrawTarge
 
 use crate::plan::Run;
 use crate::record::Record;
-use crate::table::error;
+use crate::table::{error, error_name};
 
 /// The state of all runs, shared by the threads that train them.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Overview {
         self.progress(run, run.recipe.epochs);
         let text = record.map_or("no record".to_owned(), |record| {
             let last = &record.results.last;
-            format!("{} error {:.2} %", last.figures.best_name(), error(last))
+            format!("{} error {:.2} %", error_name(last), error(last))
         });
         self.ends(run, &text);
     }

@@ -76,16 +76,23 @@ impl Record {
         test: &Collection,
         device: &Device,
     ) -> Result<()> {
-        let session = Session::open(run.path(), CheckpointChoice::Latest, device.clone())?;
-        let cost = config.cost(device);
+        let looks = match config.recipe.detector {
+            // The maps of a detector are of boxes, which differ from run to run.
+            Some(_) => vec![],
+            None => {
+                let device = device.clone();
+                let session = Session::open(run.path(), CheckpointChoice::Latest, device)?;
+                looks(&session, run, test)?
+            }
+        };
         let record = Self {
             version: VERSION,
             recipe: recipe.clone(),
             results,
-            parameters: cost.parameters,
-            multiply_adds: cost.multiply_adds,
+            parameters: config.parameters(device),
+            multiply_adds: config.cost(device).multiply_adds,
             trained_maps: trained_map(config).is_some(),
-            looks: looks(&session, run, test)?,
+            looks,
         };
         Ok(run.write_json(FILE, &record)?)
     }

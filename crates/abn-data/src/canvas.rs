@@ -51,6 +51,15 @@ pub struct Within {
 }
 
 impl Within {
+    /// The bounds of that shorter side, as torchvision has 1333 for 800.
+    #[must_use]
+    pub const fn of(shorter: usize) -> Self {
+        Self {
+            shorter,
+            longest: shorter * 5 / 3,
+        }
+    }
+
     /// The size of an image of that size after resizing: rounded down, 1 at least.
     #[must_use]
     pub fn resized(&self, image: Size) -> Size {

@@ -52,6 +52,7 @@
 
 pub mod attributes;
 pub mod bootstrap;
+pub mod boxes;
 pub mod columns;
 mod error;
 pub mod groups;

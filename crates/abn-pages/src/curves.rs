@@ -133,18 +133,24 @@ fn labels(epochs: &[EpochRecord]) -> Option<Chart> {
 
 /// What the loss of a detector is made of, and how well objects are found by size and by overlap.
 fn detection(epochs: &[EpochRecord]) -> Vec<Chart> {
-    const INKS: [&str; 4] = ["ink-test", "ink-attention", "ink-spread", "ink-train"];
+    const INKS: [&str; 5] = [
+        "ink-test",
+        "ink-attention",
+        "ink-spread",
+        "ink-train",
+        "ink-good",
+    ];
     let Some(losses) = epochs
         .last()
         .and_then(|record| record.test.figures.losses())
     else {
         return Vec::new();
     };
-    let names = losses.named().map(|(name, _)| name).into_iter().enumerate();
+    let names = losses.named().into_iter().map(|(name, _)| name).enumerate();
     let losses = names.zip(INKS).map(|((place, name), ink)| {
         line(name, ink, epochs, |record| {
             let losses = record.train.figures.losses()?;
-            Some(losses.named()[place].1)
+            losses.named().get(place).map(|(_, loss)| *loss)
         })
     });
     let found = |figure: fn(&Stats) -> f64| {

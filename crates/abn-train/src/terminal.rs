@@ -205,10 +205,11 @@ fn speed(images_per_second: f64) -> String {
 /// What is shown while an epoch is trained: of a detector what its loss is made of.
 fn in_training(figures: &Figures) -> String {
     if let Some(losses) = figures.losses() {
-        let parts = losses.named().map(|(name, loss)| {
+        let parts = losses.named().into_iter().map(|(name, loss)| {
             let name = name.trim_start_matches("loss_");
             format!("{name} {loss:.3}")
         });
+        let parts: Vec<String> = parts.collect();
         return format!("({})", parts.join(", "));
     }
     let best = figures

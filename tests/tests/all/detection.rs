@@ -231,7 +231,13 @@ fn every_box_is_told_and_explained() {
         1,
         &["--map", "classifiers"],
     );
-    fails(path, "score run", 1, &["is a run of a detector"]);
+    fails(
+        path,
+        "score run --check",
+        1,
+        &["--check", "is a run of a detector"],
+    );
+    fails(path, "stability run run", 1, &["is a run of a detector"]);
 }
 
 #[test]

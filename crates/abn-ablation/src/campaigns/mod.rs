@@ -5,6 +5,7 @@ mod branch;
 mod celeba;
 mod compcars;
 mod cost;
+mod detection;
 mod loss;
 mod maps;
 mod mechanism;
@@ -33,6 +34,7 @@ pub(crate) fn campaign(name: Name, setting: &Setting) -> Result<Campaign> {
         Name::Maps => maps::campaign(setting),
         Name::Compcars => compcars::campaign(setting),
         Name::Celeba => celeba::campaign(setting),
+        Name::Detection => detection::campaign(setting),
         Name::Cost => cost::campaign(setting),
     }?;
     for recipe in campaign.recipes() {

@@ -145,6 +145,13 @@ impl<'a> Records<'a> {
                 *count += 1;
             }
         }
+        // Of detectors, how many objects of each class there are.
+        for object in target.objects() {
+            let group = self.counts[part].first_mut();
+            if let Some(count) = group.and_then(|group| group.get_mut(object.class)) {
+                *count += 1;
+            }
+        }
     }
 
     /// Number of all images.

@@ -81,6 +81,10 @@ impl HostLosses {
                 boxes: number(&losses.boxes),
                 objectness: number(&losses.objectness),
                 proposals: number(&losses.proposals),
+                region_attention: losses
+                    .region_attention
+                    .as_ref()
+                    .map(|loss| number(loss) * losses.region_weight),
             },
             attention: losses.attention.as_ref().map(number),
         }

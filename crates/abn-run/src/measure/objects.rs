@@ -27,22 +27,34 @@ pub struct DetectionLosses {
     /// Smooth L1 of their offsets.
     #[serde(rename = "loss_rpn_box_reg")]
     pub proposals: f64,
+    /// Cross-entropy of the classes of regions by their attention branch, weighted; absent without
+    /// one.
+    #[serde(
+        default,
+        rename = "loss_region_attention",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub region_attention: Option<f64>,
 }
 
 impl DetectionLosses {
-    /// All four.
+    /// All of them.
     pub fn total(&self) -> f64 {
-        self.classes + self.boxes + self.objectness + self.proposals
+        let four = self.classes + self.boxes + self.objectness + self.proposals;
+        four + self.region_attention.unwrap_or(0.0)
     }
 
-    /// Each by the name that torchvision gives it.
-    pub fn named(&self) -> [(&'static str, f64); 4] {
-        [
+    /// Each by name, torchvision's four first.
+    pub fn named(&self) -> Vec<(&'static str, f64)> {
+        let four = [
             ("loss_classifier", self.classes),
             ("loss_box_reg", self.boxes),
             ("loss_objectness", self.objectness),
             ("loss_rpn_box_reg", self.proposals),
-        ]
+        ];
+        let fifth = self.region_attention;
+        let fifth = fifth.map(|loss| ("loss_region_attention", loss));
+        four.into_iter().chain(fifth).collect()
     }
 
     /// These and a multiple of others.
@@ -53,6 +65,10 @@ impl DetectionLosses {
             boxes: self.boxes + times * others.boxes,
             objectness: self.objectness + times * others.objectness,
             proposals: self.proposals + times * others.proposals,
+            region_attention: match (self.region_attention, others.region_attention) {
+                (None, None) => None,
+                (own, other) => Some(own.unwrap_or(0.0) + times * other.unwrap_or(0.0)),
+            },
         }
     }
 

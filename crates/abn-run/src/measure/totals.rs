@@ -241,6 +241,7 @@ mod tests {
                 boxes: 2.0,
                 objectness: 3.0,
                 proposals: 4.0,
+                region_attention: Some(0.5),
             }),
             ..Totals::default()
         };

@@ -41,7 +41,7 @@ pub enum RecipeError {
     Attention(#[from] InvalidAttention),
     /// A detector that cannot be built.
     #[error("detector: {0}")]
-    Detector(#[source] InvalidDetector),
+    Detector(InvalidDetector),
     /// A cost of wrong answers that cannot be.
     #[error("{0}")]
     Penalty(&'static str),

@@ -273,8 +273,8 @@ pub struct TrainArgs {
     /// Decides initial weights, order, augmentation and dropout [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Figure of the held-out images that chooses the best epoch [default: top1]; all but top1 are
-    /// for several labels of two classes each
+    /// Figure of the held-out images that chooses the best epoch [default: top1, and of detectors
+    /// always AP]; all but top1 are for several labels of two classes each
     #[arg(long, value_name = "FIGURE", value_enum)]
     pub best: Option<BestFigure>,
     /// What training images go through
@@ -516,7 +516,8 @@ pub struct ExplainArgs {
     are. Means come with a 95 % interval (bootstrap over images). Beside the table on stdout, \
     --out gets score.html, score.json and score.csv, a line per image and method. What is measured \
     is kept: interrupted, the same command continues, and repeated, it is done. Named images get \
-    curves.html and curves.json instead.")]
+    curves.html and curves.json instead. Of a detector the objects that it finds are measured: \
+    --out gets score-boxes.json and score-boxes.csv, a line per box and method.")]
 pub struct ScoreArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
@@ -550,6 +551,9 @@ pub struct ScoreArgs {
     /// What says where the objects are [default: masks, or boxes where there are none]
     #[arg(long, value_enum)]
     pub truth: Option<TruthName>,
+    /// Of a detector: also D-RISE, by so many random masks, each a forward pass
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub masks: Option<usize>,
     /// Steps in which deletion and insertion change an image
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = steps)]
     pub steps: usize,

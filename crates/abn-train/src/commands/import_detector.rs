@@ -5,7 +5,7 @@ use abn_core::architecture::AttentionName;
 use abn_core::detect::Frozen;
 use abn_core::pytorch::detector_from_pytorch;
 use abn_core::state::{self, State};
-use abn_data::{Labels, Split};
+use abn_data::{Labels, Split, Within};
 use abn_run::RunError;
 use abn_run::datasets::{COCO, Request};
 use abn_run::recipe::architectures::with_block;
@@ -121,6 +121,9 @@ fn config_of(args: &ImportArgs, name: DetectorName, classes: usize) -> Result<Ru
     }
     if let Some(std) = args.inputs.std {
         recipe.normalization.std = std;
+    }
+    if let (Some(side), Some(detector)) = (args.inputs.size, &mut recipe.detector) {
+        detector.inputs = Within::of(side as usize);
     }
     let recipe = overrides::apply(recipe, &args.details.settings)?;
     recipe.check()?;

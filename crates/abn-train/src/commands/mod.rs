@@ -21,6 +21,7 @@ mod predict_detector;
 mod probability_table;
 mod recipe_from_args;
 pub mod score;
+mod score_detector;
 mod score_files;
 mod score_labels;
 pub mod stability;

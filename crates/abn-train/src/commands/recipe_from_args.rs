@@ -82,10 +82,7 @@ fn set_inputs(recipe: &mut Recipe, args: &TrainArgs) -> Result<()> {
             "--augment is for classifiers: a detector's images are mirrored and keep their aspect"
         );
         if let Some(side) = args.inputs.size {
-            let shorter = side as usize;
-            // torchvision's 1333 for 800.
-            let longest = shorter * 5 / 3;
-            detector.inputs = Within { shorter, longest };
+            detector.inputs = Within::of(side as usize);
         }
         return Ok(());
     }

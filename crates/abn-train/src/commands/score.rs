@@ -15,7 +15,7 @@ use abn_run::session::Session;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::{fine_tune, open, score_files, score_labels};
+use super::{fine_tune, is_detector, open, score_detector, score_files, score_labels};
 use crate::cli::{ScoreArgs, TruthName};
 use crate::interrupt::Interrupt;
 use crate::terminal;
@@ -48,6 +48,14 @@ struct ScoreJson<'a> {
 /// The run or its data set is missing or damaged, the network lacks a method that was asked for, or
 /// the folder cannot be written.
 pub fn run(args: ScoreArgs) -> Result<Ending> {
+    if is_detector(&args.run)? {
+        return score_detector::run(&args);
+    }
+    ensure!(
+        args.masks.is_none(),
+        "--masks is for detectors: `{}` is a run of a classifier",
+        args.run.display()
+    );
     let session = open(&args.run, &args.network)?;
     if !args.files.is_empty() {
         return score_files::run(&args, &session);

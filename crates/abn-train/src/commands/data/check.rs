@@ -58,6 +58,13 @@ fn check(args: &CheckArgs, watch: &mut Watch) -> Result<Report, RunError> {
     if dataset.place == Place::BuiltIn {
         dataset.folder(Some(&args.dir), None)?;
     }
+    if dataset
+        .objects
+        .as_ref()
+        .is_some_and(|objects| objects.alone)
+    {
+        return check_objects(args, workers, watch);
+    }
     if dataset.photographs && !dataset.tables && args.dir.is_dir() {
         return Ok(check_folder(&args.dir, workers, watch)?);
     }
@@ -75,6 +82,38 @@ fn check(args: &CheckArgs, watch: &mut Watch) -> Result<Report, RunError> {
         splits.push((Split::Test, &test));
     }
     Ok(check_collections(&splits, workers, watch)?)
+}
+
+/// Images with objects in them, of which not every split need be there.
+fn check_objects(args: &CheckArgs, workers: usize, watch: &mut Watch) -> Result<Report, RunError> {
+    let open = |split| {
+        let request = Request {
+            objects: true,
+            ..Request::of(split, Some(&args.dir))
+        };
+        args.dataset.open(&request).map_err(RunError::DataSet)
+    };
+    let mut opened: Vec<(Split, Collection)> = Vec::new();
+    let mut refused = None;
+    for split in [Split::Train, Split::HeldOut, Split::Test] {
+        match open(split) {
+            Ok(images) => {
+                let last = opened.last().map(|(_, last)| last);
+                if last.is_none_or(|last| are_apart(&images, last)) {
+                    opened.push((split, images));
+                }
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    let splits: Vec<(Split, &Collection)> = opened
+        .iter()
+        .map(|(split, images)| (*split, images))
+        .collect();
+    match refused.filter(|_| splits.is_empty()) {
+        Some(error) => Err(error),
+        None => Ok(check_collections(&splits, workers, watch)?),
+    }
 }
 
 /// Whether test images are others than those held out, which stand in for them where there are none.

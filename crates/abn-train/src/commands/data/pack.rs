@@ -37,6 +37,13 @@ fn labels(args: &PackArgs) -> Result<PackedLabels> {
         args.dataset.photographs,
         "images of {name} are not packed: their files are read fast as they are"
     );
+    ensure!(
+        args.dataset
+            .objects
+            .as_ref()
+            .is_none_or(|objects| !objects.alone),
+        "images of {name} are not packed: a pack holds labels and masks, and no boxes yet"
+    );
     if args.dataset.tables {
         return Ok(PackedLabels::Several {
             labels: args.labels.clone(),
