@@ -31,7 +31,7 @@ pub(crate) fn table(table: &Table, scale: CampaignSize) -> String {
 }
 
 /// What the columns mean.
-const READING: &str = "\nTop-1 errors of the last epoch on the test images, in percent: mean ± standard deviation over the \
+const READING: &str = "\nErrors of the last epoch on the test images, in percent: mean ± standard deviation over the \
     runs. Differences are to the first row, in points, with a 95 % interval by Welch's t; several \
     comparisons are not corrected for. A published difference of another network or data set is a \
     direction, not a number to meet.\n";

@@ -129,7 +129,7 @@ fn bad_input_is_refused_before_anything_is_written() {
         &["mechanisms"],
         2,
         "mechanism, backbones, channel, spatial, order, networks, loss, stability, maps, compcars, \
-         celeba, cost",
+         celeba, detection, cost",
     );
     refused(&out, &["loss", "--seeds", "0"], 2, "at least one training");
     refused(&out, &["loss", "--shard", "4/3"], 2, "not I/N");

@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::case::Case;
 use crate::report::Format;
 use crate::rival::Rival;
-use crate::{data, instructions, layers, machine};
+use crate::{data, detect, instructions, layers, machine};
 
 /// Measures how many images a second the networks learn from and answer, and how many are read,
 /// alone or beside PyTorch, ONNX Runtime and OpenVINO.
@@ -50,12 +50,17 @@ pub(crate) enum Command {
     Layers(layers::Options),
     /// Images read, augmented and put into batches
     Data(data::Options),
+    /// Detectors and their parts beside torchvision
+    Detect(detect::Options),
     /// One network in a process of its own
     #[command(hide = true)]
     Worker(Case),
     /// One reader of images in a process of its own
     #[command(hide = true)]
     DataWorker(data::Case),
+    /// One detector, or a part of one, in a process of its own
+    #[command(hide = true)]
+    DetectWorker(detect::Case),
     /// The most that the machine can do
     #[command(hide = true)]
     Peak,

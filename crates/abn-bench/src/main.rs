@@ -12,6 +12,7 @@ mod case;
 mod check;
 mod cli;
 mod data;
+mod detect;
 mod growth;
 mod handover;
 mod instructions;
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
         }
         Command::Layers(options) => layers::bench(&options).map(|table| println!("{table}")),
         Command::Data(options) => data::bench(&options).map(|table| println!("{table}")),
+        Command::Detect(options) => detect::bench(&options).map(|table| println!("{table}")),
+        Command::DetectWorker(case) => detect::work(&case),
         Command::Worker(case) => worker::run(&case),
         Command::DataWorker(case) => data::work(&case),
         Command::Peak => peak::run(),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use abn_boxes::coco::Stats;
 use abn_run::measure::attributes::Attributes;
 use abn_run::measure::best::BestFigure;
+use abn_run::measure::objects::PrecisionByRecall;
 use abn_run::measure::records::{EpochRecord, EpochTiming, MapHealth, Summary};
 use maud::{Markup, html};
 
@@ -100,6 +101,7 @@ fn charts(epochs: &[EpochRecord], timing: &[EpochTiming], best: Option<usize>) -
     for chart in &mut charts {
         chart.marked = best;
     }
+    charts.extend(precision_by_recall(epochs));
     let rate = line("rate", "ink-train", epochs, |record| {
         Some(record.learning_rate)
     });
@@ -187,6 +189,30 @@ fn detection(epochs: &[EpochRecord]) -> Vec<Chart> {
         percent("Test AP by overlap", by_overlap.into()),
         percent("Test AP by size of the object", by_size.into()),
     ]
+}
+
+/// Precision over recall at the best epoch.
+fn precision_by_recall(epochs: &[EpochRecord]) -> Option<Chart> {
+    let best = epochs.iter().rev().find(|record| record.best)?;
+    let found = &best.test.figures.objects()?.precision;
+    let line = |name: &'static str, ink, curve: &[f64]| Series {
+        name: name.into(),
+        ink,
+        values: curve.iter().copied().map(Some).collect(),
+    };
+    let lines = [
+        line("overlap 50 %", "ink-test", &found.at50),
+        line("overlap 75 %", "ink-attention", &found.at75),
+    ];
+    (!found.at50.is_empty()).then(|| Chart {
+        title: "Precision by recall, best epoch".into(),
+        over: "recall in percent",
+        unit: Unit::Percent,
+        scale: AxisScale::Linear,
+        xs: PrecisionByRecall::RECALLS.to_vec(),
+        series: lines.into(),
+        marked: None,
+    })
 }
 
 /// What labels of two classes are compared by beside their mean accuracy.

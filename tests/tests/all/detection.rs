@@ -7,6 +7,7 @@ use abn_data::{Scenes, Split};
 use burn_dataset::Dataset;
 use serde_json::{Value, json};
 
+use crate::cifar;
 use crate::folder::parse;
 use crate::program::{abn, fails, run, succeeds};
 use crate::resume::{check_same, killed_and_continued, remains};
@@ -237,7 +238,45 @@ fn every_box_is_told_and_explained() {
         1,
         &["--check", "is a run of a detector"],
     );
-    fails(path, "stability run run", 1, &["is a run of a detector"]);
+}
+
+#[test]
+fn a_detector_starts_from_a_classifier_or_from_a_detector() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    set(path);
+    cifar::write(path, 20);
+    let classifier = "train --dataset cifar10 --data . --arch resnet8 --attention abn --epochs 1 \
+        --batch-size 8 --out classifier";
+    succeeds(path, classifier);
+    let train = "train --dataset coco --data set --detector fpn --arch resnet8 --attention abn \
+        --size 48 --epochs 1 --batch-size 4 --lr 0.02";
+    let said = succeeds(path, &format!("{train} --init classifier --out found")).err;
+    for words in [
+        "starting from",
+        "network.stem",
+        "branch.stage",
+        "not loaded, random:",
+        "rpn.",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    // Weights that somebody trained stay at the beginning, and so do all batch norms.
+    let config = parse(&fs::read_to_string(path.join("found/config.json")).unwrap());
+    let frozen = &config["recipe"]["detector"]["frozen"];
+    assert_eq!(
+        (frozen["parts"].as_u64(), frozen["norms"].as_bool()),
+        (Some(2), Some(true))
+    );
+    succeeds(path, "export found --out found.safetensors");
+    let again = format!("{train} --init found.safetensors --out again");
+    let said = succeeds(path, &again).err;
+    assert!(
+        said.contains("loaded") && !said.contains("not loaded"),
+        "{said}"
+    );
+    let none = format!("{train} --init nothing.pth --out none");
+    fails(path, &none, 1, &["nothing.pth"]);
 }
 
 #[test]

@@ -62,7 +62,8 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
         title: "Objects found with attention",
         question: "Does the attention network find objects better as a part of Faster R-CNN? The \
             branch lies before the last stage and learns which classes occur in the image; regions \
-            go through the last stage. Errors are 100 less AP at an overlap of one half.",
+            go through the last stage. Errors are 100 less AP at an overlap of one half; multiply-adds \
+            are those of backbone and branch alone, for one image.",
         source: "Table 5 of MANet has Faster R-CNN on COCO and says neither which detector nor how \
             long it was trained. CBAM (Woo et al. 2018) published the same four figures for its own \
             module, so that they may be CBAM's. Runs here start from random weights.",

@@ -161,7 +161,7 @@ fn over_region(
         let within = (at - from) / (to - from);
         (0.0..1.0)
             .contains(&within)
-            .then(|| (within * cells as f64) as usize)
+            .then_some((within * cells as f64) as usize)
     };
     let mut values = vec![0.0; rows * columns];
     for row in 0..rows {

@@ -287,12 +287,8 @@ fn curves(
     steps: usize,
     seed: u64,
 ) -> (Option<f64>, Option<f64>) {
-    if points_at(
-        map,
-        &Region::of_box(&detection.bounds, map.width, map.height),
-    )
-    .is_none()
-    {
+    // Where no pixel comes before another, there is no order to follow.
+    if map.extent().is_none_or(|(low, high)| low >= high) {
         return (None, None);
     }
     let seen = view.seen();

@@ -4,7 +4,7 @@
 //! matched by COCO's figures as a crowd: by the part of the detection that it covers.
 
 use abn_boxes::coco::{
-    Annotation, Category, CategoryFigures, Detected, Image, Instances, Stats, evaluate,
+    Annotation, Category, CategoryFigures, Detected, Evaluation, Image, Instances, Stats, evaluate,
 };
 use abn_boxes::voc::{IOU, VocCurve, VocDetection, VocObject};
 use abn_boxes::{BoundingBox, CocoError, Detection};
@@ -86,6 +86,8 @@ pub struct ObjectFigures {
     pub stats: Stats,
     /// VOC's figures.
     pub voc: VocFigures,
+    /// Mean precision of the classes that occur, at recalls of 0 to 1 in steps of 0.05.
+    pub precision: PrecisionByRecall,
     /// Class by class.
     pub categories: Vec<ClassFigures>,
 }
@@ -97,6 +99,36 @@ pub struct VocFigures {
     pub mean_ap: f64,
     /// Mean of the precisions at eleven recalls, as VOC had it until 2009.
     pub mean_ap_11_points: f64,
+}
+
+/// COCO's curves at two overlaps, each a precision for every [recall](PrecisionByRecall::RECALLS);
+/// empty where no object counts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PrecisionByRecall {
+    /// At an overlap of one half.
+    pub at50: Vec<f64>,
+    /// At an overlap of three quarters.
+    pub at75: Vec<f64>,
+}
+
+impl PrecisionByRecall {
+    /// Recalls of the curves, in percent.
+    pub const RECALLS: [usize; 21] = [
+        0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100,
+    ];
+    /// Places of the two overlaps among COCO's ten.
+    const OVERLAPS: [usize; 2] = [0, 5];
+
+    fn of(evaluation: &Evaluation) -> Self {
+        let curve = |overlap| {
+            let curve = evaluation.mean_curve(overlap);
+            curve.map_or(vec![], |curve| {
+                Self::RECALLS.map(|place| curve[place]).to_vec()
+            })
+        };
+        let [at50, at75] = Self::OVERLAPS.map(curve);
+        Self { at50, at75 }
+    }
 }
 
 /// The figures of one class.
@@ -179,7 +211,8 @@ impl FoundObjects {
             categories.collect(),
             self.objects.clone(),
         )?;
-        let coco = evaluate(&truth, &self.found)?.figures();
+        let evaluation = evaluate(&truth, &self.found)?;
+        let coco = evaluation.figures();
         let curves: Vec<VocCurve> = (1..=self.classes.len() as u64)
             .map(|class| self.curve(class))
             .collect();
@@ -202,6 +235,7 @@ impl FoundObjects {
         Ok(ObjectFigures {
             stats: coco.stats,
             voc,
+            precision: PrecisionByRecall::of(&evaluation),
             categories: categories.collect(),
         })
     }
@@ -291,6 +325,9 @@ mod tests {
         assert!((cat.coco.stats.ap50 - 51.0 / 101.0).abs() < 1e-9);
         assert!((dog.coco.stats.ap50 - 0.5).abs() < 1e-9);
         assert_eq!(cow.coco.stats.ap, -1.0);
+        // Both classes find a half: up to there all that is found is right.
+        let curve = &figures.precision.at50;
+        assert_eq!((curve.len(), curve[9], curve[11]), (21, 0.75, 0.0));
         let nothing = FoundObjects::of(&labels).figures().unwrap();
         assert_eq!((nothing.stats.ap, nothing.voc.mean_ap), (-1.0, -1.0));
     }

@@ -586,7 +586,8 @@ pub struct ScoreArgs {
     pub network: NetworkArgs,
     /// Print JSON: {"plan", "scores": {"methods", "metrics", "cascade", ...}, "files"}, of named
     /// images {"images": [{"path", "class", "probability", "methods": [{"method", "deletion",
-    /// "insertion", "deletion_curve", "insertion_curve"}]}]}
+    /// "insertion", "deletion_curve", "insertion_curve"}]}]}, of a detector {"plan", "images",
+    /// "boxes", "methods": [{"method", "measures": {NAME: {"mean", "low", "high"}}}], "files"}
     #[arg(long)]
     pub json: bool,
 }
