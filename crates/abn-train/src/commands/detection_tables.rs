@@ -28,9 +28,15 @@ pub(super) fn together(stats: &Stats) -> String {
     columns(header.into(), rows.map(Vec::from).into(), 3)
 }
 
-/// The figures of each class of a run.
+/// The figures of each class of a run that is there or was found; of others how many there are.
 pub(super) fn by_class(figures: &ObjectFigures) -> String {
-    by_category(figures.categories.iter().map(|class| &class.coco))
+    let classes = || figures.categories.iter().map(|class| &class.coco);
+    let seen = |class: &&CategoryFigures| class.objects + class.detections > 0;
+    let table = by_category(classes().filter(seen));
+    match classes().count() - classes().filter(seen).count() {
+        0 => table,
+        others => format!("{table}\n{others} classes are neither there nor found"),
+    }
 }
 
 /// COCO's figures of each category.
