@@ -6,7 +6,7 @@ use abn_boxes::{Detection, Size};
 use abn_core::detect::{Detector, Images};
 use abn_core::explain::AttentionMap;
 use abn_core::state::{self, State, StateMismatch};
-use abn_data::{Canvas, DataError, Dataset, Loader, Normalization, Sample, Target, read_image};
+use abn_data::{DataError, Dataset, Loader, Normalization, Sample, Target, read_image};
 use burn::tensor::Device;
 use image::RgbImage;
 
@@ -15,7 +15,7 @@ use crate::RunError;
 use crate::folder::checkpoint::{CheckpointChoice, Checkpoints};
 #[cfg(feature = "files")]
 use crate::folder::run_dir::RunDir;
-use crate::images::canvas_of_one;
+use crate::images::canvas_in_order;
 use crate::measure::detection::{maps_of, padded_images};
 use crate::recipe::RunConfig;
 
@@ -123,9 +123,8 @@ impl DetectorSession {
             shuffled: false,
             masks: false,
             skips: Default::default(),
-            canvas: canvas_of_one(recipe),
+            canvas: canvas_in_order(recipe),
         };
-        debug_assert_ne!(loader.canvas, Canvas::Equal);
         let batch = loader
             .epoch(0, 0)
             .next()

@@ -171,15 +171,15 @@ fn check_labels(config: &RunConfig, collection: &Collection) -> Result<(), RunEr
     }
 }
 
-/// How the images of a run come to one size.
+/// How the images of a run come to one size where they are shuffled.
 pub(crate) fn canvas(recipe: &Recipe, images: &Collection) -> Canvas {
     let size = |index| images.files.as_ref().and_then(|files| files.size(index));
     let sizes = (0..images.samples.len()).map(size);
     padded(recipe, || groups(sizes))
 }
 
-/// How an image that is alone comes to its size.
-pub(crate) fn canvas_of_one(recipe: &Recipe) -> Canvas {
+/// How they do where each has its place.
+pub(crate) fn canvas_in_order(recipe: &Recipe) -> Canvas {
     padded(recipe, Arc::default)
 }
 
@@ -211,6 +211,6 @@ pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize)
         shuffled: false,
         masks: collection.masked,
         skips: Default::default(),
-        canvas: canvas(recipe, collection),
+        canvas: canvas_in_order(recipe),
     }
 }

@@ -149,6 +149,12 @@ fn what_a_run_measures_is_what_its_results_are() {
         &["--detector"],
     );
     fails(path, "export run --out run.onnx", 1, &["safetensors"]);
+    fails(
+        path,
+        "eval run --results nowhere/found.json",
+        1,
+        &["--results", "nowhere"],
+    );
     let text = succeeds(path, "eval run").out;
     assert!(
         text.contains("average precision") && text.contains("disc"),

@@ -19,9 +19,19 @@ pub(super) const REFERENCE: Defaults = Defaults {
     ..Defaults::PHOTOGRAPHS
 };
 /// Its images.
-pub(super) const INPUTS: Within = Within {
+const INPUTS: Within = Within {
     shorter: 800,
     longest: 1333,
+};
+
+/// What detectors learn it with, and whatever has the form of VOC.
+pub(super) const OBJECTS: Objects = Objects {
+    alone: true,
+    defaults: REFERENCE,
+    inputs: INPUTS,
+    warm_up: WarmUp::of(1000),
+    regions: None,
+    open,
 };
 
 /// The data set of the papers' detectors.
@@ -32,14 +42,7 @@ pub static COCO: DataSet = DataSet {
     photographs: true,
     labels: &[],
     tables: false,
-    objects: Some(Objects {
-        alone: true,
-        defaults: REFERENCE,
-        inputs: INPUTS,
-        warm_up: WarmUp::of(1000),
-        regions: None,
-        open,
-    }),
+    objects: Some(OBJECTS),
     known_classes: None,
     defaults: REFERENCE,
     families: &[],

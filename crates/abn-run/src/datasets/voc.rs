@@ -1,8 +1,7 @@
 //! PASCAL VOC, or whatever has its form: an XML file of boxes for each image.
 
-use super::coco::{INPUTS, REFERENCE, open};
-use super::{DataSet, Objects, Place};
-use crate::recipe::schedule::WarmUp;
+use super::coco::{OBJECTS, REFERENCE, open};
+use super::{DataSet, Place};
 
 /// Twenty classes, or one's own.
 pub static VOC: DataSet = DataSet {
@@ -13,14 +12,7 @@ pub static VOC: DataSet = DataSet {
     photographs: true,
     labels: &[],
     tables: false,
-    objects: Some(Objects {
-        alone: true,
-        defaults: REFERENCE,
-        inputs: INPUTS,
-        warm_up: WarmUp::of(1000),
-        regions: None,
-        open,
-    }),
+    objects: Some(OBJECTS),
     known_classes: None,
     defaults: REFERENCE,
     families: &[],

@@ -37,6 +37,14 @@ pub(super) fn run(run: &Path, args: &EvalArgs) -> Result<()> {
         "--best-threshold is for several labels of two classes each, and this run is a detector: \
          leave it out"
     );
+    let folder = args.results.as_deref().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
+        ensure!(
+            folder.is_dir(),
+            "--results: the folder `{}` does not exist",
+            folder.display()
+        );
+    }
     let session = open_detector(run, &args.network)?;
     let learned = args.images.asked() == Some(Split::Train);
     let limit = session.config.recipe.limit.filter(|_| learned);
