@@ -10,7 +10,7 @@ use crate::backbone::{Network, NetworkConfig};
 use crate::mechanism::Mechanism;
 use crate::mixed::InvalidAttention;
 use crate::outputs::{Outputs, span_of};
-use crate::state::draw;
+use crate::state::{draw, drawn};
 
 /// A classifier as data. `attention: None` is the baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,16 @@ impl ClassifierConfig {
         Ok(())
     }
 
+    /// The same without dropout.
+    #[must_use]
+    pub fn without_dropout(self) -> Self {
+        Self {
+            network: self.network.with_dropout(0.0),
+            attention: self.attention.map(AttentionConfig::without_dropout),
+            outputs: self.outputs,
+        }
+    }
+
     /// A classifier whose weights are drawn at first use.
     pub fn init(&self, device: &Device) -> Classifier {
         let attention = self.attention.as_ref();
@@ -56,13 +66,11 @@ impl ClassifierConfig {
     }
 
     /// A classifier whose weights are all drawn now, from that seed, in the order in which a
-    /// forward pass meets them: the same seed gives the same weights on the same backend. The
-    /// backend's generator is global, so nothing else may draw meanwhile.
+    /// forward pass meets them: the same seed gives the same weights [on every
+    /// device](abn_kernels::ops::drawn_on). The generator is global, so nothing else may draw
+    /// meanwhile.
     pub fn init_seeded(&self, seed: u64, device: &Device) -> Classifier {
-        let classifier = self.init(device);
-        device.seed(seed);
-        classifier.draw();
-        classifier
+        drawn(seed, device, |device| self.init(device), Classifier::draw)
     }
 }
 

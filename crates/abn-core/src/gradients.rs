@@ -12,6 +12,7 @@
 
 use std::convert::Infallible;
 
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
@@ -19,6 +20,7 @@ use crate::attention::{AttentionBranch, AttentionOutput, Maps};
 use crate::classifier::{Classifier, Output};
 use crate::loss::{Objective, RightClasses, loss, mean_cost};
 use crate::outputs::span_of;
+use crate::state::{Path, State};
 
 /// The gradients of the [objective](loss) of a batch, and the output of its forward pass, which has
 /// no gradients any more.
@@ -137,9 +139,42 @@ fn without_gradients(output: Output) -> Output {
     }
 }
 
+/// The gradients of a module on the host, by the names of its parameters. A parameter that has
+/// none is left out.
+pub fn by_name<M: Module>(module: &M, gradients: &GradientsParams) -> State {
+    let mut reader = Reader {
+        gradients,
+        path: Path::default(),
+        found: State::new(),
+    };
+    module.visit(&mut reader);
+    reader.found
+}
+
+struct Reader<'a> {
+    gradients: &'a GradientsParams,
+    path: Path,
+    found: State,
+}
+
+impl ModuleVisitor for Reader<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            self.found.insert(self.path.name(), gradient.into_data());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use burn::module::{ModuleVisitor, Param};
     use burn::tensor::{Device, Distribution, Int};
 
     use super::*;
@@ -161,24 +196,6 @@ mod tests {
             outputs: Outputs::of(OUTPUTS.to_vec()),
         }
         .init_seeded(2, device)
-    }
-
-    /// The gradient of every parameter, flat.
-    struct Values<'a>(&'a GradientsParams, Vec<Option<Vec<f32>>>);
-
-    impl ModuleVisitor for Values<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let gradient = self.0.get::<D>(param.id);
-            let values = gradient.map(|gradient| gradient.into_data().iter().collect());
-            self.1.push(values);
-        }
-    }
-
-    fn values(network: &Classifier, gradients: &GradientsParams) -> Vec<Option<Vec<f32>>> {
-        use burn::module::Module;
-        let mut values = Values(gradients, Vec::new());
-        network.visit(&mut values);
-        values.1
     }
 
     fn brightness(_: &Tensor<4>, output: &Output) -> Result<Option<Tensor<1>>, Infallible> {
@@ -216,13 +233,12 @@ mod tests {
                     gradients_with(&network, images.clone(), right(), &objective, brightness)
                         .unwrap();
                 assert_eq!(found.logits.into_data(), output.logits.into_data());
-                let [joint, split] = [joint, split].map(|given| values(&network, &given));
+                let [joint, split] = [joint, split].map(|given| by_name(&network, &given));
                 assert_eq!(joint.len(), split.len());
-                for (joint, split) in joint.iter().zip(&split) {
-                    let case = format!("{mechanism:?} {known:?}");
-                    assert_eq!(joint.is_some(), split.is_some(), "{case}");
-                    let pairs = joint.iter().flatten().zip(split.iter().flatten());
-                    for (one, other) in pairs {
+                for ((name, joint), (other, split)) in joint.iter().zip(&split) {
+                    let case = format!("{mechanism:?} {known:?} {name}");
+                    assert_eq!(name, other, "{case}");
+                    for (one, other) in joint.iter::<f32>().zip(split.iter::<f32>()) {
                         let off = (one - other).abs();
                         assert!(off <= 1e-5 + 1e-4 * one.abs(), "{case}: {one} {other}");
                     }
@@ -240,13 +256,9 @@ mod tests {
         let classes = Tensor::<2, Int>::zeros([2, OUTPUTS.len()], &device);
         let right = RightClasses::known(classes, vec![vec![]; OUTPUTS.len()]);
         let (found, _) = gradients(&network, images, right, &Objective::from(1.0));
-        let gradients = values(&network, &found);
-        let known: Vec<&Vec<f32>> = gradients.iter().flatten().collect();
+        let known = by_name(&network, &found);
         assert!(known.len() > 20);
-        assert!(
-            known
-                .iter()
-                .all(|values| values.iter().all(|value| *value == 0.0))
-        );
+        let mut values = known.values().flat_map(|data| data.iter::<f32>());
+        assert!(values.all(|value| value == 0.0));
     }
 }

@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use abn_kernels::ops::drawn_on;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Shape, Tensor, TensorData};
+use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 
 /// Tensors by name, in the order of the names.
 pub type State = BTreeMap<String, TensorData>;
@@ -32,6 +33,24 @@ pub fn shapes_of<M: Module>(module: &M) -> BTreeMap<String, Shape> {
     shapes.shapes
 }
 
+/// A module on that device whose weights are all drawn by `draw` from that seed, [where random
+/// numbers are drawn](drawn_on) for it.
+pub(crate) fn drawn<M: Module>(
+    seed: u64,
+    device: &Device,
+    init: impl Fn(&Device) -> M,
+    draw: impl Fn(&M),
+) -> M {
+    let host = drawn_on(device);
+    let module = init(&host);
+    host.seed(seed);
+    draw(&module);
+    match host == *device {
+        true => module,
+        false => filled(init(device), state_of(&module)),
+    }
+}
+
 /// Draws the parameters of the module that nobody has looked at yet, in the order of its fields.
 pub(crate) fn draw<M: Module>(module: &M) {
     module.visit(&mut Draw);
@@ -49,10 +68,15 @@ pub fn with_state<M: Module>(module: M, state: State) -> Result<M, StateMismatch
         .map(|(name, data)| (name.clone(), data.shape().clone()))
         .collect();
     StateMismatch::check(&shapes_of(&module), &found)?;
-    Ok(module.map(&mut Writer {
+    Ok(filled(module, state))
+}
+
+/// The same where names and shapes are known to fit.
+fn filled<M: Module>(module: M, state: State) -> M {
+    module.map(&mut Writer {
         path: Path::default(),
         state,
-    }))
+    })
 }
 
 /// The differences between the tensors that a module has and those that were given.

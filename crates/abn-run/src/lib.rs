@@ -48,6 +48,7 @@ pub mod folder;
 pub mod images;
 pub mod measure;
 pub mod recipe;
+pub mod self_check;
 pub mod session;
 pub mod training_images;
 pub mod unreadable;

@@ -12,9 +12,11 @@ use crate::terminal;
 const COMPILED: &[&str] = &[
     #[cfg(feature = "cuda")]
     "cuda",
+    #[cfg(feature = "metal")]
+    "metal",
     #[cfg(feature = "vulkan")]
     "vulkan",
-    #[cfg(feature = "wgpu")]
+    #[cfg(feature = "wgsl")]
     "wgpu",
     #[cfg(feature = "flex")]
     "flex",
@@ -63,9 +65,11 @@ pub fn open(name: Option<&str>) -> Result<Device> {
         {
             Ok(Device::cuda(name["cuda:".len()..].parse::<usize>()?))
         }
+        #[cfg(feature = "metal")]
+        "metal" => Ok(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
         #[cfg(feature = "vulkan")]
         "vulkan" => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
-        #[cfg(feature = "wgpu")]
+        #[cfg(feature = "wgsl")]
         "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
         other => bail!(
             "device `{other}` is not available in this build, which has: {}; build with --features \
@@ -75,6 +79,7 @@ pub fn open(name: Option<&str>) -> Result<Device> {
         ),
     }
 }
+
 /// Refuses what `ABN_INSTRUCTIONS` asks for in vain, and tells once where results differ from
 /// those of other machines.
 #[cfg(feature = "flex")]

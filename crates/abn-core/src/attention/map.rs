@@ -298,6 +298,18 @@ impl SigmoidMap {
 pub(crate) const GAINS: [&str; 2] = ["branch.map.norm.gamma", "branch.map.scale.gain"];
 
 impl MapConfig {
+    /// The same without dropout.
+    #[must_use]
+    pub fn without_dropout(self) -> Self {
+        match self {
+            Self::Sigmoid(map) => Self::Sigmoid(SigmoidMap {
+                dropout: 0.0,
+                ..map
+            }),
+            Self::LogSum | Self::Logit(_) => self,
+        }
+    }
+
     /// The parameters that the weight decay does not reach.
     pub fn undecayed(self) -> &'static [&'static str] {
         match self {

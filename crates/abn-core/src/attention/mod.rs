@@ -78,6 +78,15 @@ pub struct AttentionConfig {
 }
 
 impl AttentionConfig {
+    /// The same without dropout.
+    #[must_use]
+    pub fn without_dropout(self) -> Self {
+        Self {
+            map: self.map.without_dropout(),
+            ..self
+        }
+    }
+
     /// ABN as its authors' code has it for most families;
     /// [`Architecture::abn`](crate::Architecture::abn) knows the others.
     pub fn abn() -> Self {

@@ -10,7 +10,7 @@ use crate::attention::{AttentionConfig, Maps};
 use crate::backbone::NetworkConfig;
 use crate::mixed::InvalidAttention;
 use crate::outputs::{Binary, Outputs};
-use crate::state::{is_buffer, shapes_of};
+use crate::state::{drawn, is_buffer, shapes_of};
 
 /// What regions are pooled from, and what looks at them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,17 +157,27 @@ impl DetectorConfig {
         learned.map(|(_, shape)| shape.num_elements()).sum()
     }
 
+    /// The same without dropout.
+    #[must_use]
+    pub fn without_dropout(self) -> Self {
+        Self {
+            network: self.network.with_dropout(0.0),
+            attention: self.attention.map(AttentionConfig::without_dropout),
+            region_attention: self.region_attention.map(AttentionConfig::without_dropout),
+            ..self
+        }
+    }
+
     /// A detector whose weights are drawn at first use.
     pub fn init(&self, device: &Device) -> Detector {
         Detector::new(self, device)
     }
 
     /// A detector whose weights are all drawn now, from that seed, in the order in which a forward
-    /// pass meets them. The backend's generator is global, so nothing else may draw meanwhile.
+    /// pass meets them: the same seed gives the same weights [on every
+    /// device](abn_kernels::ops::drawn_on). The generator is global, so nothing else may draw
+    /// meanwhile.
     pub fn init_seeded(&self, seed: u64, device: &Device) -> Detector {
-        let detector = self.init(device);
-        device.seed(seed);
-        detector.draw();
-        detector
+        drawn(seed, device, |device| self.init(device), Detector::draw)
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use abn_core::attention::{LogitMap, MapConfig, ObjectShares};
+use abn_core::attention::{AttentionOutput, LogitMap, MapConfig, ObjectShares};
 use abn_core::explain::AttentionMap;
 use abn_core::gradients::gradients_with;
 use abn_core::loss::{Objective, RightClasses};
@@ -167,6 +167,35 @@ impl Task for Classification {
         let mut outcome = HostOutput::read(output, false)?;
         outcome.map_loss = map_loss;
         Ok((gradients, outcome))
+    }
+
+    fn without_dropout(&self) -> Self {
+        let model = self.model.clone().without_dropout();
+        Self {
+            model,
+            ..self.clone()
+        }
+    }
+
+    fn numbers(
+        &self,
+        network: &Classifier,
+        batch: &Batch,
+        device: &Device,
+    ) -> Vec<(&'static str, Tensor<1>)> {
+        let output = network.forward(images_of(batch, device));
+        let of_branch = |attention: AttentionOutput| {
+            [
+                ("attention logits", attention.logits.flatten(0, 1)),
+                ("maps", attention.map.flatten(0, 3)),
+            ]
+        };
+        let logits = [("logits", output.logits.flatten(0, 1))];
+        let of_branch = output.attention.map(of_branch);
+        logits
+            .into_iter()
+            .chain(of_branch.into_iter().flatten())
+            .collect()
     }
 
     fn add(&self, totals: &mut Totals, batch: &Batch, outcome: &HostOutput) {

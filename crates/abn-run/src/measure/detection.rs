@@ -1,6 +1,6 @@
 //! Detection: everything of some classes is to be found in an image, by Faster R-CNN.
 
-use abn_boxes::Detection as Found;
+use abn_boxes::{BoundingBox, Detection as Found, Size};
 use abn_core::attention::AttentionOutput;
 use abn_core::detect::{Detector, DetectorConfig, Images, Losses, Lot, Objects, map_of_image};
 use abn_core::explain::AttentionMap;
@@ -113,6 +113,68 @@ impl Task for Detection {
         let outcome = HostLosses::read(&losses);
         let gradients = losses.total().backward();
         Ok((GradientsParams::from_grads(gradients, network), outcome))
+    }
+
+    fn without_dropout(&self) -> Self {
+        let model = self.model.clone().without_dropout();
+        Self {
+            model,
+            ..self.clone()
+        }
+    }
+
+    /// What is dense, and what the head says of four fixed regions of each image. Which regions a
+    /// detector proposes is a choice.
+    fn numbers(
+        &self,
+        network: &Detector,
+        batch: &Batch,
+        device: &Device,
+    ) -> Vec<(&'static str, Tensor<1>)> {
+        let images = padded_images(batch, device);
+        let features = network.features(images.pixels.clone());
+        let objectness = network.rpn.forward(&features.levels);
+        let quarters: Vec<_> = images.sizes.iter().map(|size| quarters(*size)).collect();
+        let regions = network.regions(&features, &quarters, &images);
+        let mut numbers = vec![
+            ("objectness", objectness.logits.flatten(0, 1)),
+            ("offsets of anchors", objectness.offsets.flatten(0, 2)),
+            ("logits of regions", regions.logits.flatten(0, 1)),
+            ("offsets of regions", regions.offsets.flatten(0, 2)),
+        ];
+        let branches = [
+            (features.attention, "attention logits", "maps"),
+            (
+                regions.attention,
+                "attention logits of regions",
+                "maps of regions",
+            ),
+        ];
+        for (attention, logits, map) in branches {
+            if let Some(attention) = attention {
+                numbers.push((logits, attention.logits.flatten(0, 1)));
+                numbers.push((map, attention.map.flatten(0, 3)));
+            }
+        }
+        numbers
+    }
+
+    /// Those of the mean squares of all [numbers](Task::numbers).
+    fn smooth_gradients(
+        &self,
+        network: &Detector,
+        batch: &Batch,
+        device: &Device,
+    ) -> Result<GradientsParams, RunError> {
+        let numbers = self.numbers(network, batch, device).into_iter();
+        let squares = numbers.map(|(_, numbers)| numbers.square().mean());
+        let gradients = squares
+            .reduce(|sum, square| sum + square)
+            .map(|sum| sum.backward());
+        let Some(gradients) = gradients else {
+            return Ok(GradientsParams::new());
+        };
+        Ok(GradientsParams::from_grads(gradients, network))
     }
 
     fn undecayed(&self) -> &'static [&'static str] {
@@ -237,6 +299,19 @@ fn of_one_size(mut maps: Vec<AttentionMap>) -> Vec<AttentionMap> {
     maps
 }
 
+/// The four quarters of an image.
+fn quarters(size: Size) -> Vec<BoundingBox> {
+    let (width, height) = (size.width as f64, size.height as f64);
+    let (middle, centre) = (width / 2.0, height / 2.0);
+    let corners = [
+        [0.0, 0.0, middle, centre],
+        [middle, 0.0, width, centre],
+        [0.0, centre, middle, height],
+        [middle, centre, width, height],
+    ];
+    corners.map(BoundingBox::from).to_vec()
+}
+
 /// A padded batch as a detector sees it.
 pub fn padded_images(batch: &Batch, device: &Device) -> Images {
     let sizes = batch.sources.iter().map(|source| source.seen);
@@ -284,7 +359,6 @@ pub fn maps_of(
 
 #[cfg(test)]
 mod tests {
-    use abn_boxes::{BoundingBox, Size};
     use abn_data::{Source, Target};
 
     use super::*;

@@ -4,7 +4,7 @@ use abn_core::explain::AttentionMap;
 use abn_data::{Batch, Loader};
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use super::attributes::Scores;
 use super::records::{MapHealth, Summary};
@@ -35,6 +35,36 @@ pub trait Task {
         batch: &Batch,
         device: &Device,
     ) -> Result<(GradientsParams, Self::Outcome), RunError>;
+
+    /// The same without what a training leaves to chance within a step.
+    #[must_use]
+    fn without_dropout(&self) -> Self
+    where
+        Self: Sized;
+
+    /// Numbers that a network which is not being trained makes of a batch, by what they are: all
+    /// that two devices can be compared by, without choices that rounding could tip. Each `[N]`.
+    fn numbers(
+        &self,
+        network: &Self::Network,
+        batch: &Batch,
+        device: &Device,
+    ) -> Vec<(&'static str, Tensor<1>)>;
+
+    /// Gradients that two devices can be compared by, for the same reason: those of training, or of
+    /// something as smooth that goes through the same layers.
+    ///
+    /// # Errors
+    /// The batch has no such target.
+    fn smooth_gradients(
+        &self,
+        network: &Self::Network,
+        batch: &Batch,
+        device: &Device,
+    ) -> Result<GradientsParams, RunError> {
+        let (gradients, _) = self.gradients(network, batch, device)?;
+        Ok(gradients)
+    }
 
     /// The parameters that the weight decay does not reach.
     fn undecayed(&self) -> &'static [&'static str] {
