@@ -12,6 +12,8 @@ use abn_run::recipe::RecipeError;
 use abn_run::recipe::recognise::Recognised;
 use abn_run::warm_start::WarmStartError;
 
+use crate::device::check::Differs;
+
 /// Another folder for what is written.
 const OTHER_OUT: &str = "choose another --out";
 /// The options of a recipe's fields whose name is not that of the field.
@@ -25,6 +27,7 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
 
 /// What one of our errors suggests; `None` for the errors of others.
 fn hint_of(cause: &(dyn Error + 'static)) -> Option<Option<String>> {
+    let differs = || cause.downcast_ref().map(of_device);
     let analysis = cause.downcast_ref().map(of_analysis);
     let run = || cause.downcast_ref().map(of_run);
     let folder = || cause.downcast_ref().map(of_folder);
@@ -37,6 +40,13 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<Option<String>> {
         .or_else(place)
         .or_else(recipe)
         .or_else(data)
+        .or_else(differs)
+}
+
+fn of_device(_: &Differs) -> Option<String> {
+    let hint = "build without the feature fusion, renew its driver, or choose another --device; \
+                --no-check goes on all the same";
+    Some(hint.to_owned())
 }
 
 fn of_analysis(error: &AnalysisError) -> Option<String> {

@@ -91,9 +91,12 @@ pub struct NetworkArgs {
     /// Which weights
     #[arg(long, value_enum, default_value_t)]
     pub checkpoint: CheckpointChoice,
-    /// Device, such as flex or cuda:1 [default: the preferred one of this build]
+    /// Device, such as cpu or cuda:1 [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// Do not compare another device with the CPU first
+    #[arg(long)]
+    pub no_check: bool,
 }
 
 /// Images of a data set.
@@ -295,9 +298,12 @@ pub struct TrainArgs {
     /// Seconds between checkpoints within an epoch; one is always written at its end [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub save_every: Option<f64>,
-    /// Device, such as flex or cuda:1 [default: the preferred one of this build]
+    /// Device, such as cpu or cuda:1 [default: the preferred one of this build]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// Do not compare another device with the CPU first
+    #[arg(long)]
+    pub no_check: bool,
     /// Folder of the run [default: runs/DATASET-ARCH-ATTENTION]
     #[arg(long, value_name = "RUN")]
     pub out: Option<PathBuf>,
@@ -323,7 +329,8 @@ pub struct EvalArgs {
         value_name = "FILE",
         requires = "detections",
         conflicts_with_all = [
-            "run", "data", "split", "workers", "on_corrupt", "max_corrupt", "checkpoint", "device", "best_threshold",
+            "run", "data", "split", "workers", "on_corrupt", "max_corrupt", "checkpoint", "device", "no_check",
+            "best_threshold",
             "results",
         ]
     )]

@@ -44,14 +44,18 @@ use abn_run::unreadable::{OnCorrupt, UnreadableImages};
 use anyhow::Result;
 
 use crate::cli::{NetworkArgs, SplitArgs};
-use crate::device;
+use crate::device::{self, check};
 use crate::terminal;
 use crate::unreadable;
 
 /// The run at that path with the weights and on the device asked for.
 fn open(run: &Path, network: &NetworkArgs) -> Result<Session> {
     let device = device::open(network.device.as_deref())?;
-    Ok(Session::open(run, network.checkpoint, device)?)
+    let session = Session::open(run, network.checkpoint, device)?;
+    if !network.no_check {
+        check::before_use(&session)?;
+    }
+    Ok(session)
 }
 
 /// Whether the run at that path is one of a detector.
@@ -62,7 +66,11 @@ fn is_detector(run: &Path) -> Result<bool> {
 /// The detector at that path with the weights and on the device asked for.
 fn open_detector(run: &Path, network: &NetworkArgs) -> Result<DetectorSession> {
     let device = device::open(network.device.as_deref())?;
-    Ok(DetectorSession::open(run, network.checkpoint, device)?)
+    let session = DetectorSession::open(run, network.checkpoint, device)?;
+    if !network.no_check {
+        check::before_detection(&session)?;
+    }
+    Ok(session)
 }
 
 /// The first `limit` images that are asked for, without those that the run in that folder is

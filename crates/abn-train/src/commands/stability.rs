@@ -20,7 +20,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::cli::{SplitName, StabilityArgs};
-use crate::device;
+use crate::device::{self, check};
 use crate::terminal;
 
 /// Name of the page.
@@ -116,6 +116,9 @@ fn look_at_all(
     let mut runs = Vec::new();
     for path in &args.runs {
         let session = Session::open(path, args.network.checkpoint, device.clone())?;
+        if !args.network.no_check {
+            check::before_use(&session)?;
+        }
         let (name, workers) = (path.display().to_string(), args.images.workers);
         let count = |images| progress.inc(images as u64);
         runs.push(look(&name, &session, images, query, workers, count)?);

@@ -50,6 +50,7 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     let options = TrainOptions {
         workers: args.workers.unwrap_or(usual.workers),
         save_every: args.save_every.map_or(usual.save_every, save_every),
+        check: !args.no_check,
     };
     let named =
         |error: RunError| unreadable::with_all(error.into(), &images, None, options.workers);

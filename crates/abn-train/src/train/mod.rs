@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use abn_core::state::State;
+use abn_core::state::{State, state_of};
 use abn_core::transfer::Transfer;
 use abn_run::folder::checkpoint::Progress;
 use abn_run::folder::run_dir::RunDir;
@@ -19,10 +19,12 @@ use abn_run::measure::detection::Detection;
 use abn_run::measure::records::Results;
 use abn_run::measure::task::Task;
 use abn_run::recipe::RunConfig;
+use abn_run::self_check::first_images;
 use abn_run::training_images::{Loaders, TrainingImages};
 use anyhow::Result;
 use burn::tensor::Device;
 
+use crate::device::{self, check};
 use crate::interrupt::Interrupt;
 use crate::terminal;
 use crate::train::finish::conclude;
@@ -39,6 +41,8 @@ pub struct TrainOptions {
     pub workers: usize,
     /// Time between checkpoints within an epoch.
     pub save_every: Duration,
+    /// Whether another device is compared with the CPU first.
+    pub check: bool,
 }
 
 impl Default for TrainOptions {
@@ -46,6 +50,7 @@ impl Default for TrainOptions {
         Self {
             workers: 2,
             save_every: Duration::from_secs(300),
+            check: true,
         }
     }
 }
@@ -108,6 +113,12 @@ impl Training<'_> {
             ..
         } = self;
         let loaders = images.loaders(config, options.workers);
+        if options.check && !device::computes_as_the_cpu(&self.device) {
+            let drawn = || state_of(&task.init_seeded(config.recipe.seed, &self.device));
+            let weights = start.clone().unwrap_or_else(drawn);
+            let first = first_images(&loaders.train);
+            check::before_training(config, &weights, first, &self.device)?;
+        }
         let mut trainer = Trainer::new(
             task,
             &config.recipe,

@@ -1,5 +1,7 @@
 //! Devices by name, among the backends that were compiled in.
 
+pub mod check;
+
 #[cfg(feature = "flex")]
 use abn_kernels::InstructionSet;
 use anyhow::{Result, bail};
@@ -38,6 +40,19 @@ pub fn name(asked: Option<&str>) -> &str {
 /// Whether the device of that name, or the preferred one, is the CPU.
 pub fn is_cpu(asked: Option<&str>) -> bool {
     matches!(name(asked), "flex" | "cpu")
+}
+
+/// The CPU; none where its backend is not compiled in.
+pub fn cpu() -> Option<Device> {
+    #[cfg(feature = "flex")]
+    return Some(Device::flex());
+    #[cfg(not(feature = "flex"))]
+    None
+}
+
+/// Whether there is nothing to compare: the device is the CPU.
+pub fn computes_as_the_cpu(device: &Device) -> bool {
+    cpu().is_some_and(|cpu| cpu == device.clone().without_autodiff())
 }
 
 /// The device of that name, or of the preferred compiled backend. `cuda:1` is the second CUDA
