@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A program for the terminal.
 
 mod ci;
+mod device_check;
 mod program;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ tasks:
            types of the CUDA build and, where the compiler has that target, of a browser; where
            there is a Chromium, the pages in it; where ../shared lies beside the project, the tests
            on real data and reference numbers
+  device-check   whether a GPU, or a driver that computes on the processor, trains, resumes and
+           explains as the CPU; `--device cuda`
   bench    how many images a second the networks learn from and answer, alone or beside PyTorch;
            `bench -h`";
 
@@ -22,6 +25,9 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let done = match arguments.next().as_deref() {
         Some("ci") => ci::run().map(|()| ExitCode::SUCCESS),
+        Some("device-check") => ci::root()
+            .and_then(|root| device_check::run(&root, arguments))
+            .map(|()| ExitCode::SUCCESS),
         Some("bench") => program::run("abn-bench", arguments),
         Some("ablation") => program::run("abn-ablation", arguments),
         Some("-h" | "--help") => {

@@ -96,7 +96,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let call = Invocation {
         scale: cli.scale,
         command: command(),
-        device: device::name(cli.device.as_deref()).to_owned(),
+        device: device::choose(cli.device.as_deref())?.to_string(),
     };
     // Another process may have brought campaigns since.
     let campaigns = |folder: &Folder| campaigns_of(cli, &folder.campaigns()?);
@@ -213,7 +213,7 @@ fn train(
         }
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let on_cpu = device::is_cpu(cli.device.as_deref());
+    let on_cpu = device::choose(cli.device.as_deref())?.backend == device::Backend::Cpu;
     let jobs = cli
         .jobs
         .unwrap_or(if on_cpu { cores } else { 1 })

@@ -143,7 +143,7 @@ fn bad_input_is_refused_before_anything_is_written() {
         &out,
         &["loss", "--device", "abacus"],
         1,
-        "not available in this build",
+        "`abacus` is no device",
     );
     assert!(!out.exists(), "nothing was written");
     fs::create_dir(&out).unwrap();

@@ -59,5 +59,7 @@ pub mod groups;
 pub mod method;
 pub mod score;
 pub mod stability;
+#[cfg(feature = "files")]
+pub mod store;
 
 pub use error::AnalysisError;

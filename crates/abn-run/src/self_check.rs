@@ -6,7 +6,7 @@
 
 use abn_core::gradients::by_name;
 use abn_core::state::{State, with_state};
-use abn_data::{Batch, Dataset, Loader, Scenes, Skips, Split};
+use abn_data::{Batch, Dataset, Loader, Scenes, Skips, Split, Target};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::RunError;
@@ -199,7 +199,7 @@ pub fn first_images(loader: &Loader) -> Option<Batch> {
     (!first.is_empty()).then_some(first)
 }
 
-/// Built-in images as the network of a run sees photographs; their targets are of another task.
+/// Built-in images as the network of a run sees photographs, with targets of its task.
 ///
 /// # Errors
 /// The run makes images of no size that there is.
@@ -222,5 +222,64 @@ pub fn built_in_images(config: &RunConfig) -> Result<Batch, RunError> {
         canvas: canvas_in_order(recipe),
     };
     let first = loader.epoch(0, 0).next();
-    Ok(first.ok_or(RunError::NoImages("scenes"))??)
+    let mut first = first.ok_or(RunError::NoImages("scenes"))??;
+    if recipe.detector.is_none() {
+        let sizes = config.labels.sizes();
+        let target = |index: &usize| Target::known(sizes.iter().map(|size| index % size).collect());
+        first.targets = first.indices.iter().map(target).collect();
+    }
+    Ok(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use abn_core::state::state_of;
+    use abn_data::Labels;
+
+    use super::*;
+    use crate::datasets::SHAPES;
+    use crate::recipe::Recipe;
+
+    fn numbers(name: &str, values: &[f32]) -> State {
+        State::from([(name.to_owned(), TensorData::from(values))])
+    }
+
+    #[test]
+    fn outputs_are_measured_by_their_largest() {
+        let off = |found: &State| of_outputs(&numbers("logits", &[1.0, -4.0, 0.0]), found)[0].found;
+        assert_eq!(off(&numbers("logits", &[1.0, -4.0, 0.0])), 0.0);
+        assert_eq!(off(&numbers("logits", &[1.0, -4.0, 0.5])), 0.125);
+        assert_eq!(
+            off(&numbers("logits", &[f32::NAN, -4.0, 0.0])),
+            f64::INFINITY
+        );
+        assert_eq!(off(&numbers("logits", &[1.0, -4.0])), f64::INFINITY);
+        assert_eq!(off(&State::new()), f64::INFINITY);
+    }
+
+    /// The differences are (0, 1) of a gradient (3, 4).
+    #[test]
+    fn gradients_are_measured_by_their_norm() {
+        let expected = numbers("weight", &[3.0, 4.0]);
+        let off = of_gradients(&expected, &numbers("weight", &[3.0, 5.0]));
+        assert_eq!((off[0].found, off[0].is_allowed()), (0.2, false));
+    }
+
+    #[test]
+    fn the_cpu_computes_as_the_cpu_does() {
+        let recipe = Recipe {
+            architecture: "resnet8".to_owned(),
+            ..Recipe::of(&SHAPES, None)
+        };
+        let classes = (0..8).map(|class| class.to_string()).collect();
+        let config = RunConfig::new(recipe, Labels::one(classes)).unwrap();
+        let cpu = Device::flex();
+        let weights = state_of(&config.model.init_seeded(3, &cpu));
+        let images = built_in_images(&config).unwrap();
+        let same = compare(&config, &weights, &images, [&cpu, &cpu], true).unwrap();
+        assert!(same.outputs.len() == 3 && same.gradients.len() > 20);
+        let all = same.outputs.iter().chain(&same.gradients);
+        assert!(all.clone().all(|deviation| deviation.found == 0.0));
+        assert_eq!(same.refused().count(), 0);
+    }
 }

@@ -31,6 +31,7 @@ use anyhow::Result;
 use clap::FromArgMatches;
 
 use crate::cli::{Cli, Command};
+use crate::device::failure::caught;
 use crate::train::trainer::Ending;
 
 /// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130
@@ -39,7 +40,8 @@ pub fn main() -> ExitCode {
     let typed = Cli::from_arg_matches(&cli::command().get_matches());
     let typed = typed.unwrap_or_else(|error| error.exit());
     let command = typed.command;
-    match dispatch(command.unwrap_or_else(|| Command::Train(Box::default()))) {
+    let command = command.unwrap_or_else(|| Command::Train(Box::default()));
+    match caught(|| dispatch(command)) {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -61,6 +63,7 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Explain(args) => commands::explain::run(args)?,
         Command::Score(args) => return commands::score::run(args),
         Command::Stability(args) => commands::stability::run(args)?,
+        Command::Devices(args) => commands::devices::run(&args)?,
         Command::Models(args) => commands::models::run(args)?,
         Command::Import(args) => commands::import::run(args)?,
         Command::Export(args) => commands::export::run(args)?,

@@ -152,7 +152,19 @@ fn impossible_settings() {
         folder.path(),
         &with("--device quantum"),
         1,
-        &["`quantum` is not available", "flex"],
+        &["`quantum` is no device", "cpu"],
+    );
+    fails(
+        folder.path(),
+        &with("--device cuda:9"),
+        1,
+        &["`cuda:9` is not available", "--features cuda"],
+    );
+    fails(
+        folder.path(),
+        &with("--device cpu:1"),
+        1,
+        &["no device `cpu:1`", "which has: cpu"],
     );
     fails(folder.path(), "trian", 2, &["tip", "train"]);
     no_run(folder.path());

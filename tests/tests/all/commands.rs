@@ -7,10 +7,10 @@ use image::RgbImage;
 use serde_json::Value;
 
 use crate::cifar;
-use crate::program::succeeds;
+use crate::program::{fails, succeeds};
 
 /// Every command of the program.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "train",
     "eval",
     "predict",
@@ -18,6 +18,7 @@ const COMMANDS: [&str; 11] = [
     "score",
     "stability",
     "models",
+    "devices",
     "import",
     "export",
     "completions",
@@ -26,6 +27,22 @@ const COMMANDS: [&str; 11] = [
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn the_cpu_is_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let listed = parse(&succeeds(path, "devices --json").out);
+    assert_eq!(listed["devices"][0]["device"], "cpu");
+    let absent = listed["absent"].as_array().unwrap();
+    assert!(
+        absent
+            .iter()
+            .any(|absent| absent["backend"] == "cuda" && absent["compiled"] == false)
+    );
+    assert!(succeeds(path, "devices").out.contains("cpu *"));
+    fails(path, "devices --check", 1, &["is the CPU"]);
 }
 
 #[test]

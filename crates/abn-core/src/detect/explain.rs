@@ -66,57 +66,90 @@ impl Detector {
         BoxMethod::ALL.into_iter().filter(has).collect()
     }
 
-    /// The raw map of a detection in an image that is alone in its batch, over the whole image
-    /// without its padding; `None` where the detector lacks the method.
+    /// Makes ready to tell why detections of an image that is alone in its batch are there.
+    ///
+    /// `found` is what was found in these features.
+    pub fn reasons<'a>(
+        &'a self,
+        images: &'a Images,
+        features: &'a Features,
+        found: &'a FoundInImages,
+    ) -> Reasons<'a> {
+        Reasons {
+            // As classifiers are explained: statistics of evaluation, no gradient for any weight.
+            watched: self.valid().freeze().train(),
+            methods: self.box_methods(),
+            images,
+            features,
+            found,
+        }
+    }
+}
+
+/// Why the detections of an image are there.
+pub struct Reasons<'a> {
+    watched: Detector,
+    methods: Vec<BoxMethod>,
+    images: &'a Images,
+    features: &'a Features,
+    found: &'a FoundInImages,
+}
+
+/// The features that a region was pooled from, and the gradient of its logit at each value, both
+/// `[1, C, h, w]`.
+struct Cause {
+    values: Tensor<4>,
+    gradient: Tensor<4>,
+}
+
+impl Reasons<'_> {
+    /// The raw map of a detection by every method that the detector has, over the whole image
+    /// without its padding.
     ///
     /// # Errors
-    /// The map has no values.
+    /// A map has no values.
     ///
     /// # Panics
-    /// `found` is not what was found in these features.
-    pub fn explain_box(
+    /// The detection is not one of those that were found.
+    pub fn maps(
         &self,
-        method: BoxMethod,
-        images: &Images,
-        features: &Features,
-        found: &FoundInImages,
         detection: &Detection,
-    ) -> Result<Option<AttentionMap>, MapSizeError> {
-        let map = match method {
-            BoxMethod::Odam | BoxMethod::GradCam => {
-                let region = found.regions[0][detection.region];
-                self.of_gradient(method, images, features, region, detection.label)
-            }
-            BoxMethod::Region => {
-                let Some(maps) = &found.maps else {
-                    return Ok(None);
-                };
-                let map = maps.clone().narrow(0, detection.region, 1);
-                let region = found.regions[0][detection.region];
-                return over_region(&map, &region, images).map(Some);
-            }
-            BoxMethod::Attention => match &features.attention {
-                Some(attention) => attention.map.clone(),
-                None => return Ok(None),
-            },
-        };
-        let [_, _, height, width] = map.dims();
-        let values: Vec<f32> = map.into_data().iter().collect();
-        let (padded, image) = (images.padded(), images.sizes[0]);
-        map_of_image(&values, [height, width], padded, image).map(Some)
+    ) -> Result<Vec<(BoxMethod, AttentionMap)>, MapSizeError> {
+        let region = self.found.regions[0][detection.region];
+        let cause = self.cause(region, detection.label);
+        let mut maps = Vec::new();
+        for method in &self.methods {
+            let map = match method {
+                BoxMethod::Odam => Some(self.over_image(cause.odam())?),
+                BoxMethod::GradCam => Some(self.over_image(cause.grad_cam())?),
+                BoxMethod::Region => {
+                    let of_region = |maps: &Tensor<4>| {
+                        let map = maps.clone().narrow(0, detection.region, 1);
+                        over_region(&map, &region, self.images)
+                    };
+                    self.found.maps.as_ref().map(of_region).transpose()?
+                }
+                BoxMethod::Attention => {
+                    let attention = self.features.attention.as_ref();
+                    let map = attention.map(|attention| self.over_image(attention.map.clone()));
+                    map.transpose()?
+                }
+            };
+            maps.extend(map.map(|map| (*method, map)));
+        }
+        Ok(maps)
     }
 
-    /// `[1, 1, h, w]` over the level that the region is pooled from.
-    fn of_gradient(
-        &self,
-        method: BoxMethod,
-        images: &Images,
-        features: &Features,
-        region: BoundingBox,
-        label: usize,
-    ) -> Tensor<4> {
-        let levels = self.region_levels(&features.levels);
-        let level = Pooling::level(levels, &region, images.largest());
+    fn over_image(&self, map: Tensor<4>) -> Result<AttentionMap, MapSizeError> {
+        let [_, _, height, width] = map.dims();
+        let values: Vec<f32> = map.into_data().iter().collect();
+        let (padded, image) = (self.images.padded(), self.images.sizes[0]);
+        map_of_image(&values, [height, width], padded, image)
+    }
+
+    fn cause(&self, region: BoundingBox, label: usize) -> Cause {
+        let levels = self.watched.region_levels(&self.features.levels);
+        let level = Pooling::level(levels, &region, self.images.largest());
         let values = levels[level].clone();
         let leaf = values.clone().autodiff().require_grad();
         let mut watched: Vec<Tensor<4>> = levels
@@ -124,22 +157,28 @@ impl Detector {
             .map(|level| level.clone().autodiff())
             .collect();
         watched[level] = leaf.clone();
-        // As classifiers are explained: statistics of evaluation, no gradient for any weight.
-        let detector = self.valid().freeze().train();
-        let said = detector.regions_of(&watched, &[vec![region]], images);
+        let said = self
+            .watched
+            .regions_of(&watched, &[vec![region]], self.images);
         let logit = said.logits.narrow(1, label, 1).sum();
         let mut gradients = logit.backward();
         let gradient = leaf
             .grad_remove(&mut gradients)
             .expect("the logit depends on the features of its region");
-        let weighted = match method {
-            BoxMethod::GradCam => {
-                let weights = gradient.mean_dim(2).mean_dim(3);
-                (values * weights).sum_dim(1)
-            }
-            _ => (values * gradient).sum_dim(1),
-        };
-        relu(weighted)
+        Cause { values, gradient }
+    }
+}
+
+impl Cause {
+    /// `[1, 1, h, w]`
+    fn odam(&self) -> Tensor<4> {
+        relu((self.values.clone() * self.gradient.clone()).sum_dim(1))
+    }
+
+    /// `[1, 1, h, w]`
+    fn grad_cam(&self) -> Tensor<4> {
+        let weights = self.gradient.clone().mean_dim(2).mean_dim(3);
+        relu((self.values.clone() * weights).sum_dim(1))
     }
 }
 

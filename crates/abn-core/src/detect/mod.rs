@@ -32,7 +32,7 @@ mod trunk;
 
 pub use config::{DetectorConfig, InvalidDetector, Neck};
 pub use detector::{Detector, Features, FoundInImages, Images, Losses, Lot, Objects};
-pub use explain::BoxMethod;
+pub use explain::{BoxMethod, Reasons};
 pub use head::{RegionHead, Regions};
 pub use map::map_of_image;
 pub use pooling::{Pooled, Pooling};

@@ -10,8 +10,11 @@
 
 mod measure;
 
+#[cfg(feature = "files")]
+use std::path::Path;
+
 use abn_boxes::{BoundingBox, Detection};
-use abn_core::detect::{BoxMethod, Images};
+use abn_core::detect::Images;
 use abn_core::explain::AttentionMap;
 use abn_data::{Counts, Object, Sample, splitmix64};
 use abn_run::RunError;
@@ -19,10 +22,14 @@ use abn_run::detector_session::{DetectorSession, DetectorView};
 use burn::tensor::{Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::measure::{Region, energy, points_at, ranking};
+#[cfg(feature = "files")]
+use crate::AnalysisError;
 use crate::bootstrap::{Interval, bootstrap};
+#[cfg(feature = "files")]
+use crate::store::Store;
 
 /// Overlap and score from which on an object counts as found.
 const FOUND: f64 = 0.5;
@@ -30,7 +37,7 @@ const SEED: u64 = 2023;
 
 /// What is measured of a map of a box. All are shares from 0 to 1; `None` where a map says nothing,
 /// or nobody knows the mask.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
     /// Whether the highest value lies in the object's box.
     pub pointing_box: Option<f64>,
@@ -77,7 +84,7 @@ impl Measures {
 }
 
 /// What was measured of one method on one box.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BoxRow {
     /// Number of the image in the data set.
     pub image: usize,
@@ -90,7 +97,7 @@ pub struct BoxRow {
     /// Its overlap with the object.
     pub overlap: f64,
     /// The method.
-    pub method: &'static str,
+    pub method: String,
     /// What was measured.
     #[serde(flatten)]
     pub measures: Measures,
@@ -100,7 +107,7 @@ pub struct BoxRow {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodFigures {
     /// The method.
-    pub method: &'static str,
+    pub method: String,
     /// Each measure by name with its 95 % interval over images, the boxes of an image counting as
     /// one; `None` where it was measured nowhere.
     pub measures: Vec<(&'static str, Option<Interval>)>,
@@ -144,13 +151,11 @@ pub fn examine(
     let regions = Regions::of(sample);
     let detections: Vec<Detection> = found.iter().map(|found| found.detection).collect();
     let masked = (plan.masks > 0).then(|| detector.drise(images, &detections, plan.masks));
+    let reasons = detector.reasons(images, &features, &all);
     let mut rows = Vec::new();
     for (place, found) in found.iter().enumerate() {
-        let mut maps: Vec<(&'static str, AttentionMap)> = Vec::new();
-        for method in detector.box_methods() {
-            let map = detector.explain_box(method, images, &features, &all, &found.detection)?;
-            maps.extend(map.map(|map| (BoxMethod::name(method), map)));
-        }
+        let own = reasons.maps(&found.detection)?.into_iter();
+        let mut maps: Vec<_> = own.map(|(method, map)| (method.name(), map)).collect();
         maps.extend(
             masked
                 .iter()
@@ -174,7 +179,7 @@ pub fn examine(
                 class: session.class(&found.detection).to_owned(),
                 score: found.detection.score,
                 overlap: found.overlap,
-                method,
+                method: method.to_owned(),
                 measures: Measures {
                     deletion,
                     insertion,
@@ -343,13 +348,13 @@ fn curves(
 
 /// The figures of each method over all images, in the order in which methods first come.
 pub fn figures(rows: &[BoxRow]) -> Vec<MethodFigures> {
-    let mut methods: Vec<&'static str> = Vec::new();
+    let mut methods: Vec<&str> = Vec::new();
     for row in rows {
-        if !methods.contains(&row.method) {
-            methods.push(row.method);
+        if !methods.contains(&row.method.as_str()) {
+            methods.push(&row.method);
         }
     }
-    let of_method = |method: &'static str| {
+    let of_method = |method: &str| {
         let own: Vec<&BoxRow> = rows.iter().filter(|row| row.method == method).collect();
         let measures = Measures::NAMES.iter().enumerate().map(|(place, name)| {
             let means: Vec<f64> = own
@@ -364,11 +369,43 @@ pub fn figures(rows: &[BoxRow]) -> Vec<MethodFigures> {
             (*name, bootstrap(&means, SEED))
         });
         MethodFigures {
-            method,
+            method: method.to_owned(),
             measures: measures.collect(),
         }
     };
     methods.into_iter().map(of_method).collect()
+}
+
+/// Everything that decides what is measured of an image.
+#[cfg(feature = "files")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BoxHeader<'a> {
+    /// Digest of the weights.
+    pub weights: &'a str,
+    /// Digest of the images.
+    pub images: &'a str,
+    /// Digest of the objects in them, if they are known.
+    pub objects: Option<String>,
+    /// How they are examined.
+    #[serde(flatten)]
+    pub plan: BoxPlan,
+    /// What is measured.
+    pub measures: [&'static str; 7],
+}
+
+#[cfg(feature = "files")]
+impl Store<Vec<BoxRow>> {
+    /// Opens what is measured so far of that many images, or begins it.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written.
+    pub fn of_boxes(
+        folder: &Path,
+        header: &BoxHeader,
+        images: usize,
+    ) -> Result<Self, AnalysisError> {
+        Self::open(folder, &serde_json::to_string(header)?, 1, images)
+    }
 }
 
 #[cfg(test)]
@@ -413,7 +450,7 @@ mod tests {
             class: "cat".to_owned(),
             score: 0.9,
             overlap: 0.8,
-            method: "odam",
+            method: "odam".to_owned(),
             measures: Measures {
                 energy_box: energy,
                 ..Measures::default()

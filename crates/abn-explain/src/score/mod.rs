@@ -1,6 +1,6 @@
 //! How good a run's explanations are: every method by every measure, image by image.
 //!
-//! [`Plan`] says what is measured, [`Examiner`] measures a batch, [`Store`] keeps what is done so
+//! [`Plan`] says what is measured, [`Examiner`] measures a batch, [`Store`](crate::store::Store) keeps what is done so
 //! that an interrupted scoring continues, [`Scores`] draws the conclusions, [`table`] writes them
 //! down.
 
@@ -10,13 +10,13 @@ mod curves;
 mod examiner;
 #[cfg(feature = "files")]
 mod given;
+#[cfg(feature = "files")]
+mod header;
 pub mod label_table;
 mod metric;
 mod reliability;
 mod scene;
 mod scores;
-#[cfg(feature = "files")]
-mod store;
 pub mod table;
 mod tuning;
 
@@ -39,8 +39,6 @@ pub use metric::{Better, Metric};
 pub use reliability::Reliability;
 pub use scene::Changed;
 pub use scores::{Cell, ChangeRow, ScoreRow, Scores, Verdict};
-#[cfg(feature = "files")]
-pub use store::Store;
 pub use tuning::{FineTuned, tuned};
 
 /// Everything that decides the figures: two scorings of the same plan are the same.

@@ -68,6 +68,8 @@ pub enum Command {
     Stability(StabilityArgs),
     /// List the architectures with their cost
     Models(ModelsArgs),
+    /// List what networks can be computed on, and check it
+    Devices(DevicesArgs),
     /// Make a run from a PyTorch checkpoint
     Import(ImportArgs),
     /// Write a run for other programs: weights for PyTorch, or an ONNX model
@@ -91,7 +93,7 @@ pub struct NetworkArgs {
     /// Which weights
     #[arg(long, value_enum, default_value_t)]
     pub checkpoint: CheckpointChoice,
-    /// Device, such as cpu or cuda:1 [default: the preferred one of this build]
+    /// Device, such as cpu or cuda:1 [default: the best that is there]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
     /// Do not compare another device with the CPU first
@@ -298,7 +300,7 @@ pub struct TrainArgs {
     /// Seconds between checkpoints within an epoch; one is always written at its end [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub save_every: Option<f64>,
-    /// Device, such as cpu or cuda:1 [default: the preferred one of this build]
+    /// Device, such as cpu or cuda:1 [default: the best that is there]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
     /// Do not compare another device with the CPU first
@@ -669,6 +671,22 @@ pub struct ModelsArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub classes: Option<u32>,
     /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `abn devices`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  abn devices\n  abn devices --check --device vulkan")]
+pub struct DevicesArgs {
+    /// Compare a device with the CPU on networks with every kind of layer
+    #[arg(long, conflicts_with = "json")]
+    pub check: bool,
+    /// The device to check, such as cuda:1 [default: the best that is there]
+    #[arg(long, value_name = "NAME", requires = "check")]
+    pub device: Option<String>,
+    /// Print JSON: {"devices": [{"device", "name", "target", "software", "precisions"}],
+    /// "absent": [{"backend", "compiled", "reason"}]}
     #[arg(long)]
     pub json: bool,
 }

@@ -100,6 +100,7 @@ fn explained(
         .collect();
     let shown = &sure[..sure.len().min(MOST_BOXES)];
     let masked = args.masks.map(|masks| detector.drise(images, shown, masks));
+    let reasons = detector.reasons(images, &features, &all);
     let (mut found, mut raw) = (Vec::new(), Vec::new());
     for (place, detection) in shown.iter().enumerate() {
         let (mut maps, mut numbers) = (Vec::new(), BTreeMap::new());
@@ -111,15 +112,9 @@ fn explained(
                 drawing,
             });
         };
-        for method in detector.box_methods() {
-            let map = detector.explain_box(method, images, &features, &all, detection)?;
-            if let Some(map) = map {
-                add(
-                    [method.name(), method.title()],
-                    map,
-                    drawing(session, args, Some(method)),
-                );
-            }
+        for (method, map) in reasons.maps(detection)? {
+            let names = [method.name(), method.title()];
+            add(names, map, drawing(session, args, Some(method)));
         }
         if let Some(masked) = &masked {
             add(DRISE, masked[place].clone(), drawing(session, args, None));

@@ -2,6 +2,7 @@
 
 pub mod data;
 mod detection_tables;
+pub mod devices;
 pub mod eval;
 mod eval_detections;
 mod eval_detector;

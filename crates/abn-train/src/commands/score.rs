@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use abn_core::explain::{Method, Part};
 use abn_data::{Collection, Loader, Split, Truth};
 use abn_explain::method::chosen;
-use abn_explain::score::{Examiner, GivenMaps, MapsOf, Plan, Scores, Store, table};
+use abn_explain::score::{Examined, Examiner, GivenMaps, MapsOf, Plan, Scores, table};
+use abn_explain::store::Store;
 use abn_pages::{ScorePage, render_scores};
 use abn_run::class_name::group_of;
 use abn_run::datasets::{fingerprint, fingerprint_of_objects};
@@ -24,7 +25,7 @@ use crate::train::trainer::Ending;
 /// Images between two looks at Ctrl-C, and that are lost at most.
 const BATCH: usize = 8;
 /// Folder of what is measured so far.
-const STORE: &str = "scores";
+pub(super) const STORE: &str = "scores";
 /// Name of the page in the output folder.
 pub const PAGE: &str = "score.html";
 const TABLE: &str = "score.csv";
@@ -101,7 +102,7 @@ pub(super) struct Work<'a> {
 /// What was measured of all images, and which parts of the network were drawn anew.
 pub(super) struct Measured {
     parts: Vec<String>,
-    pub(super) store: Store,
+    pub(super) store: Store<Examined>,
 }
 
 impl Work<'_> {
@@ -122,7 +123,7 @@ impl Work<'_> {
             self.maps
                 .map(|maps| -> MapsOf { Box::new(|index| maps.map(index)) }),
         );
-        let mut store = Store::open(&folder, plan, BATCH, images.samples.len())?;
+        let mut store = Store::of_plan(&folder, plan, BATCH, images.samples.len())?;
         let examiner = match &plan.fine_tuned {
             Some(asked) if store.images.len() < images.samples.len() => {
                 let tuned =
@@ -195,7 +196,7 @@ fn plan(
 /// Measures what is not measured yet.
 fn measure(
     examiner: &Examiner,
-    store: &mut Store,
+    store: &mut Store<Examined>,
     loader: &Loader,
     interrupt: &Interrupt,
 ) -> Result<Ending> {
@@ -222,7 +223,7 @@ fn conclude(
     session: &Session,
     plan: &Plan,
     parts: &[String],
-    store: &Store,
+    store: &Store<Examined>,
     out: &Path,
 ) -> Result<()> {
     let scores = Scores::of(&plan.scored(), &store.images);

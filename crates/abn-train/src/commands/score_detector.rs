@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use abn_core::explain::Layer;
 use abn_data::{Dataset, Split};
 use abn_explain::bootstrap::Interval;
-use abn_explain::boxes::{BoxPlan, BoxRow, Measures, MethodFigures, examine, figures};
+use abn_explain::boxes::{BoxHeader, BoxPlan, BoxRow, Measures, MethodFigures, examine, figures};
 use abn_explain::columns::columns;
+use abn_explain::store::Store;
+use abn_run::datasets::{fingerprint, fingerprint_of_objects};
 use abn_run::detector_session::DetectorSession;
 use abn_run::folder::files::write_atomically;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::score::STORE;
 use super::{images, open_detector};
 use crate::cli::ScoreArgs;
 use crate::interrupt::Interrupt;
@@ -57,19 +60,30 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Ending> {
     let interrupt = Interrupt::listen()?;
     let count = collection.samples.len();
     let progress = terminal::counter("scoring", count);
-    let mut rows = Vec::new();
-    for index in 0..count {
+    let header = BoxHeader {
+        weights: &session.digest,
+        images: &fingerprint(&collection)?,
+        objects: fingerprint_of_objects(&collection)?,
+        plan,
+        measures: Measures::NAMES,
+    };
+    let out = args.out.as_deref().unwrap_or(&args.run);
+    let mut store = Store::of_boxes(&out.join(STORE), &header, count)?;
+    progress.set_position(store.images.len() as u64);
+    for index in store.images.len()..count {
         if interrupt.requested() {
             progress.finish_and_clear();
-            terminal::note("stopped; nothing was written");
+            terminal::note(&format!(
+                "{index} of {count} images are measured and kept; the same command continues"
+            ));
             return Ok(Ending::Interrupted);
         }
         let sample = collection.samples.get(index)?;
-        rows.extend(examine(&session, &plan, index, &sample)?);
+        store.add(vec![examine(&session, &plan, index, &sample)?])?;
         progress.inc(1);
     }
     progress.finish_and_clear();
-    conclude(args, &session, plan, &rows, count)?;
+    conclude(args, &session, plan, &store.images.concat(), count)?;
     Ok(Ending::Finished)
 }
 
@@ -171,7 +185,7 @@ fn table(found: &[MethodFigures]) -> String {
     };
     let row = |of: &MethodFigures| {
         let cells = places.iter().map(|place| cell(of.measures[*place].1));
-        std::iter::once(of.method.to_owned()).chain(cells).collect()
+        std::iter::once(of.method.clone()).chain(cells).collect()
     };
     let header = std::iter::once("method".to_owned()).chain(names).collect();
     columns(header, found.iter().map(row).collect(), 1)
@@ -189,7 +203,7 @@ fn lines(rows: &[BoxRow]) -> Result<Vec<u8>> {
             row.class.clone(),
             row.score.to_string(),
             row.overlap.to_string(),
-            row.method.to_owned(),
+            row.method.clone(),
         ];
         let values = row.measures.values();
         let values = values.map(|value| value.map_or(String::new(), |value| value.to_string()));

@@ -1,45 +1,169 @@
-//! Devices by name, among the backends that were compiled in.
+//! Devices by name: `cpu`, `cuda:1`.
 
 pub mod check;
+pub mod failure;
+mod found;
+
+use std::fmt;
+use std::str::FromStr;
 
 #[cfg(feature = "flex")]
 use abn_kernels::InstructionSet;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
 
+pub use self::found::{Found, found};
 #[cfg(feature = "flex")]
 use crate::terminal;
 
-/// The compiled backends, the preferred first.
-const COMPILED: &[&str] = &[
-    #[cfg(feature = "cuda")]
-    "cuda",
-    #[cfg(feature = "metal")]
-    "metal",
-    #[cfg(feature = "vulkan")]
-    "vulkan",
-    #[cfg(feature = "wgsl")]
-    "wgpu",
-    #[cfg(feature = "flex")]
-    "flex",
-];
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// NVIDIA's GPUs.
+    Cuda,
+    /// Apple's GPUs.
+    Metal,
+    /// GPUs with a Vulkan driver.
+    Vulkan,
+    /// GPUs by WGSL, over what the system has.
+    Wgpu,
+    /// The processor.
+    Cpu,
+}
+
+impl Backend {
+    /// All of them, the preferred first.
+    pub const ALL: [Self; 5] = [Self::Cuda, Self::Metal, Self::Vulkan, Self::Wgpu, Self::Cpu];
+
+    /// As it is typed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+            Self::Vulkan => "vulkan",
+            Self::Wgpu => "wgpu",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    /// The feature of a build that has it.
+    pub fn feature(self) -> &'static str {
+        match self {
+            Self::Cpu => "flex",
+            other => other.name(),
+        }
+    }
+
+    /// Whether this build has it.
+    pub fn is_compiled(self) -> bool {
+        match self {
+            Self::Cuda => cfg!(feature = "cuda"),
+            Self::Metal => cfg!(feature = "metal"),
+            Self::Vulkan => cfg!(feature = "vulkan"),
+            Self::Wgpu => cfg!(feature = "wgsl"),
+            Self::Cpu => cfg!(feature = "flex"),
+        }
+    }
+
+    /// Those of this build, the preferred first.
+    pub fn compiled() -> impl Iterator<Item = Self> {
+        Self::ALL
+            .into_iter()
+            .filter(|backend| backend.is_compiled())
+    }
+}
+
+/// A device as it is typed: a backend, and the number of one of its devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceName {
+    /// Whose it is.
+    pub backend: Backend,
+    /// Its number, from 0 on.
+    pub index: usize,
+}
+
+impl FromStr for DeviceName {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        let (name, index) = text.split_once(':').unwrap_or((text, "0"));
+        // What the CPU was called, and is in older scripts.
+        let name = if name == "flex" { "cpu" } else { name };
+        let backend = Backend::ALL
+            .into_iter()
+            .find(|backend| backend.name() == name);
+        let name = backend.zip(index.parse().ok());
+        let name = name.map(|(backend, index)| Self { backend, index });
+        name.ok_or_else(|| DeviceError::NoName(text.to_owned()))
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.backend, self.index) {
+            (Backend::Cpu, 0) => f.write_str("cpu"),
+            (backend, index) => write!(f, "{}:{index}", backend.name()),
+        }
+    }
+}
+
+/// Why there is no such device.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// A name of nothing.
+    #[error("`{0}` is no device: cpu, cuda, metal, vulkan and wgpu are, and cuda:1 the second one")]
+    NoName(String),
+    /// Left out of the build.
+    #[error(
+        "device `{0}` is not available in this build, which has: {has}; build with --features {1}",
+        has = compiled_names()
+    )]
+    NotCompiled(DeviceName, &'static str),
+    /// Not on this machine.
+    #[error("there is no device `{asked}` on this machine, which has: {}", .found.join(", "))]
+    NotFound {
+        /// What was asked for.
+        asked: DeviceName,
+        /// What there is.
+        found: Vec<String>,
+    },
+    /// No device of that backend.
+    #[error("no device of {0} is found: {1}", .backend.name(), why_absent(*.backend))]
+    NoDriver {
+        /// The backend.
+        backend: Backend,
+    },
+    /// A build that can compute nothing.
+    #[error("no backend is compiled in; build with --features flex, cuda, vulkan or wgpu")]
+    Nothing,
+}
+
+fn compiled_names() -> String {
+    let names: Vec<&str> = Backend::compiled().map(Backend::name).collect();
+    names.join(", ")
+}
+
+/// What is missing where nothing is found.
+pub fn why_absent(backend: Backend) -> &'static str {
+    match backend {
+        Backend::Cuda => "is the driver of NVIDIA installed? `nvidia-smi` lists its GPUs",
+        Backend::Metal => "it is for Apple's GPUs",
+        Backend::Vulkan | Backend::Wgpu => {
+            "is a driver of Vulkan installed? `vulkaninfo --summary` lists its devices"
+        }
+        Backend::Cpu => "this build is without it",
+    }
+}
 
 /// A device to count shapes on, which needs no accelerator where a CPU backend is compiled in.
 ///
 /// # Errors
 /// No backend is compiled in.
 pub fn for_bookkeeping() -> Result<Device> {
-    open(COMPILED.last().copied())
-}
-
-/// That name, or else the preferred compiled backend's.
-pub fn name(asked: Option<&str>) -> &str {
-    asked.or(COMPILED.first().copied()).unwrap_or_default()
-}
-
-/// Whether the device of that name, or the preferred one, is the CPU.
-pub fn is_cpu(asked: Option<&str>) -> bool {
-    matches!(name(asked), "flex" | "cpu")
+    match cpu() {
+        Some(cpu) => Ok(cpu),
+        None => open(None),
+    }
 }
 
 /// The CPU; none where its backend is not compiled in.
@@ -55,44 +179,46 @@ pub fn computes_as_the_cpu(device: &Device) -> bool {
     cpu().is_some_and(|cpu| cpu == device.clone().without_autodiff())
 }
 
-/// The device of that name, or of the preferred compiled backend. `cuda:1` is the second CUDA
-/// device.
+/// The device of that name, or the best that is there.
 ///
 /// # Errors
-/// The backend is not compiled in.
-pub fn open(name: Option<&str>) -> Result<Device> {
-    let Some(name) = name.or(COMPILED.first().copied()) else {
-        bail!("no backend is compiled in; build with --features flex, cuda, vulkan or wgpu");
-    };
-    match name {
-        #[cfg(feature = "flex")]
-        "flex" | "cpu" => {
-            check_instructions()?;
-            abn_kernels::keep_freed_memory();
-            Ok(Device::flex())
-        }
-        #[cfg(feature = "cuda")]
-        "cuda" => Ok(Device::cuda(0)),
-        #[cfg(feature = "cuda")]
-        name if name
-            .strip_prefix("cuda:")
-            .is_some_and(|index| index.parse::<usize>().is_ok()) =>
-        {
-            Ok(Device::cuda(name["cuda:".len()..].parse::<usize>()?))
-        }
-        #[cfg(feature = "metal")]
-        "metal" => Ok(Device::metal(burn::tensor::DeviceKind::DefaultDevice)),
-        #[cfg(feature = "vulkan")]
-        "vulkan" => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
-        #[cfg(feature = "wgsl")]
-        "wgpu" => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
-        other => bail!(
-            "device `{other}` is not available in this build, which has: {}; build with --features \
-             {} if it is a backend",
-            COMPILED.join(", "),
-            other.split(':').next().unwrap_or(other)
-        ),
+/// There is none of that name, or its backend is not compiled in.
+pub fn choose(asked: Option<&str>) -> Result<DeviceName, DeviceError> {
+    match asked {
+        Some(text) => text.parse(),
+        None => found::best().ok_or(DeviceError::Nothing),
     }
+}
+
+/// [Opens](choose) it.
+///
+/// # Errors
+/// There is none of that name, or its backend is not compiled in.
+pub fn open(asked: Option<&str>) -> Result<Device> {
+    let name = choose(asked)?;
+    if !name.backend.is_compiled() {
+        return Err(DeviceError::NotCompiled(name, name.backend.feature()).into());
+    }
+    #[cfg(feature = "flex")]
+    if name.backend == Backend::Cpu {
+        check_instructions()?;
+        abn_kernels::keep_freed_memory();
+    }
+    if name.backend != Backend::Cpu {
+        failure::opened();
+    }
+    let mut devices = found::devices(name.backend);
+    if name.index < devices.len() {
+        return Ok(devices.swap_remove(name.index));
+    }
+    let backend = name.backend;
+    let named = |index| DeviceName { backend, index }.to_string();
+    let found: Vec<String> = (0..devices.len()).map(named).collect();
+    Err(match found.is_empty() {
+        true => DeviceError::NoDriver { backend },
+        false => DeviceError::NotFound { asked: name, found },
+    }
+    .into())
 }
 
 /// Refuses what `ABN_INSTRUCTIONS` asks for in vain, and tells once where results differ from
@@ -109,4 +235,21 @@ fn check_instructions() -> Result<()> {
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for text in ["cpu", "cuda:0", "vulkan:3"] {
+            assert_eq!(text.parse::<DeviceName>().unwrap().to_string(), text);
+        }
+        assert_eq!("cuda".parse::<DeviceName>().unwrap().to_string(), "cuda:0");
+        assert_eq!("flex".parse::<DeviceName>().unwrap().to_string(), "cpu");
+        for text in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CUDA"] {
+            assert!(text.parse::<DeviceName>().is_err(), "{text}");
+        }
+    }
 }

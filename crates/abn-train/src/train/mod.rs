@@ -24,6 +24,7 @@ use abn_run::training_images::{Loaders, TrainingImages};
 use anyhow::Result;
 use burn::tensor::Device;
 
+use crate::device::failure::{DeviceFailed, caught};
 use crate::device::{self, check};
 use crate::interrupt::Interrupt;
 use crate::terminal;
@@ -134,13 +135,28 @@ impl Training<'_> {
             .summary()
             .iter()
             .for_each(|line| terminal::note(line));
-        let trained = trainer.train();
+        let trained = caught(|| trainer.train()).map_err(|error| {
+            let failed: Option<&DeviceFailed> = error.downcast_ref();
+            match failed.is_some_and(DeviceFailed::lacks_memory) {
+                true => error.context(too_large(config.recipe.batch_size)),
+                false => error,
+            }
+        });
         if let Some(note) = images.unreadable.note() {
             terminal::note(&note);
         }
         let named = |error| unreadable::with_all(error, images, Some(run), options.workers);
         trained.map_err(named)
     }
+}
+
+/// What to do about a batch that does not fit.
+fn too_large(batch: usize) -> String {
+    format!(
+        "a batch of {batch} does not fit in the memory of the device; try --batch-size {} and another \
+         --out",
+        (batch / 2).max(1)
+    )
 }
 
 /// Derived numbers, before the work begins.
