@@ -54,7 +54,7 @@ pub(crate) struct Cli {
     /// Runs at once [default: one a core on a CPU, else 1]
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<usize>,
-    /// Device [default: the preferred one of this build]
+    /// Device, such as cpu or cuda:1 [default: the best that is there]
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// Folder for the results [default: runs/ablation/SCALE, or runs/ablation/SCALE-DATASET]

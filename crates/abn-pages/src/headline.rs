@@ -1,5 +1,7 @@
 //! The figures a reader wants first: accuracy, how well the map finds the object, time.
 
+use std::collections::BTreeSet;
+
 use abn_run::measure::best::BestFigure;
 use abn_run::measure::objects::ClassFigures;
 use abn_run::measure::records::{
@@ -186,7 +188,18 @@ fn time(timing: &[EpochTiming]) -> Markup {
     } else {
         String::new()
     };
-    figure("Time", &duration(train + test), &note)
+    figure("Time", &duration(train + test), &(note + &places(timing)))
+}
+
+/// Where it was computed, if not on the CPU alone.
+fn places(timing: &[EpochTiming]) -> String {
+    let named = timing.iter().map(|epoch| epoch.device.as_str());
+    let devices: BTreeSet<&str> = named.filter(|device| !device.is_empty()).collect();
+    if devices.iter().all(|device| *device == "cpu") {
+        return String::new();
+    }
+    let devices: Vec<&str> = devices.into_iter().collect();
+    format!(" on {}", devices.join(", "))
 }
 
 /// The pointing game as three bars, since only the comparison says something.
@@ -214,5 +227,26 @@ fn pointing_game(pointing: &Pointing, labels: &[LabelPointing]) -> Markup {
                 @for (name, value, ink) in rows { (bar(name, value, ink)) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_told_where_one_is_not_the_cpu() {
+        let on = |devices: &[&str]| {
+            let timing = |device: &&str| EpochTiming {
+                epoch: 1,
+                train_seconds: 1.0,
+                images_per_second: 1.0,
+                test_seconds: 1.0,
+                device: (*device).to_owned(),
+            };
+            places(&devices.iter().map(timing).collect::<Vec<_>>())
+        };
+        assert_eq!(on(&["", "cpu"]), "");
+        assert_eq!(on(&["cuda:1", "cpu", "cuda:1"]), " on cpu, cuda:1");
     }
 }

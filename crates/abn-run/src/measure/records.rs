@@ -396,7 +396,7 @@ pub struct LeftOut {
 }
 
 /// How long an epoch took, as written to `timing.jsonl`. A resumed epoch counts only its last part.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochTiming {
     /// 1-based number of the epoch.
     pub epoch: usize,
@@ -406,6 +406,9 @@ pub struct EpochTiming {
     pub images_per_second: f64,
     /// Seconds spent evaluating.
     pub test_seconds: f64,
+    /// Where it was computed, as `--device` takes it; empty in lines of before it was recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub device: String,
 }
 
 #[cfg(test)]

@@ -179,6 +179,17 @@ pub fn computes_as_the_cpu(device: &Device) -> bool {
     cpu().is_some_and(|cpu| cpu == device.clone().without_autodiff())
 }
 
+/// What a device is called; empty for one that nobody lists.
+pub fn name_of(device: &Device) -> String {
+    let device = device.clone().without_autodiff();
+    let index = |backend| {
+        let listed = found::devices(backend);
+        let index = listed.iter().position(|listed| *listed == device)?;
+        Some(DeviceName { backend, index }.to_string())
+    };
+    Backend::compiled().find_map(index).unwrap_or_default()
+}
+
 /// The device of that name, or the best that is there.
 ///
 /// # Errors

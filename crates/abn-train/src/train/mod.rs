@@ -187,6 +187,9 @@ fn announce(
         "run in `{}`; figures are training/test, * the best so far",
         run.path().display()
     ));
+    if !device::computes_as_the_cpu(device) {
+        terminal::note(&format!("computed on {}", device::name_of(device)));
+    }
     if recipe
         .attention
         .as_ref()

@@ -21,6 +21,7 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, TensorData};
 
+use crate::device;
 use crate::interrupt::Interrupt;
 use crate::terminal::TrainingDisplay;
 
@@ -164,10 +165,11 @@ impl<'a, T: Task> Trainer<'a, T> {
             train_seconds,
             images_per_second: images as f64 / train_seconds,
             test_seconds: started.elapsed().as_secs_f64() - train_seconds,
+            device: device::name_of(&self.device),
         };
         let timing = (images > 0).then_some(timing);
-        if let Some(timing) = timing {
-            self.record_timing(timing)?;
+        if let Some(timing) = &timing {
+            self.record_timing(timing.clone())?;
         }
         display.end_epoch(&record, timing.as_ref());
         Ok(if self.interrupt.requested() {
