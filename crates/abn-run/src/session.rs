@@ -105,19 +105,33 @@ impl Session {
     /// # Errors
     /// The map has no values.
     pub fn look_at(&self, view: &View) -> Result<ImageOutput, RunError> {
-        let output = self.classifier.forward(self.stacked(&[view]));
+        let mut outputs = self.look_at_all(&[view])?;
+        Ok(outputs.remove(0))
+    }
+
+    /// Images that [fit](View::fits) each other through the network, together.
+    ///
+    /// # Errors
+    /// A map has no values.
+    ///
+    /// # Panics
+    /// There is none, or one does not fit the others.
+    pub fn look_at_all(&self, views: &[&View]) -> Result<Vec<ImageOutput>, RunError> {
+        let output = self.classifier.forward(self.stacked(views));
         let HostOutput {
             logits, attention, ..
         } = HostOutput::read(output, true)?;
-        let (attention_logits, maps) = match attention {
-            Some(attention) => (Some(attention.logits.values), attention.maps.into_all()),
-            None => (None, Vec::new()),
+        let of_image = |(image, logits): (usize, &[f32])| {
+            let attention = attention.as_ref();
+            let own = attention.map(|attention| attention.logits.rows().nth(image));
+            let maps = attention.and_then(|attention| attention.maps.images().nth(image));
+            ImageOutput {
+                logits: logits.to_vec(),
+                attention_logits: own.flatten().map(<[f32]>::to_vec),
+                maps: maps.map_or(vec![], <[AttentionMap]>::to_vec),
+            }
         };
-        Ok(ImageOutput {
-            logits: logits.values,
-            attention_logits,
-            maps,
-        })
+        Ok(logits.rows().enumerate().map(of_image).collect())
     }
 
     /// The logits for one image under a map from outside, which has the size of the branch's and

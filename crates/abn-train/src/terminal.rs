@@ -18,6 +18,15 @@ pub fn result(text: &str) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{text}").context("cannot write to stdout")
 }
 
+/// Writes bytes to stdout, as they are.
+///
+/// # Errors
+/// Stdout is closed.
+pub fn bytes_out(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes).context("cannot write to stdout")
+}
+
 /// Writes a JSON result to stdout.
 ///
 /// # Errors

@@ -30,6 +30,7 @@ mod onnx;
 mod package_fixtures;
 mod pages;
 mod pictures;
+mod predict;
 mod program;
 mod properties;
 mod resize;

@@ -68,11 +68,6 @@ impl ImageMaps {
         &self.maps
     }
 
-    /// All of them.
-    pub fn into_all(self) -> Vec<AttentionMap> {
-        self.maps
-    }
-
     /// Those of each image: one, or one of each label.
     pub fn images(&self) -> std::slice::ChunksExact<'_, AttentionMap> {
         self.maps.chunks_exact(self.each.max(1))

@@ -400,16 +400,22 @@ impl SplitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn predict runs/cifar10-resnet20-abn cat.png dog.jpg --json\n  \
-    abn predict runs/scenes images/*.png --csv > told.csv\n  \
+    abn predict runs/scenes photos/ --format csv > told.csv\n  \
+    find photos -name '*.jpg' | abn predict runs/photos - --top 3 --format jsonl\n  \
+    abn predict runs/photos 'photos/**/*.jpg' --overlay seen --maps maps --map-format npy\n  \
     abn predict runs/cifar10-resnet20-abn cat.png --map drawn.png       what would it say if it looked there?\n  \
     abn predict runs/found street.jpg --min-score 0.3 --draw boxes      of a detector: boxes as text, --json or --csv")]
 pub struct PredictArgs {
     /// Folder of the run
     #[arg(value_name = "RUN")]
     pub run: PathBuf,
-    /// Images, PNG or JPEG
-    #[arg(value_name = "FILE", required = true)]
+    /// Images, PNG or JPEG, folders of them, patterns such as 'photos/**/*.jpg', or - for names from
+    /// stdin, one a line
+    #[arg(value_name = "FILE|DIR|GLOB|-", required = true)]
     pub files: Vec<PathBuf>,
+    /// Tell so many of the likeliest classes, also as "top" of JSON; CSV then has them alone
+    #[arg(long, value_name = "K", value_parser = count)]
+    pub top: Option<usize>,
     /// The weights
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -426,13 +432,73 @@ pub struct PredictArgs {
     pub draw: Option<PathBuf>,
     /// Print CSV: a line an image with the probability of each class; of several labels that each is
     /// present, or where they have more classes each as LABEL:CLASS; of a detector a line a box
-    #[arg(long, conflicts_with_all = ["json", "map"])]
+    #[arg(long, conflicts_with_all = ["json", "map", "format"])]
     pub csv: bool,
     /// Print JSON with logits, attention logits and map in full precision; with --map also
     /// "with_map", of several labels also "groups"; of a detector {"images": [{"path", "objects":
     /// [{"label", "score", "box": [x1, y1, x2, y2]}], ...}]}
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// How it is printed [default: text]
+    #[arg(long, value_enum)]
+    pub format: Option<PredictFormat>,
+    /// Write each image with its attention map over it into this folder
+    #[arg(long, value_name = "DIR")]
+    pub overlay: Option<PathBuf>,
+    /// Write the attention map of each image into this folder
+    #[arg(long, value_name = "DIR")]
+    pub maps: Option<PathBuf>,
+    /// As what [default: png]
+    #[arg(long, value_enum, requires = "maps")]
+    pub map_format: Option<MapFormat>,
+}
+
+impl PredictArgs {
+    /// How it is printed.
+    pub fn format(&self) -> PredictFormat {
+        match (self.csv, self.json) {
+            (true, _) => PredictFormat::Csv,
+            (_, true) => PredictFormat::Json,
+            _ => self.format.unwrap_or_default(),
+        }
+    }
+}
+
+/// How predictions are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum PredictFormat {
+    /// A line an image, in words
+    #[default]
+    Text,
+    /// The same as --json
+    Json,
+    /// An object of --json a line
+    Jsonl,
+    /// The same as --csv
+    Csv,
+}
+
+/// What a map is written as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum MapFormat {
+    /// Greyscale of 16 bits, 0 black and 1 white
+    #[default]
+    Png,
+    /// NumPy's array, [height, width] in single precision
+    Npy,
+    /// {"height", "width", "values"}
+    Json,
+}
+
+impl MapFormat {
+    /// The ending of its files.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Npy => "npy",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// Which of the objects that a detector finds are told.

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use abn_data::is_image_name;
@@ -21,7 +22,7 @@ const AS_A_SHELL: MatchOptions = MatchOptions {
     require_literal_leading_dot: true,
 };
 
-/// The files in the order named. A folder stands for the images in it and in folders within it, by
+/// The files in the order named, `-` for those that stdin names. A folder stands for the images in it and in folders within it, by
 /// name, except for those that `abn explain` made; a pattern such as `photos/**/*.jpg` for what it
 /// matches, by name. What folders and patterns bring several times is taken once.
 ///
@@ -32,6 +33,10 @@ pub(crate) fn image_files(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut seen = HashSet::new();
     for path in named {
         let found = match path.to_str() {
+            Some("-") => {
+                files.extend(names_from(std::io::stdin().lock())?);
+                continue;
+            }
             // A file may be called `a[1].png`: what exists is meant.
             Some(pattern) if is_pattern(pattern) && !path.exists() => matches(pattern)?,
             _ if path.is_dir() => images_in(path)?,
@@ -44,6 +49,33 @@ pub(crate) fn image_files(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
         files.extend(found.into_iter().filter(|file| seen.insert(place(file))));
     }
     Ok(files)
+}
+
+/// Files named one a line, whatever the letters.
+fn names_from(mut input: impl Read) -> Result<Vec<PathBuf>> {
+    let mut bytes = Vec::new();
+    input
+        .read_to_end(&mut bytes)
+        .context("cannot read the names on stdin")?;
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let names: Result<Vec<PathBuf>> = lines.filter(|line| !line.is_empty()).map(named).collect();
+    let names = names?;
+    ensure!(!names.is_empty(), "stdin has no names; give one a line");
+    Ok(names)
+}
+
+#[cfg(unix)]
+fn named(bytes: &[u8]) -> Result<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(std::ffi::OsStr::from_bytes(bytes).into())
+}
+
+#[cfg(not(unix))]
+fn named(bytes: &[u8]) -> Result<PathBuf> {
+    Ok(std::str::from_utf8(bytes)
+        .context("a name on stdin is not UTF-8")?
+        .into())
 }
 
 fn is_pattern(text: &str) -> bool {
@@ -155,6 +187,15 @@ mod tests {
         assert!(error.contains("no file matches"), "{error}");
         let error = format!("{:#}", found(&FILES, &["***"]).unwrap_err());
         assert!(error.contains("'photos/*.jpg'"), "{error}");
+    }
+
+    #[test]
+    fn names_come_one_a_line() {
+        let names = names_from(&b"a b.png\r\n\nc,d.png\n"[..]).unwrap();
+        assert_eq!(names, ["a b.png", "c,d.png"].map(PathBuf::from));
+        assert!(names_from(&b"\n"[..]).is_err());
+        #[cfg(unix)]
+        assert_eq!(names_from(&b"\xff.png"[..]).unwrap().len(), 1);
     }
 
     #[test]

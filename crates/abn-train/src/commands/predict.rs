@@ -1,29 +1,35 @@
 //! `abn predict`: class, logits and map of single images, also under a map from outside.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::thread;
 
 use abn_core::explain::AttentionMap;
 use abn_core::mechanism::Mechanism;
-use abn_data::GrayMap;
+use abn_data::{GrayMap, Group};
+use abn_pages::heatmap::Drawing;
+use abn_run::images::together;
 use abn_run::measure::readback::{predicted, probabilities};
-use abn_run::session::Session;
+use abn_run::session::{ImageOutput, Session};
 use abn_run::view::View;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
+use super::image_files::image_files;
+use super::map_files::MapFiles;
+use super::predictions::{NamedFile, Printer, record};
 use super::{is_detector, open, percent, predict_detector, probability_table};
-use crate::cli::PredictArgs;
+use crate::cli::{PredictArgs, PredictFormat};
 use crate::terminal;
 
-/// The JSON contract of the command.
-#[derive(Debug, Serialize)]
-struct Predictions {
-    images: Vec<Prediction>,
-}
+/// Images that enter the network together, and photographs.
+const BATCH: usize = 64;
+const PHOTOGRAPHS: usize = 16;
 
+/// The JSON contract of the command: an image.
 #[derive(Debug, Serialize)]
 struct Prediction {
-    path: String,
+    #[serde(flatten)]
+    file: NamedFile,
     #[serde(flatten)]
     told: Told,
     logits: Vec<f32>,
@@ -59,9 +65,19 @@ struct WithMap {
 #[derive(Debug, Serialize)]
 struct Told {
     #[serde(flatten)]
-    first: ToldClass,
+    first: ToldLabel,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     groups: Vec<ToldGroup>,
+}
+
+/// The likeliest class of a label, and the next.
+#[derive(Debug, Clone, Serialize)]
+struct ToldLabel {
+    #[serde(flatten)]
+    first: ToldClass,
+    /// The likeliest, the first among them, if more than one is asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    top: Vec<ToldClass>,
 }
 
 /// A class.
@@ -80,7 +96,7 @@ struct ToldClass {
 struct ToldGroup {
     name: String,
     #[serde(flatten)]
-    told: ToldClass,
+    told: ToldLabel,
 }
 
 /// Runs the command.
@@ -96,46 +112,179 @@ pub fn run(args: PredictArgs) -> Result<()> {
         "--min-score and --draw are for detectors: `{}` is a run of a classifier",
         args.run.display()
     );
+    let files = image_files(&args.files)?;
     let session = open(&args.run, &args.network)?;
     let given = args
         .map
         .as_deref()
         .map(|file| given_map(&session, &args.run, file))
         .transpose()?;
-    let labels = &session.config.labels;
-    if args.csv {
-        terminal::result(&probability_table::head(labels)?)?;
-    }
-    let (mut images, mut unread) = (Vec::new(), 0);
-    for file in &args.files {
-        let prediction = match predict(&session, file, given.as_ref()) {
-            Ok(prediction) => prediction,
-            // One bad file does not cost the others.
-            Err(error) => {
-                terminal::note(&format!("error: {error:#}"));
-                unread += 1;
-                continue;
-            }
-        };
-        if args.csv {
-            let outputs = &session.config.model.outputs;
-            let all = probabilities(&prediction.logits, outputs);
-            let line = probability_table::line(labels, &prediction.path, &all)?;
-            terminal::result(&line)?;
-        } else if !args.json {
-            terminal::result(&line(&prediction))?;
-        }
-        images.push(prediction);
-    }
-    if args.json {
-        terminal::json(&Predictions { images })?;
-    }
+    let unread = Work::new(&args, &session, given.as_ref())?.all(&files)?;
     ensure!(
         unread == 0,
         "{unread} of {} images could not be read",
-        args.files.len()
+        files.len()
     );
     Ok(())
+}
+
+/// What one call of the command does.
+struct Work<'a> {
+    session: &'a Session,
+    given: Option<&'a GrayMap>,
+    /// Classes that are told.
+    top: usize,
+    /// Whether the table has the likeliest classes alone.
+    likeliest: bool,
+    maps: MapFiles,
+    printer: Printer,
+}
+
+impl<'a> Work<'a> {
+    fn new(args: &PredictArgs, session: &'a Session, given: Option<&'a GrayMap>) -> Result<Self> {
+        let config = &session.config;
+        ensure!(
+            config.model.attention.is_some() || (args.overlay.is_none() && args.maps.is_none()),
+            "`{}` has no attention branch, so no map: `abn explain` has other methods",
+            args.run.display()
+        );
+        let labels = &config.labels;
+        let most = labels.sizes().into_iter().max().unwrap_or(1);
+        let top = args.top.unwrap_or(1).min(most);
+        let likeliest = args.top.is_some();
+        let columns = match likeliest {
+            true => {
+                ensure!(
+                    args.format() != PredictFormat::Csv || labels.only().is_some(),
+                    "--top with CSV is for runs of one label; leave --top out, or choose JSON"
+                );
+                probability_table::top_columns(top)
+            }
+            false => probability_table::columns(labels),
+        };
+        let drawing = Drawing::of(config.model.attention.as_ref());
+        Ok(Self {
+            session,
+            given,
+            top,
+            likeliest,
+            maps: MapFiles::check(args, drawing)?,
+            printer: Printer::new(args, &columns)?,
+        })
+    }
+
+    /// Predicts all files and tells how many could not be read.
+    fn all(mut self, files: &[PathBuf]) -> Result<usize> {
+        let config = &self.session.config;
+        let batch = together(config.recipe.side(), BATCH, PHOTOGRAPHS);
+        let progress = terminal::counter("predicting", files.len());
+        let open = |files: &[PathBuf]| -> Vec<Result<View>> {
+            let view = |file: &PathBuf| Ok(View::of(abn_data::read_image(file)?, file, config)?);
+            files.iter().map(view).collect()
+        };
+        let mut unread = 0;
+        let mut batches = files.chunks(batch);
+        let mut views = batches.next().map(|files| (files, open(files)));
+        let mut number = 0;
+        while let Some((files, opened)) = views {
+            // The next images are read while these are computed.
+            let (done, next) = thread::scope(|scope| {
+                let next = batches.next();
+                let next = next.map(|files| (files, scope.spawn(|| open(files))));
+                let done = self.batch(files, opened, number);
+                let next = next.map(|(files, reading)| (files, reading.join()));
+                (done, next)
+            });
+            unread += progress.suspend(|| done)?;
+            number += files.len();
+            progress.set_position(number as u64);
+            views = match next {
+                Some((files, Ok(opened))) => Some((files, opened)),
+                Some((_, Err(panic))) => std::panic::resume_unwind(panic),
+                None => None,
+            };
+        }
+        progress.finish_and_clear();
+        self.printer.end()?;
+        Ok(unread)
+    }
+
+    /// Predicts images of which the first has that number, from 0 on.
+    fn batch(
+        &mut self,
+        files: &[PathBuf],
+        views: Vec<Result<View>>,
+        number: usize,
+    ) -> Result<usize> {
+        let count = views.len();
+        let mut read: Vec<(usize, View)> = Vec::new();
+        for (place, view) in views.into_iter().enumerate() {
+            match view {
+                Ok(view) => read.push((place, view)),
+                // One bad file does not cost the others.
+                Err(error) => terminal::note(&format!("error: {error:#}")),
+            }
+        }
+        // All of one size, but for a run whose transform somebody has changed.
+        for alike in read.chunk_by(|(_, one), (_, other)| one.fits(other)) {
+            let views: Vec<&View> = alike.iter().map(|(_, view)| view).collect();
+            let outputs = self.session.look_at_all(&views)?;
+            for ((place, view), output) in alike.iter().zip(outputs) {
+                self.tell(&files[*place], number + place + 1, view, output)?;
+            }
+        }
+        Ok(count - read.len())
+    }
+
+    fn tell(&mut self, file: &Path, number: usize, view: &View, output: ImageOutput) -> Result<()> {
+        let session = self.session;
+        let labels = &session.config.labels;
+        let named = labels
+            .groups()
+            .iter()
+            .map(|group| Some(group.name.as_str()));
+        let maps: Vec<(Option<&str>, &AttentionMap)> = match &output.maps[..] {
+            [map] => vec![(None, map)],
+            maps => named.zip(maps).collect(),
+        };
+        self.maps.write(file, number, &view.picture, &maps)?;
+        let with_map = match (self.given, output.maps.first()) {
+            (Some(given), Some(own)) => Some(with_map(session, view, given, own, self.top)?),
+            _ => None,
+        };
+        let (map, maps) = match output.maps.len() {
+            0 | 1 => (output.maps.into_iter().next(), Vec::new()),
+            _ => (None, by_label(session, output.maps)),
+        };
+        let prediction = Prediction {
+            file: NamedFile::of(file),
+            told: told(session, &output.logits, self.top),
+            logits: output.logits,
+            attention_logits: output.attention_logits,
+            map,
+            maps,
+            with_map,
+        };
+        let likeliest = self.likeliest;
+        let cells = || {
+            if !likeliest {
+                let outputs = &session.config.model.outputs;
+                let all = probabilities(&prediction.logits, outputs);
+                return probability_table::cells(labels, &all);
+            }
+            let told = prediction.told.first.all().iter();
+            let pair = |told: &ToldClass| [told.label.clone(), told.probability.to_string()];
+            told.flat_map(pair).collect()
+        };
+        let records = || {
+            let first = prediction.file.bytes().to_vec();
+            let others = cells().into_iter().map(String::into_bytes);
+            let cells: Vec<Vec<u8>> = std::iter::once(first).chain(others).collect();
+            Ok(vec![record(&cells)?])
+        };
+        self.printer
+            .print(|| line(&prediction), &prediction, records)
+    }
 }
 
 /// A map that replaces the network's own.
@@ -158,28 +307,6 @@ fn given_map(session: &Session, run: &Path, file: &Path) -> Result<GrayMap> {
     Ok(GrayMap::read(file)?)
 }
 
-fn predict(session: &Session, file: &Path, given: Option<&GrayMap>) -> Result<Prediction> {
-    let view = session.view(file)?;
-    let output = session.look_at(&view)?;
-    let with_map = match (given, output.maps.first()) {
-        (Some(given), Some(own)) => Some(with_map(session, &view, given, own)?),
-        _ => None,
-    };
-    let (map, maps) = match output.maps.len() {
-        0 | 1 => (output.maps.into_iter().next(), Vec::new()),
-        _ => (None, by_label(session, output.maps)),
-    };
-    Ok(Prediction {
-        path: file.display().to_string(),
-        told: told(session, &output.logits),
-        logits: output.logits,
-        attention_logits: output.attention_logits,
-        map,
-        maps,
-        with_map,
-    })
-}
-
 fn by_label(session: &Session, maps: Vec<AttentionMap>) -> Vec<LabelMap> {
     let labels = session.config.labels.groups().iter();
     let named = labels.map(|group| group.name.clone()).zip(maps);
@@ -192,6 +319,7 @@ fn with_map(
     view: &View,
     given: &GrayMap,
     own: &AttentionMap,
+    top: usize,
 ) -> Result<WithMap> {
     let values = given.values(own.width as u32, own.height as u32);
     let map = AttentionMap::new(own.height, own.width, values)?;
@@ -199,26 +327,44 @@ fn with_map(
         .logits_with_map(view, &map)
         .context("the run has no attention branch")?;
     Ok(WithMap {
-        told: told(session, &logits),
+        told: told(session, &logits, top),
         logits,
         map,
     })
 }
 
-/// What logits tell of every label.
-fn told(session: &Session, logits: &[f32]) -> Told {
+/// What logits tell of every label, with so many of its classes.
+fn told(session: &Session, logits: &[f32], top: usize) -> Told {
     let (labels, outputs) = (&session.config.labels, &session.config.model.outputs);
     let probabilities = probabilities(logits, outputs);
-    let classes = predicted(logits, outputs).into_iter().enumerate();
-    let told = classes.map(|(group, class)| {
-        let place = labels.first_of(group) + class;
-        let told = ToldClass {
-            class: place,
+    let predicted = predicted(logits, outputs).into_iter().enumerate();
+    let told = predicted.map(|(group, predicted)| {
+        let from = labels.first_of(group);
+        let class = |class: usize| ToldClass {
+            class: from + class,
             label: labels.name(group, class).to_owned(),
-            probability: probabilities[place],
+            probability: probabilities[from + class],
         };
-        let name = labels.groups()[group].name.clone();
-        ToldGroup { name, told }
+        let Group { name, classes } = &labels.groups()[group];
+        let mut order: Vec<usize> = (0..classes.len()).collect();
+        // The predicted class first, whatever rounding makes of probabilities.
+        order.sort_by(|one, other| {
+            let of = |class: &usize| (*class == predicted, probabilities[from + class]);
+            let (one, other) = (of(one), of(other));
+            other.0.cmp(&one.0).then(other.1.total_cmp(&one.1))
+        });
+        order.truncate(top);
+        let told = ToldLabel {
+            first: class(predicted),
+            top: match top {
+                1 => vec![],
+                _ => order.into_iter().map(class).collect(),
+            },
+        };
+        ToldGroup {
+            name: name.clone(),
+            told,
+        }
     });
     let mut groups: Vec<ToldGroup> = told.collect();
     let first = groups[0].told.clone();
@@ -228,8 +374,18 @@ fn told(session: &Session, logits: &[f32]) -> Told {
     Told { first, groups }
 }
 
+impl ToldLabel {
+    /// All that are told.
+    fn all(&self) -> &[ToldClass] {
+        match self.top.is_empty() {
+            true => std::slice::from_ref(&self.first),
+            false => &self.top,
+        }
+    }
+}
+
 fn line(prediction: &Prediction) -> String {
-    let own = format!("{}: {}", prediction.path, words(&prediction.told));
+    let own = format!("{}: {}", prediction.file.text(), words(&prediction.told));
     match &prediction.with_map {
         Some(given) => format!("{own}; with the given map: {}", words(&given.told)),
         None => own,
@@ -238,7 +394,11 @@ fn line(prediction: &Prediction) -> String {
 
 /// What is told, with how sure it is.
 fn words(told: &Told) -> String {
-    let words = |told: &ToldClass| format!("{} ({})", told.label, percent(told.probability));
+    let words = |told: &ToldLabel| {
+        let each = told.all().iter();
+        let each = each.map(|told| format!("{} ({})", told.label, percent(told.probability)));
+        each.collect::<Vec<_>>().join(", ")
+    };
     if told.groups.is_empty() {
         return words(&told.first);
     }

@@ -6,23 +6,21 @@ use abn_boxes::Detection;
 use abn_core::explain::AttentionMap;
 use abn_pages::{FoundBox, FoundImage, png};
 use abn_run::detector_session::DetectorSession;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 
+use super::image_files::image_files;
 use super::open_detector;
+use super::predictions::{NamedFile, Printer, record};
 use crate::cli::PredictArgs;
 use crate::commands::output_folder::OutputFolder;
 use crate::terminal;
 
-/// The JSON contract of the command.
-#[derive(Debug, Serialize)]
-struct Predictions {
-    images: Vec<Prediction>,
-}
-
+/// The JSON contract of the command: an image.
 #[derive(Debug, Serialize)]
 struct Prediction {
-    path: String,
+    #[serde(flatten)]
+    file: NamedFile,
     width: usize,
     height: usize,
     objects: Vec<Object>,
@@ -65,44 +63,52 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
         args.map.is_none(),
         "--map is for classifiers: a detector has no map that one could put in the place of its own"
     );
+    let given = [
+        ("--top", args.top.is_some()),
+        ("--overlay", args.overlay.is_some()),
+        ("--maps", args.maps.is_some()),
+    ];
+    if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
+        bail!(
+            "{name} is for classifiers; of a detector --draw shows what is found, `abn explain` why"
+        );
+    }
+    let files = image_files(&args.files)?;
     let session = open_detector(&args.run, &args.network)?;
     let mut folder = args.draw.as_deref().map(OutputFolder::check).transpose()?;
-    if args.csv {
-        terminal::result(&line(&COLUMNS.map(str::to_owned))?)?;
-    }
-    let (mut images, mut unread) = (Vec::new(), 0);
-    for (file, number) in args.files.iter().zip(1..) {
-        let predicted = match predict(&session, file, args.found.least()) {
+    let mut printer = Printer::new(args, &COLUMNS.map(str::to_owned))?;
+    let progress = terminal::counter("detecting", files.len());
+    let mut unread = 0;
+    for (file, number) in files.iter().zip(1..) {
+        progress.set_position(number as u64 - 1);
+        let (prediction, picture) = match predict(&session, file, args.found.least()) {
             Ok(predicted) => predicted,
             // One bad file does not cost the others.
             Err(error) => {
-                terminal::note(&format!("error: {error:#}"));
+                progress.suspend(|| terminal::note(&format!("error: {error:#}")));
                 unread += 1;
                 continue;
             }
         };
-        let (prediction, picture) = predicted;
         if let Some(folder) = &mut folder {
             let name = abn_pages::Files::of(file, number, false).overlays;
             let comment = format!("{}: what is found", file.display());
             folder.write(&name, &png(&picture.framed(), &comment)?)?;
         }
-        if args.csv {
-            for object in &prediction.objects {
-                terminal::result(&line(&row(&prediction.path, object))?)?;
-            }
-        } else if !args.json {
-            terminal::result(&words(&prediction))?;
-        }
-        images.push(prediction);
+        let records = || {
+            let objects = prediction.objects.iter();
+            objects
+                .map(|object| record(&row(&prediction.file, object)))
+                .collect()
+        };
+        progress.suspend(|| printer.print(|| words(&prediction), &prediction, records))?;
     }
-    if args.json {
-        terminal::json(&Predictions { images })?;
-    }
+    progress.finish_and_clear();
+    printer.end()?;
     ensure!(
         unread == 0,
         "{unread} of {} images could not be read",
-        args.files.len()
+        files.len()
     );
     Ok(())
 }
@@ -115,7 +121,6 @@ fn predict(session: &DetectorSession, file: &Path, least: f64) -> Result<(Predic
         .iter()
         .filter(|found| found.score >= least)
         .collect();
-    let path = file.display().to_string();
     let framed = sure.iter().map(|detection| FoundBox {
         bounds: detection.bounds,
         class: session.class(detection).to_owned(),
@@ -123,13 +128,13 @@ fn predict(session: &DetectorSession, file: &Path, least: f64) -> Result<(Predic
         maps: vec![],
     });
     let picture = FoundImage {
-        file: path.clone(),
+        file: file.display().to_string(),
         found: framed.collect(),
         more: 0,
         image: view.picture.clone(),
     };
     let prediction = Prediction {
-        path,
+        file: NamedFile::of(file),
         width: view.size().width,
         height: view.size().height,
         objects: sure
@@ -141,23 +146,16 @@ fn predict(session: &DetectorSession, file: &Path, least: f64) -> Result<(Predic
     Ok((prediction, picture))
 }
 
-fn row(path: &str, object: &Object) -> [String; 7] {
-    let [x1, y1, x2, y2] = object.corners.map(|corner| corner.to_string());
-    let score = object.score.to_string();
-    [path.to_owned(), object.label.clone(), score, x1, y1, x2, y2]
-}
-
-/// A line of the table (RFC 4180).
-fn line(values: &[String; 7]) -> Result<String> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(values)?;
-    let bytes = table.into_inner().context("the table cannot be written")?;
-    Ok(String::from_utf8(bytes)?.trim_end().to_owned())
+fn row(file: &NamedFile, object: &Object) -> [Vec<u8>; 7] {
+    let [x1, y1, x2, y2] = object.corners.map(|corner| corner.to_string().into_bytes());
+    let score = object.score.to_string().into_bytes();
+    let label = object.label.clone().into_bytes();
+    [file.bytes().to_vec(), label, score, x1, y1, x2, y2]
 }
 
 fn words(prediction: &Prediction) -> String {
     if prediction.objects.is_empty() {
-        return format!("{}: nothing", prediction.path);
+        return format!("{}: nothing", prediction.file.text());
     }
     let word = |object: &Object| {
         let [x1, y1, x2, y2] = object.corners;
@@ -167,5 +165,5 @@ fn words(prediction: &Prediction) -> String {
         )
     };
     let words: Vec<String> = prediction.objects.iter().map(word).collect();
-    format!("{}: {}", prediction.path, words.join("; "))
+    format!("{}: {}", prediction.file.text(), words.join("; "))
 }

@@ -1,15 +1,12 @@
-//! What `abn predict --csv` prints: an image a line, a probability a column.
+//! The table of `abn predict --format csv`: an image a line, a probability a column, or the classes
+//! that are likeliest.
 
 use abn_data::Labels;
 use abn_run::measure::attributes::are_attributes;
-use anyhow::{Context, Result};
 
-/// The head: `image`, then the classes of one label, the labels where each has two classes, absent
+/// The columns: `image`, then the classes of one label, the labels where each has two classes, absent
 /// and present, or else every class as `LABEL:CLASS`.
-///
-/// # Errors
-/// The memory for the line cannot be written.
-pub(super) fn head(labels: &Labels) -> Result<String> {
+pub(super) fn columns(labels: &Labels) -> Vec<String> {
     let groups = labels.groups().iter();
     let names: Vec<String> = match labels.only() {
         Some(classes) => classes.to_vec(),
@@ -21,27 +18,26 @@ pub(super) fn head(labels: &Labels) -> Result<String> {
             })
             .collect(),
     };
-    record("image", names)
+    std::iter::once("image".to_owned()).chain(names).collect()
 }
 
-/// The line of an image with the probabilities of all classes, in the order of the head.
-///
-/// # Errors
-/// The memory for the line cannot be written.
-pub(super) fn line(labels: &Labels, image: &str, probabilities: &[f64]) -> Result<String> {
+/// The cells behind the first of an image with the probabilities of all classes.
+pub(super) fn cells(labels: &Labels, probabilities: &[f64]) -> Vec<String> {
     let shown: Vec<f64> = match are_attributes(labels) {
         true => probabilities.iter().skip(1).step_by(2).copied().collect(),
         false => probabilities.to_vec(),
     };
-    record(image, shown.iter().map(f64::to_string).collect())
+    shown.iter().map(f64::to_string).collect()
 }
 
-/// A line without its end.
-fn record(first: &str, others: Vec<String>) -> Result<String> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(std::iter::once(first.to_owned()).chain(others))?;
-    let bytes = table.into_inner().context("a line of CSV is not written")?;
-    Ok(String::from_utf8(bytes)?.trim_end_matches('\n').to_owned())
+/// The columns of the likeliest classes: `image,label,probability,label_2,probability_2`.
+pub(super) fn top_columns(count: usize) -> Vec<String> {
+    let pair = |place: usize| match place {
+        1 => ["label".to_owned(), "probability".to_owned()],
+        place => [format!("label_{place}"), format!("probability_{place}")],
+    };
+    let pairs = (1..=count).flat_map(pair);
+    std::iter::once("image".to_owned()).chain(pairs).collect()
 }
 
 #[cfg(test)]
@@ -58,21 +54,18 @@ mod tests {
     }
 
     #[test]
-    fn names_are_quoted_where_they_must_be() {
-        let classes = ["a", "b, c", "the \"d\""].map(str::to_owned);
-        let one = Labels::one(classes.into());
-        assert_eq!(head(&one).unwrap(), r#"image,a,"b, c","the ""d""""#);
-        let said = line(&one, "x,y.png", &[0.5, 0.25, 0.25]).unwrap();
-        assert_eq!(said, r#""x,y.png",0.5,0.25,0.25"#);
+    fn one_label_has_a_column_a_class() {
+        let one = Labels::one(["a", "b, c"].map(str::to_owned).into());
+        assert_eq!(columns(&one), ["image", "a", "b, c"]);
+        assert_eq!(cells(&one, &[0.5, 0.25]), ["0.5", "0.25"]);
     }
 
     #[test]
     fn a_label_of_two_classes_has_one_column() {
         let yes = |name| group(name, &["no", "yes"]);
         let labels = Labels::of(vec![yes("red"), yes("large")]);
-        assert_eq!(head(&labels).unwrap(), "image,red,large");
-        let said = line(&labels, "a.png", &[0.25, 0.75, 1.0, 0.0]).unwrap();
-        assert_eq!(said, "a.png,0.75,0");
+        assert_eq!(columns(&labels), ["image", "red", "large"]);
+        assert_eq!(cells(&labels, &[0.25, 0.75, 1.0, 0.0]), ["0.75", "0"]);
     }
 
     #[test]
@@ -82,10 +75,15 @@ mod tests {
             group("coarse", &["tree"]),
         ]);
         assert_eq!(
-            head(&labels).unwrap(),
-            "image,fine:oak,fine:rose,coarse:tree"
+            columns(&labels),
+            ["image", "fine:oak", "fine:rose", "coarse:tree"]
         );
-        let said = line(&labels, "a.png", &[0.5, 0.5, 1.0]).unwrap();
-        assert_eq!(said, "a.png,0.5,0.5,1");
+        assert_eq!(cells(&labels, &[0.5, 0.5, 1.0]), ["0.5", "0.5", "1"]);
+    }
+
+    #[test]
+    fn the_likeliest_are_counted() {
+        let names = ["image", "label", "probability", "label_2", "probability_2"];
+        assert_eq!(top_columns(2), names);
     }
 }
