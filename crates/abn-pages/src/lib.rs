@@ -41,6 +41,7 @@ mod attributes;
 mod axis;
 pub mod boxes;
 mod chart;
+mod confusion;
 mod curves;
 mod encode;
 mod explanations;
@@ -62,6 +63,7 @@ mod stability;
 
 pub use axis::AxisScale;
 pub use chart::{Chart, Series, Unit};
+pub use confusion::ConfusedClasses;
 pub use encode::{EncodeError, is_small, photograph, png};
 pub use explanations::{ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction};
 pub use figures::head;

@@ -5,6 +5,7 @@ use abn_run::measure::records::{EpochRecord, EpochTiming, Results};
 use maud::{Markup, html};
 
 use crate::boxes::BoxedShot;
+use crate::confusion::ConfusedClasses;
 use crate::gallery::Shot;
 use crate::headline::headline;
 use crate::heatmap::Drawing;
@@ -27,6 +28,8 @@ pub struct Report {
     pub timing: Vec<EpochTiming>,
     /// The end of the run; `None` while it is unfinished.
     pub results: Option<Results>,
+    /// What was told of the test images by the best weights; of one label.
+    pub confused: Option<ConfusedClasses>,
     /// Test images with their maps.
     pub gallery: Vec<Shot>,
     /// Test images with what a detector finds in them.
@@ -44,6 +47,7 @@ pub fn render(report: &Report) -> String {
         @if !report.epochs.is_empty() {
             (crate::curves::curves(&report.epochs, &report.timing, report.best))
         }
+        @if let Some(confused) = &report.confused { (confused.section()) }
         (crate::gallery::gallery(&report.gallery, &report.drawing))
         (crate::boxes::found(&report.found, &report.drawing))
         (crate::related::related(&report.related))

@@ -1,6 +1,7 @@
 //! The commands from training to the page, on generated data.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use image::RgbImage;
@@ -27,6 +28,53 @@ const COMMANDS: [&str; 12] = [
 
 fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// Rows of the matrix sum to the images of their class, its diagonal to top-1; the table has the same
+/// numbers, and the report draws them.
+fn class_by_class(path: &Path, eval: &Value) {
+    let whole = |value: &Value| value.as_u64().unwrap();
+    let rows: Vec<Vec<u64>> = serde_json::from_value(eval["confusion"].clone()).unwrap();
+    let classes = eval["classes"].as_array().unwrap();
+    assert_eq!((rows.len(), classes.len()), (10, 10));
+    for (row, class) in rows.iter().zip(classes) {
+        assert_eq!(row.iter().sum::<u64>(), whole(&class["images"]), "{class}");
+    }
+    let images = eval["images"].as_f64().unwrap();
+    let right: u64 = (0..10).map(|class| rows[class][class]).sum();
+    assert_eq!(right as f64 / images, eval["top1"].as_f64().unwrap());
+    let interval = &eval["intervals"]["top1"];
+    let [low, mean, high] = ["low", "mean", "high"].map(|end| interval[end].as_f64().unwrap());
+    assert!(low < mean && mean < high && mean == eval["top1"].as_f64().unwrap());
+    let bins = eval["calibration"]["bins"].as_array().unwrap();
+    let counted: u64 = bins.iter().map(|bin| whole(&bin["images"])).sum();
+    assert_eq!(counted as f64, images);
+
+    let text = succeeds(path, "eval run --csv matrix.csv").out;
+    assert!(
+        text.contains("told rightly") && text.contains("calibration error"),
+        "{text}"
+    );
+    let mut table = csv::Reader::from_path(path.join("matrix.csv")).unwrap();
+    let read: Vec<Vec<u64>> = table
+        .records()
+        .map(|row| {
+            row.unwrap()
+                .iter()
+                .skip(1)
+                .map(|count| count.parse().unwrap())
+                .collect()
+        })
+        .collect();
+    assert_eq!(read, rows);
+    fails(
+        path,
+        "eval run --csv nowhere/matrix.csv",
+        1,
+        &["`nowhere` does not exist"],
+    );
+    let report = fs::read_to_string(path.join("run/report.html")).unwrap();
+    assert!(report.contains("What is taken for what"));
 }
 
 #[test]
@@ -74,6 +122,7 @@ fn train_eval_predict_and_explain() {
     for figure in ["top1", "top5", "loss", "images"] {
         assert_eq!(eval[figure], results["best"][figure], "{figure}");
     }
+    class_by_class(path, &eval);
 
     RgbImage::from_fn(32, 32, |x, y| image::Rgb([x as u8 * 8, y as u8 * 8, 90]))
         .save(path.join("a.png"))

@@ -13,14 +13,16 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::attributes::{Attributes, Counts, Scores, are_attributes};
+use super::calibration::Calibration;
+use super::confusion::Confusion;
 use super::drift::PROBES;
 use super::effect::effects;
 use super::evaluate::{for_each_batch, images_of};
 use super::health::HealthMeter;
 use super::pointing::object;
-use super::readback::{HostOutput, ImageMaps, cross_entropy, rank};
+use super::readback::{HostOutput, ImageMaps, cross_entropy, predicted, probabilities, rank};
 use super::records::{Figures, GroupFigures, Hits, MapHealth, Summary};
-use super::task::{Measured, Task};
+use super::task::{Measured, Task, Told};
 use super::totals::{GroupTotals, TOP, Totals};
 use crate::RunError;
 use crate::recipe::RunConfig;
@@ -118,6 +120,18 @@ impl Classification {
             let of_labels = self.model.outputs.spans().zip(target.classes());
             let told = of_labels.map(|(span, class)| Some(rank(&row[span], (*class)?) < 1));
             right.push(told.collect());
+        }
+    }
+
+    /// Adds which class of one label is told, and how surely.
+    fn add_told(&self, told: &mut Told, batch: &Batch, outcome: &HostOutput) {
+        for (target, row) in batch.targets.iter().zip(outcome.logits.rows()) {
+            if let Some(right) = target.of(0) {
+                let class = predicted(row, &self.model.outputs)[0];
+                let probability = probabilities(row, &self.model.outputs)[class];
+                told.confusion.add(right, class);
+                told.calibration.add(probability, class == right);
+            }
         }
     }
 
@@ -300,11 +314,19 @@ impl Task for Classification {
         let mut changes: Vec<f64> = Vec::new();
         let mut scores: Vec<Scores> = Vec::new();
         let mut right: Vec<Vec<Option<bool>>> = Vec::new();
+        let only = self.labels.only();
+        let mut told = only.map(|classes| Told {
+            confusion: Confusion::new(classes.len()),
+            calibration: Calibration::default(),
+        });
         let mut complete = true;
         for_each_batch(network, loader, device, |batch, outcome| {
             self.add(&mut totals, batch, &outcome);
             self.add_scores(&mut scores, batch, &outcome);
             self.add_right(&mut right, batch, &outcome);
+            if let Some(told) = &mut told {
+                self.add_told(told, batch, &outcome);
+            }
             let maps = outcome.attention.iter().map(|attention| &attention.maps);
             let all = maps.clone().flat_map(ImageMaps::all);
             all.for_each(|map| health.add(map));
@@ -334,6 +356,7 @@ impl Task for Classification {
             probes,
             scores,
             right,
+            told,
         }))
     }
 }

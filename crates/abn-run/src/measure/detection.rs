@@ -282,6 +282,7 @@ impl Detection {
             probes: of_one_size(probes),
             scores: vec![],
             right: vec![],
+            told: None,
         }))
     }
 }

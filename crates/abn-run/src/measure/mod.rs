@@ -2,7 +2,9 @@
 
 pub mod attributes;
 pub mod best;
+pub mod calibration;
 pub mod classification;
+pub mod confusion;
 pub mod detection;
 pub mod drift;
 pub mod effect;

@@ -161,9 +161,12 @@ pub fn probabilities(logits: &[f32], outputs: &Outputs) -> Vec<f64> {
 
 /// Class of the largest logit of one group; the first of equals.
 fn highest(logits: &[f32]) -> usize {
-    (0..logits.len())
-        .find(|class| rank(logits, *class) == 0)
-        .unwrap_or(0)
+    let ahead = |one: f32, other: f32| one > other || (other.is_nan() && !one.is_nan());
+    let further = |best: usize, class: usize| match ahead(logits[class], logits[best]) {
+        true => class,
+        false => best,
+    };
+    (0..logits.len()).fold(0, further)
 }
 
 /// The predicted class of each group, counted in the group.

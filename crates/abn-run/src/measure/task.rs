@@ -7,6 +7,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::attributes::Scores;
+use super::calibration::Calibration;
+use super::confusion::Confusion;
 use super::records::{MapHealth, Summary};
 use super::totals::Totals;
 use crate::RunError;
@@ -107,4 +109,15 @@ pub struct Measured {
     /// Of several labels of more classes, image by image: whether each is told rightly, where that is
     /// known; none of others.
     pub right: Vec<Vec<Option<bool>>>,
+    /// Of one label, what was told of each class; none of others.
+    pub told: Option<Told>,
+}
+
+/// What was told of the images of one label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// Which classes.
+    pub confusion: Confusion,
+    /// How surely.
+    pub calibration: Calibration,
 }

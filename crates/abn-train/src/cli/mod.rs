@@ -318,6 +318,7 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn eval runs/cifar10-resnet20-abn --json\n  \
+    abn eval runs/cifar10-resnet20-abn --csv confusion.csv\n  \
     abn eval runs/scenes --best-threshold\n  \
     abn eval runs/coco --results found.json\n  \
     abn eval --truth instances_val2017.json --detections results.json")]
@@ -333,7 +334,7 @@ pub struct EvalArgs {
         conflicts_with_all = [
             "run", "data", "split", "workers", "on_corrupt", "max_corrupt", "checkpoint", "device", "no_check",
             "best_threshold",
-            "results",
+            "results", "csv",
         ]
     )]
     pub truth: Option<PathBuf>,
@@ -354,7 +355,12 @@ pub struct EvalArgs {
     /// have the numbers of the data set's own file, or else count from 1
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,
-    /// Print JSON: {"top1", "top5", "loss", "images", ...}, fractions in [0, 1]; of several labels
+    /// Of one label: also write which class was told how often for which into this file, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Print JSON: {"top1", "top5", "loss", "images", "balanced_accuracy", "classes": [{"name",
+    /// "images", "told", "top1", "interval", "precision"}], "confusion": [[...]], "confused",
+    /// "calibration": {"ece", "bins"}, ...}, fractions in [0, 1]; of several labels
     /// {"mean_top1", "all_right", "groups", "intervals", ...}, of two classes each also
     /// {"mean_accuracy", "balanced_accuracy", "mean_average_precision", "labels", "constant", ...};
     /// of detections {"stats": {"AP", "AP50", ...}, "categories": [{"name", "objects", "AP", ...}]},

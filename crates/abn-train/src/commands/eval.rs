@@ -7,18 +7,21 @@ use abn_explain::attributes::{
     AttributeIntervals, ThresholdIntervals, intervals, threshold_intervals,
 };
 use abn_explain::groups::{GroupIntervals, group_intervals};
+use abn_run::folder::files::write_atomically;
 use abn_run::images::plain_loader;
 use abn_run::measure::attributes::{Attributes, PrecisionRecall, Scores, are_attributes};
 use abn_run::measure::classification::Classification;
-use abn_run::measure::records::{MapHealth, Summary};
+use abn_run::measure::records::{Figures, MapHealth, Summary};
 use abn_run::measure::task::{Measured, Task};
 use abn_run::measure::thresholds::AtThresholds;
 use abn_run::session::Session;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
+use super::eval_classes::ByClass;
 use super::{
-    eval_detections, eval_detector, eval_tables, figures, images, is_detector, labels, open,
+    eval_detections, eval_detector, eval_tables, figures, has_folder, images, is_detector, labels,
+    open,
 };
 use crate::cli::{EvalArgs, SplitArgs, SplitName};
 use crate::terminal;
@@ -29,6 +32,9 @@ struct Evaluation {
     #[serde(flatten)]
     summary: Summary,
     maps: Option<MapHealth>,
+    /// Of one label.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    by_class: Option<ByClass>,
     /// Of several labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     intervals: Option<Intervals>,
@@ -80,6 +86,10 @@ pub(super) struct AtBestThreshold {
     pub(super) intervals: ThresholdIntervals,
 }
 
+/// Why there is no table of several labels.
+const NO_MATRIX: &str =
+    "--csv is for runs of one label: those of several have no one matrix; --json has their figures";
+
 /// Runs the command.
 ///
 /// # Errors
@@ -99,6 +109,10 @@ pub fn run(args: EvalArgs) -> Result<()> {
         run.display()
     );
     let session = open(run, &args.network)?;
+    if let Some(path) = &args.csv {
+        ensure!(session.config.labels.only().is_some(), NO_MATRIX);
+        has_folder("--csv", path)?;
+    }
     if args.best_threshold {
         check_thresholds(&session, &args.images)?;
     }
@@ -110,6 +124,7 @@ pub fn run(args: EvalArgs) -> Result<()> {
         maps,
         scores,
         right,
+        told,
         ..
     } = pass(&session, &collection, args.images.workers, "evaluating")?;
     let attributes = summary.figures.attributes();
@@ -121,7 +136,18 @@ pub fn run(args: EvalArgs) -> Result<()> {
     let at_best_threshold = at_best_threshold
         .map(|found| at_best_threshold_of(&session, (run, &args.images), found, &scores))
         .transpose()?;
+    let names = session.config.labels.only().unwrap_or_default();
+    let by_class = match (&told, &summary.figures) {
+        (Some(told), Figures::Label(hits)) => Some(ByClass::of(names, told, hits.top5)),
+        _ => None,
+    };
+    if let Some(path) = &args.csv {
+        let table = by_class.as_ref().zip(told.as_ref());
+        let (by_class, told) = table.context(NO_MATRIX)?;
+        write_atomically(path, &by_class.csv(told)?)?;
+    }
     let evaluation = Evaluation {
+        by_class,
         constant: attributes.map(Constant::of),
         intervals,
         at_best_threshold,
@@ -203,6 +229,7 @@ fn at_best_threshold_of(
 fn print(evaluation: &Evaluation) -> Result<()> {
     let Evaluation {
         summary,
+        by_class,
         intervals,
         constant,
         at_best_threshold: at_best,
@@ -214,6 +241,9 @@ fn print(evaluation: &Evaluation) -> Result<()> {
         summary.loss,
         summary.images
     ))?;
+    if let Some(by_class) = by_class {
+        terminal::result(&by_class.text())?;
+    }
     match intervals {
         None => Ok(()),
         Some(Intervals::Groups(intervals)) => {

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use super::detection_tables::{by_class, together};
-use super::{images, open_detector, percent};
+use super::{has_folder, images, open_detector, percent};
 use crate::cli::EvalArgs;
 use crate::terminal;
 
@@ -37,13 +37,12 @@ pub(super) fn run(run: &Path, args: &EvalArgs) -> Result<()> {
         "--best-threshold is for several labels of two classes each, and this run is a detector: \
          leave it out"
     );
-    let folder = args.results.as_deref().and_then(Path::parent);
-    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
-        ensure!(
-            folder.is_dir(),
-            "--results: the folder `{}` does not exist",
-            folder.display()
-        );
+    ensure!(
+        args.csv.is_none(),
+        "--csv is for classifiers: --results writes what a detector finds"
+    );
+    if let Some(file) = &args.results {
+        has_folder("--results", file)?;
     }
     let session = open_detector(run, &args.network)?;
     let learned = args.images.asked() == Some(Split::Train);

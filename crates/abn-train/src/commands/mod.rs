@@ -4,6 +4,7 @@ pub mod data;
 mod detection_tables;
 pub mod devices;
 pub mod eval;
+mod eval_classes;
 mod eval_detections;
 mod eval_detector;
 mod eval_tables;
@@ -44,7 +45,7 @@ use abn_run::measure::records::Figures;
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
 use abn_run::unreadable::{OnCorrupt, UnreadableImages};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::cli::{NetworkArgs, SplitArgs};
 use crate::device::{self, check};
@@ -104,6 +105,20 @@ fn images(
         OnCorrupt::Stop => Ok(images),
         OnCorrupt::Skip { most } => unreadable::without(images, most, args.workers),
     }
+}
+
+/// Makes sure before long work that the folder of a file to be written is there.
+fn has_folder(option: &str, file: &Path) -> Result<()> {
+    let folder = file.parent();
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
+        ensure!(
+            folder.is_dir(),
+            "{option}: the folder `{}` does not exist",
+            folder.display()
+        );
+    }
+    ensure!(!file.is_dir(), "{option}: `{}` is a folder", file.display());
+    Ok(())
 }
 
 /// All figures in a line.

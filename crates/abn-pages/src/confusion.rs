@@ -1,0 +1,159 @@
+//! Which classes are told for which, as a matrix and in words.
+
+use abn_run::measure::confusion::{ClassCounts, Confusion, Pair};
+use maud::{Markup, html};
+
+use crate::figures::head;
+use crate::numbers::percent;
+
+/// Classes of a matrix with numbers in it, and of one without; of more there is none.
+const NUMBERED: usize = 16;
+const DRAWN: usize = 100;
+/// Confused pairs in the table.
+const PAIRS: usize = 12;
+
+/// The classes and what was told of their images.
+#[derive(Debug, Clone)]
+pub struct ConfusedClasses {
+    /// Names in the order of the logits.
+    pub names: Vec<String>,
+    /// What was told.
+    pub confusion: Confusion,
+}
+
+impl ConfusedClasses {
+    /// A matrix up to a hundred classes, and the pairs that are confused most often.
+    pub(crate) fn section(&self) -> Markup {
+        let counts = self.confusion.by_class();
+        let pairs = self.confusion.confused();
+        html! {
+            section aria-labelledby="confusion" {
+                h2 #confusion { "What is taken for what" }
+                p.note {
+                    "The test images by the class that they are of (rows) and the class that they \
+                     are told to be of (columns): the best epoch tells "
+                    (balanced(&self.confusion)) " of a class's images rightly, as a mean over the \
+                     classes."
+                    @if self.names.len() > DRAWN {
+                        " Of so many classes the pairs that are confused most often are shown."
+                    }
+                }
+                @if self.names.len() <= DRAWN { (self.matrix(&counts)) }
+                @if !pairs.is_empty() { (self.pairs(&pairs, &counts)) }
+            }
+        }
+    }
+
+    fn matrix(&self, counts: &[ClassCounts]) -> Markup {
+        let numbered = self.names.len() <= NUMBERED;
+        let kind = if numbered {
+            "confusion"
+        } else {
+            "confusion fine"
+        };
+        html! {
+            div.scroll tabindex="0" role="region" aria-label="Matrix of classes" {
+                table class=(kind) {
+                    thead {
+                        tr {
+                            th { "is, told" }
+                            @for name in &self.names { th scope="col" title=(name) { span { (name) } } }
+                        }
+                    }
+                    tbody {
+                        @for (right, name) in self.names.iter().enumerate() {
+                            tr {
+                                th scope="row" title=(name) { (name) }
+                                @for told in 0..self.names.len() {
+                                    (self.cell((right, told), counts[right].images, numbered))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn cell(&self, (right, told): (usize, usize), images: usize, numbered: bool) -> Markup {
+        let count = self.confusion.count(right, told);
+        if count == 0 {
+            return html! { td {} };
+        }
+        let share = 100.0 * count as f64 / images as f64;
+        let ink = if right == told { "right" } else { "wrong" };
+        let words = format!(
+            "{count} of {images} {} told as {}",
+            self.names[right], self.names[told]
+        );
+        html! {
+            td class=(ink) style={ "--strength:" (format!("{share:.0}")) "%" } title=(words) {
+                @if numbered { (count) } @else { span.unseen { (count) } }
+            }
+        }
+    }
+
+    fn pairs(&self, pairs: &[Pair], counts: &[ClassCounts]) -> Markup {
+        let more = pairs.len().saturating_sub(PAIRS);
+        html! {
+            details open[self.names.len() > NUMBERED] {
+                summary { "The pairs that are confused most often" }
+                table.numbers.scores {
+                    (head(["class", "told as", "images", "of all of the class"]))
+                    tbody {
+                        @for pair in pairs.iter().take(PAIRS) {
+                            tr {
+                                th scope="row" { (self.names[pair.right]) }
+                                td { (self.names[pair.told]) }
+                                td { (pair.images) }
+                                td { (percent(pair.images as f64 / counts[pair.right].images as f64)) }
+                            }
+                        }
+                    }
+                }
+                @if more > 0 { p.note { "And " (more) " more pairs; " code { "abn eval RUN --json" } " has all." } }
+            }
+        }
+    }
+}
+
+fn balanced(confusion: &Confusion) -> String {
+    confusion
+        .balanced_accuracy()
+        .map_or("–".to_owned(), percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes(count: usize, told: &[(usize, usize)]) -> String {
+        let mut confusion = Confusion::new(count);
+        told.iter()
+            .for_each(|(right, told)| confusion.add(*right, *told));
+        let names = (0..count).map(|class| format!("<class {class}>")).collect();
+        ConfusedClasses { names, confusion }.section().into_string()
+    }
+
+    #[test]
+    fn a_small_matrix_has_numbers() {
+        let page = classes(3, &[(0, 0), (0, 0), (0, 2), (1, 1)]);
+        assert!(
+            page.contains(r#"<td class="right" style="--strength:67%""#),
+            "{page}"
+        );
+        assert!(
+            page.contains("1 of 3 &lt;class 0&gt; told as &lt;class 2&gt;"),
+            "{page}"
+        );
+        assert_eq!(page.matches("<td></td>").count(), 6);
+    }
+
+    #[test]
+    fn many_classes_are_pairs() {
+        let page = classes(101, &[(0, 100), (0, 100), (7, 8)]);
+        assert!(!page.contains("class=\"confusion"));
+        assert!(page.find("&lt;class 100&gt;") < page.find("&lt;class 8&gt;"));
+        assert!(classes(100, &[(0, 1)]).contains("confusion fine"));
+    }
+}
