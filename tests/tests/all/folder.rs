@@ -101,6 +101,38 @@ fn train_and_val_from_files_to_the_report() {
     fails(path, "eval run", 1, &["photos does not exist", "--data"]);
 }
 
+/// Every table of images names their files, and their labels as the folders are called.
+#[test]
+fn tables_name_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for (class, color) in [("cat", [200, 40, 40]), ("my dog", [40, 40, 200])] {
+        self::class(&path.join("photos").join(class), color, 8);
+    }
+    succeeds(path, TRAIN);
+    succeeds(path, &TRAIN.replace("--out run", "--seed 1 --out other"));
+    let score = "score run --methods attention,cam --steps 2 --json";
+    let score = parse(&succeeds(path, score).out);
+    let stability = parse(&succeeds(path, "stability run other --out alike --json").out);
+    let named: Vec<String> = serde_json::from_value(score["paths"].clone()).unwrap();
+    assert_eq!(score["paths"], stability["paths"]);
+    for (table, label) in [("run/score.csv", "label"), ("alike/stability.csv", "class")] {
+        let mut table = csv::Reader::from_path(path.join(table)).unwrap();
+        let names = table.headers().unwrap().clone();
+        let place = |name| names.iter().position(|other| other == name).unwrap();
+        let mut rows = 0;
+        for row in table.records() {
+            let row = row.unwrap();
+            let (file, image) = (&row[place("path")], row[place("image")].parse::<usize>());
+            assert!(path.join("photos").join(file).is_file(), "{file}");
+            assert_eq!(file, named[image.unwrap()]);
+            assert_eq!(file.split('/').next(), Some(&row[place(label)]));
+            rows += 1;
+        }
+        assert!(rows >= 3);
+    }
+}
+
 #[test]
 fn one_folder_is_split_for_good() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,7 @@
 //! Scores as text for a terminal, and rows as CSV. Pure.
 
+use abn_data::Files;
+
 use super::{
     Better, ChangeRow, ClassMaps, Effect, Examined, Metric, Reliability, ScoreRow, Scores, UsesMap,
     Verdict,
@@ -195,7 +197,7 @@ fn sentences(scores: &Scores) -> Vec<String> {
 }
 
 /// One line an image and method; a field is empty where the measure is not defined. `classes` are
-/// those of the label that is explained.
+/// those of the label that is explained; images of a data set of files have the name of theirs.
 ///
 /// # Errors
 /// The memory for the table cannot be written.
@@ -203,6 +205,7 @@ pub fn csv(
     images: &[Examined],
     classes: &[String],
     parts: &[String],
+    files: Option<&dyn Files>,
 ) -> Result<Vec<u8>, AnalysisError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     let mut header: Vec<String> = [
@@ -221,6 +224,9 @@ pub fn csv(
             .iter()
             .map(|part| format!("until_{}", part.replace(' ', "_"))),
     );
+    if files.is_some() {
+        header.insert(1, "path".to_owned());
+    }
     table.write_record(&header)?;
     let name = |class: usize| classes.get(class).cloned().unwrap_or_default();
     let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
@@ -233,6 +239,9 @@ pub fn csv(
             name(row.class),
             row.probability.to_string(),
         ];
+        if let Some(files) = files {
+            record.insert(1, files.name(row.image));
+        }
         record.extend(Metric::ALL.map(|metric| field(row.values.get(&metric).copied())));
         record.extend((0..parts.len()).map(|part| field(row.cascade.get(part).copied().flatten())));
         table.write_record(&record)?;
@@ -286,7 +295,7 @@ mod tests {
     fn the_csv_has_a_line_an_image_and_method_and_quotes_names() {
         let classes = ["a,b".to_owned(), "c".to_owned()];
         let parts = ["head".to_owned(), "stage 3".to_owned()];
-        let csv = csv(&images(), &classes, &parts).unwrap();
+        let csv = csv(&images(), &classes, &parts, None).unwrap();
         let mut table = csv::Reader::from_reader(&*csv);
         let names = table.headers().unwrap().clone();
         let lines: Vec<_> = table.records().map(Result::unwrap).collect();

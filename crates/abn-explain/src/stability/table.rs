@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use abn_data::Files;
+
 use crate::bootstrap::Interval;
 
 use super::{PairFigures, RunFigures, StabilityReport};
@@ -90,11 +92,16 @@ fn number(value: Option<f64>) -> String {
 }
 
 /// One line an image: its class, its means, the IoU of every pair of runs (counted from 1). A field
-/// is empty where there is no IoU. `classes` are those of the label that was asked for.
+/// is empty where there is no IoU. `classes` are those of the label that was asked for; images of a
+/// data set of files have the name of theirs.
 ///
 /// # Errors
 /// The memory for the table cannot be written.
-pub fn csv(report: &StabilityReport, classes: &[String]) -> Result<Vec<u8>, AnalysisError> {
+pub fn csv(
+    report: &StabilityReport,
+    classes: &[String],
+    files: Option<&dyn Files>,
+) -> Result<Vec<u8>, AnalysisError> {
     let mut table = csv::Writer::from_writer(Vec::new());
     let mut header: Vec<String> = [
         "image",
@@ -109,6 +116,9 @@ pub fn csv(report: &StabilityReport, classes: &[String]) -> Result<Vec<u8>, Anal
     .to_vec();
     let of_pair = |pair: &PairFigures| format!("iou_{}_{}", pair.runs[0] + 1, pair.runs[1] + 1);
     header.extend(report.pairs.iter().map(of_pair));
+    if files.is_some() {
+        header.insert(1, "path".to_owned());
+    }
     table.write_record(&header)?;
     let field = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
     for image in &report.per_image {
@@ -121,6 +131,9 @@ pub fn csv(report: &StabilityReport, classes: &[String]) -> Result<Vec<u8>, Anal
             image.agreement.to_string(),
             image.correct.to_string(),
         ];
+        if let Some(files) = files {
+            record.insert(1, files.name(image.image));
+        }
         record.extend(image.pairs.iter().copied().map(field));
         table.write_record(&record)?;
     }
@@ -178,7 +191,7 @@ mod tests {
 
     #[test]
     fn every_image_is_a_line_of_as_many_fields() {
-        let csv = csv(&report(), &["a \"big\", cat".to_owned()]).unwrap();
+        let csv = csv(&report(), &["a \"big\", cat".to_owned()], None).unwrap();
         let csv = String::from_utf8(csv).unwrap();
         let lines: Vec<&str> = csv.lines().collect();
         assert!(lines[0].ends_with(",iou_1_2,iou_1_3,iou_2_3"));

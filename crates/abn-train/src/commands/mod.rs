@@ -107,6 +107,15 @@ fn images(
     }
 }
 
+/// The path of each image below the folder of its data set; none where images have no files.
+fn paths(images: &Collection) -> Vec<String> {
+    let count = images.samples.len();
+    let named = images.files.as_ref();
+    named.map_or(vec![], |files| {
+        (0..count).map(|index| files.name(index)).collect()
+    })
+}
+
 /// Makes sure before long work that the folder of a file to be written is there.
 fn has_folder(option: &str, file: &Path) -> Result<()> {
     let folder = file.parent();

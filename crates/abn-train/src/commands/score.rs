@@ -16,7 +16,7 @@ use abn_run::session::Session;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::{fine_tune, is_detector, open, score_detector, score_files, score_labels};
+use super::{fine_tune, is_detector, open, paths, score_detector, score_files, score_labels};
 use crate::cli::{ScoreArgs, TruthName};
 use crate::interrupt::Interrupt;
 use crate::terminal;
@@ -40,6 +40,9 @@ struct ScoreJson<'a> {
     parts: &'a [String],
     scores: &'a Scores,
     sentences: &'a [String],
+    /// Of a data set of files, that of each image, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<String>,
     files: [PathBuf; 3],
 }
 
@@ -86,7 +89,7 @@ pub fn run(args: ScoreArgs) -> Result<Ending> {
     let Some(Measured { parts, store }) = work.measure(&plan)? else {
         return Ok(Ending::Interrupted);
     };
-    conclude(&args, &session, &plan, &parts, &store, work.out())?;
+    conclude(&work, &plan, &parts, &store)?;
     Ok(Ending::Finished)
 }
 
@@ -218,14 +221,9 @@ fn measure(
 }
 
 /// Writes the page and the tables, then the table on stdout.
-fn conclude(
-    args: &ScoreArgs,
-    session: &Session,
-    plan: &Plan,
-    parts: &[String],
-    store: &Store<Examined>,
-    out: &Path,
-) -> Result<()> {
+fn conclude(work: &Work, plan: &Plan, parts: &[String], store: &Store<Examined>) -> Result<()> {
+    let (args, session, out) = (work.args, work.session, work.out());
+    let named = work.images.files.as_deref();
     let scores = Scores::of(&plan.scored(), &store.images);
     let labels = &session.config.labels;
     let group = group_of(labels, plan.group.as_deref())?;
@@ -248,9 +246,13 @@ fn conclude(
         parts,
         scores: &scores,
         sentences: &sentences,
+        paths: paths(work.images),
         files: files.clone(),
     };
-    write_atomically(&files[2], &table::csv(&store.images, classes, parts)?)?;
+    write_atomically(
+        &files[2],
+        &table::csv(&store.images, classes, parts, named)?,
+    )?;
     write_atomically(&files[1], serde_json::to_string_pretty(&answer)?.as_bytes())?;
     write_atomically(&files[0], render_scores(&page).as_bytes())?;
     if args.json {

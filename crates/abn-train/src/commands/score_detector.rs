@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use abn_core::explain::Layer;
-use abn_data::{Dataset, Split};
+use abn_data::{Collection, Dataset, Files, Split};
 use abn_explain::bootstrap::Interval;
 use abn_explain::boxes::{BoxHeader, BoxPlan, BoxRow, Measures, MethodFigures, examine, figures};
 use abn_explain::columns::columns;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::score::STORE;
-use super::{images, open_detector};
+use super::{images, open_detector, paths};
 use crate::cli::ScoreArgs;
 use crate::interrupt::Interrupt;
 use crate::terminal;
@@ -34,6 +34,9 @@ struct ScoreJson {
     images: usize,
     boxes: usize,
     methods: Vec<Value>,
+    /// Of a data set of files, that of each image, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<String>,
     files: [PathBuf; 2],
 }
 
@@ -83,7 +86,7 @@ pub(super) fn run(args: &ScoreArgs) -> Result<Ending> {
         progress.inc(1);
     }
     progress.finish_and_clear();
-    conclude(args, &session, plan, &store.images.concat(), count)?;
+    conclude(args, &session, plan, &store.images.concat(), &collection)?;
     Ok(Ending::Finished)
 }
 
@@ -118,8 +121,9 @@ fn conclude(
     session: &DetectorSession,
     plan: BoxPlan,
     rows: &[BoxRow],
-    images: usize,
+    collection: &Collection,
 ) -> Result<()> {
+    let images = collection.samples.len();
     ensure!(
         !rows.is_empty(),
         "none of the objects in {images} images is found with a score of 0.5 and half an overlap, so \
@@ -139,11 +143,12 @@ fn conclude(
         images,
         boxes,
         methods: found.iter().map(of_method).collect(),
+        paths: paths(collection),
         files: [SUMMARY, TABLE].map(|name| out.join(name)),
     };
     let [file, table_file] = &summary.files;
     write_atomically(file, &serde_json::to_vec_pretty(&summary)?)?;
-    write_atomically(table_file, &lines(rows)?)?;
+    write_atomically(table_file, &lines(rows, collection.files.as_deref())?)?;
     if args.json {
         return terminal::json(&summary);
     }
@@ -191,14 +196,17 @@ fn table(found: &[MethodFigures]) -> String {
     columns(header, found.iter().map(row).collect(), 1)
 }
 
-/// A line a box and method (RFC 4180).
-fn lines(rows: &[BoxRow]) -> Result<Vec<u8>> {
+/// A line a box and method (RFC 4180); images of a data set of files have the name of theirs.
+fn lines(rows: &[BoxRow], files: Option<&dyn Files>) -> Result<Vec<u8>> {
     let mut table = csv::Writer::from_writer(Vec::new());
-    let head = ["image", "object", "class", "score", "overlap", "method"];
-    table.write_record(head.iter().chain(&Measures::NAMES))?;
+    let path = files.map(|_| "path");
+    let head = ["object", "class", "score", "overlap", "method"];
+    let head = std::iter::once("image").chain(path).chain(head);
+    table.write_record(head.chain(Measures::NAMES))?;
     for row in rows {
+        let image = [row.image.to_string()].into_iter();
+        let image = image.chain(files.map(|files| files.name(row.image)));
         let told = [
-            row.image.to_string(),
             row.object.to_string(),
             row.class.clone(),
             row.score.to_string(),
@@ -207,7 +215,7 @@ fn lines(rows: &[BoxRow]) -> Result<Vec<u8>> {
         ];
         let values = row.measures.values();
         let values = values.map(|value| value.map_or(String::new(), |value| value.to_string()));
-        table.write_record(told.iter().chain(&values))?;
+        table.write_record(image.chain(told).chain(values))?;
     }
     table.into_inner().context("the table cannot be written")
 }

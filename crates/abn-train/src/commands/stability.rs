@@ -40,6 +40,9 @@ struct StabilityJson<'a> {
     group: Option<&'a str>,
     dataset: String,
     split: &'a str,
+    /// Of a data set of files, that of each image, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<String>,
     #[serde(flatten)]
     report: &'a StabilityReport,
 }
@@ -76,10 +79,13 @@ pub fn run(args: StabilityArgs) -> Result<()> {
             examples: examples(&configs[0], &images, group, &runs, &report)?,
             report: report.clone(),
         };
-        write_atomically(&out.join(TABLE), &csv(&report, classes)?)?;
+        write_atomically(
+            &out.join(TABLE),
+            &csv(&report, classes, images.files.as_deref())?,
+        )?;
         write_atomically(&out.join(PAGE), render_stability(&page).as_bytes())?;
     }
-    print(&args, &configs[0], &query, &report)
+    print(&args, &configs[0], &query, &images, &report)
 }
 
 fn query(args: &StabilityArgs, configs: &[RunConfig]) -> Result<MapQuery> {
@@ -131,6 +137,7 @@ fn print(
     args: &StabilityArgs,
     config: &RunConfig,
     query: &MapQuery,
+    images: &Collection,
     report: &StabilityReport,
 ) -> Result<()> {
     if args.json {
@@ -141,6 +148,7 @@ fn print(
             group: query.group.as_deref(),
             dataset: config.data_title(),
             split: &name_of(&args.images.split.unwrap_or(SplitName::Test)),
+            paths: super::paths(images),
             report,
         });
     }
