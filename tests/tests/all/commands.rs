@@ -110,6 +110,19 @@ fn train_eval_predict_and_explain() {
         "no terminal codes in a pipe"
     );
 
+    let again = train.replace("--json", "--log csv");
+    succeeds(path, &again);
+    let mut table = csv::Reader::from_path(path.join("run/metrics.csv")).unwrap();
+    let names = table.headers().unwrap().clone();
+    let place = names.iter().position(|name| name == "test.top1").unwrap();
+    let rows: Vec<csv::StringRecord> = table.records().collect::<Result<_, _>>().unwrap();
+    let metrics = fs::read_to_string(path.join("run/metrics.jsonl")).unwrap();
+    for (row, line) in rows.iter().zip(metrics.lines()) {
+        let told: f64 = row[place].parse().unwrap();
+        assert_eq!(told, parse(line)["test"]["top1"].as_f64().unwrap());
+    }
+    assert_eq!(rows.len(), 2);
+
     let metrics = fs::read_to_string(path.join("run/metrics.jsonl")).unwrap();
     let epochs: Vec<Value> = metrics.lines().map(parse).collect();
     assert_eq!(epochs.len(), 2);

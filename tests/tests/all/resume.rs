@@ -17,6 +17,7 @@ use abn_run::measure::classification::Classification;
 use abn_run::recipe::{Recipe, RunConfig};
 use abn_run::training_images::Loaders;
 use abn_train::interrupt::Interrupt;
+use abn_train::train::TrainOptions;
 use abn_train::train::trainer::{Ending, Trainer};
 use burn::tensor::Device;
 use burn_dataset::Dataset;
@@ -357,7 +358,10 @@ fn train_on_failing(path: &Path, epochs: usize, from: usize) -> anyhow::Result<E
         loaders,
         device,
         Interrupt::default(),
-        every,
+        TrainOptions {
+            save_every: every,
+            ..TrainOptions::default()
+        },
     )
     .unwrap();
     trainer.train()

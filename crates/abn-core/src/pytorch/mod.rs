@@ -5,6 +5,7 @@
 //! CIFAR. Reading and writing files is the caller's
 //! business; this module only renames and rearranges.
 
+mod bare;
 mod detection;
 mod layout;
 mod multitask;
@@ -20,6 +21,7 @@ use crate::backbone::Family;
 use crate::classifier::ClassifierConfig;
 use crate::state::{State, StateMismatch, shapes_of};
 use crate::transfer::is_head;
+pub use bare::bare;
 pub use detection::{
     detector_from_pytorch, detector_name_of, detector_to_pytorch, is_detector, part_of_detector,
 };

@@ -96,9 +96,8 @@ pub fn name_of(ours: &str, network: &NetworkConfig) -> String {
 /// `torch.compile` or as the field of another module.
 const WRAPPERS: [&str; 5] = ["module.", "_orig_mod.", "model.", "net.", "state_dict."];
 
-/// The official name of a name in a checkpoint: without wrappers, and `fc` and `downsample` for
-/// what zoos call `linear` and `shortcut`.
-pub(super) fn official(theirs: &str, family: Family) -> String {
+/// A name without what it starts with there.
+pub(super) fn without_wrappers(theirs: &str) -> &str {
     let mut bare = theirs;
     while let Some(rest) = WRAPPERS
         .iter()
@@ -106,6 +105,13 @@ pub(super) fn official(theirs: &str, family: Family) -> String {
     {
         bare = rest;
     }
+    bare
+}
+
+/// The official name of a name in a checkpoint: without wrappers, and `fc` and `downsample` for
+/// what zoos call `linear` and `shortcut`.
+pub(super) fn official(theirs: &str, family: Family) -> String {
+    let bare = without_wrappers(theirs);
     match family {
         // PyTorch's own ImageNet script wraps the convolutions of VGG alone.
         Family::Vgg => bare.replacen("features.module.", "features.", 1),

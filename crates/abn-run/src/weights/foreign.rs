@@ -1,10 +1,13 @@
 //! Checkpoints from outside: safetensors, or anything that `torch.save` wrote.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use abn_core::pytorch::bare;
 use abn_core::state::State;
+use serde::Deserialize;
 
 use super::cause::{Cause, Result, require};
 use super::safetensors::{begins, from_safetensors, recipe_in_header};
@@ -13,16 +16,29 @@ use crate::recipe::Recipe;
 
 /// Larger than any checkpoint of these networks.
 const LARGEST_FILE: u64 = 16 << 30;
+/// Larger than the index of any checkpoint.
+const LARGEST_INDEX: u64 = 16 << 20;
 /// Longest cause that is told: a hostile file can put anything into it.
 const LONGEST_CAUSE: usize = 400;
 
-/// The float tensors of a checkpoint file.
+/// The float tensors of a checkpoint file, by the [bare] names of their network.
 ///
 /// Nothing in the file is run. Counters and other tensors that hold no floats are left out.
 ///
 /// # Errors
 /// The file is missing, damaged, hostile, or holds something else than weights.
 pub fn read_checkpoint(path: &Path) -> std::result::Result<State, WeightsError> {
+    read_checkpoint_under(path, None)
+}
+
+/// The same of what lies under a key of the file, such as averaged weights.
+///
+/// # Errors
+/// As of [`read_checkpoint`]; or nothing lies under that key.
+pub fn read_checkpoint_under(
+    path: &Path,
+    key: Option<&str>,
+) -> std::result::Result<State, WeightsError> {
     let metadata = path.metadata().map_err(|source| WeightsError::Read {
         path: path.to_owned(),
         source,
@@ -47,7 +63,17 @@ pub fn read_checkpoint(path: &Path) -> std::result::Result<State, WeightsError> 
     if metadata.len() > LARGEST_FILE {
         return Err(unusable(Cause::new("it is larger than any checkpoint")));
     }
-    read(path).map_err(unusable)
+    read(path, key).map_err(unusable)
+}
+
+/// The keys under which a file has averaged weights beside those that are usually taken.
+pub fn averaged_weights_in(path: &Path) -> Vec<String> {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(9).read_to_end(&mut head));
+    match read.is_ok() && !begins(&head) && super::container::check(path).is_ok() {
+        true => torch::averaged(path),
+        false => Vec::new(),
+    }
 }
 
 /// The recipe in the header of a file that we exported; `None` of every other file.
@@ -60,7 +86,7 @@ pub fn recipe_in_file(path: &Path) -> Option<Recipe> {
     recipe_in_header(&fs::read(path).ok()?)
 }
 
-fn read(path: &Path) -> Result<State> {
+fn read(path: &Path, key: Option<&str>) -> Result<State> {
     let mut head = Vec::new();
     File::open(path)?.take(512).read_to_end(&mut head)?;
     refuse_text(&head)?;
@@ -69,9 +95,17 @@ fn read(path: &Path) -> Result<State> {
         .extension()
         .is_some_and(|extension| extension == "safetensors");
     let state = if begins(&head) || named_so {
+        require(key.is_none(), || {
+            "it is a safetensors file, which has no keys".to_owned()
+        })?;
         from_safetensors(&fs::read(path)?)?
+    } else if is_index(path) {
+        require(key.is_none(), || {
+            "it is an index, which has no keys".to_owned()
+        })?;
+        from_shards(path)?
     } else {
-        torch::read(path)?
+        torch::read(path, key)?
     };
     require(!state.is_empty(), || {
         "it holds no weights; save them with torch.save(model.state_dict(), ...)".to_owned()
@@ -87,6 +121,59 @@ fn read(path: &Path) -> Result<State> {
             format!("a tensor has control characters in its name: {name:?}")
         })?;
     }
+    Ok(bare(state).0)
+}
+
+/// Whether the file names others that hold the tensors.
+fn is_index(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.ends_with(".index.json"))
+}
+
+/// An index: the file of each tensor, which lies beside it.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// The tensors of all files that an index names.
+fn from_shards(path: &Path) -> Result<State> {
+    require(path.metadata()?.len() <= LARGEST_INDEX, || {
+        "it is larger than any index".to_owned()
+    })?;
+    let index: Index = serde_json::from_slice(&fs::read(path)?)
+        .map_err(|error| Cause::new(format!("it is no index of weights: {error}")))?;
+    let files: BTreeSet<&String> = index.weight_map.values().collect();
+    let mut state = State::new();
+    for file in files {
+        require(!file.contains(['/', '\\']) && file != "..", || {
+            format!("it names `{file}`, which does not lie beside it")
+        })?;
+        let shard = path.with_file_name(file);
+        let mut head = Vec::new();
+        let opened = File::open(&shard);
+        let opened = opened.map_err(|error| Cause::new(format!("its part `{file}`: {error}")))?;
+        require(opened.metadata()?.len() <= LARGEST_FILE, || {
+            format!("its part `{file}` is larger than any checkpoint")
+        })?;
+        opened.take(9).read_to_end(&mut head)?;
+        state.extend(match begins(&head) {
+            true => from_safetensors(&fs::read(&shard)?)?,
+            false => torch::read(&shard, None)?,
+        });
+    }
+    let missing = index
+        .weight_map
+        .keys()
+        .find(|name| !state.contains_key(*name));
+    // Counters hold no floats.
+    let missing = missing.filter(|name| !name.ends_with("num_batches_tracked"));
+    require(missing.is_none(), || {
+        format!(
+            "none of its parts has `{}`",
+            missing.map_or("", String::as_str)
+        )
+    })?;
     Ok(state)
 }
 

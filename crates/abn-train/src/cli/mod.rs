@@ -300,6 +300,9 @@ pub struct TrainArgs {
     /// Seconds between checkpoints within an epoch; one is always written at its end [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub save_every: Option<f64>,
+    /// Also write the epochs for other programs
+    #[arg(long, value_enum)]
+    pub log: Option<LogFormat>,
     /// Device, such as cpu or cuda:1 [default: the best that is there]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
@@ -468,6 +471,13 @@ impl PredictArgs {
             _ => self.format.unwrap_or_default(),
         }
     }
+}
+
+/// What else the epochs of a training are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// metrics.csv in the folder of the run, a line an epoch
+    Csv,
 }
 
 /// How predictions are printed.
@@ -773,9 +783,13 @@ pub struct DevicesArgs {
     --norm-epsilon 0 --out runs/coco\n\n\
     Names are those of the official ABN code, of torchvision, or of the model zoos of CIFAR.")]
 pub struct ImportArgs {
-    /// Checkpoint: .pth, .pth.tar, .th or .safetensors
+    /// Checkpoint: .pth, .pth.tar, .th, .safetensors, or the .index.json of one in several files
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// What of the file: the weights under this key, such as model_ema [default: state_dict, model,
+    /// ..., or all]
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
     /// Architecture of the checkpoint
     #[arg(long, value_name = "NAME")]
     pub arch: String,

@@ -1,5 +1,7 @@
 //! `abn import`: a run from a checkpoint that PyTorch wrote.
 
+use std::path::Path;
+
 use abn_core::Outputs;
 use abn_core::architecture::AttentionName;
 use abn_core::attention::MapConfig;
@@ -15,7 +17,7 @@ use abn_run::recipe::architectures::with_block;
 use abn_run::recipe::augmentation::Augmentation;
 use abn_run::recipe::recognise::{close_to, outputs, recognise};
 use abn_run::recipe::{Recipe, RunConfig, architectures, overrides};
-use abn_run::weights::{read_checkpoint, recipe_in_file};
+use abn_run::weights::{averaged_weights_in, read_checkpoint_under, recipe_in_file};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
@@ -32,7 +34,10 @@ use crate::terminal;
 /// The file is no checkpoint of that architecture, or the run cannot be written.
 pub fn run(args: ImportArgs) -> Result<()> {
     let device = device::for_bookkeeping()?;
-    let checkpoint = read_checkpoint(&args.file)?;
+    let checkpoint = read_checkpoint_under(&args.file, args.key.as_deref())?;
+    if args.key.is_none() {
+        tell_of_averaged_weights(&args.file, "--key NAME takes them");
+    }
     if let Some(detector) = args.detector {
         return import_detector::run(&args, detector, checkpoint, &device);
     }
@@ -47,6 +52,18 @@ pub fn run(args: ImportArgs) -> Result<()> {
     // Loading proves that the weights fit before anything is written.
     state::with_state(config.model.init(&device), weights.clone())?;
     write(&args, &config, &weights)
+}
+
+/// A file may have two sets of weights, of which one is taken.
+pub(super) fn tell_of_averaged_weights(file: &Path, remedy: &str) {
+    let keys = averaged_weights_in(file);
+    if !keys.is_empty() {
+        terminal::note(&format!(
+            "note: `{}` has averaged weights too, under {}, which are not taken; {remedy}",
+            file.display(),
+            keys.join(", ")
+        ));
+    }
 }
 
 /// Makes the run and says so.

@@ -14,6 +14,7 @@ use anyhow::Result;
 
 use super::{detection_tables, figures, labels, percent};
 use crate::cli::{TrainArgs, Weight};
+use crate::commands::import::tell_of_averaged_weights;
 use crate::commands::recipe_from_args::recipe_from_args;
 use crate::device;
 use crate::interrupt::Interrupt;
@@ -45,12 +46,19 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
         Some(Weight::Balanced) => recipe.penalty.positive = images.balance()?,
         None => {}
     }
+    if let Some(file) = args.init.as_deref().filter(|file| file.is_file()) {
+        tell_of_averaged_weights(
+            file,
+            "`abn import --key NAME` makes a run of them to start from",
+        );
+    }
     let init = warm_start::init_of(args.init.as_deref(), existing.as_ref())?;
     let usual = TrainOptions::default();
     let options = TrainOptions {
         workers: args.workers.unwrap_or(usual.workers),
         save_every: args.save_every.map_or(usual.save_every, save_every),
         check: !args.no_check,
+        csv: args.log.is_some(),
     };
     let named =
         |error: RunError| unreadable::with_all(error.into(), &images, None, options.workers);

@@ -1,6 +1,7 @@
 //! A training from its configuration to its report, as `abn train` and the campaigns of `cargo
 //! xtask ablation` do it.
 
+mod epoch_table;
 pub mod finish;
 mod found;
 mod gallery;
@@ -44,6 +45,8 @@ pub struct TrainOptions {
     pub save_every: Duration,
     /// Whether another device is compared with the CPU first.
     pub check: bool,
+    /// Whether the epochs are also written as CSV.
+    pub csv: bool,
 }
 
 impl Default for TrainOptions {
@@ -52,6 +55,7 @@ impl Default for TrainOptions {
             workers: 2,
             save_every: Duration::from_secs(300),
             check: true,
+            csv: false,
         }
     }
 }
@@ -128,7 +132,7 @@ impl Training<'_> {
             loaders.clone(),
             self.device.clone(),
             self.interrupt.clone(),
-            options.save_every,
+            *options,
         )?;
         announce(config, run, &loaders, trainer.progress(), &self.device);
         images

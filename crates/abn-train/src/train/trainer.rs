@@ -3,7 +3,7 @@
 //! Everything random is a function of (seed, epoch, index), so a run that continues from any
 //! checkpoint takes exactly the steps that it would have taken without the interruption.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use abn_core::explain::AttentionMap;
 use abn_core::sgd::Sgd;
@@ -24,6 +24,8 @@ use burn::tensor::{Device, TensorData};
 use crate::device;
 use crate::interrupt::Interrupt;
 use crate::terminal::TrainingDisplay;
+use crate::train::TrainOptions;
+use crate::train::epoch_table::{EPOCHS, csv};
 
 /// A map is reported as dead when more than this share of the test maps is constant.
 const DEAD_MAPS: f64 = 0.5;
@@ -44,7 +46,7 @@ pub struct Trainer<'a, T: Task> {
     run: &'a RunDir,
     loaders: Loaders,
     interrupt: Interrupt,
-    save_every: Duration,
+    options: TrainOptions,
     device: Device,
     model: T::Network,
     sgd: Sgd,
@@ -69,7 +71,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         loaders: Loaders,
         device: Device,
         interrupt: Interrupt,
-        save_every: Duration,
+        options: TrainOptions,
     ) -> Result<Self> {
         let checkpoints = Checkpoints::open(run.checkpoints())?;
         let training_device = device.clone().autodiff();
@@ -108,7 +110,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             run,
             loaders,
             interrupt,
-            save_every,
+            options,
             device,
             model,
             sgd,
@@ -135,7 +137,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         let done = self.progress.epoch * epoch_batches + self.progress.batch;
         let display = TrainingDisplay::new(epochs, epoch_batches, done, self.recipe.best);
         // A kill between the checkpoint and these files left them an epoch behind.
-        self.run.write_lines(METRICS, &self.progress.history)?;
+        self.write_metrics()?;
         while self.progress.epoch < epochs {
             if self.epoch(&display)? == Ending::Interrupted {
                 display.finish();
@@ -202,7 +204,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 self.save()?;
                 return Ok(Ending::Interrupted);
             }
-            if self.last_save.elapsed() >= self.save_every {
+            if self.last_save.elapsed() >= self.options.save_every {
                 self.save()?;
             }
         }
@@ -307,7 +309,15 @@ impl<'a, T: Task> Trainer<'a, T> {
         };
         self.save_as(&next, Some(&state_of_maps(&probes)))?;
         (self.progress, self.probes) = (next, probes);
-        Ok(self.run.write_lines(METRICS, &self.progress.history)?)
+        self.write_metrics()
+    }
+
+    fn write_metrics(&self) -> Result<()> {
+        self.run.write_lines(METRICS, &self.progress.history)?;
+        if self.options.csv {
+            self.run.write(EPOCHS, &csv(&self.progress.history)?)?;
+        }
+        Ok(())
     }
 
     fn record_timing(&self, timing: EpochTiming) -> Result<()> {
