@@ -53,6 +53,7 @@ mod attributes;
 mod canvas;
 mod check;
 mod cifar;
+mod class_names;
 mod decode;
 mod drawn;
 mod error;
@@ -94,6 +95,7 @@ pub use check::{
     Watch, Without, check_collections, check_folder, unreadable,
 };
 pub use cifar::{Cifar100Labels, cifar10, cifar100};
+pub use class_names::class_names;
 pub use decode::{image_of, read_image};
 pub use error::DataError;
 pub use folder::{

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use abn_run::weights::read_checkpoint;
+use abn_run::weights::{Part, averaged_weights_in, read_checkpoint, read_part};
 use serde_json::Value;
 
 use crate::fixtures::{json, parity, shared};
@@ -132,6 +132,35 @@ fn what_is_often_saved_in_place_of_a_checkpoint() {
             }
         }
     }
+}
+
+#[test]
+fn averaged_weights_are_seen_and_chosen() {
+    let both = folder().join("parts/averaged.pth");
+    assert_eq!(averaged_weights_in(&both), ["model_ema"]);
+    let key = |key| Part {
+        key: Some(key),
+        ..Part::default()
+    };
+    let usual = read_checkpoint(&both).unwrap();
+    let averaged = read_part(&both, key("model_ema")).unwrap();
+    assert_eq!((usual.len(), averaged.len()), (7, 7));
+    for (name, data) in &usual {
+        let twice: Vec<f32> = data.iter::<f32>().map(|value| 2.0 * value).collect();
+        let found = averaged[&format!("module.{name}")].iter::<f32>();
+        assert_eq!(found.collect::<Vec<_>>(), twice, "{name}");
+    }
+    let error = read_part(&both, key("ema")).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(
+        error.contains("nothing under `ema`, but under model, model_ema"),
+        "{error}"
+    );
+    // Where there are no others, they are the weights.
+    let only = folder().join("parts/only_averaged.pth");
+    assert!(averaged_weights_in(&only).is_empty());
+    let names: Vec<String> = read_checkpoint(&only).unwrap().into_keys().collect();
+    assert_eq!(names, usual.into_keys().collect::<Vec<_>>());
 }
 
 #[test]

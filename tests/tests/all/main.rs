@@ -21,6 +21,7 @@ mod explain;
 mod explanations;
 mod fixtures;
 mod folder;
+mod foreign_names;
 mod golden;
 mod gradients;
 mod labels;

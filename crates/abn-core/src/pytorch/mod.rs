@@ -8,6 +8,7 @@
 mod bare;
 mod detection;
 mod layout;
+mod libraries;
 mod multitask;
 mod names;
 
@@ -21,11 +22,12 @@ use crate::backbone::Family;
 use crate::classifier::ClassifierConfig;
 use crate::state::{State, StateMismatch, shapes_of};
 use crate::transfer::is_head;
-pub use bare::bare;
+pub use bare::{bare, below, prefixes};
 pub use detection::{
     detector_from_pytorch, detector_name_of, detector_to_pytorch, is_detector, part_of_detector,
 };
 use layout::Layout;
+pub use libraries::is_of_caffe;
 pub use names::name_of;
 
 /// Counter that PyTorch's batch norm keeps and nothing here needs.
@@ -190,8 +192,8 @@ fn has_unused_norm(config: &ClassifierConfig) -> bool {
     config.network.family == Family::ResNext && config.attention.as_ref().is_some_and(unused)
 }
 
-/// The tensors under their official names: without wrappers, counters and what the official code
-/// never uses.
+/// The tensors under their official names: without wrappers, counters, a loss that was saved with
+/// its network, and what the official code never uses.
 ///
 /// # Errors
 /// Two tensors have the same official name; it would be chance which one counts.
@@ -204,7 +206,7 @@ fn official<T: multitask::Rows>(
     for (name, tensor) in checkpoint {
         let official = names::official(&name, config.network.family);
         let is_unused = has_unused_norm(config) && official.starts_with(UNUSED_NORM);
-        if name.ends_with(UNUSED_COUNTER) || is_unused {
+        if name.ends_with(UNUSED_COUNTER) || is_unused || names::is_of_loss(&official) {
             continue;
         }
         if let Some(double) = found.insert(official, tensor) {

@@ -123,6 +123,15 @@ pub(super) fn official(theirs: &str, family: Family) -> String {
     }
 }
 
+/// What a training script calls the loss that it saves as a part of its network.
+const LOSSES: [&str; 4] = ["criterion", "loss", "loss_fn", "loss_function"];
+
+/// Whether PyTorch's name is that of a tensor of a loss, such as the weights of its classes.
+pub(super) fn is_of_loss(theirs: &str) -> bool {
+    let first = theirs.split_once('.').map(|(first, _)| first);
+    first.is_some_and(|first| LOSSES.contains(&first))
+}
+
 /// Whether PyTorch's name is that of a tensor of an attention branch.
 pub(super) fn is_of_branch(theirs: &str) -> bool {
     ["att_", "bn_att", "stage_att.", "mixed."]

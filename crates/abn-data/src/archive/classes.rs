@@ -11,6 +11,8 @@ use crate::{DataError, Labels};
 #[derive(Debug)]
 pub(crate) struct Classes {
     pub(crate) labels: Labels,
+    /// What is to be said of how they were found.
+    pub(crate) note: Option<String>,
     /// The class of each number.
     of_number: Vec<usize>,
     /// The class of each name; empty where labels are numbers without names.
@@ -71,17 +73,19 @@ impl Classes {
         let Some(known) = known else {
             return Ok(Self {
                 labels,
+                note: None,
                 of_number: (0..names.len()).collect(),
                 of_name: names.into_iter().zip(0..).collect(),
             });
         };
-        let (labels, places) = known::matched(dir, known, &labels, names.clone())?;
-        let placed = places.into_iter().enumerate();
+        let matched = known::matched(dir, known, &labels, names.clone())?;
+        let placed = matched.folders.into_iter().enumerate();
         let of_name: HashMap<String, usize> = placed
             .filter_map(|(class, name)| Some((name?, class)))
             .collect();
         Ok(Self {
-            labels,
+            labels: matched.labels,
+            note: matched.note,
             of_number: names.iter().map(|name| of_name[name]).collect(),
             of_name,
         })
@@ -113,6 +117,7 @@ impl Classes {
         Ok(Self {
             of_number: (0..labels.count()).collect(),
             labels,
+            note: None,
             of_name: HashMap::new(),
         })
     }

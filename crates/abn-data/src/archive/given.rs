@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{MOST_CLASSES, refused, shown};
 use crate::DataError;
+use crate::class_names::in_lines;
 use crate::folder::text::read_text;
 
 /// Files that may name the classes, one a line, in order of preference.
@@ -54,22 +55,6 @@ fn bounded(path: &Path, names: Vec<String>) -> Result<Vec<String>, DataError> {
             Err(refused(path, reason))
         }
     }
-}
-
-/// A name a line. Where every line begins with its number, the number is no part of the name.
-fn in_lines(text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let numbered = |(number, line): (usize, &&str)| {
-        let rest = line.strip_prefix(&number.to_string())?;
-        let name = rest.strip_prefix([' ', '\t', ',', ':'])?.trim();
-        (!name.is_empty()).then(|| name.to_owned())
-    };
-    let names: Option<Vec<String>> = lines.iter().enumerate().map(numbered).collect();
-    names.unwrap_or_else(|| lines.into_iter().map(str::to_owned).collect())
 }
 
 /// The first `ClassLabel` in what describes features, or that of the column of that name: its

@@ -342,6 +342,26 @@ fn folders_are_matched_to_the_classes_of_a_network_by_name() {
     );
 }
 
+#[test]
+fn folders_are_the_outputs_of_a_network_without_names_by_number() {
+    let numbers: Vec<String> = (0..12).map(|number| format!("class {number}")).collect();
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    let files: Vec<(String, u8)> = (0..12).map(|n| (format!("{n}/1.png"), n)).collect();
+    let files: Vec<(&str, u8)> = files.iter().map(|(file, n)| (file.as_str(), *n)).collect();
+    let found = open_for(tree(&files).path(), &numbers).unwrap();
+    let expected: Vec<(usize, u8)> = (0..12).map(|n| (usize::from(n), n)).collect();
+    assert_eq!(samples(&found), expected);
+    assert!(found.notes.is_empty());
+    let named = tree(&[("b/1.png", 1), ("a/1.png", 2)]);
+    let found = open_for(named.path(), &numbers[..2]).unwrap();
+    assert_eq!(samples(&found), [(0, 2), (1, 1)]);
+    assert!(
+        found.notes[0].contains("class 0 being a"),
+        "{:?}",
+        found.notes
+    );
+}
+
 /// A folder with these files, some of which are tables.
 fn tabled(files: &[&str], tables: &[(&str, &str)]) -> TempDir {
     let dir = names(files);

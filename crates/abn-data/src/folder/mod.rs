@@ -155,7 +155,11 @@ pub(crate) fn arranged<'a>(
     notes.extend(note);
     let labels = Labels::one(words::class_words(words, &names));
     let (labels, names) = match classes {
-        Some(known) => known::matched(dir, known, &labels, names)?,
+        Some(known) => {
+            let matched = known::matched(dir, known, &labels, names)?;
+            notes.extend(matched.note);
+            (matched.labels, matched.folders)
+        }
         None => (labels, names.into_iter().map(Some).collect()),
     };
     let whole = matches!(layout, Layout::Whole(_)) && split != Split::All;

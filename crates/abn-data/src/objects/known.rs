@@ -5,7 +5,7 @@ use std::path::Path;
 use unicode_normalization::UnicodeNormalization;
 
 use super::told::Told;
-use crate::folder::known;
+use crate::folder::known::{self, Matched};
 use crate::{DataError, Labels};
 
 /// Numbers the classes of all objects, and the numbers of the classes, as a network does, whose
@@ -35,10 +35,11 @@ pub(super) fn matched(
         .iter()
         .map(|class| class.nfc().collect())
         .collect();
-    let (labels, places) =
-        known::matched(dir, network, &Labels::one(names.clone()), names.clone())?;
+    let Matched {
+        labels, folders, ..
+    } = known::matched(dir, network, &Labels::one(names.clone()), names.clone())?;
     // Where each class of the folder is in the network.
-    let place_of = |name: &String| places.iter().position(|of| of.as_ref() == Some(name));
+    let place_of = |name: &String| folders.iter().position(|of| of.as_ref() == Some(name));
     let numbered = names.iter().map(|name| place_of(name).unwrap_or_default());
     let numbered: Vec<usize> = numbered.collect();
     let mut numbers = vec![None; labels.count()];

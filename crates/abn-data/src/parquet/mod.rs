@@ -148,7 +148,10 @@ pub fn parquet(request: &ImageFolder) -> Result<Collection, DataError> {
         samples: rows.clone(),
         labels: classes.labels,
         masked: false,
-        notes: archives.note().into_iter().chain(chosen.note).collect(),
+        notes: [archives.note(), chosen.note, classes.note]
+            .into_iter()
+            .flatten()
+            .collect(),
         files: Some(rows),
         interventions: None,
     })

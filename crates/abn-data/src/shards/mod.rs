@@ -127,6 +127,7 @@ pub fn tar_shards(request: &ImageFolder) -> Result<Collection, DataError> {
         ));
     }
     let mut notes: Vec<String> = archives.note().into_iter().chain(chosen.note).collect();
+    notes.extend(classes.note.clone());
     if left_out > 0 {
         notes.push(format!(
             "{left_out} members or samples without an image are left out"

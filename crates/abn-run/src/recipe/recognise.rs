@@ -3,8 +3,8 @@
 use abn_core::architecture::{AttentionName, BlockName};
 use abn_core::attention::MapConfig;
 use abn_core::outputs::Binary;
-use abn_core::pytorch::{check, name_of};
-use abn_core::state::State;
+use abn_core::pytorch::{check, name_of, part_from_pytorch};
+use abn_core::state::{State, shapes_of};
 use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
 use burn::tensor::Device;
 
@@ -94,6 +94,25 @@ pub fn outputs_of(attention: AttentionName, count: usize) -> Outputs {
         }
         AttentionName::None | AttentionName::Abn | AttentionName::Manet => Outputs::one(count),
     }
+}
+
+/// Whether a checkpoint is all of a plain network but its head.
+pub fn is_backbone(architecture: &Architecture, checkpoint: &State, device: &Device) -> bool {
+    let config = ClassifierConfig {
+        network: architecture.network.clone(),
+        attention: None,
+        outputs: outputs_of(AttentionName::None, 1),
+    };
+    outputs(architecture, checkpoint).is_none()
+        && part_from_pytorch(&config, checkpoint.clone(), device).is_ok_and(|(part, unused)| {
+            let network = shapes_of(&config.init(device));
+            let head = |name: &String| name.starts_with("network.head.");
+            unused.is_empty()
+                && !part.is_empty()
+                && network
+                    .keys()
+                    .all(|name| part.contains_key(name) != head(name))
+        })
 }
 
 /// The known network that a checkpoint has, those like the one asked for first; `None` if it has

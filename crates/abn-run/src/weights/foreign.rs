@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use abn_core::pytorch::bare;
+use abn_core::pytorch::{bare, below, is_of_caffe};
 use abn_core::state::State;
 use serde::Deserialize;
 
@@ -28,17 +28,23 @@ const LONGEST_CAUSE: usize = 400;
 /// # Errors
 /// The file is missing, damaged, hostile, or holds something else than weights.
 pub fn read_checkpoint(path: &Path) -> std::result::Result<State, WeightsError> {
-    read_checkpoint_under(path, None)
+    read_part(path, Part::default())
 }
 
-/// The same of what lies under a key of the file, such as averaged weights.
+/// What is taken of a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Part<'a> {
+    /// What lies under a key of the file, such as averaged weights.
+    pub key: Option<&'a str>,
+    /// The network whose tensors have names that begin so, such as `encoder_q`.
+    pub prefix: Option<&'a str>,
+}
+
+/// The same of a part of the file.
 ///
 /// # Errors
-/// As of [`read_checkpoint`]; or nothing lies under that key.
-pub fn read_checkpoint_under(
-    path: &Path,
-    key: Option<&str>,
-) -> std::result::Result<State, WeightsError> {
+/// As of [`read_checkpoint`]; or the file has no such part.
+pub fn read_part(path: &Path, part: Part) -> std::result::Result<State, WeightsError> {
     let metadata = path.metadata().map_err(|source| WeightsError::Read {
         path: path.to_owned(),
         source,
@@ -63,7 +69,7 @@ pub fn read_checkpoint_under(
     if metadata.len() > LARGEST_FILE {
         return Err(unusable(Cause::new("it is larger than any checkpoint")));
     }
-    read(path, key).map_err(unusable)
+    read(path, part).map_err(unusable)
 }
 
 /// The keys under which a file has averaged weights beside those that are usually taken.
@@ -86,7 +92,7 @@ pub fn recipe_in_file(path: &Path) -> Option<Recipe> {
     recipe_in_header(&fs::read(path).ok()?)
 }
 
-fn read(path: &Path, key: Option<&str>) -> Result<State> {
+fn read(path: &Path, Part { key, prefix }: Part) -> Result<State> {
     let mut head = Vec::new();
     File::open(path)?.take(512).read_to_end(&mut head)?;
     refuse_text(&head)?;
@@ -121,7 +127,25 @@ fn read(path: &Path, key: Option<&str>) -> Result<State> {
             format!("a tensor has control characters in its name: {name:?}")
         })?;
     }
-    Ok(bare(state).0)
+    let state = match prefix {
+        None => state,
+        Some(prefix) => some_below(state, prefix)?,
+    };
+    require(!is_of_caffe(&state), || {
+        "it is an SE network with Caffe's strides and pooling, such as timm's legacy_seresnet50, \
+         which is not built here though its names and shapes would fit"
+            .to_owned()
+    })?;
+    Ok(bare(state))
+}
+
+fn some_below(state: State, prefix: &str) -> Result<State> {
+    let first = state.keys().next().cloned().unwrap_or_default();
+    let chosen = below(state, prefix);
+    require(!chosen.is_empty(), || {
+        format!("no name in it begins with `{prefix}.`, as in `{first}`")
+    })?;
+    Ok(chosen)
 }
 
 /// Whether the file names others that hold the tensors.

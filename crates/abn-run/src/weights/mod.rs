@@ -18,9 +18,7 @@ use burn::tensor::DType;
 
 pub use self::cause::Cause;
 #[cfg(feature = "files")]
-pub use self::foreign::{
-    averaged_weights_in, read_checkpoint, read_checkpoint_under, recipe_in_file,
-};
+pub use self::foreign::{Part, averaged_weights_in, read_checkpoint, read_part, recipe_in_file};
 pub use self::safetensors::{
     from_safetensors, recipe_in_header, to_safetensors, to_safetensors_of,
 };

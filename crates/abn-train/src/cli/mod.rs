@@ -790,6 +790,10 @@ pub struct ImportArgs {
     /// ..., or all]
     #[arg(long, value_name = "NAME")]
     pub key: Option<String>,
+    /// The network whose names in the file begin so, where there are several, such as encoder_q.
+    /// What stands before all names is taken off anyway
+    #[arg(long, value_name = "PREFIX")]
+    pub prefix: Option<String>,
     /// Architecture of the checkpoint
     #[arg(long, value_name = "NAME")]
     pub arch: String,
@@ -810,6 +814,13 @@ pub struct ImportArgs {
     /// Number of classes [default: the checkpoint's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub classes: Option<u32>,
+    /// Names of the classes in the order of the outputs, one a line. Folders of photographs are
+    /// matched to them by name
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "detector"])]
+    pub classes_file: Option<PathBuf>,
+    /// Folder of the data set, whose classes in the order of their names are the outputs
+    #[arg(long, value_name = "DIR", conflicts_with = "detector")]
+    pub data: Option<PathBuf>,
     /// Data set that it was trained on [default: imagenet for a network of images of 224x224, else
     /// cifar10 or, for 100 classes, cifar100]
     #[arg(long, value_parser = datasets::value_parser())]

@@ -6,7 +6,7 @@ use abn_core::Outputs;
 use abn_core::architecture::AttentionName;
 use abn_core::attention::MapConfig;
 use abn_core::outputs::Binary;
-use abn_core::pytorch::{check, from_pytorch, is_detector};
+use abn_core::pytorch::{check, from_pytorch, is_detector, prefixes};
 use abn_core::state::{self, State};
 use abn_data::{Group, Labels, Split};
 use abn_run::RunError;
@@ -15,9 +15,9 @@ use abn_run::folder::checkpoint::Checkpoints;
 use abn_run::folder::run_dir::{RunDir, checkpoints_of};
 use abn_run::recipe::architectures::with_block;
 use abn_run::recipe::augmentation::Augmentation;
-use abn_run::recipe::recognise::{close_to, outputs, recognise};
+use abn_run::recipe::recognise::{close_to, is_backbone, outputs, recognise};
 use abn_run::recipe::{Recipe, RunConfig, architectures, overrides};
-use abn_run::weights::{averaged_weights_in, read_checkpoint_under, recipe_in_file};
+use abn_run::weights::{Part, averaged_weights_in, read_part, recipe_in_file};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::Device;
 
@@ -28,13 +28,20 @@ use crate::device;
 use crate::hints::options_of;
 use crate::terminal;
 
+/// Prefixes that an error names.
+const MOST_PREFIXES: usize = 8;
+
 /// Runs the command.
 ///
 /// # Errors
 /// The file is no checkpoint of that architecture, or the run cannot be written.
 pub fn run(args: ImportArgs) -> Result<()> {
     let device = device::for_bookkeeping()?;
-    let checkpoint = read_checkpoint_under(&args.file, args.key.as_deref())?;
+    let part = Part {
+        key: args.key.as_deref(),
+        prefix: args.prefix.as_deref(),
+    };
+    let checkpoint = read_part(&args.file, part)?;
     if args.key.is_none() {
         tell_of_averaged_weights(&args.file, "--key NAME takes them");
     }
@@ -45,6 +52,14 @@ pub fn run(args: ImportArgs) -> Result<()> {
         !is_detector(&checkpoint),
         "`{}` is a detector: name its kind with --detector fpn, or c4",
         args.file.display()
+    );
+    let architecture = with_block(&args.arch, args.details.block)?;
+    ensure!(
+        !is_backbone(&architecture, &checkpoint, &device),
+        "`{}` has no layer that tells classes: it is a backbone, from which `abn train --arch {} \
+         --init FILE` starts",
+        args.file.display(),
+        architecture.name
     );
     let mut config = fitting(&args, config_of(&args, &checkpoint)?, &checkpoint, &device)?;
     config.imported = Some(args.file.display().to_string());
@@ -110,9 +125,10 @@ fn fitting(
     let Some(recipe) = close_to(&asked.recipe, classes, checkpoint, device) else {
         let architecture = architectures::parse(&asked.recipe.architecture)?;
         let known = recognise(&architecture, checkpoint, device);
-        let hint = known.map_or(String::new(), |known| {
-            format!("; it fits {}", options_of(&known))
-        });
+        let hint = match known {
+            Some(known) => format!("; it fits {}", options_of(&known)),
+            None => among(&prefixes(checkpoint)),
+        };
         return Err(mismatch).with_context(|| {
             format!(
                 "`{}` is not a checkpoint of {} and {classes} classes{hint}",
@@ -134,6 +150,21 @@ fn fitting(
         );
     }
     Ok(RunConfig::new(recipe, asked.labels)?)
+}
+
+/// What to say of a file whose names begin in several ways.
+fn among(prefixes: &[(String, usize)]) -> String {
+    let shown = prefixes.iter().take(MOST_PREFIXES);
+    let counted: Vec<String> = shown
+        .map(|(prefix, count)| format!("{prefix} ({count})"))
+        .collect();
+    match counted.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; --prefix takes those of its tensors whose names begin with one of: {}",
+            counted.join(", ")
+        ),
+    }
 }
 
 fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
@@ -181,15 +212,42 @@ fn config_of(args: &ImportArgs, checkpoint: &State) -> Result<RunConfig> {
     }
     let recipe = overrides::apply(recipe, &args.details.settings)?;
     recipe.check()?;
-    let labels = labels(&recipe, classes)?;
+    let labels = match &args.classes_file {
+        Some(file) => named_in(file, classes)?,
+        None => labels(&recipe, args.data.as_deref(), classes)?,
+    };
     Ok(RunConfig::new(recipe, labels)?)
 }
 
+/// One label whose classes are named in a file.
+fn named_in(file: &Path, count: Option<usize>) -> Result<Labels> {
+    let names = abn_data::class_names(file)?;
+    ensure!(
+        count.is_none_or(|count| count == names.len()),
+        "`{}` names {} classes, and the checkpoint has {}",
+        file.display(),
+        names.len(),
+        count.unwrap_or_default()
+    );
+    Ok(Labels::one(names))
+}
+
 /// The data set's labels where they are known or at hand and fit, numbered classes otherwise: an
-/// import needs no images.
-fn labels(recipe: &Recipe, count: Option<usize>) -> Result<Labels> {
+/// import needs no images. Those of a folder that is given must fit.
+fn labels(recipe: &Recipe, folder: Option<&Path>, count: Option<usize>) -> Result<Labels> {
     let learned = |labels: &Labels| Outputs::of(labels.sizes()).with(recipe.binary).learned();
     let fits = |labels: &Labels| count.is_none_or(|count| learned(labels).total() == count);
+    if let Some(folder) = folder {
+        let labels = labels_in(recipe, Some(folder))?;
+        ensure!(
+            fits(&labels),
+            "`{}` has {}, and the checkpoint has {} outputs",
+            folder.display(),
+            labels.title(),
+            count.unwrap_or_default()
+        );
+        return Ok(labels);
+    }
     let known = recipe
         .dataset
         .known_classes
@@ -197,7 +255,7 @@ fn labels(recipe: &Recipe, count: Option<usize>) -> Result<Labels> {
     if let Some(labels) = known.filter(fits) {
         return Ok(labels);
     }
-    match (labels_at_hand(recipe), count) {
+    match (labels_in(recipe, None), count) {
         (Ok(labels), _) if fits(&labels) => Ok(labels),
         (Err(error), _) if recipe.labels.is_some() => {
             Err(error).context("the checkpoint has several labels, whose classes are unknown")
@@ -235,8 +293,9 @@ fn is_multitask(attention: AttentionName) -> bool {
     usual_binary(attention) == Binary::Sigmoid
 }
 
-fn labels_at_hand(recipe: &Recipe) -> Result<Labels, RunError> {
-    let folder = recipe.dataset.folder(None, None)?;
+/// The labels of the data set, which lies in that folder or where it usually does.
+fn labels_in(recipe: &Recipe, folder: Option<&Path>) -> Result<Labels, RunError> {
+    let folder = recipe.dataset.folder(folder, None)?;
     let opened = recipe.dataset.open(&Request {
         labels: recipe.labels.as_deref(),
         ..Request::of(Split::HeldOut, folder.as_deref())
@@ -251,7 +310,7 @@ mod tests {
     use super::*;
 
     fn names(dataset: &'static DataSet, count: Option<usize>) -> Result<Vec<String>> {
-        let labels = labels(&Recipe::of(dataset, None), count)?;
+        let labels = labels(&Recipe::of(dataset, None), None, count)?;
         Ok(labels.classes().cloned().collect())
     }
 
