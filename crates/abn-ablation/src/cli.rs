@@ -43,8 +43,8 @@ pub(crate) struct Cli {
     /// Folder of the data set [default: in $ABN_DATASETS, or else in datasets/]
     #[arg(long, value_name = "DIR", requires = "dataset")]
     pub(crate) data: Option<PathBuf>,
-    /// Trainings of each row, with the seeds 1 to N; stability always has the six of the paper
-    /// [default: 2 for quick, else 3]
+    /// Trainings of each row, with the seeds 1 to N; stability has the six of the paper, of quick
+    /// three [default: 2 for quick, else 3]
     #[arg(long, value_name = "N", value_parser = seeds)]
     seeds: Option<usize>,
     /// Do only the I-th of N parts of the runs; processes that share --out do the parts side by

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::explained::Lead;
 use crate::numbers::{NONE, estimate, signed, span};
+use crate::page::OF_QUICK;
 use crate::size::CampaignSize;
 use crate::statistics::Difference;
 use crate::table::{Line, Section, Table};
@@ -16,7 +17,7 @@ pub(crate) fn table(table: &Table, scale: CampaignSize) -> String {
         let _ = write!(text, "\nPublished: {}\n", campaign.source);
     }
     if scale == CampaignSize::Quick {
-        text.push_str("\n**Scale `quick`: it shows that everything runs. Its figures say nothing about the methods.**\n");
+        let _ = write!(text, "\n{OF_QUICK}\n");
     }
     for section in &table.sections {
         let _ = write!(text, "\n## {}\n\n", section.title);

@@ -57,6 +57,7 @@ pub mod columns;
 mod error;
 pub mod groups;
 pub mod method;
+pub mod paired;
 pub mod score;
 pub mod stability;
 #[cfg(feature = "files")]

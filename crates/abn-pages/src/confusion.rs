@@ -1,9 +1,13 @@
 //! Which classes are told for which, as a matrix and in words.
 
+use std::collections::BTreeMap;
+
 use abn_run::measure::confusion::{ClassCounts, Confusion, Pair};
 use maud::{Markup, html};
 
 use crate::figures::head;
+use crate::gallery::{Shot, cards};
+use crate::heatmap::Drawing;
 use crate::numbers::percent;
 
 /// Classes of a matrix with numbers in it, and of one without; of more there is none.
@@ -19,6 +23,10 @@ pub struct ConfusedClasses {
     pub names: Vec<String>,
     /// What was told.
     pub confusion: Confusion,
+    /// Some of the images, by right and told class.
+    pub examples: BTreeMap<(usize, usize), Vec<Shot>>,
+    /// How their maps are drawn.
+    pub drawing: Drawing,
 }
 
 impl ConfusedClasses {
@@ -40,6 +48,30 @@ impl ConfusedClasses {
                 }
                 @if self.names.len() <= DRAWN { (self.matrix(&counts)) }
                 @if !pairs.is_empty() { (self.pairs(&pairs, &counts)) }
+                @if !self.examples.is_empty() { (self.examples()) }
+            }
+        }
+    }
+
+    /// Images of every pair that has some: where it looks when it takes one for the other.
+    fn examples(&self) -> Markup {
+        let of = |wrong: bool| {
+            let pairs = self.examples.iter();
+            pairs.filter(move |((right, told), _)| (right != told) == wrong)
+        };
+        html! {
+            details.examples {
+                summary { "Images of " (self.examples.len()) " pairs, each beside its map: where it looks when it takes one class for another" }
+                @for (pair, shots) in of(true).chain(of(false)) {
+                    section id=(place(*pair)) tabindex="-1" {
+                        h3 {
+                            (self.names[pair.0])
+                            @if pair.0 != pair.1 { " told as " (self.names[pair.1]) } @else { " told rightly" }
+                            " " a.small href="#confusion" { "back" }
+                        }
+                        (cards(&shots.iter().collect::<Vec<_>>(), &self.drawing))
+                    }
+                }
             }
         }
     }
@@ -88,7 +120,10 @@ impl ConfusedClasses {
         );
         html! {
             td class=(ink) style={ "--strength:" (format!("{share:.0}")) "%" } title=(words) {
-                @if numbered { (count) } @else { span.unseen { (count) } }
+                @let number = html! { @if numbered { (count) } @else { span.unseen { (count) } } };
+                @if self.examples.contains_key(&(right, told)) {
+                    a href={ "#" (place((right, told))) } aria-label=(words) { (number) }
+                } @else { (number) }
             }
         }
     }
@@ -104,7 +139,12 @@ impl ConfusedClasses {
                         @for pair in pairs.iter().take(PAIRS) {
                             tr {
                                 th scope="row" { (self.names[pair.right]) }
-                                td { (self.names[pair.told]) }
+                                td {
+                                    @let at = (pair.right, pair.told);
+                                    @if self.examples.contains_key(&at) {
+                                        a href={ "#" (place(at)) } { (self.names[pair.told]) }
+                                    } @else { (self.names[pair.told]) }
+                                }
                                 td { (pair.images) }
                                 td { (percent(pair.images as f64 / counts[pair.right].images as f64)) }
                             }
@@ -115,6 +155,11 @@ impl ConfusedClasses {
             }
         }
     }
+}
+
+/// Where the images of a pair of right and told class are.
+fn place((right, told): (usize, usize)) -> String {
+    format!("told-{right}-{told}")
 }
 
 fn balanced(confusion: &Confusion) -> String {
@@ -132,7 +177,14 @@ mod tests {
         told.iter()
             .for_each(|(right, told)| confusion.add(*right, *told));
         let names = (0..count).map(|class| format!("<class {class}>")).collect();
-        ConfusedClasses { names, confusion }.section().into_string()
+        let (examples, drawing) = (BTreeMap::new(), Drawing::default());
+        let classes = ConfusedClasses {
+            names,
+            confusion,
+            examples,
+            drawing,
+        };
+        classes.section().into_string()
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::picture::{Picture, color_bar};
 
 /// Shots of each kind, correct and wrong.
 const SHOTS: usize = 12;
+/// Shots that wait for being forgotten.
+const PENDING: usize = 64;
 /// Pixels of the longer side of a picture in the gallery.
 const SIDE: u32 = 320;
 
@@ -26,6 +28,8 @@ pub struct Shot {
     pub map_of: Option<String>,
     /// The object (above 127), where the data set knows it; of any size.
     pub mask: Option<GrayImage>,
+    /// Its file, where that is to be told.
+    pub file: Option<String>,
     /// What the network said, label by label.
     pub verdicts: Vec<Verdict>,
 }
@@ -64,8 +68,9 @@ impl Shot {
 /// The best shots so far: correct predictions of as many classes as possible, and the wrong ones
 /// that the network was surest of. Only they are kept, so a thousand photographs need no memory of
 /// their own.
-#[derive(Default)]
 pub struct Chosen {
+    /// Shots of each kind that are kept, correct and wrong.
+    most: [usize; 2],
     /// Correct predictions of each class so far, or of each combination of several labels.
     seen: HashMap<Vec<String>, usize>,
     /// Correct ones, each with its number in its class.
@@ -73,27 +78,53 @@ pub struct Chosen {
     wrong: Vec<Shot>,
 }
 
+impl Default for Chosen {
+    fn default() -> Self {
+        Self::of([SHOTS, SHOTS])
+    }
+}
+
 impl Chosen {
+    /// Only wrong predictions, at most so many.
+    pub fn wrong(most: usize) -> Self {
+        Self::of([0, most])
+    }
+
+    fn of(most: [usize; 2]) -> Self {
+        Self {
+            most,
+            seen: HashMap::new(),
+            correct: Vec::new(),
+            wrong: Vec::new(),
+        }
+    }
+
     /// Adds a shot.
     pub fn add(&mut self, shot: Shot) {
         if !shot.correct() {
             self.wrong.push(shot);
+            if self.wrong.len() > 2 * self.most[1] + PENDING {
+                self.prune();
+            }
             return;
         }
         let labels = shot.verdicts.iter().map(|verdict| verdict.label.clone());
         let seen = self.seen.entry(labels.collect()).or_default();
         self.correct.push((*seen, shot));
         *seen += 1;
+        if self.correct.len() > 2 * self.most[0] + PENDING {
+            self.prune();
+        }
     }
 
     /// Forgets what will not be shown: keeps the first of every class, then the second of every class; and the surest of the wrong
     /// ones. Both sorts are stable: among equals the order of the images decides.
-    pub fn prune(&mut self) {
+    fn prune(&mut self) {
         self.correct.sort_by_key(|(number, _)| *number);
-        self.correct.truncate(SHOTS);
+        self.correct.truncate(self.most[0]);
         self.wrong
             .sort_by(|a, b| surest_miss(b).total_cmp(&surest_miss(a)));
-        self.wrong.truncate(SHOTS);
+        self.wrong.truncate(self.most[1]);
     }
 
     /// The shots to show, correct ones first.
@@ -146,10 +177,15 @@ fn group(title: &str, shots: &[&Shot], drawing: &Drawing) -> Markup {
         @if shots.is_empty() {
             p.note { "None among the images shown." }
         } @else {
-            div.gallery {
-                @for shot in shots { (card(shot, drawing)) }
-            }
+            (cards(shots, drawing))
         }
+    }
+}
+
+/// Cards of shots without more about them.
+pub(crate) fn cards(shots: &[&Shot], drawing: &Drawing) -> Markup {
+    html! {
+        div.gallery { @for shot in shots { (card(shot, drawing)) } }
     }
 }
 
@@ -166,6 +202,7 @@ fn card(shot: &Shot, drawing: &Drawing) -> Markup {
             (picture.pair(drawing, SIDE))
             figcaption {
                 @for verdict in &shot.verdicts { (told(verdict)) }
+                @if let Some(file) = &shot.file { p.small { (file) } }
                 @if let Some(span) = picture.span() {
                     p.small { @if let Some(label) = &shot.map_of { (label) ": " } (span) }
                 }
@@ -205,6 +242,7 @@ mod tests {
             map: None,
             map_of: None,
             mask: None,
+            file: None,
             verdicts: vec![Verdict {
                 group: None,
                 label: label.to_owned(),

@@ -7,6 +7,8 @@
 //! - [`Report`]: a run, its curves and what it looked at.
 //! - [`ExplanationPage`]: images under the maps of several methods.
 //! - [`FoundPage`]: images with what a detector finds, and why.
+//! - [`MistakesPage`]: what a network is sure of and wrong about.
+//! - [`ComparisonPage`]: runs side by side.
 //! - [`CurvePage`]: images while their pixels go and come.
 //! - [`ScorePage`] and [`StabilityPage`]: the figures of abn-explain.
 //! - [`Chart`], [`page_with`] and [`numbers`] are for pages of others, as the campaigns' are.
@@ -41,6 +43,7 @@ mod attributes;
 mod axis;
 pub mod boxes;
 mod chart;
+mod comparison;
 mod confusion;
 mod curves;
 mod encode;
@@ -51,6 +54,7 @@ mod gallery;
 mod headline;
 pub mod heatmap;
 mod image_curves;
+mod mistakes;
 pub mod numbers;
 mod overlay_png;
 mod page;
@@ -63,6 +67,10 @@ mod stability;
 
 pub use axis::AxisScale;
 pub use chart::{Chart, Series, Unit};
+pub use comparison::{
+    ComparedImage, ComparedRun, ComparedSetting, ComparisonPage, MOST_RUNS, SameImages,
+    render_comparison,
+};
 pub use confusion::ConfusedClasses;
 pub use encode::{EncodeError, is_small, photograph, png};
 pub use explanations::{ExplainedImage, ExplanationPage, Files, MethodMaps, Prediction};
@@ -70,6 +78,7 @@ pub use figures::head;
 pub use found_objects::{BoxMap, FoundBox, FoundImage, FoundPage, MOST_BOXES};
 pub use gallery::{Chosen, Shot, Verdict};
 pub use image_curves::{CurvePage, CurvedImage, MOST_METHODS};
+pub use mistakes::{MistakesPage, render_mistakes};
 pub use overlay_png::overlay_png;
 pub use page::page_with;
 pub use picture::color_bar;

@@ -63,6 +63,7 @@ fn dispatch(command: Command) -> Result<Ending> {
         Command::Explain(args) => commands::explain::run(args)?,
         Command::Score(args) => return commands::score::run(args),
         Command::Stability(args) => commands::stability::run(args)?,
+        Command::Compare(args) => commands::compare::run(args)?,
         Command::Devices(args) => commands::devices::run(&args)?,
         Command::Models(args) => commands::models::run(args)?,
         Command::Import(args) => commands::import::run(args)?,

@@ -9,6 +9,7 @@ mod case;
 mod checkpoints;
 mod cifar;
 mod commands;
+mod compare;
 mod counts;
 mod data_commands;
 mod data_sets;

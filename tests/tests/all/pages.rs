@@ -151,12 +151,18 @@ fn reports_are_quiet_and_fit_a_phone() {
     succeeds(path, "score run --limit 4 --steps 2 --randomised 2");
     succeeds(path, &format!("{TRAIN} --attention manet --out other"));
     succeeds(path, "stability run other --limit 20 --out run");
+    succeeds(path, "compare run other --limit 20 --out run");
     let mut browser = Browser::start();
     for (width, phone) in [(390, true), (1200, false)] {
         for scheme in ["light", "dark"] {
             browser.resize(width, 844, phone);
             browser.prefer(scheme);
-            for page in ["report.html", "score.html", "stability.html"] {
+            for page in [
+                "report.html",
+                "score.html",
+                "stability.html",
+                "compare.html",
+            ] {
                 browser.open(&path.join("run").join(page));
                 check_quiet(&mut browser);
             }

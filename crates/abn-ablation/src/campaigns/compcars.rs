@@ -1,6 +1,6 @@
 //! ABN, Table 3: make and model of cars.
 
-use abn_run::datasets::{ATTRIBUTES, SCENES};
+use abn_run::datasets::{ATTRIBUTES, PLAIN_SHAPES, SCENES};
 use abn_run::recipe::Recipe;
 use abn_run::recipe::schedule::Schedule;
 use anyhow::Result;
@@ -22,7 +22,7 @@ const RATE: f64 = 0.01;
 
 /// Every network without and with ABN, for each label.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
-    let published = setting.scale.pick(&SCENES, &SCENES, &ATTRIBUTES);
+    let published = setting.scale.pick(&PLAIN_SHAPES, &SCENES, &ATTRIBUTES);
     let dataset = setting.dataset.unwrap_or(published);
     let mut groups = Vec::new();
     for (place, (title, errors)) in CARS.into_iter().enumerate() {

@@ -18,10 +18,9 @@ const MOST_BLOCKS: usize = 40;
 /// ABN's.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
     let dataset = setting.dataset(&CIFAR100);
-    // With one block a stage, the branch is more than another block.
     let network = match dataset.photographs {
         true => setting.scale.network(dataset),
-        false => setting.scale.pick("resnet14", "resnet20", "resnet110"),
+        false => setting.scale.pick("resnet8", "resnet20", "resnet110"),
     };
     let plain = setting.recipe(dataset, network)?;
     let deeper = setting.recipe(dataset, &matched(network, dataset)?)?;

@@ -4,19 +4,27 @@
 use abn_core::AttentionConfig;
 use abn_core::attention::{MapConfig, MapNorm, MapSource, MapTerms, SigmoidMap};
 use abn_core::mechanism::Mechanism;
-use abn_run::datasets::{Place, SHAPES};
+use abn_run::datasets::{PLAIN_SHAPES, Place, SHAPES};
 use abn_run::recipe::Recipe;
 use anyhow::Result;
 
 use super::branch::{with, with_abn, with_manet};
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
+use crate::size::CampaignSize;
 
 /// Epochs of the built-in images, after which networks are right on nine of ten.
 const EPOCHS: usize = 12;
+/// What the quick scale has time for.
+const QUICK: [&str; 3] = [
+    "as published",
+    "class, per image, smoothed",
+    "log sum, per image, smoothed",
+];
 
 /// ABN and MANet as published, and with every option.
 pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
-    let dataset = setting.dataset.unwrap_or(&SHAPES);
+    let usual = setting.scale.pick(&PLAIN_SHAPES, &SHAPES, &SHAPES);
+    let dataset = setting.dataset.unwrap_or(usual);
     let built_in = dataset.place == Place::BuiltIn;
     let network = match built_in {
         true => "resnet8",
@@ -55,7 +63,13 @@ fn rows(recipe: &Recipe, options: &Options, setting: &Setting) -> Vec<Row> {
         let recipe = with(recipe, change(usual.clone()));
         Row::new(*name, &recipe, setting.seeds)
     };
-    options.iter().map(row).collect()
+    let quick = setting.scale == CampaignSize::Quick;
+    let has_time = |name: &str| !quick || QUICK.contains(&name);
+    options
+        .iter()
+        .filter(|(name, _)| has_time(name))
+        .map(row)
+        .collect()
 }
 
 /// The map made otherwise.

@@ -16,7 +16,7 @@ pub(crate) fn campaign(setting: &Setting) -> Result<Campaign> {
     let networks: &[&str] = match dataset.photographs {
         true => &[setting.scale.network(dataset)],
         false => setting.scale.pick(
-            &["resnet8", "resnet14"][..],
+            &["resnet8"][..],
             &["resnet20"],
             &["resnet20", "resnet32", "resnet44", "resnet56", "resnet110"],
         ),

@@ -14,6 +14,7 @@ use super::branch::with;
 use crate::campaign::{Campaign, Group, Name, Row, Setting};
 use crate::published::module::{self, Figure};
 use crate::published::{MANET_1, MANET_2, MANET_3, Published};
+use crate::size::CampaignSize;
 
 /// What the papers' module is compared by.
 const SOURCE: &str = "ResNet-50 on ImageNet, 90 epochs; no spread is printed. Where CBAM's \
@@ -167,8 +168,8 @@ pub(crate) fn order(setting: &Setting) -> Result<Campaign> {
     })
 }
 
-/// Every variant at the input of the attention branch, then in every residual block of the network
-/// without a branch.
+/// Every variant at the input of the attention branch, then, but at the quick scale, in every residual
+/// block of the network without a branch.
 fn both_places(setting: &Setting, variants: &[Variant], table: &'static str) -> Result<Vec<Group>> {
     let dataset = setting.dataset(&IMAGENET);
     let plain = setting.recipe(dataset, setting.scale.network(dataset))?;
@@ -199,16 +200,19 @@ fn both_places(setting: &Setting, variants: &[Variant], table: &'static str) -> 
         row(variant, &recipe, Some(published(variant, table)))
     };
     let title = |place: &str| format!("{}, the module {place}", plain.architecture);
-    Ok(vec![
-        Group::new(
-            title("in the branch"),
-            variants.iter().map(in_branch).collect(),
-        ),
-        Group::new(
-            title("in every block as in CBAM's code, no branch"),
-            variants.iter().map(in_blocks).collect(),
-        ),
-    ])
+    let branch = Group::new(
+        title("in the branch"),
+        variants.iter().map(in_branch).collect(),
+    );
+    let blocks = Group::new(
+        title("in every block as in CBAM's code, no branch"),
+        variants.iter().map(in_blocks).collect(),
+    );
+    // A quarter of an hour has time for one of them.
+    Ok(match setting.scale {
+        CampaignSize::Quick => vec![branch],
+        CampaignSize::Short | CampaignSize::Paper => vec![branch, blocks],
+    })
 }
 
 /// The module as the code has it that the figures were measured with: biases in the MLP, a batch

@@ -26,6 +26,9 @@ impl Form {
         Self::Bars,
     ];
 
+    /// The four that are least alike, in the order of their labels.
+    pub(crate) const LEAST_ALIKE: [Self; 4] = [Self::Disc, Self::Triangle, Self::Cross, Self::Bars];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Disc => "disc",

@@ -12,6 +12,9 @@
 //! epochs 0.84. What the program reaches on the smaller set that it trains on by default stands in
 //! the README.
 //!
+//! [Plain](Shapes::plain) ones are for trainings of seconds: the four forms that are least alike,
+//! upright, of one size and near the middle, with nothing around them.
+//!
 //! Images are drawn when asked for, each from its own stream of random numbers, so the set needs no
 //! memory and a smaller set is the beginning of a larger one.
 
@@ -33,6 +36,9 @@ use crate::{
 const SIDE: u32 = 32;
 /// The least bright object, so that something darker exists for it.
 const BRIGHTNESS: f32 = 100.0;
+/// Radius of the object of a plain picture, and how far it may be from the middle on each axis.
+const PLAIN_RADIUS: f32 = 11.0;
+const PLAIN_SHIFT: f32 = 2.5;
 /// The only object of a picture.
 const OBJECT: usize = 0;
 
@@ -47,6 +53,8 @@ pub struct Shapes {
     count: usize,
     /// Share of the images that bear a mark.
     marked: f64,
+    /// Whether there is nothing but the object.
+    plain: bool,
 }
 
 impl Shapes {
@@ -58,6 +66,23 @@ impl Shapes {
             split,
             count,
             marked: 0.0,
+            plain: false,
+        }
+    }
+
+    /// Images of four classes instead, which a network learns in seconds.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self {
+            plain: true,
+            ..self
+        }
+    }
+
+    fn forms(&self) -> &'static [Form] {
+        match self.plain {
+            true => &Form::LEAST_ALIKE,
+            false => &Form::ALL,
         }
     }
 
@@ -77,7 +102,7 @@ impl Shapes {
     pub fn collection(self) -> Collection {
         Collection {
             samples: Arc::new(self),
-            labels: Labels::one(Form::ALL.iter().map(|form| form.name().into()).collect()),
+            labels: Labels::one(self.forms().iter().map(|form| form.name().into()).collect()),
             masked: true,
             notes: vec![],
             files: None,
@@ -86,8 +111,13 @@ impl Shapes {
     }
 
     fn draw(&self, index: usize) -> Drawn {
-        let label = random::shape_label(self.seed, self.split, index, Form::ALL.len());
-        let mut drawn = Drawn::draw(label, &mut random::shape(self.seed, self.split, index));
+        let forms = self.forms();
+        let label = random::shape_label(self.seed, self.split, index, forms.len());
+        let mut rng = random::shape(self.seed, self.split, index);
+        let mut drawn = match self.plain {
+            true => Drawn::draw_plain(label, &mut rng),
+            false => Drawn::draw(label, &mut rng),
+        };
         let mut rng = random::mark(self.seed, self.split, index);
         if self.marked == 0.0 || !rng.random_bool(self.marked) {
             return drawn;
@@ -95,7 +125,7 @@ impl Shapes {
         let told = match self.split {
             Split::Train => label,
             Split::HeldOut | Split::Test | Split::All => {
-                rng.random_range(0..Form::ALL.len() as u32) as usize
+                rng.random_range(0..forms.len() as u32) as usize
             }
         };
         drawn.scene = drawn.scene.marked(told, &mut rng);
@@ -156,6 +186,31 @@ impl Drawn {
             front,
             label,
         }
+    }
+
+    /// A picture with an object of this form and nothing else.
+    fn draw_plain(label: usize, rng: &mut impl Rng) -> Self {
+        let front = color_within(BRIGHTNESS..255.0, rng);
+        let ground = another_ground(front, rng);
+        let object = object_in_the_middle(Form::LEAST_ALIKE[label], front, rng);
+        Self {
+            scene: Scene::new(SIDE, ground, vec![object], vec![], rng),
+            front,
+            label,
+        }
+    }
+}
+
+/// An object near the middle, upright.
+fn object_in_the_middle(form: Form, base: Color, rng: &mut impl Rng) -> Silhouette {
+    let middle = SIDE as f32 / 2.0;
+    let mut place = || middle + rng.random_range(-PLAIN_SHIFT..PLAIN_SHIFT);
+    Silhouette {
+        form,
+        center: [place(), place()],
+        radius: PLAIN_RADIUS,
+        along: [1.0, 0.0],
+        texture: Texture::draw(base, rng),
     }
 }
 
@@ -305,6 +360,34 @@ mod tests {
             }
         }
         assert!((20..=40).contains(&marks), "{marks} marks of 60");
+    }
+
+    #[test]
+    fn plain_pictures_have_an_object_in_the_middle_and_nothing_else() {
+        let plain = shapes(40).plain();
+        let mut counts = [0; 4];
+        for index in 0..40 {
+            let Drawn { scene, label, .. } = plain.draw(index);
+            counts[label] += 1;
+            let (image, without) = (scene.image(), background(&scene));
+            let (mut sum, mut count) = ([0, 0], 0);
+            for (x, y, covered) in scene.mask(OBJECT).enumerate_pixels() {
+                if covered[0] == 255 {
+                    sum = [sum[0] + x, sum[1] + y];
+                    count += 1;
+                } else if scene.coverage(OBJECT, x, y) == 0.0 {
+                    assert_eq!(image.get_pixel(x, y), without.get_pixel(x, y));
+                }
+            }
+            assert!(
+                sum.iter().all(|sum| (10..22).contains(&(sum / count))),
+                "{index}"
+            );
+            let changes = plain.interventions(index, label);
+            let distractor = |one: &Intervention| one.change == crate::Change::WithoutDistractor;
+            assert!(!changes.iter().any(distractor), "{index}");
+        }
+        assert_eq!(counts, [10; 4]);
     }
 
     #[test]

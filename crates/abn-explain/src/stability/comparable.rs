@@ -20,6 +20,18 @@ pub fn open_configs(runs: &[PathBuf]) -> Result<Vec<RunConfig>, AnalysisError> {
     for path in runs {
         configs.push(RunDir::open(path)?.1);
     }
+    refuse_twice(runs)?;
+    for (path, config) in runs.iter().zip(&configs) {
+        refuse_other_images(&runs[0], &configs[0], path, config)?;
+    }
+    Ok(configs)
+}
+
+/// Refuses a run that is named twice.
+///
+/// # Errors
+/// One is.
+pub fn refuse_twice(runs: &[PathBuf]) -> Result<(), AnalysisError> {
     for (number, path) in runs.iter().enumerate() {
         let same = |other: &PathBuf| fs::canonicalize(other).ok() == fs::canonicalize(path).ok();
         if runs[..number].iter().any(same) {
@@ -28,9 +40,8 @@ pub fn open_configs(runs: &[PathBuf]) -> Result<Vec<RunConfig>, AnalysisError> {
                 path.display()
             )));
         }
-        refuse_other_images(&runs[0], &configs[0], path, &configs[number])?;
     }
-    Ok(configs)
+    Ok(())
 }
 
 /// Maps compare where the networks know the same classes and none has learned what another is

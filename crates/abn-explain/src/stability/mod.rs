@@ -20,7 +20,7 @@ use abn_core::explain::{Layer, Method};
 use serde::Serialize;
 
 #[cfg(feature = "files")]
-pub use self::comparable::{doubts, open_configs};
+pub use self::comparable::{doubts, open_configs, refuse_twice};
 pub use self::compare::compare;
 pub use self::look::{RunMaps, look};
 pub use self::table::{csv, text};

@@ -50,6 +50,7 @@ fn shot(label: &str, correct: bool) -> Shot {
         image: RgbImage::new(4, 4),
         map: Some(AttentionMap::new(2, 2, vec![0.1, 0.2, 0.3, 0.4]).unwrap()),
         map_of: None,
+        file: None,
         mask: Some(GrayImage::from_pixel(4, 4, Luma([255]))),
         verdicts: vec![Verdict {
             group: None,

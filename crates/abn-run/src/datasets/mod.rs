@@ -29,7 +29,7 @@ pub use self::fingerprint::{fingerprint, fingerprint_but, fingerprint_of_objects
 pub use self::folder::FOLDER;
 pub use self::imagenet::IMAGENET;
 pub use self::scenes::SCENES;
-pub use self::shapes::SHAPES;
+pub use self::shapes::{PLAIN_SHAPES, SHAPES};
 pub use self::svhn::SVHN;
 pub use self::voc::VOC;
 use crate::recipe::augmentation::Augmentation;
@@ -39,6 +39,7 @@ use crate::recipe::schedule::WarmUp;
 /// All of them, in the order of lists.
 pub static ALL: &[&DataSet] = &[
     &SHAPES,
+    &PLAIN_SHAPES,
     &SCENES,
     &CIFAR10,
     &CIFAR100,

@@ -1,4 +1,4 @@
-//! The built-in set: generated images, with the mask of the object known.
+//! The built-in sets of one label: generated images, with the mask of the object known.
 
 use abn_data::{Collection, DataError, Shapes, Split};
 
@@ -11,7 +11,9 @@ const IMAGES: [usize; 2] = [2000, 500];
 const SEED: u64 = 2019;
 
 /// Something to look at after about a minute.
-pub static SHAPES: DataSet = DataSet {
+pub static SHAPES: DataSet = CLUTTERED;
+
+const CLUTTERED: DataSet = DataSet {
     name: "shapes",
     about: "Built in: generated textured objects on cluttered backgrounds, with the mask of the object",
     place: Place::BuiltIn,
@@ -32,14 +34,38 @@ pub static SHAPES: DataSet = DataSet {
     open,
 };
 
+/// Training and held-out images of the plain set.
+const PLAIN_IMAGES: [usize; 2] = [960, 240];
+
+/// Something that is learned in ten seconds: what campaigns of minutes train on.
+pub static PLAIN_SHAPES: DataSet = DataSet {
+    name: "plain-shapes",
+    about: "Built in: generated objects of four forms without clutter, to be learned in seconds, with masks",
+    defaults: Defaults {
+        epochs: 3,
+        batch_size: 8,
+        learning_rate: 0.1,
+        ..CLUTTERED.defaults
+    },
+    open: open_plain,
+    ..CLUTTERED
+};
+
 fn open(request: &Request) -> Result<Collection, DataError> {
-    let [train, held_out] = IMAGES;
-    let count = match request.split {
-        Split::Train => train,
-        Split::HeldOut | Split::Test | Split::All => held_out,
-    };
-    let shapes = Shapes::new(SEED, request.split, count);
+    let shapes = Shapes::new(SEED, request.split, count(request.split, IMAGES));
     Ok(shapes
         .with_shortcut(request.shortcut.unwrap_or(0.0))
         .collection())
+}
+
+fn open_plain(request: &Request) -> Result<Collection, DataError> {
+    let count = count(request.split, PLAIN_IMAGES);
+    Ok(Shapes::new(SEED, request.split, count).plain().collection())
+}
+
+fn count(split: Split, [train, held_out]: [usize; 2]) -> usize {
+    match split {
+        Split::Train => train,
+        Split::HeldOut | Split::Test | Split::All => held_out,
+    }
 }

@@ -114,6 +114,54 @@ impl Confusion {
     }
 }
 
+/// Images of each pair that are remembered.
+const REMEMBERED: usize = 2;
+
+/// What is told of the images of each class, with some of the images.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfusedImages {
+    /// What is told.
+    pub confusion: Confusion,
+    /// The first images of each pair of right and told class.
+    first: BTreeMap<(usize, usize), Vec<usize>>,
+}
+
+impl ConfusedImages {
+    /// Nothing told yet of that many classes.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            confusion: Confusion::new(classes),
+            first: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the image of that number.
+    pub fn add(&mut self, right: usize, told: usize, image: usize) {
+        self.confusion.add(right, told);
+        let first = self.first.entry((right, told)).or_default();
+        if first.len() < REMEMBERED {
+            first.push(image);
+        }
+    }
+
+    /// Images of at most so many pairs, each with its right and told class, in the order of the
+    /// images: those of the classes that are confused most often, then those of classes that are told
+    /// rightly.
+    pub fn of_pairs(&self, most: usize) -> BTreeMap<usize, (usize, usize)> {
+        let confused = self.confusion.confused().into_iter();
+        let confused = confused.map(|pair| (pair.right, pair.told));
+        let right = (0..self.confusion.classes()).map(|class| (class, class));
+        let images = |pair: (usize, usize)| {
+            let images = self.first.get(&pair).into_iter().flatten();
+            images.map(move |image| (*image, pair))
+        };
+        let known = confused
+            .chain(right)
+            .filter(|pair| self.first.contains_key(pair));
+        known.take(most).flat_map(images).collect()
+    }
+}
+
 fn share(part: usize, of: usize) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }

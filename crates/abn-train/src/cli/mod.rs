@@ -66,6 +66,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Measure how alike several runs look at the same images
     Stability(StabilityArgs),
+    /// Put runs side by side on a page: figures, curves, settings, the same images
+    Compare(CompareArgs),
     /// List the architectures with their cost
     Models(ModelsArgs),
     /// List what networks can be computed on, and check it
@@ -321,7 +323,7 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn eval runs/cifar10-resnet20-abn --json\n  \
-    abn eval runs/cifar10-resnet20-abn --csv confusion.csv\n  \
+    abn eval runs/cifar10-resnet20-abn --csv confusion.csv --failures failures\n  \
     abn eval runs/scenes --best-threshold\n  \
     abn eval runs/coco --results found.json\n  \
     abn eval --truth instances_val2017.json --detections results.json")]
@@ -337,7 +339,7 @@ pub struct EvalArgs {
         conflicts_with_all = [
             "run", "data", "split", "workers", "on_corrupt", "max_corrupt", "checkpoint", "device", "no_check",
             "best_threshold",
-            "results", "csv",
+            "results", "csv", "failures",
         ]
     )]
     pub truth: Option<PathBuf>,
@@ -361,6 +363,10 @@ pub struct EvalArgs {
     /// Of one label: also write which class was told how often for which into this file, as CSV
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// Of a classifier: also write failures.html into this folder, the wrong predictions that it is
+    /// surest of, where it looks in them, and which class it takes for which
+    #[arg(long, value_name = "DIR")]
+    pub failures: Option<PathBuf>,
     /// Print JSON: {"top1", "top5", "loss", "images", "balanced_accuracy", "classes": [{"name",
     /// "images", "told", "top1", "interval", "precision"}], "confusion": [[...]], "confused",
     /// "calibration": {"ece", "bins"}, ...}, fractions in [0, 1]; of several labels
@@ -736,6 +742,45 @@ pub struct StabilityArgs {
     pub network: NetworkArgs,
     /// Print JSON: {"iou_over_images": {"mean", "low", "high"}, "pairs", "curve", "classes",
     /// "per_image", ...}
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `abn compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    abn compare runs/plain runs/abn runs/manet --out comparison\n  \
+    abn compare runs/lr-* --no-images\n  \
+    abn compare runs/plain runs/abn --json\n\n\
+    Runs may be unfinished, and of different data; those that were tested on the same images are also \
+    shown the same images, each with its own map: the trained one, or Grad-CAM of a network without one.")]
+pub struct CompareArgs {
+    /// Folders of runs; the first is what the others are compared with
+    #[arg(value_name = "RUN", required = true, num_args = 2..)]
+    pub runs: Vec<PathBuf>,
+    /// Folder for compare.html
+    #[arg(long, value_name = "DIR", default_value = "comparison")]
+    pub out: PathBuf,
+    /// Compare figures, curves and settings alone, in an instant
+    #[arg(long)]
+    pub no_images: bool,
+    /// How all runs are explained [default: the trained map where there is one, else grad-cam]
+    #[arg(long, value_enum)]
+    pub method: Option<Method>,
+    /// Label whose classes are compared, in runs of several [default: the first]
+    #[arg(long, value_name = "LABEL")]
+    pub group: Option<String>,
+    /// The images
+    #[command(flatten)]
+    pub images: SplitArgs,
+    /// Look at the first N images only
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = count)]
+    pub limit: usize,
+    /// The weights
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Print JSON: {"page", "runs": [{"path", "network", "epochs", "best_epoch", "figures", ...}],
+    /// "settings": [{"name", "values"}], "images": {"count", "right", "beside_first"}}
     #[arg(long)]
     pub json: bool,
 }

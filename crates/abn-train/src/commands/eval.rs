@@ -1,5 +1,6 @@
 //! `abn eval`: accuracy of a run on its data set.
 
+use std::fs;
 use std::path::Path;
 
 use abn_data::{Collection, Split};
@@ -7,6 +8,9 @@ use abn_explain::attributes::{
     AttributeIntervals, ThresholdIntervals, intervals, threshold_intervals,
 };
 use abn_explain::groups::{GroupIntervals, group_intervals};
+use abn_pages::heatmap::Drawing;
+use abn_pages::{MistakesPage, render_mistakes};
+use abn_run::folder::FolderError;
 use abn_run::folder::files::write_atomically;
 use abn_run::images::plain_loader;
 use abn_run::measure::attributes::{Attributes, PrecisionRecall, Scores, are_attributes};
@@ -25,6 +29,7 @@ use super::{
 };
 use crate::cli::{EvalArgs, SplitArgs, SplitName};
 use crate::terminal;
+use crate::train::gallery::{confused, mistakes};
 
 /// The JSON contract of the command.
 #[derive(Debug, Serialize)]
@@ -86,6 +91,11 @@ pub(super) struct AtBestThreshold {
     pub(super) intervals: ThresholdIntervals,
 }
 
+/// Name of the page of the worst mistakes.
+pub const FAILURES: &str = "failures.html";
+/// Mistakes on it.
+const MOST_MISTAKES: usize = 48;
+
 /// Why there is no table of several labels.
 const NO_MATRIX: &str =
     "--csv is for runs of one label: those of several have no one matrix; --json has their figures";
@@ -112,6 +122,9 @@ pub fn run(args: EvalArgs) -> Result<()> {
     if let Some(path) = &args.csv {
         ensure!(session.config.labels.only().is_some(), NO_MATRIX);
         has_folder("--csv", path)?;
+    }
+    if let Some(out) = &args.failures {
+        fs::create_dir_all(out).map_err(FolderError::writing_in(out))?;
     }
     if args.best_threshold {
         check_thresholds(&session, &args.images)?;
@@ -146,6 +159,11 @@ pub fn run(args: EvalArgs) -> Result<()> {
         let (by_class, told) = table.context(NO_MATRIX)?;
         write_atomically(path, &by_class.csv(told)?)?;
     }
+    if let Some(out) = &args.failures {
+        let page = mistakes_of(&session, &collection, args.images.workers)?;
+        write_atomically(&out.join(FAILURES), render_mistakes(&page).as_bytes())?;
+        terminal::note(&format!("page {}", out.join(FAILURES).display()));
+    }
     let evaluation = Evaluation {
         by_class,
         constant: attributes.map(Constant::of),
@@ -158,6 +176,20 @@ pub fn run(args: EvalArgs) -> Result<()> {
         true => terminal::json(&evaluation),
         false => print(&evaluation),
     }
+}
+
+/// What the network is surest of and wrong about.
+fn mistakes_of(session: &Session, images: &Collection, workers: usize) -> Result<MistakesPage> {
+    let config = &session.config;
+    let count = images.samples.len();
+    Ok(MistakesPage {
+        title: format!("What {} gets wrong", config.recipe.title()),
+        subtitle: format!("{count} images of {}", config.data_title()),
+        images: count,
+        shots: mistakes(session, images, workers, MOST_MISTAKES)?,
+        drawing: Drawing::of(config.model.attention.as_ref()),
+        confused: confused(session, images, workers)?,
+    })
 }
 
 /// Passes the images through the network.

@@ -41,6 +41,10 @@ pub(super) fn run(run: &Path, args: &EvalArgs) -> Result<()> {
         args.csv.is_none(),
         "--csv is for classifiers: --results writes what a detector finds"
     );
+    ensure!(
+        args.failures.is_none(),
+        "--failures is for classifiers: the report of the run shows what a detector finds"
+    );
     if let Some(file) = &args.results {
         has_folder("--results", file)?;
     }

@@ -1,5 +1,6 @@
 //! The commands, one a file: from arguments as typed to results on stdout.
 
+pub mod compare;
 pub mod data;
 mod detection_tables;
 pub mod devices;

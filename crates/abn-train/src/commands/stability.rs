@@ -1,6 +1,7 @@
 //! `abn stability`: how alike several runs look at the same images.
 
 use std::fs;
+use std::path::PathBuf;
 
 use abn_core::explain::Method;
 use abn_data::Collection;
@@ -19,7 +20,7 @@ use burn::tensor::Device;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::cli::{SplitName, StabilityArgs};
+use crate::cli::{NetworkArgs, SplitName, StabilityArgs};
 use crate::device::{self, check};
 use crate::terminal;
 
@@ -66,7 +67,9 @@ pub fn run(args: StabilityArgs) -> Result<()> {
     for doubt in doubts(&args.runs, &configs) {
         terminal::note(&format!("warning: {doubt}"));
     }
-    let runs = look_at_all(&args, &images, &query, &device)?;
+    let queries = vec![query.clone(); args.runs.len()];
+    let (workers, network) = (args.images.workers, &args.network);
+    let runs = look_at_all(&args.runs, &queries, &images, workers, network, &device)?;
     let pairs = terminal::counter("comparing", runs.len() * (runs.len() - 1) / 2);
     let report = compare(&runs, classes, args.threshold, || pairs.inc(1));
     pairs.finish_and_clear();
@@ -111,26 +114,28 @@ fn query(args: &StabilityArgs, configs: &[RunConfig]) -> Result<MapQuery> {
     Ok(query)
 }
 
-/// One run after the other: of each only its maps and predictions are kept.
-fn look_at_all(
-    args: &StabilityArgs,
+/// One run after the other, each by its own query: of each only its maps and predictions are kept.
+pub(super) fn look_at_all(
+    runs: &[PathBuf],
+    queries: &[MapQuery],
     images: &Collection,
-    query: &MapQuery,
+    workers: usize,
+    network: &NetworkArgs,
     device: &Device,
 ) -> Result<Vec<RunMaps>> {
-    let progress = terminal::counter("looking", args.runs.len() * images.samples.len());
-    let mut runs = Vec::new();
-    for path in &args.runs {
-        let session = Session::open(path, args.network.checkpoint, device.clone())?;
-        if !args.network.no_check {
+    let progress = terminal::counter("looking", runs.len() * images.samples.len());
+    let mut seen = Vec::new();
+    for (path, query) in runs.iter().zip(queries) {
+        let session = Session::open(path, network.checkpoint, device.clone())?;
+        if !network.no_check {
             check::before_use(&session)?;
         }
-        let (name, workers) = (path.display().to_string(), args.images.workers);
+        let name = path.display().to_string();
         let count = |images| progress.inc(images as u64);
-        runs.push(look(&name, &session, images, query, workers, count)?);
+        seen.push(look(&name, &session, images, query, workers, count)?);
     }
     progress.finish_and_clear();
-    Ok(runs)
+    Ok(seen)
 }
 
 fn print(

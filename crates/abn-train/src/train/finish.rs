@@ -3,16 +3,14 @@
 use abn_core::AttentionConfig;
 use abn_data::Loader;
 use abn_pages::heatmap::Drawing;
-use abn_pages::{ConfusedClasses, Related, Report, render};
+use abn_pages::{Related, Report, render};
 use abn_run::detector_session::DetectorSession;
 use abn_run::folder::checkpoint::{CheckpointChoice, Checkpoints};
 use abn_run::folder::run_dir::{REPORT, RESULTS, RunDir, TIMING};
 use abn_run::images::plain_loader;
-use abn_run::measure::classification::Classification;
 use abn_run::measure::inverted::{ClassMeans, inverted_classes, like_grad_cam};
 use abn_run::measure::pointing::beside_untrained;
 use abn_run::measure::records::{EpochRecord, EpochTiming, InvertedClass, Results};
-use abn_run::measure::task::Task;
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
 use abn_run::training_images::TrainingImages;
@@ -20,7 +18,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 
 use crate::train::found::found;
-use crate::train::gallery::gallery;
+use crate::train::gallery::{confused, gallery};
 
 /// Test images among which the report's pictures are chosen.
 const GALLERY_IMAGES: usize = 1000;
@@ -73,26 +71,12 @@ pub fn conclude(
     run.write_json(RESULTS, &results)?;
     let sample = plain_loader(config, &test.clone().limit(GALLERY_IMAGES), WORKERS);
     let page = Report {
-        confused: confused(&session, &plain)?,
+        confused: confused(&session, test, WORKERS)?,
         gallery: gallery(&session, &sample)?,
         ..report(config, &session.device, run, ends.history, &results)
     };
     run.write(REPORT, render(&page).as_bytes())?;
     Ok(results)
-}
-
-/// What the best weights tell of the test images, where they have one label.
-fn confused(session: &Session, loader: &Loader) -> Result<Option<ConfusedClasses>> {
-    let Some(names) = session.config.labels.only() else {
-        return Ok(None);
-    };
-    let task = Classification::of(&session.config);
-    let measured = task.measure(&session.classifier, loader, &session.device, &mut |_| true)?;
-    let told = measured.and_then(|measured| measured.told);
-    Ok(told.map(|told| ConfusedClasses {
-        names: names.to_vec(),
-        confusion: told.confusion,
-    }))
 }
 
 /// The epochs of a run that has finished one.

@@ -2,16 +2,23 @@
 //! not.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use abn_core::explain::AttentionMap;
-use abn_data::{Loader, Normalization, Target};
-use abn_pages::{Chosen, Shot, Verdict};
+use abn_data::{Collection, Loader, Normalization, Target};
+use abn_pages::heatmap::Drawing;
+use abn_pages::{Chosen, ConfusedClasses, Shot, Verdict};
 use abn_run::RunError;
+use abn_run::images::plain_loader;
+use abn_run::measure::confusion::ConfusedImages;
 use abn_run::measure::evaluate::for_each_batch;
 use abn_run::measure::readback::{ImageMaps, map_of, predicted, probabilities};
 use abn_run::recipe::RunConfig;
 use abn_run::session::Session;
 use image::RgbImage;
+
+/// Pairs of classes that have pictures.
+const MOST_PAIRS: usize = 100;
 
 /// Pictures for the report among the first images of the loader: correct predictions of as many
 /// classes as possible, and the wrong ones that the network was surest of. With several labels, an
@@ -20,9 +27,100 @@ use image::RgbImage;
 /// # Errors
 /// A sample cannot be read.
 pub(crate) fn gallery(session: &Session, loader: &Loader) -> Result<Vec<Shot>, RunError> {
+    chosen(session, loader, Chosen::default(), |_| None)
+}
+
+/// The wrong predictions that the network was surest of, at most so many, with the names of their
+/// files.
+///
+/// # Errors
+/// A sample cannot be read.
+pub(crate) fn mistakes(
+    session: &Session,
+    images: &Collection,
+    workers: usize,
+    most: usize,
+) -> Result<Vec<Shot>, RunError> {
+    let loader = plain_loader(&session.config, images, workers);
+    let file = |index| images.files.as_ref().map(|files| files.name(index));
+    chosen(session, &loader, Chosen::wrong(most), file)
+}
+
+fn chosen(
+    session: &Session,
+    loader: &Loader,
+    mut chosen: Chosen,
+    file: impl Fn(usize) -> Option<String>,
+) -> Result<Vec<Shot>, RunError> {
+    for_each_shot(session, loader, |index, shot| {
+        chosen.add(Shot {
+            file: file(index),
+            ..shot
+        });
+    })?;
+    Ok(chosen.into_shots())
+}
+
+/// Pictures of some of the pairs of classes that are told for each other, and of classes told rightly;
+/// a run of one label.
+///
+/// # Errors
+/// A sample cannot be read.
+pub(crate) fn confused(
+    session: &Session,
+    images: &Collection,
+    workers: usize,
+) -> Result<Option<ConfusedClasses>, RunError> {
+    let Some(names) = session.config.labels.only() else {
+        return Ok(None);
+    };
+    let mut told = ConfusedImages::new(names.len());
+    let loader = plain_loader(&session.config, images, workers);
+    let outputs = &session.config.model.outputs;
+    for_each_batch(
+        &session.classifier,
+        &loader,
+        &session.device,
+        |batch, outcome| {
+            let rows = outcome.logits.rows().zip(&batch.targets);
+            for ((logits, target), index) in rows.zip(&batch.indices) {
+                if let Some(label) = target.of(0) {
+                    told.add(label, predicted(logits, outputs)[0], *index);
+                }
+            }
+            Ok::<bool, RunError>(true)
+        },
+    )?;
+    let shown = told.of_pairs(MOST_PAIRS);
+    let others = (0..images.samples.len()).filter(|index| !shown.contains_key(index));
+    let some = images.clone().without(&others.collect());
+    let mut examples = BTreeMap::<(usize, usize), Vec<Shot>>::new();
+    let mut pairs = shown.into_values();
+    for_each_shot(
+        session,
+        &plain_loader(&session.config, &some, workers),
+        |_, shot| {
+            if let Some(pair) = pairs.next() {
+                examples.entry(pair).or_default().push(shot);
+            }
+        },
+    )?;
+    Ok(Some(ConfusedClasses {
+        names: names.to_vec(),
+        confusion: told.confusion,
+        examples,
+        drawing: Drawing::of(session.config.model.attention.as_ref()),
+    }))
+}
+
+/// Every image of the loader with its number, what the network says of it and where it looks.
+fn for_each_shot(
+    session: &Session,
+    loader: &Loader,
+    mut visit: impl FnMut(usize, Shot),
+) -> Result<(), RunError> {
     let normalization = loader.transform.normalization;
     let labels = &session.config.labels;
-    let mut chosen = Chosen::default();
     for_each_batch(
         &session.classifier,
         loader,
@@ -36,7 +134,7 @@ pub(crate) fn gallery(session: &Session, loader: &Loader) -> Result<Vec<Shot>, R
                 let maps = maps.next().unwrap_or_default();
                 let label = shown(maps, target, batch.indices[index]);
                 let masks = batch.masks.get(index);
-                chosen.add(Shot {
+                let shot = Shot {
                     image,
                     map: map_of(maps, label.unwrap_or(0)).cloned(),
                     map_of: label.map(|label| labels.groups()[label].name.clone()),
@@ -44,14 +142,14 @@ pub(crate) fn gallery(session: &Session, loader: &Loader) -> Result<Vec<Shot>, R
                         Some(label) => masks.of(label).cloned(),
                         None => masks.whole().map(Cow::into_owned),
                     }),
+                    file: None,
                     verdicts: verdicts(&session.config, logits, target),
-                });
+                };
+                visit(batch.indices[index], shot);
             }
-            chosen.prune();
             Ok::<bool, RunError>(true)
         },
-    )?;
-    Ok(chosen.into_shots())
+    )
 }
 
 /// The label whose map is shown of several: one that is not of its first class if there is such a

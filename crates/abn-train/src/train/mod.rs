@@ -4,7 +4,7 @@
 mod epoch_table;
 pub mod finish;
 mod found;
-mod gallery;
+pub(crate) mod gallery;
 pub mod trainer;
 
 use std::collections::BTreeSet;
