@@ -115,8 +115,8 @@ fn subtitle(page: &Page) -> Result<String> {
 
 /// What follows from the figures of the quick scale, and what does not.
 pub(crate) const OF_QUICK: &str = "The quick scale trains small networks for three epochs, most on 960 \
-    easy built-in images. They learn: where an interval is clear of zero, the rows differ for these \
-    networks on these images. Whether they do for the papers' networks, images and schedules does \
+    easy built-in images. Classifiers learn, detectors have only begun to: where an interval is clear of \
+    zero, the rows differ for these networks on these images after so few steps. Whether they do for the papers' networks, images and schedules does \
     not follow from it, nor that rows are alike whose interval holds zero: two or three runs of a \
     row tell only large differences.";
 

@@ -202,6 +202,34 @@ mod tests {
     }
 
     #[test]
+    fn cells_with_images_lead_to_them() {
+        let mut confusion = Confusion::new(2);
+        [(0, 0), (0, 1)].map(|(right, told)| confusion.add(right, told));
+        let shot = Shot {
+            image: image::RgbImage::new(2, 2),
+            map: None,
+            map_of: None,
+            mask: None,
+            file: Some("a & b.png".to_owned()),
+            verdicts: vec![],
+        };
+        let page = ConfusedClasses {
+            names: vec!["x".to_owned(), "y".to_owned()],
+            confusion,
+            examples: BTreeMap::from([((0, 1), vec![shot])]),
+            drawing: Drawing::default(),
+        };
+        let page = page.section().into_string();
+        assert_eq!(
+            page.matches(r##"href="#told-0-1""##).count(),
+            2,
+            "cell and pair"
+        );
+        assert!(page.contains(r#"id="told-0-1""#) && page.contains("a &amp; b.png"));
+        assert!(!page.contains("told-0-0"));
+    }
+
+    #[test]
     fn many_classes_are_pairs() {
         let page = classes(101, &[(0, 100), (0, 100), (7, 8)]);
         assert!(!page.contains("class=\"confusion"));

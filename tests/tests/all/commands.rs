@@ -75,6 +75,22 @@ fn class_by_class(path: &Path, eval: &Value) {
     );
     let report = fs::read_to_string(path.join("run/report.html")).unwrap();
     assert!(report.contains("What is taken for what"));
+    // Every cell leads to images of it.
+    succeeds(path, "eval run --failures wrong/page");
+    let page = fs::read_to_string(path.join("wrong/page/failures.html")).unwrap();
+    assert!(page.contains("The surest mistakes") && !page.contains("<script"));
+    for page in [&report, &page] {
+        for (right, row) in rows.iter().enumerate() {
+            for (told, count) in row.iter().enumerate() {
+                let place = format!("told-{right}-{told}\"");
+                let link = page.contains(&format!("href=\"#{place}"));
+                assert_eq!(
+                    (link, page.contains(&format!("id=\"{place}"))),
+                    (*count > 0, *count > 0)
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -162,6 +162,7 @@ fn reports_are_quiet_and_fit_a_phone() {
                 "score.html",
                 "stability.html",
                 "compare.html",
+                "failures.html",
             ] {
                 browser.open(&path.join("run").join(page));
                 check_quiet(&mut browser);

@@ -170,6 +170,25 @@ fn share(part: usize, of: usize) -> Option<f64> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_most_confused_pairs_have_images_first() {
+        let mut told = ConfusedImages::new(3);
+        for (image, (right, class)) in [(0, 0), (2, 1), (0, 1), (2, 1), (2, 1), (1, 1)]
+            .into_iter()
+            .enumerate()
+        {
+            told.add(right, class, image);
+        }
+        let pairs = |most| told.of_pairs(most).into_iter().collect::<Vec<_>>();
+        assert_eq!(pairs(1), [(1, (2, 1)), (3, (2, 1))]);
+        assert_eq!(
+            pairs(3),
+            [(0, (0, 0)), (1, (2, 1)), (2, (0, 1)), (3, (2, 1))]
+        );
+        assert_eq!(pairs(9).len(), 5);
+        assert_eq!(told.confusion.count(2, 1), 3);
+    }
+
     /// Three images of class 0, one told as 1; two of class 1, both told as 2; none of class 2.
     #[test]
     fn three_classes_by_hand() {
