@@ -218,7 +218,7 @@ fn runs(shown: &ComparisonPage) -> Markup {
                 }
             }
             div.scroll tabindex="0" role="region" aria-label="Figures of every run" {
-                table.numbers {
+                table.numbers.runs {
                     (head(["run".to_owned(), "epochs".to_owned(), "best".to_owned()].into_iter()
                         .chain(names.iter().map(|name| capitalised(name)))
                         .chain(["test loss", "parameters", "time", "images/s"].map(str::to_owned))))
@@ -340,7 +340,7 @@ fn chart(
         .iter()
         .enumerate()
         .map(|(place, run)| Series {
-            name: format!("{} {}", place + 1, last_part(&run.path)).into(),
+            name: format!("run {}", place + 1).into(),
             ink: ink(place),
             values: xs.iter().map(|epoch| value(run, epoch)).collect(),
         })
@@ -378,7 +378,7 @@ fn same_images(shown: &ComparisonPage, images: &SameImages) -> Markup {
                  training of the same network would differ, which is not in it."
             }
             div.scroll tabindex="0" role="region" aria-label="Runs on the same images" {
-                table.numbers {
+                table.numbers.runs {
                     (head(["run", "map", "right", "it alone", "run 1 alone", "difference", "95 %"]))
                     tbody {
                         @for (place, run) in shown.runs.iter().enumerate() {

@@ -61,7 +61,12 @@ impl ConfusedClasses {
         };
         html! {
             details.examples {
-                summary { "Images of " (self.examples.len()) " pairs, each beside its map: where it looks when it takes one class for another" }
+                summary {
+                    "Images of " (self.examples.len()) " cells"
+                    @if self.examples.values().flatten().any(|shot| shot.map.is_some()) {
+                        ", each beside its map: where it looks when it takes one class for another"
+                    }
+                }
                 @for (pair, shots) in of(true).chain(of(false)) {
                     section id=(place(*pair)) tabindex="-1" {
                         h3 {

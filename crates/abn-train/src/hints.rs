@@ -108,9 +108,7 @@ fn of_start(error: &WarmStartError) -> Option<String> {
 
 fn of_folder(error: &FolderError) -> Option<String> {
     let hint = match error {
-        FolderError::Write { .. } | FolderError::Unwritable { .. } => {
-            "choose an --out that can be written"
-        }
+        FolderError::Unwritable { .. } => "choose a folder that can be written",
         FolderError::IsFile(_) => "--out names a folder",
         FolderError::Occupied(_) => OTHER_OUT,
         FolderError::InUse(_) => "wait for it or choose another --out",

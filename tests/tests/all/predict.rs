@@ -117,6 +117,22 @@ fn maps_are_written_as_pictures_and_numbers() {
     let image: Value = serde_json::from_str(&line).unwrap();
     let overlay = image::open(path.join("seen/0001-a.png")).unwrap();
     assert!(overlay.width() >= 32);
+    // Without the map's colours there is the image, enlarged.
+    let own = RgbImage::from_fn(32, 32, |x, y| {
+        image::Rgb([90, (x * 6) as u8, (y * 7) as u8])
+    });
+    own.save(path.join("square.png")).unwrap();
+    succeeds(path, "predict run square.png --overlay bare --opacity 0");
+    let bare = image::open(path.join("bare/0001-square.png"))
+        .unwrap()
+        .to_rgb8();
+    let factor = bare.width() / own.width();
+    let same =
+        |(x, y, pixel): (u32, u32, &image::Rgb<u8>)| pixel == own.get_pixel(x / factor, y / factor);
+    assert!(bare.enumerate_pixels().all(same));
+    for wrong in ["--overlay bare --opacity 2", "--opacity 0.5"] {
+        fails(path, &format!("predict run in/a.png {wrong}"), 2, &["--o"]);
+    }
     let grey = image::open(path.join("grey/0001-a.png"))
         .unwrap()
         .into_luma16();

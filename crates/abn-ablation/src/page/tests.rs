@@ -321,7 +321,7 @@ fn the_overview_counts_and_judges_not() {
         "{contents}"
     );
     assert!(html.contains("<section class=\"campaign\" id=\"mechanism\""));
-    assert!(html.contains("nothing about the methods") && html.contains("<code>broken</code>"));
+    assert!(html.contains("does not follow") && html.contains("<code>broken</code>"));
     assert!(between(&html, "cannot be used", "</div>").contains("<code>torn</code> no checksum"));
     let calm = Page {
         scale: CampaignSize::Short,

@@ -27,7 +27,7 @@ use self::data::DataArgs;
 pub use self::values::Weight;
 use self::values::{
     assignment, count, deviations, epochs, exponent, factor, fraction, images, means, positive,
-    seconds, side, steps, workers,
+    seconds, share, side, steps, workers,
 };
 
 /// Trains attention branch networks, shows where they look, and measures it.
@@ -460,6 +460,9 @@ pub struct PredictArgs {
     /// Write each image with its attention map over it into this folder
     #[arg(long, value_name = "DIR")]
     pub overlay: Option<PathBuf>,
+    /// Share of the colours in an overlay: 0 is the image alone, 1 the map alone [default: 0.55]
+    #[arg(long, value_name = "0..1", requires = "overlay", value_parser = share)]
+    pub opacity: Option<f64>,
     /// Write the attention map of each image into this folder
     #[arg(long, value_name = "DIR")]
     pub maps: Option<PathBuf>,
@@ -596,6 +599,9 @@ pub struct ExplainArgs {
     /// maps beyond 1]
     #[arg(long, value_enum)]
     pub range: Option<Range>,
+    /// Share of the colours over the image: 0 is the image alone, 1 the map alone [default: 0.55]
+    #[arg(long, value_name = "0..1", value_parser = share)]
+    pub opacity: Option<f64>,
     /// The weights
     #[command(flatten)]
     pub network: NetworkArgs,

@@ -95,6 +95,12 @@ pub(super) fn fraction(text: &str) -> Result<f64, String> {
     })
 }
 
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    ranged(text, "a number from 0 to 1", |value| {
+        (0.0..=1.0).contains(value)
+    })
+}
+
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
     ranged(text, "a number of seconds, 0 or more", |value: &f64| {
         *value >= 0.0

@@ -9,6 +9,7 @@ use abn_explain::attributes::{
 };
 use abn_explain::groups::{GroupIntervals, group_intervals};
 use abn_pages::heatmap::Drawing;
+use abn_pages::numbers::grouped;
 use abn_pages::{MistakesPage, render_mistakes};
 use abn_run::folder::FolderError;
 use abn_run::folder::files::write_atomically;
@@ -184,7 +185,11 @@ fn mistakes_of(session: &Session, images: &Collection, workers: usize) -> Result
     let count = images.samples.len();
     Ok(MistakesPage {
         title: format!("What {} gets wrong", config.recipe.title()),
-        subtitle: format!("{count} images of {}", config.data_title()),
+        subtitle: format!(
+            "{} images of {}",
+            grouped(count as f64),
+            config.data_title()
+        ),
         images: count,
         shots: mistakes(session, images, workers, MOST_MISTAKES)?,
         drawing: Drawing::of(config.model.attention.as_ref()),

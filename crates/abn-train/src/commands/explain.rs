@@ -130,7 +130,7 @@ impl<'a> PageBuilder<'a> {
         let drawing = Drawing {
             colors: args.colors,
             range: args.range.unwrap_or(usual.range),
-            ..usual
+            opacity: args.opacity.map_or(usual.opacity, |share| share as f32),
         };
         let folder = OutputFolder::check(&args.out)?;
         let page = ExplanationPage::new(methods.clone(), drawing);

@@ -165,7 +165,7 @@ fn drawing(session: &DetectorSession, args: &ExplainArgs, method: Option<BoxMeth
     Drawing {
         colors: args.colors,
         range,
-        ..usual
+        opacity: args.opacity.map_or(usual.opacity, |share| share as f32),
     }
 }
 

@@ -162,7 +162,11 @@ impl<'a> Work<'a> {
             }
             false => probability_table::columns(labels),
         };
-        let drawing = Drawing::of(config.model.attention.as_ref());
+        let usual = Drawing::of(config.model.attention.as_ref());
+        let drawing = Drawing {
+            opacity: args.opacity.map_or(usual.opacity, |share| share as f32),
+            ..usual
+        };
         Ok(Self {
             session,
             given,
