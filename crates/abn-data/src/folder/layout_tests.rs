@@ -348,7 +348,8 @@ fn folders_are_the_outputs_of_a_network_without_names_by_number() {
     let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
     let files: Vec<(String, u8)> = (0..12).map(|n| (format!("{n}/1.png"), n)).collect();
     let files: Vec<(&str, u8)> = files.iter().map(|(file, n)| (file.as_str(), *n)).collect();
-    let found = open_for(tree(&files).path(), &numbers).unwrap();
+    let dir = tree(&files);
+    let found = open_for(dir.path(), &numbers).unwrap();
     let expected: Vec<(usize, u8)> = (0..12).map(|n| (usize::from(n), n)).collect();
     assert_eq!(samples(&found), expected);
     assert!(found.notes.is_empty());
