@@ -152,6 +152,7 @@ fn reports_are_quiet_and_fit_a_phone() {
     succeeds(path, &format!("{TRAIN} --attention manet --out other"));
     succeeds(path, "stability run other --limit 20 --out run");
     succeeds(path, "compare run other --limit 20 --out run");
+    succeeds(path, "eval run --failures run");
     let mut browser = Browser::start();
     for (width, phone) in [(390, true), (1200, false)] {
         for scheme in ["light", "dark"] {
