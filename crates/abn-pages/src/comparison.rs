@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use abn_core::explain::AttentionMap;
 use abn_explain::paired::Paired;
-use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{EpochRecord, EpochTiming, Summary};
 use image::RgbImage;
 use maud::{Markup, html};
@@ -71,8 +70,6 @@ pub struct ComparedRun {
     pub epochs: Vec<EpochRecord>,
     /// Wall-clock figures of the epochs.
     pub timing: Vec<EpochTiming>,
-    /// What the best epoch is chosen by, if not by the usual figure.
-    pub best: Option<BestFigure>,
     /// Number of trained parameters.
     pub parameters: usize,
 }
@@ -262,53 +259,46 @@ fn curves(runs: &[ComparedRun]) -> Markup {
         let figures = &summary.figures;
         figures.best().filter(|_| figures.best_name() == name)
     };
-    let figures: [(String, Unit, AxisScale, Figure); 7] = [
+    let figures: [(String, Unit, Figure); 7] = [
         (
             format!("Test {name}"),
             Unit::Percent,
-            AxisScale::Linear,
             Box::new(|record| of_name(&record.test)),
         ),
         (
             format!("Training {name}"),
             Unit::Percent,
-            AxisScale::Linear,
             Box::new(|record| of_name(&record.train)),
         ),
         (
             "Test loss".to_owned(),
             Unit::Number,
-            AxisScale::Linear,
             Box::new(|record| Some(record.test.loss)),
         ),
         (
             "Training loss".to_owned(),
             Unit::Number,
-            AxisScale::Linear,
             Box::new(|record| Some(record.train.loss)),
         ),
         (
             "Test loss of the perception branch".to_owned(),
             Unit::Number,
-            AxisScale::Linear,
             Box::new(|record| Some(record.test.perception_loss)),
         ),
         (
             "Mean of the attention maps".to_owned(),
             Unit::Number,
-            AxisScale::Linear,
             Box::new(|record| Some(record.maps?.mean)),
         ),
         (
             "Learning rate".to_owned(),
             Unit::Number,
-            AxisScale::Linear,
             Box::new(|record| Some(record.learning_rate)),
         ),
     ];
     let charts = figures
         .into_iter()
-        .filter_map(|(title, unit, scale, figure)| chart(runs, title, unit, scale, &figure));
+        .filter_map(|(title, unit, figure)| chart(runs, title, unit, &figure));
     html! {
         section aria-labelledby="curves" {
             h2 #curves { "Training" }
@@ -322,13 +312,7 @@ fn curves(runs: &[ComparedRun]) -> Markup {
 }
 
 /// A line a run; nothing where no run has the figure.
-fn chart(
-    runs: &[ComparedRun],
-    title: String,
-    unit: Unit,
-    scale: AxisScale,
-    figure: &Figure,
-) -> Option<Chart> {
+fn chart(runs: &[ComparedRun], title: String, unit: Unit, figure: &Figure) -> Option<Chart> {
     let epochs = runs.iter().flat_map(|run| &run.epochs);
     let xs: BTreeSet<usize> = epochs.map(|record| record.epoch).collect();
     let xs: Vec<usize> = xs.into_iter().collect();
@@ -350,7 +334,7 @@ fn chart(
         title: title.into(),
         over: "epoch",
         unit,
-        scale,
+        scale: AxisScale::Linear,
         xs,
         series: series.into_iter().filter(known).collect(),
         marked: None,
@@ -404,6 +388,7 @@ fn same_images(shown: &ComparisonPage, images: &SameImages) -> Markup {
             }
             @if !images.examples.is_empty() {
                 @if let Some(drawing) = images.drawings.first() { (color_bar(drawing)) }
+                p.note { "Trained maps are drawn as they are, those of other methods normalised per image." }
                 @if !differing.is_empty() {
                     h3 { "Told differently" }
                     @for example in differing { (row(example, images)) }

@@ -126,12 +126,28 @@ fn names_of_other_libraries_are_understood() {
     let index = serde_json::json!({"metadata": {}, "weight_map": map}).to_string();
     fs::write(path.join("net.safetensors.index.json"), &index).unwrap();
     assert!(imported(path, "net.safetensors.index.json", "") == network);
+    // Another part has a tensor too, but the index names this one.
+    let mut double: Tensors = network.clone();
+    double.retain(|name, _| name.starts_with("layer"));
+    double.insert("fc.bias".to_owned(), TensorData::from([9.0_f32, 9.0, 9.0]));
+    save(&path.join("double.safetensors"), &double, |name| {
+        Some(name.to_owned())
+    });
+    let of_double = index.replace("a.safetensors", "double.safetensors");
+    fs::write(path.join("double.safetensors.index.json"), of_double).unwrap();
+    assert!(imported(path, "double.safetensors.index.json", "") == network);
+    fs::create_dir(path.join("folder.safetensors")).unwrap();
     let import = |file: &str| format!("import {file} {IMPORT} --out none");
     for (name, text, words) in [
         (
             "far",
             index.replace("b.safetensors", "../b.safetensors"),
             "does not lie beside it",
+        ),
+        (
+            "folder",
+            index.replace("b.safetensors", "folder.safetensors"),
+            "is no file",
         ),
         (
             "gone",

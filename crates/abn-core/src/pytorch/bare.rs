@@ -1,6 +1,6 @@
 //! Names of a network that was saved as a part of something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::libraries;
 use super::names::without_wrappers;
@@ -36,22 +36,18 @@ const HEADS: [&str; 4] = ["head", "cls_head", "fc", "classifier"];
 #[must_use]
 pub fn bare(tensors: State) -> State {
     let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
-    let bared: BTreeMap<String, String> = tensors
-        .keys()
-        .cloned()
-        .zip(without_prefix(&names))
-        .collect();
-    let state: State = tensors
-        .iter()
-        .map(|(name, data)| (bared[name].clone(), data.clone()))
-        .collect();
-    let usual = libraries::usual(&state);
+    let bared = without_prefix(&names);
     // Names under mere wrappers are known everywhere, and what runs remember of a file stays.
-    let same = |(name, bare): (&String, &String)| without_wrappers(name) == without_wrappers(bare);
-    if state.len() < tensors.len() || (usual.is_none() && bared.iter().all(same)) {
+    let changed = names
+        .iter()
+        .zip(&bared)
+        .any(|(name, bare)| without_wrappers(name) != without_wrappers(bare));
+    let all: BTreeSet<&String> = bared.iter().collect();
+    if all.len() < names.len() || !(changed || libraries::has_other_names(&bared)) {
         return tensors;
     }
-    usual.unwrap_or(state)
+    let state = bared.into_iter().zip(tensors.into_values()).collect();
+    libraries::usual(state)
 }
 
 /// The tensors below a part of their names, such as `encoder_q`, behind what wraps a network; all

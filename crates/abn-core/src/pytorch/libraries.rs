@@ -1,6 +1,8 @@
 //! Networks as other libraries save them, brought to torchvision's names and layouts: Hugging Face's
 //! ResNet, and timm's SE-ResNet, VGG and networks with CBAM in their blocks.
 
+use std::collections::BTreeSet;
+
 use burn::tensor::TensorData;
 
 use super::layout::Layout;
@@ -20,25 +22,43 @@ enum Change {
     PlanesSwapped,
 }
 
-/// The tensors of a network under the usual names and in the usual layouts; `None` if they are
-/// there already, or if two would get the same name.
-pub(super) fn usual(given: &State) -> Option<State> {
-    let mut found = State::new();
-    let mut changed = false;
+/// Where the tensors of those names are here; `None` for names that are usual already. Nothing moves
+/// where two would get the same name.
+fn places<'a>(names: impl Iterator<Item = &'a String> + Clone) -> Vec<Option<Place>> {
     // timm's VGG has its linear layers in two places.
-    let vgg = given.keys().any(|name| name.starts_with("pre_logits."));
-    for (name, data) in given {
-        let place = of_hugging_face(name).or_else(|| of_timm(name, vgg));
-        changed |= place.is_some();
-        let (name, data) = match place {
-            None => (name.clone(), data.clone()),
-            Some(Place { name, change }) => (name, change.of(data.clone())),
-        };
-        if found.insert(name, data).is_some() {
-            return None;
-        }
+    let vgg = names.clone().any(|name| name.starts_with("pre_logits."));
+    let place = |name: &String| of_hugging_face(name).or_else(|| of_timm(name, vgg));
+    let places: Vec<Option<Place>> = names.clone().map(place).collect();
+    let moved = names.zip(&places).map(|(name, place)| match place {
+        Some(place) => &place.name,
+        None => name,
+    });
+    let different: BTreeSet<&String> = moved.collect();
+    match different.len() == places.len() {
+        true => places,
+        false => places.iter().map(|_| None).collect(),
     }
-    changed.then(|| with_biases(found))
+}
+
+/// Whether some of the names are those of another library.
+pub(super) fn has_other_names(names: &[String]) -> bool {
+    places(names.iter()).iter().any(Option::is_some)
+}
+
+/// The tensors of a network under the usual names and in the usual layouts.
+pub(super) fn usual(given: State) -> State {
+    let places = places(given.keys());
+    let of_another = places.iter().any(Option::is_some);
+    let moved = places.into_iter().zip(given);
+    let moved = moved.map(|(place, (name, data))| match place {
+        None => (name, data),
+        Some(Place { name, change }) => (name, change.of(data)),
+    });
+    let found = moved.collect();
+    match of_another {
+        true => with_biases(found),
+        false => found,
+    }
 }
 
 impl Change {
@@ -165,9 +185,10 @@ fn with_biases(mut state: State) -> State {
 mod tests {
     use super::*;
 
-    fn named(names: &[&str]) -> Option<Vec<String>> {
+    fn named(names: &[&str]) -> Vec<String> {
         let tensor = |name: &&str| ((*name).to_owned(), TensorData::zeros::<f32, _>([1]));
-        usual(&names.iter().map(tensor).collect()).map(|state| state.into_keys().collect())
+        let found = usual(names.iter().map(tensor).collect());
+        found.into_keys().collect()
     }
 
     #[test]
@@ -186,13 +207,13 @@ mod tests {
             "layer2.0.conv3.weight",
             "layer2.0.downsample.1.running_mean",
         ];
-        assert_eq!(names.unwrap(), expected);
+        assert_eq!(names, expected);
     }
 
     #[test]
     fn timms_networks_have_the_usual_names() {
         let names = named(&["head.fc.weight", "layer1.0.se.fc1.weight"]);
-        assert_eq!(names.unwrap(), ["fc.weight", "layer1.0.fc1.weight"]);
+        assert_eq!(names, ["fc.weight", "layer1.0.fc1.weight"]);
         let names = named(&[
             "features.0.weight",
             "head.fc.bias",
@@ -205,21 +226,22 @@ mod tests {
             "classifier.6.bias",
             "features.0.weight",
         ];
-        assert_eq!(names.unwrap(), expected);
+        assert_eq!(names, expected);
         // Nothing to do, and two of one name.
-        assert_eq!(named(&["conv1.weight", "fc.bias"]), None);
-        assert_eq!(named(&["fc.bias", "head.fc.bias"]), None);
+        for names in [["conv1.weight", "fc.bias"], ["fc.bias", "head.fc.bias"]] {
+            assert_eq!(named(&names), names);
+            assert!(!has_other_names(&names.map(str::to_owned)));
+        }
     }
 
     #[test]
     fn timms_cbam_has_no_biases_and_the_mean_first() {
         let spatial = TensorData::new(vec![1.0_f32, 2.0], [1, 2, 1, 1]);
         let channels = TensorData::new(vec![3.0_f32, 4.0], [2, 1, 1, 1]);
-        let found = usual(&State::from([
+        let found = usual(State::from([
             ("layer1.0.se.spatial.conv.conv.weight".to_owned(), spatial),
             ("layer1.0.se.channel.fc2.weight".to_owned(), channels),
-        ]))
-        .unwrap();
+        ]));
         let values = |name: &str| {
             let data: &TensorData = &found[name];
             (

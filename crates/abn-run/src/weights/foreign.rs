@@ -175,23 +175,29 @@ fn from_shards(path: &Path) -> Result<State> {
         })?;
         let shard = path.with_file_name(file);
         let mut head = Vec::new();
-        let opened = File::open(&shard);
-        let opened = opened.map_err(|error| Cause::new(format!("its part `{file}`: {error}")))?;
-        require(opened.metadata()?.len() <= LARGEST_FILE, || {
-            format!("its part `{file}` is larger than any checkpoint")
+        let metadata = shard.metadata();
+        let metadata =
+            metadata.map_err(|error| Cause::new(format!("its part `{file}`: {error}")))?;
+        require(metadata.is_file() && metadata.len() <= LARGEST_FILE, || {
+            format!("its part `{file}` is no file, or larger than any checkpoint")
         })?;
-        opened.take(9).read_to_end(&mut head)?;
-        state.extend(match begins(&head) {
-            true => from_safetensors(&fs::read(&shard)?)?,
-            false => torch::read(&shard, None)?,
-        });
+        File::open(&shard)?.take(9).read_to_end(&mut head)?;
+        let found = match begins(&head) {
+            true => from_safetensors(&fs::read(&shard)?),
+            false => torch::read(&shard, None),
+        };
+        let found = found.map_err(|cause| Cause::new(format!("its part `{file}`: {cause}")))?;
+        // A tensor is in the part that the index names, whatever others have.
+        let of_part = |name: &String| index.weight_map.get(name) == Some(file);
+        state.extend(found.into_iter().filter(|(name, _)| of_part(name)));
     }
+    // Counters hold no floats.
+    let expected = |name: &&String| !name.ends_with("num_batches_tracked");
     let missing = index
         .weight_map
         .keys()
+        .filter(expected)
         .find(|name| !state.contains_key(*name));
-    // Counters hold no floats.
-    let missing = missing.filter(|name| !name.ends_with("num_batches_tracked"));
     require(missing.is_none(), || {
         format!(
             "none of its parts has `{}`",

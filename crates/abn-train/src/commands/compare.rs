@@ -95,7 +95,6 @@ pub fn run(args: CompareArgs) -> Result<()> {
             planned: config.recipe.epochs,
             epochs: run.read_lines(METRICS)?,
             timing: run.read_lines(TIMING)?,
-            best: config.recipe.best,
             parameters: config.parameters(&bookkeeping),
         });
         configs.push(config);

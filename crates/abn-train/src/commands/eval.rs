@@ -10,7 +10,7 @@ use abn_explain::attributes::{
 use abn_explain::groups::{GroupIntervals, group_intervals};
 use abn_pages::heatmap::Drawing;
 use abn_pages::numbers::grouped;
-use abn_pages::{MistakesPage, render_mistakes};
+use abn_pages::{Chosen, MistakesPage, render_mistakes};
 use abn_run::folder::FolderError;
 use abn_run::folder::files::write_atomically;
 use abn_run::images::plain_loader;
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::cli::{EvalArgs, SplitArgs, SplitName};
 use crate::terminal;
-use crate::train::gallery::{confused, mistakes};
+use crate::train::gallery::{Seen, seen};
 
 /// The JSON contract of the command.
 #[derive(Debug, Serialize)]
@@ -183,6 +183,8 @@ pub fn run(args: EvalArgs) -> Result<()> {
 fn mistakes_of(session: &Session, images: &Collection, workers: usize) -> Result<MistakesPage> {
     let config = &session.config;
     let count = images.samples.len();
+    let chosen = Chosen::wrong(MOST_MISTAKES);
+    let Seen { shots, confused } = seen(session, images, workers, chosen, count)?;
     Ok(MistakesPage {
         title: format!("What {} gets wrong", config.recipe.title()),
         subtitle: format!(
@@ -191,9 +193,9 @@ fn mistakes_of(session: &Session, images: &Collection, workers: usize) -> Result
             config.data_title()
         ),
         images: count,
-        shots: mistakes(session, images, workers, MOST_MISTAKES)?,
+        shots,
         drawing: Drawing::of(config.model.attention.as_ref()),
-        confused: confused(session, images, workers)?,
+        confused,
     })
 }
 

@@ -3,7 +3,7 @@
 use abn_core::AttentionConfig;
 use abn_data::Loader;
 use abn_pages::heatmap::Drawing;
-use abn_pages::{Related, Report, render};
+use abn_pages::{Chosen, Related, Report, render};
 use abn_run::detector_session::DetectorSession;
 use abn_run::folder::checkpoint::{CheckpointChoice, Checkpoints};
 use abn_run::folder::run_dir::{REPORT, RESULTS, RunDir, TIMING};
@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use burn::tensor::Device;
 
 use crate::train::found::found;
-use crate::train::gallery::{confused, gallery};
+use crate::train::gallery::{Seen, seen};
 
 /// Test images among which the report's pictures are chosen.
 const GALLERY_IMAGES: usize = 1000;
@@ -69,10 +69,11 @@ pub fn conclude(
         ..ends.results(images)
     };
     run.write_json(RESULTS, &results)?;
-    let sample = plain_loader(config, &test.clone().limit(GALLERY_IMAGES), WORKERS);
+    let Seen { shots, confused } =
+        seen(&session, test, WORKERS, Chosen::default(), GALLERY_IMAGES)?;
     let page = Report {
-        confused: confused(&session, test, WORKERS)?,
-        gallery: gallery(&session, &sample)?,
+        confused,
+        gallery: shots,
         ..report(config, &session.device, run, ends.history, &results)
     };
     run.write(REPORT, render(&page).as_bytes())?;

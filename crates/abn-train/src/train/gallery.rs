@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use abn_core::explain::AttentionMap;
-use abn_data::{Collection, Loader, Normalization, Target};
+use abn_data::{Batch, Collection, Normalization, Target};
 use abn_pages::heatmap::Drawing;
 use abn_pages::{Chosen, ConfusedClasses, Shot, Verdict};
 use abn_run::RunError;
@@ -20,132 +20,132 @@ use image::RgbImage;
 /// Pairs of classes that have pictures.
 const MOST_PAIRS: usize = 100;
 
-/// Pictures for the report among the first images of the loader: correct predictions of as many
-/// classes as possible, and the wrong ones that the network was surest of. With several labels, an
-/// image is correct if all of them are.
-///
-/// # Errors
-/// A sample cannot be read.
-pub(crate) fn gallery(session: &Session, loader: &Loader) -> Result<Vec<Shot>, RunError> {
-    chosen(session, loader, Chosen::default(), |_| None)
+/// What a network sees in the images of a data set.
+pub(crate) struct Seen {
+    /// Pictures that were chosen.
+    pub(crate) shots: Vec<Shot>,
+    /// Which class is told for which, with pictures of some pairs; of one label.
+    pub(crate) confused: Option<ConfusedClasses>,
 }
 
-/// The wrong predictions that the network was surest of, at most so many, with the names of their
-/// files.
+/// Passes the images through the network: pictures are chosen among the first so many of them, what
+/// is told is that of all. With several labels, an image is correct if all of them are.
 ///
 /// # Errors
 /// A sample cannot be read.
-pub(crate) fn mistakes(
+pub(crate) fn seen(
     session: &Session,
     images: &Collection,
     workers: usize,
-    most: usize,
-) -> Result<Vec<Shot>, RunError> {
-    let loader = plain_loader(&session.config, images, workers);
-    let file = |index| images.files.as_ref().map(|files| files.name(index));
-    chosen(session, &loader, Chosen::wrong(most), file)
-}
-
-fn chosen(
-    session: &Session,
-    loader: &Loader,
     mut chosen: Chosen,
-    file: impl Fn(usize) -> Option<String>,
-) -> Result<Vec<Shot>, RunError> {
-    for_each_shot(session, loader, |index, shot| {
-        chosen.add(Shot {
-            file: file(index),
-            ..shot
-        });
+    first: usize,
+) -> Result<Seen, RunError> {
+    let names = session.config.labels.only();
+    // Of several labels only the pictures are wanted.
+    let passed = match names {
+        Some(_) => images.clone(),
+        None => images.clone().limit(first),
+    };
+    let mut told = names.map(|names| ConfusedImages::new(names.len()));
+    let file = |index| images.files.as_ref().map(|files| files.name(index));
+    for_each_shot(session, &passed, workers, |image| {
+        if let (Some(told), Some((right, class))) = (&mut told, image.told) {
+            told.add(right, class, image.index);
+        }
+        if image.index < first {
+            chosen.add(Shot {
+                file: file(image.index),
+                ..(image.shot)()
+            });
+        }
     })?;
-    Ok(chosen.into_shots())
+    let confused = names.zip(told);
+    Ok(Seen {
+        shots: chosen.into_shots(),
+        confused: confused
+            .map(|(names, told)| confused_classes(session, images, workers, names, told))
+            .transpose()?,
+    })
 }
 
-/// Pictures of some of the pairs of classes that are told for each other, and of classes told rightly;
-/// a run of one label.
-///
-/// # Errors
-/// A sample cannot be read.
-pub(crate) fn confused(
+/// Pictures of some of the pairs of classes that are told for each other, and of classes told rightly.
+fn confused_classes(
     session: &Session,
     images: &Collection,
     workers: usize,
-) -> Result<Option<ConfusedClasses>, RunError> {
-    let Some(names) = session.config.labels.only() else {
-        return Ok(None);
-    };
-    let mut told = ConfusedImages::new(names.len());
-    let loader = plain_loader(&session.config, images, workers);
-    let outputs = &session.config.model.outputs;
-    for_each_batch(
-        &session.classifier,
-        &loader,
-        &session.device,
-        |batch, outcome| {
-            let rows = outcome.logits.rows().zip(&batch.targets);
-            for ((logits, target), index) in rows.zip(&batch.indices) {
-                if let Some(label) = target.of(0) {
-                    told.add(label, predicted(logits, outputs)[0], *index);
-                }
-            }
-            Ok::<bool, RunError>(true)
-        },
-    )?;
+    names: &[String],
+    told: ConfusedImages,
+) -> Result<ConfusedClasses, RunError> {
     let shown = told.of_pairs(MOST_PAIRS);
     let others = (0..images.samples.len()).filter(|index| !shown.contains_key(index));
     let some = images.clone().without(&others.collect());
     let mut examples = BTreeMap::<(usize, usize), Vec<Shot>>::new();
     let mut pairs = shown.into_values();
-    for_each_shot(
-        session,
-        &plain_loader(&session.config, &some, workers),
-        |_, shot| {
-            if let Some(pair) = pairs.next() {
-                examples.entry(pair).or_default().push(shot);
-            }
-        },
-    )?;
-    Ok(Some(ConfusedClasses {
+    for_each_shot(session, &some, workers, |image| {
+        if let Some(pair) = pairs.next() {
+            examples.entry(pair).or_default().push((image.shot)());
+        }
+    })?;
+    Ok(ConfusedClasses {
         names: names.to_vec(),
         confusion: told.confusion,
         examples,
         drawing: Drawing::of(session.config.model.attention.as_ref()),
-    }))
+    })
 }
 
-/// Every image of the loader with its number, what the network says of it and where it looks.
+/// An image that has passed the network.
+struct Passed<'a> {
+    /// Its number in the data set.
+    index: usize,
+    /// Its right class and the one that is told, of the first label; `None` where none is known.
+    told: Option<(usize, usize)>,
+    /// What the network says of it and where it looks.
+    shot: &'a dyn Fn() -> Shot,
+}
+
+/// Passes the images through the network, one after the other.
 fn for_each_shot(
     session: &Session,
-    loader: &Loader,
-    mut visit: impl FnMut(usize, Shot),
+    images: &Collection,
+    workers: usize,
+    mut visit: impl FnMut(Passed),
 ) -> Result<(), RunError> {
+    let (config, loader) = (
+        &session.config,
+        plain_loader(&session.config, images, workers),
+    );
     let normalization = loader.transform.normalization;
-    let labels = &session.config.labels;
     for_each_batch(
         &session.classifier,
-        loader,
+        &loader,
         &session.device,
         |batch, outcome| {
             let maps = outcome.attention.map(|attention| attention.maps);
             let mut maps = maps.iter().flat_map(ImageMaps::images);
-            let pictures = pictures(&batch.pixels, batch.width, batch.height, normalization);
-            let rows = outcome.logits.rows().zip(&batch.targets).zip(pictures);
-            for (index, ((logits, target), image)) in rows.enumerate() {
+            let rows = outcome.logits.rows().zip(&batch.targets);
+            for (place, (logits, target)) in rows.enumerate() {
                 let maps = maps.next().unwrap_or_default();
-                let label = shown(maps, target, batch.indices[index]);
-                let masks = batch.masks.get(index);
-                let shot = Shot {
-                    image,
+                let index = batch.indices[place];
+                let label = shown(maps, target, index);
+                let masks = batch.masks.get(place);
+                let shot = || Shot {
+                    image: picture(batch, place, normalization),
                     map: map_of(maps, label.unwrap_or(0)).cloned(),
-                    map_of: label.map(|label| labels.groups()[label].name.clone()),
+                    map_of: label.map(|label| config.labels.groups()[label].name.clone()),
                     mask: masks.and_then(|masks| match label {
                         Some(label) => masks.of(label).cloned(),
                         None => masks.whole().map(Cow::into_owned),
                     }),
                     file: None,
-                    verdicts: verdicts(&session.config, logits, target),
+                    verdicts: verdicts(config, logits, target),
                 };
-                visit(batch.indices[index], shot);
+                let right = target.of(0);
+                visit(Passed {
+                    index,
+                    told: right.map(|right| (right, predicted(logits, &config.model.outputs)[0])),
+                    shot: &shot,
+                });
             }
             Ok::<bool, RunError>(true)
         },
@@ -188,15 +188,10 @@ fn verdicts(config: &RunConfig, logits: &[f32], target: &Target) -> Vec<Verdict>
         .collect()
 }
 
-/// The pixels of a batch as pictures again.
-fn pictures(
-    pixels: &[f32],
-    width: usize,
-    height: usize,
-    normalization: Normalization,
-) -> Vec<RgbImage> {
-    let planes = pixels.chunks_exact((3 * width * height).max(1));
-    planes
-        .map(|planes| normalization.invert(planes, width as u32, height as u32))
-        .collect()
+/// The pixels of an image of a batch as a picture again.
+fn picture(batch: &Batch, place: usize, normalization: Normalization) -> RgbImage {
+    let (width, height) = (batch.width, batch.height);
+    let size = 3 * width * height;
+    let planes = &batch.pixels[place * size..][..size];
+    normalization.invert(planes, width as u32, height as u32)
 }
