@@ -17,7 +17,8 @@ use crate::measure::readback::HostOutput;
 use crate::recipe::RunConfig;
 use crate::view::View;
 
-/// A run and its weights.
+/// A run and its weights, which a clone shares.
+#[derive(Clone)]
 pub struct Session {
     /// What the run is.
     pub config: RunConfig,

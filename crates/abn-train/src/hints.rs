@@ -108,7 +108,9 @@ fn of_start(error: &WarmStartError) -> Option<String> {
 
 fn of_folder(error: &FolderError) -> Option<String> {
     let hint = match error {
-        FolderError::Unwritable { .. } => "choose a folder that can be written",
+        FolderError::Unwritable { .. } => {
+            "give --out, or the option that named it, a folder that can be written"
+        }
         FolderError::IsFile(_) => "--out names a folder",
         FolderError::Occupied(_) => OTHER_OUT,
         FolderError::InUse(_) => "wait for it or choose another --out",

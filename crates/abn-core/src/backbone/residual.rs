@@ -5,7 +5,6 @@
 use abn_kernels::ops::{After, add, fork};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
-use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor, s};
 
 use crate::conv::{ConvNorm, ConvShape};
@@ -174,15 +173,20 @@ struct Padding {
 
 impl Padding {
     fn apply(self, input: Tensor<4>) -> Tensor<4> {
-        let [_, inputs, height, width] = input.dims();
+        let [images, inputs, height, width] = input.dims();
         let step = self.stride as isize;
         let seen = input.slice(s![.., .., 0..height; step, 0..width; step]);
         let missing = self.outputs.saturating_sub(inputs);
-        let (before, after) = (missing / 2, missing - missing / 2);
-        seen.pad(
-            [(0, 0), (before, after), (0, 0), (0, 0)],
-            PadMode::Constant(0.0),
-        )
+        let [_, _, height, width] = seen.dims();
+        // `Tensor::pad` writes value by value.
+        let zeros = |count| Tensor::zeros([images, count, height, width], &seen.device());
+        let parts = [
+            zeros(missing / 2),
+            seen.clone(),
+            zeros(missing - missing / 2),
+        ];
+        let parts = parts.into_iter().filter(|part| part.dims()[1] > 0);
+        Tensor::cat(parts.collect(), 1)
     }
 }
 

@@ -29,6 +29,7 @@ pub mod score;
 mod score_detector;
 mod score_files;
 mod score_labels;
+mod side_by_side;
 pub mod stability;
 pub mod train;
 

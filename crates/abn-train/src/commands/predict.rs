@@ -1,7 +1,6 @@
 //! `abn predict`: class, logits and map of single images, also under a map from outside.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use abn_core::explain::AttentionMap;
 use abn_core::mechanism::Mechanism;
@@ -17,13 +16,17 @@ use serde::Serialize;
 use super::image_files::image_files;
 use super::map_files::MapFiles;
 use super::predictions::{NamedFile, Printer, record};
+use super::side_by_side::side_by_side;
 use super::{is_detector, open, percent, predict_detector, probability_table};
 use crate::cli::{PredictArgs, PredictFormat};
 use crate::terminal;
 
 /// Images that enter the network together, and photographs.
 const BATCH: usize = 64;
-const PHOTOGRAPHS: usize = 16;
+const PHOTOGRAPHS: usize = 8;
+/// Batches that are under way at once: what one has to do on a single thread, reading its files
+/// among it, leaves the other threads to the next.
+const UNDER_WAY: usize = 2;
 
 /// The JSON contract of the command: an image.
 #[derive(Debug, Serialize)]
@@ -180,64 +183,37 @@ impl<'a> Work<'a> {
     /// Predicts all files and tells how many could not be read.
     fn all(mut self, files: &[PathBuf]) -> Result<usize> {
         let config = &self.session.config;
-        let batch = together(config.recipe.side(), BATCH, PHOTOGRAPHS);
-        let progress = terminal::counter("predicting", files.len());
-        let open = |files: &[PathBuf]| -> Vec<Result<View>> {
-            let view = |file: &PathBuf| Ok(View::of(abn_data::read_image(file)?, file, config)?);
-            files.iter().map(view).collect()
+        let batches: Vec<&[PathBuf]> = files
+            .chunks(together(config.recipe.side(), BATCH, PHOTOGRAPHS))
+            .collect();
+        let worker = |_| {
+            let session = self.session.clone();
+            move |files: &&[PathBuf]| look_at(&session, files)
         };
-        let mut unread = 0;
-        let mut batches = files.chunks(batch);
-        let mut views = batches.next().map(|files| (files, open(files)));
-        let mut number = 0;
-        while let Some((files, opened)) = views {
-            // The next images are read while these are computed.
-            let (done, next) = thread::scope(|scope| {
-                let next = batches.next();
-                let next = next.map(|files| (files, scope.spawn(|| open(files))));
-                let done = self.batch(files, opened, number);
-                let next = next.map(|(files, reading)| (files, reading.join()));
-                (done, next)
-            });
-            unread += progress.suspend(|| done)?;
-            number += files.len();
+        let workers = (0..UNDER_WAY.min(batches.len())).map(worker).collect();
+        let progress = terminal::counter("predicting", files.len());
+        let (mut number, mut unread) = (0, 0);
+        side_by_side(&batches, workers, |files, seen| {
+            progress.suspend(|| -> Result<()> {
+                for (file, seen) in files.iter().zip(seen?) {
+                    number += 1;
+                    match seen {
+                        Ok((view, output)) => self.tell(file, number, &view, output)?,
+                        // One bad file does not cost the others.
+                        Err(error) => {
+                            unread += 1;
+                            terminal::note(&format!("error: {error:#}"));
+                        }
+                    }
+                }
+                Ok(())
+            })?;
             progress.set_position(number as u64);
-            views = match next {
-                Some((files, Ok(opened))) => Some((files, opened)),
-                Some((_, Err(panic))) => std::panic::resume_unwind(panic),
-                None => None,
-            };
-        }
+            Ok(())
+        })?;
         progress.finish_and_clear();
         self.printer.end()?;
         Ok(unread)
-    }
-
-    /// Predicts images of which the first has that number, from 0 on.
-    fn batch(
-        &mut self,
-        files: &[PathBuf],
-        views: Vec<Result<View>>,
-        number: usize,
-    ) -> Result<usize> {
-        let count = views.len();
-        let mut read: Vec<(usize, View)> = Vec::new();
-        for (place, view) in views.into_iter().enumerate() {
-            match view {
-                Ok(view) => read.push((place, view)),
-                // One bad file does not cost the others.
-                Err(error) => terminal::note(&format!("error: {error:#}")),
-            }
-        }
-        // All of one size, but for a run whose transform somebody has changed.
-        for alike in read.chunk_by(|(_, one), (_, other)| one.fits(other)) {
-            let views: Vec<&View> = alike.iter().map(|(_, view)| view).collect();
-            let outputs = self.session.look_at_all(&views)?;
-            for ((place, view), output) in alike.iter().zip(outputs) {
-                self.tell(&files[*place], number + place + 1, view, output)?;
-            }
-        }
-        Ok(count - read.len())
     }
 
     fn tell(&mut self, file: &Path, number: usize, view: &View, output: ImageOutput) -> Result<()> {
@@ -289,6 +265,24 @@ impl<'a> Work<'a> {
         self.printer
             .print(|| line(&prediction), &prediction, records)
     }
+}
+
+/// What the network says about files, each that can be read.
+fn look_at(session: &Session, files: &[PathBuf]) -> Result<Vec<Result<(View, ImageOutput)>>> {
+    let views: Vec<Result<View>> = files.iter().map(|file| Ok(session.view(file)?)).collect();
+    let read: Vec<&View> = views.iter().flatten().collect();
+    let mut outputs = Vec::new();
+    // All of one size, but for a run whose transform somebody has changed.
+    for alike in read.chunk_by(|one, other| one.fits(other)) {
+        outputs.extend(session.look_at_all(alike)?);
+    }
+    let mut outputs = outputs.into_iter();
+    let seen = views.into_iter().map(|view| {
+        let view = view?;
+        let output = outputs.next().context("an image has no output")?;
+        Ok((view, output))
+    });
+    Ok(seen.collect())
 }
 
 /// A map that replaces the network's own.
