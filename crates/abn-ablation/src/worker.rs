@@ -16,6 +16,7 @@ use abn_run::training_images::{Damage, TrainingImages};
 use abn_run::warm_start;
 use abn_train::device;
 use abn_train::interrupt::{EXIT_CODE, Interrupt};
+use abn_train::ranks::Ranks;
 use abn_train::train::{TrainOptions, train};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -83,7 +84,17 @@ fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
         ..TrainOptions::default()
     };
     let on = device.clone();
-    let results = train(&config, &run, &images, start, on, interrupt, options)?;
+    let alone = Ranks::alone();
+    let (_, results) = train(
+        &config,
+        Some(&run),
+        &images,
+        start,
+        on,
+        &alone,
+        interrupt,
+        options,
+    )?;
     let Some(results) = results else {
         return Ok(false);
     };

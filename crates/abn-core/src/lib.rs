@@ -41,6 +41,7 @@ pub mod conv;
 pub mod cost;
 pub mod detect;
 pub mod explain;
+pub mod flat_gradients;
 pub mod gradients;
 mod linear;
 pub mod loss;

@@ -24,10 +24,10 @@ thread_local! {
     static ASIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A pass in training whose images are not those that the network is for, such as halved ones: it
-/// is normalised by their statistics, but the running ones know nothing of it. Passes within it
-/// happen on the calling thread, as all of this crate's do.
-pub(crate) fn aside<R>(pass: impl FnOnce() -> R) -> R {
+/// A pass in training whose images are not those that the running statistics are of, such as halved
+/// ones, or another replica's: it is normalised by their statistics, but the running ones know
+/// nothing of it. Passes within it happen on the calling thread, as all of this crate's do.
+pub fn aside<R>(pass: impl FnOnce() -> R) -> R {
     /// Puts back what was, also after a panic.
     struct Before(bool);
     impl Drop for Before {

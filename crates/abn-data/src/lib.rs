@@ -78,6 +78,7 @@ mod scenes;
 mod shapes;
 #[cfg(feature = "tar")]
 mod shards;
+mod shares;
 mod skips;
 mod svhn;
 mod target;
@@ -119,6 +120,7 @@ pub use scenes::Scenes;
 pub use shapes::Shapes;
 #[cfg(feature = "tar")]
 pub use shards::{holds_shards, tar_shards};
+pub use shares::Shares;
 pub use skips::Skips;
 pub use svhn::svhn;
 pub use target::{Counts, Object, Target};

@@ -14,7 +14,9 @@ use image::RgbImage;
 use crate::canvas::{self, Canvas, Padding};
 use crate::ordered::{Ordered, QUEUE};
 use crate::pixels::{Pixels, Shelf};
-use crate::{DataError, ImageDataset, ObjectMasks, Sample, Skips, Target, Transform, random};
+use crate::{
+    DataError, ImageDataset, ObjectMasks, Sample, Shares, Skips, Target, Transform, random,
+};
 
 /// How a data set becomes batches.
 #[derive(Clone)]
@@ -85,15 +87,25 @@ impl Loader {
     /// Each item is an error of its own: the batches after it are as if it had not happened.
     #[must_use]
     pub fn epoch(&self, epoch: usize, first_batch: usize) -> Batches {
-        // Those that are made or wait, and one or two with the consumer.
-        let batches = self.workers * (QUEUE + 1) + 2;
+        self.epoch_in_shares(epoch, first_batch, Shares::whole())
+    }
+
+    /// The same batches in the wanted shares, each a batch of its own: first those of the first
+    /// batch, then those of the second. No other image is decoded.
+    #[must_use]
+    pub fn epoch_in_shares(&self, epoch: usize, first_batch: usize, shares: Shares) -> Batches {
+        // Those that are made or wait, and with the consumer one or two whole batches.
+        let own = shares.own().len();
+        let batches = self.workers * (QUEUE + 1) + 2 * own;
+        let first = first_batch.min(self.batches());
+        let numbers = first * own..self.batches() * own;
         let plan = Plan {
             order: self.order(epoch),
             loader: self.clone(),
             epoch,
+            shares,
             shelf: Arc::new(Shelf::new(batches)),
         };
-        let numbers = first_batch.min(self.batches())..self.batches();
         let make = move |number| plan.make(number);
         Batches(Ordered::new(numbers, self.workers, make))
     }
@@ -133,12 +145,13 @@ struct Plan {
     loader: Loader,
     order: Vec<usize>,
     epoch: usize,
+    shares: Shares,
     /// Memory of batches that are done with.
     shelf: Arc<Shelf>,
 }
 
 impl Plan {
-    /// Batch `number`; a panic on the way is an error like any other.
+    /// Wanted share `number` of all batches; a panic on the way is an error like any other.
     fn make(&self, number: usize) -> Result<Batch, DataError> {
         // Nothing of the plan is changed by making a batch, so a panic leaves nothing half done.
         catch_unwind(AssertUnwindSafe(|| self.batch(number))).unwrap_or_else(|panic| {
@@ -150,9 +163,8 @@ impl Plan {
     }
 
     fn batch(&self, number: usize) -> Result<Batch, DataError> {
-        let size = self.loader.batch_size.max(1);
-        let indices = self.order.iter().skip(number * size).take(size);
-        let mut batch = Batch::of(self.epoch, size.min(self.order.len()));
+        let indices = self.indices(number);
+        let mut batch = Batch::of(self.epoch, indices.len());
         let mut pixels = self.shelf.take();
         match &self.loader.canvas {
             Canvas::Equal => {
@@ -176,6 +188,15 @@ impl Plan {
         pixels.truncate(3 * batch.len() * batch.width * batch.height);
         batch.pixels = Pixels::of(pixels, &self.shelf);
         Ok(batch)
+    }
+
+    /// What the wanted share `number` of all batches is made of.
+    fn indices(&self, number: usize) -> &[usize] {
+        let own = self.shares.own();
+        let (whole, share) = (number / own.len(), own.start + number % own.len());
+        let size = self.loader.batch_size.max(1);
+        let batch = self.order.chunks(size).nth(whole).unwrap_or_default();
+        &batch[self.shares.images(share, batch.len())]
     }
 
     /// The sample of that index as a network sees it, and what it was; `None` if it is skipped.
@@ -442,6 +463,27 @@ mod tests {
                 canvas: Canvas::Equal,
             },
         )
+    }
+
+    #[test]
+    fn shares_are_the_batches_in_parts() {
+        let images = |batches: Batches| -> Vec<Batch> { batches.map(Result::unwrap).collect() };
+        for workers in [0, 2] {
+            let loader = loader(workers);
+            let whole = images(loader.epoch(1, 1));
+            let parts = images(loader.epoch_in_shares(1, 1, Shares::all_of(2)));
+            assert_eq!(parts.len(), 2 * whole.len());
+            for (whole, parts) in whole.iter().zip(parts.chunks(2)) {
+                let joined = |of: fn(&Batch) -> Vec<usize>| parts.iter().flat_map(of).collect();
+                let indices: Vec<usize> = joined(|part| part.indices.clone());
+                assert_eq!(indices, whole.indices);
+                let pixels: Vec<f32> = parts.iter().flat_map(|part| part.pixels.to_vec()).collect();
+                assert_eq!(pixels, whole.pixels.to_vec());
+            }
+            let second = images(loader.epoch_in_shares(1, 1, Shares::of_rank(2, 1, 2)));
+            let of_second: Vec<&Batch> = parts.iter().skip(1).step_by(2).collect();
+            assert_eq!(second.iter().collect::<Vec<_>>(), of_second);
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod commands;
 pub mod device;
 pub mod hints;
 pub mod interrupt;
+pub mod ranks;
 pub mod terminal;
 pub mod train;
 mod unreadable;
@@ -32,6 +33,7 @@ use clap::FromArgMatches;
 
 use crate::cli::{Cli, Command};
 use crate::device::failure::caught;
+use crate::ranks::EndedElsewhere;
 use crate::train::trainer::Ending;
 
 /// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130
@@ -45,6 +47,8 @@ pub fn main() -> ExitCode {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        // The process that failed says why.
+        Err(error) if error.is::<EndedElsewhere>() => ExitCode::FAILURE,
         Err(error) => {
             terminal::note(&format!("error: {error:#}"));
             if let Some(hint) = hints::hint(&error) {

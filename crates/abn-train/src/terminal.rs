@@ -109,6 +109,14 @@ impl TrainingDisplay {
         }
     }
 
+    /// A display of a process whose progress another one shows.
+    pub fn hidden() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            ..Self::new(0, 0, 0, None)
+        }
+    }
+
     /// An epoch, counted from 0, begins at that batch.
     pub fn start_epoch(&self, epoch: usize, batch: usize) {
         self.bar

@@ -17,6 +17,7 @@ use abn_run::measure::classification::Classification;
 use abn_run::recipe::{Recipe, RunConfig};
 use abn_run::training_images::Loaders;
 use abn_train::interrupt::Interrupt;
+use abn_train::ranks::Ranks;
 use abn_train::train::TrainOptions;
 use abn_train::train::trainer::{Ending, Trainer};
 use burn::tensor::Device;
@@ -350,13 +351,15 @@ fn train_on_failing(path: &Path, epochs: usize, from: usize) -> anyhow::Result<E
         test,
         unreadable: None,
     };
+    let alone = Ranks::alone();
     let mut trainer = Trainer::new(
         Classification::of(&config),
         &config.recipe,
-        &run,
+        Some(&run),
         None,
         loaders,
         device,
+        &alone,
         Interrupt::default(),
         TrainOptions {
             save_every: every,

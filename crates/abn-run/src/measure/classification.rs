@@ -183,6 +183,10 @@ impl Task for Classification {
         Ok((gradients, outcome))
     }
 
+    fn has_dropout(&self) -> bool {
+        self.model != self.model.clone().without_dropout()
+    }
+
     fn without_dropout(&self) -> Self {
         let model = self.model.clone().without_dropout();
         Self {

@@ -115,6 +115,10 @@ impl Task for Detection {
         Ok((GradientsParams::from_grads(gradients, network), outcome))
     }
 
+    fn has_dropout(&self) -> bool {
+        self.model != self.model.clone().without_dropout()
+    }
+
     fn without_dropout(&self) -> Self {
         let model = self.model.clone().without_dropout();
         Self {

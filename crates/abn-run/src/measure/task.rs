@@ -14,9 +14,9 @@ use super::totals::Totals;
 use crate::RunError;
 
 /// An objective, and the figures by which its networks are compared.
-pub trait Task {
+pub trait Task: Sync {
     /// What is trained.
-    type Network: Module;
+    type Network: Module + Sync;
     /// What a forward pass gave, on the host.
     type Outcome;
 
@@ -37,6 +37,10 @@ pub trait Task {
         batch: &Batch,
         device: &Device,
     ) -> Result<(GradientsParams, Self::Outcome), RunError>;
+
+    /// Whether a step leaves anything to chance: then steps at the same time would draw from one
+    /// generator in no certain order.
+    fn has_dropout(&self) -> bool;
 
     /// The same without what a training leaves to chance within a step.
     #[must_use]

@@ -50,10 +50,52 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
+impl GroupTotals {
+    fn plus(&mut self, other: &Self) {
+        let Self {
+            top1,
+            top5,
+            unknown,
+            positive,
+            found,
+        } = other;
+        self.top1 += top1;
+        self.top5 += top5;
+        self.unknown += unknown;
+        self.positive += positive;
+        self.found += found;
+    }
+}
+
 impl Totals {
     /// Images so far.
     pub fn images(&self) -> usize {
         self.images
+    }
+
+    /// Adds what is summed over other images of the same task.
+    pub fn plus(&mut self, other: &Self) {
+        let add = |sum: &mut Option<f64>, other: Option<f64>| {
+            if let Some(other) = other {
+                *sum.get_or_insert(0.0) += other;
+            }
+        };
+        self.images += other.images;
+        self.perception += other.perception;
+        add(&mut self.attention, other.attention);
+        add(&mut self.maps, other.maps);
+        self.all_right += other.all_right;
+        if self.groups.len() < other.groups.len() {
+            self.groups
+                .resize(other.groups.len(), GroupTotals::default());
+        }
+        for (own, other) in self.groups.iter_mut().zip(&other.groups) {
+            own.plus(other);
+        }
+        if let Some(other) = &other.detection {
+            let own = self.detection.unwrap_or_default();
+            self.detection = Some(own.plus(other, 1.0));
+        }
     }
 
     /// Images, counting of each the share of its labels that is known.
@@ -245,6 +287,16 @@ mod tests {
             }),
             ..Totals::default()
         };
+        let mut twice = detected.clone();
+        twice.plus(&detected);
+        let losses = twice.detection.unwrap();
+        assert_eq!((twice.images, twice.attention), (6, Some(1.0)));
+        assert_eq!((losses.boxes, losses.region_attention), (4.0, Some(1.0)));
+        let mut both = Totals::default();
+        both.plus(&several);
+        assert_eq!(both, several);
+        both.plus(&several);
+        assert_eq!((both.all_right, both.groups[1].top5), (2, 4));
         for totals in [several, detected] {
             let text = serde_json::to_string(&totals).unwrap();
             assert_eq!(serde_json::from_str::<Totals>(&text).unwrap(), totals);

@@ -78,6 +78,10 @@ pub struct Recipe {
     pub epochs: usize,
     /// Images a step.
     pub batch_size: usize,
+    /// Shares of a step that are computed apart: each is normalised by its own statistics, the
+    /// first one's are kept, and the gradients are averaged over the images.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulate: usize,
     /// Learning rate of the first epoch.
     pub learning_rate: f64,
     /// How it falls.
@@ -100,6 +104,16 @@ pub struct Recipe {
     pub eval_steps: Vec<Step>,
     /// Mean and standard deviation of the inputs.
     pub normalization: Normalization,
+}
+
+/// As every batch was computed before it could be divided.
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 impl Recipe {
@@ -133,6 +147,7 @@ impl Recipe {
             penalty: Penalty::default(),
             epochs,
             batch_size: defaults.batch_size,
+            accumulate: 1,
             learning_rate: defaults.learning_rate,
             schedule: defaults.falls.schedule(epochs),
             gamma: defaults.gamma,
@@ -309,6 +324,8 @@ impl Recipe {
         let epochs = (1..=MOST_EPOCHS).contains(&self.epochs);
         require(epochs, "epochs", format!("1 to {MOST_EPOCHS}"))?;
         require(self.batch_size > 0, "batch_size", "at least 1")?;
+        let shares = (1..=self.batch_size).contains(&self.accumulate);
+        require(shares, "accumulate", "1 to the images a step")?;
         require(self.limit != Some(0), "limit", "at least 1")?;
         let rate = positive(self.learning_rate);
         require(rate, "learning_rate", "a positive number")?;

@@ -27,7 +27,7 @@ use self::data::DataArgs;
 pub use self::values::Weight;
 use self::values::{
     assignment, count, deviations, epochs, exponent, factor, fraction, images, means, positive,
-    seconds, share, side, steps, workers,
+    replicas, seconds, share, side, steps, workers,
 };
 
 /// Trains attention branch networks, shows where they look, and measures it.
@@ -252,6 +252,15 @@ pub struct TrainArgs {
     /// Images a step
     #[arg(long, value_name = "N", value_parser = count)]
     pub batch_size: Option<usize>,
+    /// Shares into which a step is divided, in the memory of one: each is normalised by its own
+    /// statistics, and the gradients are averaged [default: 1, or as many as are computed at the
+    /// same time]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub accumulate: Option<usize>,
+    /// Shares that are computed at the same time; changes no result. With a launcher of MPI, each
+    /// process has so many [default: 1]
+    #[arg(long, value_name = "N", value_parser = replicas)]
+    pub replicas: Option<usize>,
     /// Learning rate of the first epoch
     #[arg(long, value_name = "X", value_parser = positive)]
     pub lr: Option<f64>,

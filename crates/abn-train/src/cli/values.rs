@@ -50,6 +50,12 @@ pub(super) fn workers(text: &str) -> Result<usize, String> {
     ranged(text, "a number from 0 to 256", |count| *count <= 256)
 }
 
+pub(super) fn replicas(text: &str) -> Result<usize, String> {
+    ranged(text, "a number from 1 to 256", |count| {
+        (1..=256).contains(count)
+    })
+}
+
 pub(super) fn positive(text: &str) -> Result<f64, String> {
     ranged(text, "a positive number", |value: &f64| {
         value.is_finite() && *value > 0.0

@@ -120,6 +120,7 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     }
     set(&mut recipe.epochs, args.epochs);
     set(&mut recipe.batch_size, args.batch_size);
+    set(&mut recipe.accumulate, args.accumulate);
     set(&mut recipe.learning_rate, args.lr);
     set(&mut recipe.schedule, args.schedule.clone());
     set(&mut recipe.gamma, args.gamma);

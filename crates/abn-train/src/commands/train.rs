@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use abn_core::transfer::Transfer;
+use abn_run::digest::sha256;
 use abn_run::folder::run_dir::{REPORT, RunDir};
 use abn_run::measure::best::BestFigure;
 use abn_run::measure::records::{InvertedClass, Results, Summary, words_of};
 use abn_run::recipe::RunConfig;
 use abn_run::training_images::{Damage, TrainingImages};
-use abn_run::unreadable::UnreadableImages;
+use abn_run::unreadable::{OnCorrupt, UnreadableImages};
 use abn_run::{RunError, warm_start};
-use anyhow::Result;
+use anyhow::{Result, anyhow, ensure};
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 
 use super::{detection_tables, figures, labels, percent};
 use crate::cli::{TrainArgs, Weight};
@@ -18,6 +22,7 @@ use crate::commands::import::tell_of_averaged_weights;
 use crate::commands::recipe_from_args::recipe_from_args;
 use crate::device;
 use crate::interrupt::Interrupt;
+use crate::ranks::Ranks;
 use crate::terminal;
 use crate::train::trainer::Ending;
 use crate::train::{TrainOptions, train};
@@ -28,58 +33,171 @@ use crate::unreadable;
 /// # Errors
 /// Anything that keeps the run from its end; its last checkpoint is kept.
 pub fn run(args: TrainArgs) -> Result<Ending> {
-    let device = device::open(args.device.as_deref())?;
-    let (path, existing) = find_run(&args)?;
-    let recipe = recipe_from_args(&args, existing.as_ref())?;
-    recipe.check()?;
-    let damage = Damage {
-        policy: args.damage.policy(),
-        known: UnreadableImages::of_run(&path)?,
+    let ranks = Ranks::join()?;
+    if ranks.count() > 1 {
+        let program = std::env::current_exe().and_then(std::fs::read);
+        ranks.same(
+            "the program",
+            &sha256(&ranks.agree(program.map_err(Into::into))?),
+        )?;
+    }
+    let device = ranks.agree(device::open(args.device.as_deref()))?;
+    let place = ranks.from_first(|| Place::find(&args))?;
+    let prepared = ranks.agree(Prepared::of(&args, &place, &ranks, &device))?;
+    let Prepared {
+        images,
+        config,
+        options,
+    } = prepared;
+    if ranks.count() > 1 {
+        refuse_other_runs(&config, &ranks)?;
+    }
+    let open = || -> Result<(RunDir, Option<Transfer>)> {
+        let start = warm_start::start(&config, &place.path, &device)?;
+        Ok((RunDir::open_for_writing(&place.path, &config)?, start))
     };
-    let images = TrainingImages::open(&recipe, args.data.as_deref(), existing.as_ref(), damage)?;
-    let mut recipe = images.fit_batch(recipe, args.batch_size.is_none() && existing.is_none())?;
-    match args.penalty.positive_weight {
-        Some(Weight::Of(factor)) => {
-            let labels = images.splits()[0].labels.groups().len();
-            recipe.penalty.positive = vec![factor; labels];
+    let opened = ranks.agree(ranks.is_first().then(open).transpose())?;
+    let (run, start) = opened.unzip();
+    let interrupt = Interrupt::listen()?;
+    let (ending, results) = train(
+        &config,
+        run.as_ref(),
+        &images,
+        start.flatten(),
+        device,
+        &ranks,
+        &interrupt,
+        options,
+    )?;
+    if let Some(run) = &run {
+        match results {
+            Some(results) => print_results(args.json, &config, run, &results)?,
+            None => terminal::note(&format!(
+                "stopped; the same command continues from the checkpoint in `{}`",
+                run.path().display()
+            )),
         }
-        Some(Weight::Balanced) => recipe.penalty.positive = images.balance()?,
-        None => {}
     }
-    if let Some(file) = args.init.as_deref().filter(|file| file.is_file()) {
-        tell_of_averaged_weights(
-            file,
-            "`abn import --key NAME` makes a run of them to start from",
+    Ok(ending)
+}
+
+/// Where a run is to be, and what is there.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    path: PathBuf,
+    existing: Option<RunConfig>,
+    unreadable: Option<UnreadableImages>,
+}
+
+impl Place {
+    fn find(args: &TrainArgs) -> Result<Self> {
+        let (path, existing) = find_run(args)?;
+        let unreadable = UnreadableImages::of_run(&path)?;
+        Ok(Self {
+            path,
+            existing,
+            unreadable,
+        })
+    }
+}
+
+/// What is trained, on what, and how.
+struct Prepared {
+    images: TrainingImages,
+    config: RunConfig,
+    options: TrainOptions,
+}
+
+impl Prepared {
+    /// The same in all processes.
+    fn of(args: &TrainArgs, place: &Place, ranks: &Ranks, device: &Device) -> Result<Self> {
+        let existing = place.existing.as_ref();
+        let options = options(args);
+        let mut recipe = recipe_from_args(args, existing)?;
+        let at_once = options.replicas * ranks.count();
+        if existing.is_none() && args.accumulate.is_none() {
+            recipe.accumulate = at_once;
+        }
+        recipe.check()?;
+        ensure!(
+            at_once <= recipe.accumulate,
+            "a step of this run has {}, of which {at_once} cannot be computed at the same time; \
+             start fewer, or give --accumulate and another --out",
+            match recipe.accumulate {
+                1 => "one share".to_owned(),
+                shares => format!("{shares} shares"),
+            }
         );
+        let damage = Damage {
+            policy: args.damage.policy(),
+            known: place.unreadable.clone(),
+        };
+        ensure!(
+            damage.policy == OnCorrupt::Stop || ranks.count() == 1,
+            "--on-corrupt skip is for one process: several have to leave out the same images. Train \
+             the run with one until it knows them, or mend them; `abn data check DIR` names them"
+        );
+        let images = TrainingImages::open(&recipe, args.data.as_deref(), existing, damage)?;
+        let fitted = args.batch_size.is_none() && existing.is_none();
+        let mut recipe = images.fit_batch(recipe, fitted)?;
+        recipe.check()?;
+        match args.penalty.positive_weight {
+            Some(Weight::Of(factor)) => {
+                let labels = images.splits()[0].labels.groups().len();
+                recipe.penalty.positive = vec![factor; labels];
+            }
+            Some(Weight::Balanced) => recipe.penalty.positive = images.balance()?,
+            None => {}
+        }
+        if let Some(file) = args.init.as_deref().filter(|file| file.is_file()) {
+            tell_of_averaged_weights(
+                file,
+                "`abn import --key NAME` makes a run of them to start from",
+            );
+        }
+        let init = warm_start::init_of(args.init.as_deref(), existing)?;
+        let named =
+            |error: RunError| unreadable::with_all(error.into(), &images, None, options.workers);
+        let config = RunConfig {
+            init,
+            ..images.describe(recipe, existing).map_err(named)?
+        };
+        config.check_parameters(device)?;
+        Ok(Self {
+            images,
+            config,
+            options,
+        })
     }
-    let init = warm_start::init_of(args.init.as_deref(), existing.as_ref())?;
+}
+
+/// What of the options changes no result.
+fn options(args: &TrainArgs) -> TrainOptions {
     let usual = TrainOptions::default();
-    let options = TrainOptions {
+    TrainOptions {
         workers: args.workers.unwrap_or(usual.workers),
         save_every: args.save_every.map_or(usual.save_every, save_every),
         check: !args.no_check,
         csv: args.log.is_some(),
-    };
-    let named =
-        |error: RunError| unreadable::with_all(error.into(), &images, None, options.workers);
-    let config = RunConfig {
-        init,
-        ..images.describe(recipe, existing.as_ref()).map_err(named)?
-    };
-    config.check_parameters(&device)?;
-    let start = warm_start::start(&config, &path, &device)?;
-    let run = RunDir::open_for_writing(&path, &config)?;
-    let interrupt = Interrupt::listen()?;
-    let results = train(&config, &run, &images, start, device, &interrupt, options)?;
-    let Some(results) = results else {
-        terminal::note(&format!(
-            "stopped; the same command continues from the checkpoint in `{}`",
-            run.path().display()
-        ));
-        return Ok(Ending::Interrupted);
-    };
-    print_results(args.json, &config, &run, &results)?;
-    Ok(Ending::Finished)
+        replicas: args.replicas.unwrap_or(usual.replicas),
+    }
+}
+
+/// Refuses processes that would train something else than the first.
+fn refuse_other_runs(config: &RunConfig, ranks: &Ranks) -> Result<()> {
+    let first = ranks.from_first(|| Ok(config.clone()))?;
+    let differences = first.differences(config);
+    let told = differences
+        .iter()
+        .map(|(name, first, own)| format!("{name} is {own} and not {first}"));
+    let told: Vec<String> = told.collect();
+    ranks.agree(match told.is_empty() {
+        true => Ok(()),
+        false => Err(anyhow!(
+            "its run is not that of process 0: {}",
+            told.join(", ")
+        )),
+    })
 }
 
 /// So many seconds, or forever.

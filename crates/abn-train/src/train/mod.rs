@@ -5,6 +5,8 @@ mod epoch_table;
 pub mod finish;
 mod found;
 pub(crate) mod gallery;
+mod keeper;
+mod shares;
 pub mod trainer;
 
 use std::collections::BTreeSet;
@@ -28,6 +30,7 @@ use burn::tensor::Device;
 use crate::device::failure::{DeviceFailed, caught};
 use crate::device::{self, check};
 use crate::interrupt::Interrupt;
+use crate::ranks::Ranks;
 use crate::terminal;
 use crate::train::finish::conclude;
 use crate::train::trainer::{Ending, Trainer};
@@ -47,6 +50,8 @@ pub struct TrainOptions {
     pub check: bool,
     /// Whether the epochs are also written as CSV.
     pub csv: bool,
+    /// Shares of a batch that are computed at the same time.
+    pub replicas: usize,
 }
 
 impl Default for TrainOptions {
@@ -56,24 +61,27 @@ impl Default for TrainOptions {
             save_every: Duration::from_secs(300),
             check: true,
             csv: false,
+            replicas: 1,
         }
     }
 }
 
 /// Trains a run from `start`, random weights or its checkpoint to its last epoch, measures and
-/// shows it. `None` if it was interrupted: then its checkpoint holds all that was done.
+/// shows it. Without results if it was interrupted, when its checkpoint holds all that was done; and
+/// in all processes but the first, which alone has the run.
 ///
 /// # Errors
 /// Anything that keeps the run from its end; its last checkpoint is kept.
 pub fn train(
     config: &RunConfig,
-    run: &RunDir,
+    run: Option<&RunDir>,
     images: &TrainingImages,
     start: Option<Transfer>,
     device: Device,
+    ranks: &Ranks,
     interrupt: &Interrupt,
     options: TrainOptions,
-) -> Result<Option<Results>> {
+) -> Result<(Ending, Option<Results>)> {
     if let Some((init, transfer)) = config.init.as_ref().zip(start.as_ref()) {
         announce_start(&init.from, transfer);
     }
@@ -83,6 +91,7 @@ pub fn train(
         run,
         images,
         device: device.clone(),
+        ranks,
         interrupt,
         options,
     };
@@ -90,19 +99,22 @@ pub fn train(
         Some(task) => training.to_its_end(task, start)?,
         None => training.to_its_end(Classification::of(config), start)?,
     };
-    if ending == Ending::Interrupted {
-        return Ok(None);
-    }
+    let Some(run) = run.filter(|_| ending == Ending::Finished) else {
+        return Ok((ending, None));
+    };
     interrupt.end_at_once();
-    conclude(config, run, images, device).map(Some)
+    let results = conclude(config, run, images, device)?;
+    Ok((ending, Some(results)))
 }
 
 /// A training of whatever task.
 struct Training<'a> {
     config: &'a RunConfig,
-    run: &'a RunDir,
+    /// In the first process alone.
+    run: Option<&'a RunDir>,
     images: &'a TrainingImages,
     device: Device,
+    ranks: &'a Ranks,
     interrupt: &'a Interrupt,
     options: TrainOptions,
 }
@@ -122,23 +134,27 @@ impl Training<'_> {
             let drawn = || state_of(&task.init_seeded(config.recipe.seed, &self.device));
             let weights = start.clone().unwrap_or_else(drawn);
             let first = first_images(&loaders.train);
-            check::before_training(config, &weights, first, &self.device)?;
+            let checked = check::before_training(config, &weights, first, &self.device);
+            self.ranks.agree(checked)?;
         }
         let mut trainer = Trainer::new(
             task,
             &config.recipe,
-            run,
+            *run,
             start,
             loaders.clone(),
             self.device.clone(),
+            self.ranks,
             self.interrupt.clone(),
             *options,
         )?;
-        announce(config, run, &loaders, trainer.progress(), &self.device);
-        images
-            .summary()
-            .iter()
-            .for_each(|line| terminal::note(line));
+        if let Some(run) = run {
+            self.announce(run, &loaders, trainer.progress());
+            images
+                .summary()
+                .iter()
+                .for_each(|line| terminal::note(line));
+        }
         let trained = caught(|| trainer.train()).map_err(|error| {
             let failed: Option<&DeviceFailed> = error.downcast_ref();
             match failed.is_some_and(DeviceFailed::lacks_memory) {
@@ -146,11 +162,77 @@ impl Training<'_> {
                 false => error,
             }
         });
-        if let Some(note) = images.unreadable.note() {
+        if let Some(note) = images.unreadable.note().filter(|_| run.is_some()) {
             terminal::note(&note);
         }
-        let named = |error| unreadable::with_all(error, images, Some(run), options.workers);
+        let named = |error| unreadable::with_all(error, images, *run, options.workers);
         trained.map_err(named)
+    }
+
+    /// Derived numbers, before the work begins.
+    fn announce(&self, run: &RunDir, loaders: &Loaders, progress: &Progress) {
+        let Self { config, device, .. } = self;
+        let recipe = &config.recipe;
+        terminal::note(&format!(
+            "{} on {} ({}): {} training, {} test images",
+            recipe.title(),
+            config.data_title(),
+            config.labels.title(),
+            loaders.train.dataset.len(),
+            loaders.test.dataset.len(),
+        ));
+        terminal::note(&format!(
+            "{}; {} epochs of {} steps of {}",
+            size_of(config, device),
+            recipe.epochs,
+            loaders.train.batches(),
+            recipe.batch_size,
+        ));
+        if let Some(apart) = self.apart() {
+            terminal::note(&apart);
+        }
+        terminal::note(&format!(
+            "run in `{}`; figures are training/test, * the best so far",
+            run.path().display()
+        ));
+        if !device::computes_as_the_cpu(device) {
+            terminal::note(&format!("computed on {}", device::name_of(device)));
+        }
+        if recipe
+            .attention
+            .as_ref()
+            .is_some_and(|attention| !attention.trains_map())
+        {
+            terminal::note(
+                "attention.mechanism is identity: the branch is trained, but not its map, which weighs \
+                 nothing; `abn explain` has other methods",
+            );
+        }
+        if progress.epoch == recipe.epochs {
+            terminal::note(
+                "all its epochs are done; to train on, start another run from it with --init",
+            );
+        } else if progress.epoch + progress.batch > 0 {
+            terminal::note(&format!(
+                "continuing after {} epochs and {} steps",
+                progress.epoch, progress.batch
+            ));
+        }
+    }
+
+    /// How a step is divided, if it is.
+    fn apart(&self) -> Option<String> {
+        let shares = self.config.recipe.accumulate;
+        let (replicas, ranks) = (self.options.replicas, self.ranks.count());
+        let processes = match ranks {
+            1 => String::new(),
+            ranks => format!(", by {ranks} processes"),
+        };
+        let at_once = match replicas {
+            1 => String::new(),
+            replicas => format!(", {replicas} at the same time"),
+        };
+        (shares > 1).then(|| format!("each step in {shares} shares{processes}{at_once}"))
     }
 }
 
@@ -161,59 +243,6 @@ fn too_large(batch: usize) -> String {
          --out",
         (batch / 2).max(1)
     )
-}
-
-/// Derived numbers, before the work begins.
-fn announce(
-    config: &RunConfig,
-    run: &RunDir,
-    loaders: &Loaders,
-    progress: &Progress,
-    device: &Device,
-) {
-    let recipe = &config.recipe;
-    terminal::note(&format!(
-        "{} on {} ({}): {} training, {} test images",
-        recipe.title(),
-        config.data_title(),
-        config.labels.title(),
-        loaders.train.dataset.len(),
-        loaders.test.dataset.len(),
-    ));
-    terminal::note(&format!(
-        "{}; {} epochs of {} steps of {}",
-        size_of(config, device),
-        recipe.epochs,
-        loaders.train.batches(),
-        recipe.batch_size,
-    ));
-    terminal::note(&format!(
-        "run in `{}`; figures are training/test, * the best so far",
-        run.path().display()
-    ));
-    if !device::computes_as_the_cpu(device) {
-        terminal::note(&format!("computed on {}", device::name_of(device)));
-    }
-    if recipe
-        .attention
-        .as_ref()
-        .is_some_and(|attention| !attention.trains_map())
-    {
-        terminal::note(
-            "attention.mechanism is identity: the branch is trained, but not its map, which weighs \
-             nothing; `abn explain` has other methods",
-        );
-    }
-    if progress.epoch == recipe.epochs {
-        terminal::note(
-            "all its epochs are done; to train on, start another run from it with --init",
-        );
-    } else if progress.epoch + progress.batch > 0 {
-        terminal::note(&format!(
-            "continuing after {} epochs and {} steps",
-            progress.epoch, progress.batch
-        ));
-    }
 }
 
 /// What a network has to learn, and what it costs.

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use abn_core::explain::AttentionMap;
 use abn_core::sgd::Sgd;
-use abn_core::state::{self, State};
-use abn_data::{Batch, Loader, splitmix64};
-use abn_run::folder::checkpoint::{Checkpoints, Progress};
-use abn_run::folder::run_dir::{METRICS, RunDir, TIMING};
+use abn_core::state::{self, State, is_buffer};
+use abn_data::{Batch, DataError, Loader, Shares};
+use abn_run::digest::sha256;
+use abn_run::folder::checkpoint::Progress;
+use abn_run::folder::run_dir::RunDir;
 use abn_run::measure::drift::{drift, maps_of, state_of_maps};
 use abn_run::measure::records::{EpochRecord, EpochTiming, Figures, MapHealth};
 use abn_run::measure::task::{Measured, Task};
@@ -19,19 +20,23 @@ use abn_run::recipe::Recipe;
 use abn_run::training_images::Loaders;
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, TensorData};
+use serde::{Deserialize, Serialize};
 
 use crate::device;
 use crate::interrupt::Interrupt;
+use crate::ranks::Ranks;
 use crate::terminal::TrainingDisplay;
 use crate::train::TrainOptions;
-use crate::train::epoch_table::{EPOCHS, csv};
+use crate::train::keeper::Keeper;
+use crate::train::shares::{Computer, Gradients, Learned, images_of, step_seed, weights};
 
 /// A map is reported as dead when more than this share of the test maps is constant.
 const DEAD_MAPS: f64 = 0.5;
 
 /// How a training ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// All epochs are done.
     Finished,
@@ -43,7 +48,6 @@ pub enum Ending {
 pub struct Trainer<'a, T: Task> {
     task: T,
     recipe: &'a Recipe,
-    run: &'a RunDir,
     loaders: Loaders,
     interrupt: Interrupt,
     options: TrainOptions,
@@ -53,71 +57,84 @@ pub struct Trainer<'a, T: Task> {
     progress: Progress,
     /// Maps of the first test images after the last finished epoch.
     probes: Vec<AttentionMap>,
-    checkpoints: Checkpoints,
-    last_save: Instant,
+    ranks: &'a Ranks,
+    /// What this process computes of every batch.
+    shares: Shares,
+    /// The folder of the run, which the first process alone has.
+    keeper: Option<Keeper<'a>>,
 }
 
 impl<'a, T: Task> Trainer<'a, T> {
     /// Takes the run up where its checkpoint left it, or at the beginning: at `start`, or else at
-    /// random weights. `device` is without autodiff.
+    /// random weights. The first of several processes has the `run`. `device` is without autodiff.
     ///
     /// # Errors
     /// The checkpoint is damaged.
     pub fn new(
         task: T,
         recipe: &'a Recipe,
-        run: &'a RunDir,
+        run: Option<&'a RunDir>,
         start: Option<State>,
         loaders: Loaders,
         device: Device,
+        ranks: &'a Ranks,
         interrupt: Interrupt,
         options: TrainOptions,
     ) -> Result<Self> {
-        let checkpoints = Checkpoints::open(run.checkpoints())?;
         let training_device = device.clone().autodiff();
-        let resume = checkpoints.resume()?;
-        let (model, sgd, progress, probes) = match resume {
-            Some(resume) => {
-                let place = || {
-                    format!(
-                        "`{}` does not fit this run",
-                        checkpoints.manifest_path().display()
-                    )
-                };
-                check_position(&resume.progress, recipe, &loaders.train).with_context(place)?;
-                let model = state::with_state(task.init(&training_device), resume.model)
-                    .with_context(place)?;
-                let sgd = Sgd::with_state(recipe.sgd, resume.optimizer, &model, &device)
-                    .with_context(place)?;
-                (model, sgd, resume.progress, maps_of(&resume.maps))
-            }
-            None => {
-                refuse_lost_checkpoint(run, &checkpoints)?;
-                let model = match start {
-                    Some(state) => state::with_state(task.init(&training_device), state)?,
-                    None => task.init_seeded(recipe.seed, &training_device),
-                };
-                let sgd = Sgd::new(recipe.sgd);
-                (model, sgd, Progress::default(), Vec::new())
-            }
+        let open = |run| Keeper::open(run, loaders.unreadable.clone(), options.csv);
+        let keeper = ranks.agree(run.map(open).transpose())?;
+        let resume = keeper.as_ref().map(Keeper::resume).transpose();
+        let resume = ranks.agree(resume)?.flatten();
+        let place = || {
+            let place = keeper.as_ref().map(Keeper::place).unwrap_or_default();
+            format!("{place} does not fit this run")
         };
-        let sgd = sgd.sparing(task.undecayed());
-        checkpoints.remove_unnamed()?;
-        let last_save = Instant::now();
+        let begin = || -> Result<_> {
+            Ok(match resume {
+                Some(resume) => {
+                    check_position(&resume.progress, recipe, &loaders.train).with_context(place)?;
+                    let model = state::with_state(task.init(&training_device), resume.model)
+                        .with_context(place)?;
+                    let sgd = Sgd::with_state(recipe.sgd, resume.optimizer, &model, &device)
+                        .with_context(place)?;
+                    (model, sgd, resume.progress, maps_of(&resume.maps))
+                }
+                None => {
+                    let model = match start {
+                        Some(state) => state::with_state(task.init(&training_device), state)?,
+                        None => task.init_seeded(recipe.seed, &training_device),
+                    };
+                    let sgd = Sgd::new(recipe.sgd);
+                    (model, sgd, Progress::default(), Vec::new())
+                }
+            })
+        };
+        let (mut model, mut sgd, mut progress, probes) = ranks.agree(begin())?;
+        if ranks.count() > 1 {
+            let weights = ranks.state_of_first(state::state_of(&model))?;
+            let velocities = ranks.state_of_first(sgd.state())?;
+            progress = ranks.from_first(|| Ok(progress))?;
+            model = state::with_state(task.init(&training_device), weights)?;
+            sgd = Sgd::with_state(recipe.sgd, velocities, &model, &device)?;
+        }
+        if let Some(keeper) = &keeper {
+            keeper.tidy()?;
+        }
         Ok(Self {
+            sgd: sgd.sparing(task.undecayed()),
             task,
             recipe,
-            run,
             loaders,
             interrupt,
             options,
             device,
             model,
-            sgd,
             progress,
             probes,
-            checkpoints,
-            last_save,
+            ranks,
+            shares: ranks.shares(recipe.accumulate),
+            keeper,
         })
     }
 
@@ -135,9 +152,12 @@ impl<'a, T: Task> Trainer<'a, T> {
         let epochs = self.recipe.epochs;
         let epoch_batches = self.loaders.train.batches();
         let done = self.progress.epoch * epoch_batches + self.progress.batch;
-        let display = TrainingDisplay::new(epochs, epoch_batches, done, self.recipe.best);
+        let display = match self.ranks.is_first() {
+            true => TrainingDisplay::new(epochs, epoch_batches, done, self.recipe.best),
+            false => TrainingDisplay::hidden(),
+        };
         // A kill between the checkpoint and these files left them an epoch behind.
-        self.write_metrics()?;
+        self.ranks.agree(self.write_metrics())?;
         while self.progress.epoch < epochs {
             if self.epoch(&display)? == Ending::Interrupted {
                 display.finish();
@@ -154,6 +174,34 @@ impl<'a, T: Task> Trainer<'a, T> {
         if self.batches(display)? == Ending::Interrupted {
             return Ok(Ending::Interrupted);
         }
+        let next = Progress {
+            epoch: self.progress.epoch + 1,
+            ..Progress::default()
+        };
+        let ending = match self.keeper {
+            Some(_) => self.end_epoch(display, started, resumed_at),
+            // The first process measures.
+            None => Ok(Ending::Finished),
+        };
+        let ending = self.ranks.agree(ending)?;
+        let ending = self.ranks.from_first(|| Ok(ending))?;
+        if self.ranks.count() > 1 {
+            self.ranks
+                .same("the network", &digest_of_parameters(&self.model))?;
+        }
+        if self.keeper.is_none() {
+            self.progress = next;
+        }
+        Ok(ending)
+    }
+
+    /// Measures and keeps an epoch whose batches are done.
+    fn end_epoch(
+        &mut self,
+        display: &TrainingDisplay,
+        started: Instant,
+        resumed_at: usize,
+    ) -> Result<Ending> {
         let train_seconds = started.elapsed().as_secs_f64();
         let images = self.progress.totals.images() - resumed_at;
         let Some((record, probes)) = self.test(display)? else {
@@ -170,8 +218,8 @@ impl<'a, T: Task> Trainer<'a, T> {
             device: device::name_of(&self.device),
         };
         let timing = (images > 0).then_some(timing);
-        if let Some(timing) = &timing {
-            self.record_timing(timing.clone())?;
+        if let (Some(keeper), Some(timing)) = (&self.keeper, &timing) {
+            keeper.record_timing(timing.clone())?;
         }
         display.end_epoch(&record, timing.as_ref());
         Ok(if self.interrupt.requested() {
@@ -187,65 +235,118 @@ impl<'a, T: Task> Trainer<'a, T> {
         let steps = self.loaders.train.batches();
         let (started, resumed_at) = (Instant::now(), self.progress.totals.images());
         display.start_epoch(epoch, self.progress.batch);
-        for batch in self.loaders.train.epoch(epoch, self.progress.batch) {
-            let batch = match batch {
-                Ok(batch) => batch,
-                Err(error) => return Err(self.saved_before(error.into())),
+        let shares = self.shares.clone();
+        let own = shares.own().len();
+        let loader = &self.loaders.train;
+        let mut batches = loader.epoch_in_shares(epoch, self.progress.batch, shares);
+        while self.progress.batch < steps {
+            let rate = self.recipe.rate_of_step(epoch, self.progress.batch, steps);
+            let batch: Result<Vec<Batch>, DataError> = batches.by_ref().take(own).collect();
+            let stop = match self.recipe.accumulate {
+                1 => self.step(batch, rate)?,
+                _ => self.step_in_shares(batch, rate)?,
             };
-            if !batch.is_empty() {
-                let rate = self.recipe.rate_of_step(epoch, self.progress.batch, steps);
-                self.step(&batch, rate)?;
-            }
             self.progress.batch += 1;
             let so_far = self.task.summary(&self.progress.totals);
             let speed = (so_far.images - resumed_at) as f64 / started.elapsed().as_secs_f64();
             display.batch(epoch, self.progress.batch, &so_far, speed);
-            if self.interrupt.requested() {
+            if stop {
                 self.save()?;
                 return Ok(Ending::Interrupted);
             }
-            if self.last_save.elapsed() >= self.options.save_every {
+            let every = self.options.save_every;
+            if self
+                .keeper
+                .as_ref()
+                .is_some_and(|keeper| keeper.is_due(every))
+            {
                 self.save()?;
             }
         }
         Ok(Ending::Finished)
     }
 
-    /// One step of gradient descent.
-    fn step(&mut self, batch: &Batch, rate: f64) -> Result<()> {
-        let device = self.device.clone().autodiff();
-        let place = [self.progress.epoch, self.progress.batch];
-        // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device in
-        // training.
-        device.seed(step_seed(self.recipe.seed, place));
-        let (gradients, outcome) = self.task.gradients(&self.model, batch, &device)?;
-        let mut alone = Totals::default();
-        self.task.add(&mut alone, batch, &outcome);
-        if !self.task.summary(&alone).loss.is_finite() {
+    /// One step of gradient descent with a whole batch. Whether to stop after it.
+    fn step(&mut self, batch: Result<Vec<Batch>, DataError>, rate: f64) -> Result<bool> {
+        let batch = match batch {
+            Ok(batch) => batch.into_iter().find(|batch| !batch.is_empty()),
+            Err(error) => return Err(self.saved_before(error.into())),
+        };
+        if let Some(batch) = &batch {
+            let device = self.device.clone().autodiff();
+            let place = [self.progress.epoch, self.progress.batch];
+            // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device
+            // in training.
+            device.seed(step_seed(self.recipe.seed, &place));
+            let (gradients, outcome) = self.task.gradients(&self.model, batch, &device)?;
+            let mut alone = Totals::default();
+            self.task.add(&mut alone, batch, &outcome);
+            self.descend(&alone, gradients, rate)?;
+            self.task.add(&mut self.progress.totals, batch, &outcome);
+        }
+        Ok(self.interrupt.requested())
+    }
+
+    /// One step of gradient descent with a batch in shares, of which these are computed here.
+    fn step_in_shares(&mut self, own: Result<Vec<Batch>, DataError>, rate: f64) -> Result<bool> {
+        let learned = own.map_err(Into::into).and_then(|own| self.learn(&own));
+        let (learned, gradients) = match self.ranks.agree(learned) {
+            Ok(learned) => learned,
+            Err(error) => return Err(self.saved_before(error)),
+        };
+        let said = self.ranks.exchange((self.interrupt.requested(), learned))?;
+        let stop = said.iter().any(|(stop, _)| *stop);
+        let learned: Vec<Learned> = said.into_iter().flat_map(|(_, learned)| learned).collect();
+        if learned.iter().all(|share| share.images == 0) {
+            return Ok(stop);
+        }
+        let mut totals = Totals::default();
+        learned.iter().for_each(|share| totals.plus(&share.totals));
+        let mean = match gradients {
+            Gradients::Mean(mean) => mean,
+            Gradients::Apart(own) => self.ranks.sum(&own, &weights(images_of(&learned)))?,
+        };
+        let gradients = mean.of_parameters(&self.model, &self.device);
+        self.descend(&totals, gradients, rate)?;
+        self.progress.totals.plus(&totals);
+        Ok(stop)
+    }
+
+    /// What the shares of this process teach.
+    fn learn(&self, own: &[Batch]) -> Result<(Vec<Learned>, Gradients)> {
+        let replicas = match self.task.has_dropout() {
+            true => 1,
+            false => self.options.replicas,
+        };
+        let computer = Computer {
+            task: &self.task,
+            network: &self.model,
+            device: &self.device.clone().autodiff(),
+            seed: self.recipe.seed,
+            place: [self.progress.epoch, self.progress.batch],
+            replicas,
+        };
+        computer.compute(own, self.shares.own().start, self.ranks.count() == 1)
+    }
+
+    /// Goes down the gradients, unless what they are of is broken.
+    fn descend(&mut self, totals: &Totals, gradients: GradientsParams, rate: f64) -> Result<()> {
+        if !self.task.summary(totals).loss.is_finite() {
             return self.diverged("the loss");
         }
         self.model = self.sgd.step(rate, self.model.clone(), gradients);
-        self.task.add(&mut self.progress.totals, batch, &outcome);
         Ok(())
     }
 
     /// Ends a run whose numbers are not finite any more.
     fn diverged<R>(&self, what: &str) -> Result<R> {
-        let saved = self.checkpoints.progress();
-        let kept = match saved.epoch + saved.batch {
-            0 => "no checkpoint was written".to_owned(),
-            _ => format!(
-                "the last good checkpoint is `{}` (after {} epochs and {} steps)",
-                self.checkpoints.manifest_path().display(),
-                saved.epoch,
-                saved.batch
-            ),
-        };
+        let kept = self.keeper.as_ref().map(Keeper::kept);
         bail!(
             "{what} is not finite after {} steps of epoch {}: the training diverged. Lower --lr \
-             (or check --mean and --std) and train into another --out; {kept}",
+             (or check --mean and --std) and train into another --out; {}",
             self.progress.batch,
-            self.progress.epoch + 1
+            self.progress.epoch + 1,
+            kept.unwrap_or_default()
         )
     }
 
@@ -313,19 +414,10 @@ impl<'a, T: Task> Trainer<'a, T> {
     }
 
     fn write_metrics(&self) -> Result<()> {
-        self.run.write_lines(METRICS, &self.progress.history)?;
-        if self.options.csv {
-            self.run.write(EPOCHS, &csv(&self.progress.history)?)?;
-        }
-        Ok(())
-    }
-
-    fn record_timing(&self, timing: EpochTiming) -> Result<()> {
-        // Times are for looking at: a damaged file of them is no reason to end a training.
-        let mut timings: Vec<EpochTiming> = self.run.read_lines(TIMING).unwrap_or_default();
-        timings.retain(|other| other.epoch != timing.epoch);
-        timings.push(timing);
-        Ok(self.run.write_lines(TIMING, &timings)?)
+        let keeper = self.keeper.as_ref();
+        keeper.map_or(Ok(()), |keeper| {
+            keeper.write_metrics(&self.progress.history)
+        })
     }
 
     /// Saves where the run stands.
@@ -347,24 +439,29 @@ impl<'a, T: Task> Trainer<'a, T> {
     /// Saves weights and velocities with a position, unless they are broken: a good checkpoint is
     /// worth more. With new maps if an epoch ends here.
     fn save_as(&mut self, progress: &Progress, maps: Option<&State>) -> Result<()> {
+        if self.keeper.is_none() {
+            return Ok(());
+        }
         let (model, velocities) = (state::state_of(&self.model), self.sgd.state());
         let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
         if !model.values().chain(velocities.values()).all(finite) {
             return self.diverged("a weight");
         }
-        if let Some(unreadable) = &self.loaders.unreadable {
-            unreadable.record(self.run, &Default::default())?;
-        }
-        self.checkpoints.save(&model, &velocities, maps, progress)?;
-        self.last_save = Instant::now();
-        Ok(())
+        self.keeper.as_mut().map_or(Ok(()), |keeper| {
+            keeper.save(&model, &velocities, maps, progress)
+        })
     }
 }
 
-/// Mixes epoch and batch into the seed of the run.
-fn step_seed(seed: u64, place: [usize; 2]) -> u64 {
-    let mixed = |state: u64, number: usize| splitmix64(state.wrapping_add(number as u64));
-    place.into_iter().fold(seed, mixed)
+/// SHA-256 of what is trained, which all processes have alike.
+fn digest_of_parameters<M: Module>(network: &M) -> String {
+    let mut bytes = Vec::new();
+    for (name, data) in state::state_of(network) {
+        if !is_buffer(&name) {
+            bytes.extend_from_slice(data.as_bytes());
+        }
+    }
+    sha256(&bytes)
 }
 
 /// A branch that died shows in its maps before it shows in the accuracy.
@@ -407,20 +504,6 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
     ensure!(
         possible,
         "its position is impossible; it is damaged: restore it or train into another --out"
-    );
-    Ok(())
-}
-
-/// Metrics are written after the checkpoint of their epoch, so metrics without one mean that it was
-/// lost.
-fn refuse_lost_checkpoint(run: &RunDir, checkpoints: &Checkpoints) -> Result<()> {
-    let finished: Vec<EpochRecord> = run.read_lines(METRICS)?;
-    ensure!(
-        finished.is_empty(),
-        "`{}` is missing although the run has finished {} epochs; restore it or train into another \
-         --out",
-        checkpoints.manifest_path().display(),
-        finished.len()
     );
     Ok(())
 }

@@ -1,0 +1,218 @@
+//! Processes that train one run together, each a part of every batch.
+//!
+//! They are started by MPI's launcher, `mpirun` or Slurm's `srun`. The first one, rank 0, has the
+//! folder of the run; all have the images, and hold the same weights at every step.
+
+#[cfg(feature = "mpi")]
+mod mpi;
+#[cfg(not(feature = "mpi"))]
+mod none;
+
+use abn_core::flat_gradients::{FlatGradients, add_weighted};
+use abn_core::state::State;
+use abn_data::Shares;
+use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::TensorData;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "mpi")]
+use self::mpi::World;
+#[cfg(not(feature = "mpi"))]
+use self::none::World;
+
+/// What launchers tell each process: how many there are.
+const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE"];
+
+/// This process among those that train a run together.
+pub struct Ranks(Option<World>);
+
+/// Another process ended the training, and says why itself.
+#[derive(Debug, thiserror::Error)]
+#[error("process {rank} ended the training: {reason}")]
+pub struct EndedElsewhere {
+    /// Which one.
+    pub rank: usize,
+    /// Its error.
+    pub reason: String,
+}
+
+impl Ranks {
+    /// One process that trains alone.
+    pub fn alone() -> Self {
+        Self(None)
+    }
+
+    /// The processes that a launcher started together with this one.
+    ///
+    /// # Errors
+    /// There are several, and this build cannot talk to them.
+    pub fn join() -> Result<Self> {
+        match launched() {
+            0 | 1 => Ok(Self::alone()),
+            several => Ok(Self(Some(World::join(several)?))),
+        }
+    }
+
+    /// Processes.
+    pub fn count(&self) -> usize {
+        self.0.as_ref().map_or(1, World::count)
+    }
+
+    /// The number of this one, from 0 on.
+    pub fn rank(&self) -> usize {
+        self.0.as_ref().map_or(0, World::rank)
+    }
+
+    /// Whether this one keeps the run.
+    pub fn is_first(&self) -> bool {
+        self.rank() == 0
+    }
+
+    /// What this process computes of batches of so many shares.
+    pub fn shares(&self, count: usize) -> Shares {
+        Shares::of_rank(count, self.rank(), self.count())
+    }
+
+    /// What every process says, in their order.
+    ///
+    /// # Errors
+    /// It cannot be sent or understood.
+    pub fn exchange<V: Serialize + DeserializeOwned>(&self, own: V) -> Result<Vec<V>> {
+        let Some(world) = &self.0 else {
+            return Ok(vec![own]);
+        };
+        let sent = world.exchange(&serde_json::to_vec(&own)?)?;
+        let understood = sent.iter().map(|bytes| serde_json::from_slice(bytes));
+        understood
+            .collect::<Result<_, _>>()
+            .context("another process says what this one does not understand")
+    }
+
+    /// What the first process finds, for all.
+    ///
+    /// # Errors
+    /// It cannot find it.
+    pub fn from_first<V: Serialize + DeserializeOwned>(
+        &self,
+        find: impl FnOnce() -> Result<V>,
+    ) -> Result<V> {
+        if self.0.is_none() {
+            return find();
+        }
+        let own = self.is_first().then(find).transpose();
+        let own = self.agree(own)?;
+        let first = self.exchange(own)?.into_iter().next().flatten();
+        first.context("the first process said nothing")
+    }
+
+    /// The result of this process, if all have one.
+    ///
+    /// # Errors
+    /// Its own, or [that of another](EndedElsewhere).
+    pub fn agree<V>(&self, own: Result<V>) -> Result<V> {
+        if self.0.is_none() {
+            return own;
+        }
+        let failed = own.as_ref().err().map(|error| format!("{error:#}"));
+        let all = self.exchange(failed)?;
+        let own = own.with_context(|| format!("process {}", self.rank()))?;
+        let elsewhere = all.into_iter().enumerate();
+        let mut failed = elsewhere.filter_map(|(rank, failed)| Some((rank, failed?)));
+        match failed.next() {
+            Some((rank, reason)) => bail!(EndedElsewhere { rank, reason }),
+            None => Ok(own),
+        }
+    }
+
+    /// Whether all say the same.
+    ///
+    /// # Errors
+    /// One says something else than the first: `what` it is about is told.
+    pub fn same(&self, what: &str, own: &str) -> Result<()> {
+        let all = self.exchange(own.to_owned())?;
+        let other = all.iter().position(|said| *said != all[0]);
+        ensure!(
+            other.is_none(),
+            "{what} of process {} is not that of process 0",
+            other.unwrap_or_default()
+        );
+        Ok(())
+    }
+
+    /// The tensors of the first process, for all.
+    ///
+    /// # Errors
+    /// They are not of 32 bits.
+    pub fn state_of_first(&self, own: State) -> Result<State> {
+        let Some(world) = &self.0 else {
+            return Ok(own);
+        };
+        let described = own.iter().map(|(name, data)| Described {
+            name: name.clone(),
+            shape: data.shape().to_vec(),
+        });
+        let described: Vec<Described> = described.collect();
+        let described = self.from_first(|| Ok(described))?;
+        let mut state = State::new();
+        for Described { name, shape } in described {
+            let mut values = vec![0.0; shape.iter().product()];
+            if let Some(data) = own.get(&name).filter(|_| self.is_first()) {
+                let tensor = data.try_to_vec::<f32>();
+                values = tensor.context("a tensor is not of 32 bits")?;
+            }
+            world.values_of_first(&mut values);
+            state.insert(name, TensorData::new(values, shape));
+        }
+        Ok(state)
+    }
+
+    /// The sum of all shares, each with its weight, in their order: see [`FlatGradients`]. `own` are
+    /// those of this process.
+    ///
+    /// # Errors
+    /// There are more numbers than MPI counts.
+    pub fn sum(&self, own: &[FlatGradients], weights: &[f32]) -> Result<FlatGradients> {
+        let mut present = vec![false; own.first().map_or(0, |share| share.present.len())];
+        for share in own {
+            for (present, own) in present.iter_mut().zip(&share.present) {
+                *present |= own;
+            }
+        }
+        for other in self.exchange(present.clone())? {
+            ensure!(
+                other.len() == present.len(),
+                "another process trains another network"
+            );
+            for (present, other) in present.iter_mut().zip(other) {
+                *present |= other;
+            }
+        }
+        let rows: Vec<&[f32]> = own.iter().map(|share| &share.values[..]).collect();
+        let values = match &self.0 {
+            Some(world) => world.sum(&rows, weights)?,
+            None => sum_of_rows(&rows, weights),
+        };
+        Ok(FlatGradients { values, present })
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Described {
+    name: String,
+    shape: Vec<usize>,
+}
+
+/// Processes that were started together.
+fn launched() -> usize {
+    let told = SIZES.iter().find_map(|name| std::env::var(name).ok());
+    told.and_then(|size| size.parse().ok()).unwrap_or(1)
+}
+
+fn sum_of_rows(rows: &[&[f32]], weights: &[f32]) -> Vec<f32> {
+    let mut sum = vec![0.0; rows.first().map_or(0, |row| row.len())];
+    for (row, weight) in rows.iter().zip(weights) {
+        add_weighted(&mut sum, *weight, row);
+    }
+    sum
+}

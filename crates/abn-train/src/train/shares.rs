@@ -1,0 +1,130 @@
+//! A step whose batch is computed in shares: one after the other, in threads, or among processes.
+//!
+//! Whoever computes a share, its numbers are the same: it is normalised by its own statistics, and
+//! its dropout is a function of (seed, epoch, batch, share). The running statistics are those of
+//! the first share, as with PyTorch's `DistributedDataParallel`.
+
+use std::thread;
+
+use abn_core::flat_gradients::FlatGradients;
+use abn_core::norm::aside;
+use abn_data::{Batch, splitmix64};
+use abn_run::measure::task::Task;
+use abn_run::measure::totals::Totals;
+use anyhow::Result;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// What computing a share gave, but for its gradients.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Learned {
+    pub(super) images: usize,
+    pub(super) totals: Totals,
+}
+
+/// Gradients of shares on the way to their mean.
+pub(super) enum Gradients {
+    /// Of all shares of a batch.
+    Mean(FlatGradients),
+    /// Of the shares of one process among several, one by one.
+    Apart(Vec<FlatGradients>),
+}
+
+/// How shares are computed in this process.
+pub(super) struct Computer<'a, T: Task> {
+    pub(super) task: &'a T,
+    pub(super) network: &'a T::Network,
+    /// With autodiff.
+    pub(super) device: &'a Device,
+    pub(super) seed: u64,
+    /// Epoch and batch.
+    pub(super) place: [usize; 2],
+    /// Shares at the same time.
+    pub(super) replicas: usize,
+}
+
+impl<T: Task> Computer<'_, T> {
+    /// Computes shares, the first of which has that number: `all` those of a batch, or some.
+    ///
+    /// # Errors
+    /// A batch has no such target.
+    pub(super) fn compute(
+        &self,
+        shares: &[Batch],
+        first: usize,
+        all: bool,
+    ) -> Result<(Vec<Learned>, Gradients)> {
+        let weights = weights(shares.iter().map(Batch::len));
+        let mut gradients = match all {
+            true => Gradients::Mean(FlatGradients::none(self.network)),
+            false => Gradients::Apart(Vec::new()),
+        };
+        let mut learned = Vec::new();
+        for wave in shares.chunks(self.replicas) {
+            for computed in self.together(wave, first + learned.len()) {
+                let (share, found) = computed?;
+                match &mut gradients {
+                    Gradients::Mean(mean) => mean.add(weights[learned.len()], &found),
+                    Gradients::Apart(parts) => parts.push(found),
+                }
+                learned.push(share);
+            }
+        }
+        Ok((learned, gradients))
+    }
+
+    /// Shares at the same time, each in a thread.
+    fn together(&self, shares: &[Batch], first: usize) -> Vec<Result<(Learned, FlatGradients)>> {
+        if let [share] = shares {
+            return vec![self.share(share, first)];
+        }
+        thread::scope(|scope| {
+            let begin = |(share, number)| scope.spawn(move || self.share(share, number));
+            let threads: Vec<_> = shares.iter().zip(first..).map(begin).collect();
+            let end = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
+                Ok(computed) => computed,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            threads.into_iter().map(end).collect()
+        })
+    }
+
+    fn share(&self, share: &Batch, number: usize) -> Result<(Learned, FlatGradients)> {
+        let Self { task, network, .. } = self;
+        let mut learned = Learned {
+            images: share.len(),
+            totals: Totals::default(),
+        };
+        if share.is_empty() {
+            return Ok((learned, FlatGradients::none(*network)));
+        }
+        let [epoch, batch] = self.place;
+        self.device
+            .seed(step_seed(self.seed, &[epoch, batch, number]));
+        let pass = || task.gradients(network, share, self.device);
+        let (gradients, outcome) = match number {
+            0 => pass(),
+            _ => aside(pass),
+        }?;
+        task.add(&mut learned.totals, share, &outcome);
+        Ok((learned, FlatGradients::of(*network, &gradients)))
+    }
+}
+
+/// Mixes epoch, batch and share into the seed of the run.
+pub(super) fn step_seed(seed: u64, place: &[usize]) -> u64 {
+    let mixed = |state: u64, number: &usize| splitmix64(state.wrapping_add(*number as u64));
+    place.iter().fold(seed, mixed)
+}
+
+/// Images of each share.
+pub(super) fn images_of(shares: &[Learned]) -> impl Iterator<Item = usize> + Clone {
+    shares.iter().map(|share| share.images)
+}
+
+/// The weight of each share in the mean over all images.
+pub(super) fn weights(images: impl Iterator<Item = usize> + Clone) -> Vec<f32> {
+    let all: usize = images.clone().sum();
+    let weight = |own: usize| (own as f64 / all.max(1) as f64) as f32;
+    images.map(weight).collect()
+}
