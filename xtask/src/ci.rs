@@ -13,6 +13,8 @@ const PAGES: &str = "pages::";
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Tests that need a Python with ONNX Runtime.
 const RUNTIME: &str = "onnx::";
+/// Tests that need MPI.
+const RANKS: &str = "ranks::";
 
 /// What a browser runs.
 const BROWSER: &str = "wasm32-unknown-unknown";
@@ -58,9 +60,10 @@ pub(crate) fn run() -> Result<()> {
     // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
     cargo(
         &root,
-        "check -p abn-train -p abn-ablation --no-default-features --features cuda",
+        "check -p abn-train -p abn-ablation --no-default-features --features cuda,vulkan",
         &[("DOCS_RS", "1")],
     )?;
+    with_mpi(&root)?;
     if has_browser() {
         cargo(
             &root,
@@ -75,7 +78,9 @@ pub(crate) fn run() -> Result<()> {
         unpack(&root, &shared)?;
         cargo(
             &root,
-            &format!("test --workspace -- --ignored --skip {PAGES} --skip {RUNTIME}"),
+            &format!(
+                "test --workspace -- --ignored --skip {PAGES} --skip {RUNTIME} --skip {RANKS}"
+            ),
             &[],
         )?;
     } else {
@@ -105,6 +110,21 @@ fn with_parquet(root: &Path) -> Result<()> {
         root,
         &format!("test -p abn-data {features} --lib --test hostile_parquet"),
         &[],
+    )
+}
+
+/// Several processes train one run. Where there is no MPI, this is left out.
+fn with_mpi(root: &Path) -> Result<()> {
+    if Command::new("mpirun").arg("--version").output().is_err() {
+        println!("ci: no mpirun here, so no processes train together");
+        return Ok(());
+    }
+    cargo(root, "build -p abn-train --features mpi", &[])?;
+    let program = root.join("target/debug/abn").display().to_string();
+    cargo(
+        root,
+        &format!("test --workspace --test all -- --ignored {RANKS}"),
+        &[("ABN_MPI", &program)],
     )
 }
 

@@ -20,13 +20,23 @@ impl Interrupt {
     /// # Errors
     /// The system refuses the handler.
     pub fn listen() -> Result<Self> {
+        Self::listen_and(true)
+    }
+
+    /// The same in a process among several: one of them says that it stops.
+    ///
+    /// # Errors
+    /// The system refuses the handler.
+    pub fn listen_and(say_so: bool) -> Result<Self> {
         let interrupt = Self::default();
         let asked = interrupt.clone();
         ctrlc::set_handler(move || {
             if asked.0.swap(true, Ordering::SeqCst) {
                 std::process::exit(EXIT_CODE.into());
             }
-            terminal::note("\nstopping after this step; press Ctrl-C again to stop at once");
+            if say_so {
+                terminal::note("\nstopping after this step; press Ctrl-C again to stop at once");
+            }
         })
         .context("cannot listen for Ctrl-C")?;
         Ok(interrupt)

@@ -35,6 +35,7 @@ mod pictures;
 mod predict;
 mod program;
 mod properties;
+mod ranks;
 mod resize;
 mod resume;
 mod road;

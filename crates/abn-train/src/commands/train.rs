@@ -58,7 +58,7 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
     };
     let opened = ranks.agree(ranks.is_first().then(open).transpose())?;
     let (run, start) = opened.unzip();
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::listen_and(ranks.is_first())?;
     let (ending, results) = train(
         &config,
         run.as_ref(),

@@ -11,7 +11,7 @@ mod none;
 use abn_core::flat_gradients::{FlatGradients, add_weighted};
 use abn_core::state::State;
 use abn_data::Shares;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use burn::tensor::TensorData;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,8 @@ use self::mpi::World;
 #[cfg(not(feature = "mpi"))]
 use self::none::World;
 
-/// What launchers tell each process: how many there are.
-const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_SIZE"];
+/// How launchers tell each process how many there are: OpenMPI's, those of MPICH's kind, Slurm's.
+const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
 
 /// This process among those that train a run together.
 pub struct Ranks(Option<World>);
@@ -48,10 +48,17 @@ impl Ranks {
     /// # Errors
     /// There are several, and this build cannot talk to them.
     pub fn join() -> Result<Self> {
-        match launched() {
-            0 | 1 => Ok(Self::alone()),
-            several => Ok(Self(Some(World::join(several)?))),
-        }
+        let Some((variable, processes)) = launched() else {
+            return Ok(Self::alone());
+        };
+        let world = World::join(processes, variable)?;
+        ensure!(
+            world.count() == processes,
+            "{processes} processes were started, and MPI knows of {}: let its launcher start them \
+             (with Slurm, srun --mpi=pmix), or unset {variable} to train a run in each",
+            world.count()
+        );
+        Ok(Self(Some(world)))
     }
 
     /// Processes.
@@ -114,14 +121,19 @@ impl Ranks {
         if self.0.is_none() {
             return own;
         }
-        let failed = own.as_ref().err().map(|error| format!("{error:#}"));
-        let all = self.exchange(failed)?;
-        let own = own.with_context(|| format!("process {}", self.rank()))?;
-        let elsewhere = all.into_iter().enumerate();
-        let mut failed = elsewhere.filter_map(|(rank, failed)| Some((rank, failed?)));
-        match failed.next() {
+        let said = own.as_ref().err().map(|error| format!("{error:#}"));
+        let all = self.exchange(said.clone())?;
+        let failed = all.into_iter().enumerate();
+        let failed = failed.filter_map(|(rank, failed)| Some((rank, failed?)));
+        let failed: Vec<(usize, String)> = failed.collect();
+        // What is wrong with all is told once.
+        let mut others = failed.into_iter().filter(|(rank, reason)| match &said {
+            Some(said) => *rank < self.rank() && reason == said,
+            None => true,
+        });
+        match others.next() {
             Some((rank, reason)) => bail!(EndedElsewhere { rank, reason }),
-            None => Ok(own),
+            None => own.with_context(|| format!("process {}", self.rank())),
         }
     }
 
@@ -130,14 +142,11 @@ impl Ranks {
     /// # Errors
     /// One says something else than the first: `what` it is about is told.
     pub fn same(&self, what: &str, own: &str) -> Result<()> {
-        let all = self.exchange(own.to_owned())?;
-        let other = all.iter().position(|said| *said != all[0]);
-        ensure!(
-            other.is_none(),
-            "{what} of process {} is not that of process 0",
-            other.unwrap_or_default()
-        );
-        Ok(())
+        let first = self.from_first(|| Ok(own.to_owned()))?;
+        self.agree(match first == own {
+            true => Ok(()),
+            false => Err(anyhow!("{what} is not that of process 0")),
+        })
     }
 
     /// The tensors of the first process, for all.
@@ -203,10 +212,11 @@ struct Described {
     shape: Vec<usize>,
 }
 
-/// Processes that were started together.
-fn launched() -> usize {
-    let told = SIZES.iter().find_map(|name| std::env::var(name).ok());
-    told.and_then(|size| size.parse().ok()).unwrap_or(1)
+/// Several processes that were started together, and who says so.
+fn launched() -> Option<(&'static str, usize)> {
+    let told = |name| Some((name, std::env::var(name).ok()?.parse().ok()?));
+    let told = SIZES.into_iter().find_map(told);
+    told.filter(|(_, processes)| *processes > 1)
 }
 
 fn sum_of_rows(rows: &[&[f32]], weights: &[f32]) -> Vec<f32> {

@@ -18,11 +18,11 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn join(launched: usize) -> Result<Self> {
+    pub(super) fn join(processes: usize, _variable: &str) -> Result<Self> {
         // Threads compute, and the one that trains talks.
         let begun = mpi::initialize_with_threading(Threading::Funneled);
         let (universe, _) =
-            begun.with_context(|| format!("MPI of {launched} processes does not begin"))?;
+            begun.with_context(|| format!("MPI of {processes} processes does not begin"))?;
         Ok(Self {
             all: universe.world(),
             _universe: universe,

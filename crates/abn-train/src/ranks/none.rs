@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 pub(super) enum World {}
 
 impl World {
-    pub(super) fn join(launched: usize) -> Result<Self> {
+    pub(super) fn join(processes: usize, variable: &str) -> Result<Self> {
         bail!(
-            "{launched} processes were started, and this build has no MPI: each would train the \
-             whole run; build with --features mpi, or start one"
+            "{processes} processes were started, and this build has no MPI to train one run: build \
+             with --features mpi, or unset {variable} to train a run in each"
         )
     }
 

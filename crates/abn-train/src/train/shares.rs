@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Learned {
     pub(super) images: usize,
-    pub(super) totals: Totals,
+    /// `None` if the loss is not a number.
+    pub(super) totals: Option<Totals>,
 }
 
 /// Gradients of shares on the way to their mean.
@@ -91,12 +92,13 @@ impl<T: Task> Computer<'_, T> {
 
     fn share(&self, share: &Batch, number: usize) -> Result<(Learned, FlatGradients)> {
         let Self { task, network, .. } = self;
-        let mut learned = Learned {
+        let mut totals = Totals::default();
+        let learned = |totals| Learned {
             images: share.len(),
-            totals: Totals::default(),
+            totals,
         };
         if share.is_empty() {
-            return Ok((learned, FlatGradients::none(*network)));
+            return Ok((learned(Some(totals)), FlatGradients::none(*network)));
         }
         let [epoch, batch] = self.place;
         self.device
@@ -106,7 +108,9 @@ impl<T: Task> Computer<'_, T> {
             0 => pass(),
             _ => aside(pass),
         }?;
-        task.add(&mut learned.totals, share, &outcome);
+        task.add(&mut totals, share, &outcome);
+        let finite = task.summary(&totals).loss.is_finite();
+        let learned = learned(finite.then_some(totals));
         Ok((learned, FlatGradients::of(*network, &gradients)))
     }
 }

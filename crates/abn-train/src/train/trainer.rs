@@ -20,13 +20,12 @@ use abn_run::recipe::Recipe;
 use abn_run::training_images::Loaders;
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::device;
 use crate::interrupt::Interrupt;
-use crate::ranks::Ranks;
+use crate::ranks::{EndedElsewhere, Ranks};
 use crate::terminal::TrainingDisplay;
 use crate::train::TrainOptions;
 use crate::train::keeper::Keeper;
@@ -281,7 +280,10 @@ impl<'a, T: Task> Trainer<'a, T> {
             let (gradients, outcome) = self.task.gradients(&self.model, batch, &device)?;
             let mut alone = Totals::default();
             self.task.add(&mut alone, batch, &outcome);
-            self.descend(&alone, gradients, rate)?;
+            if !self.task.summary(&alone).loss.is_finite() {
+                return self.diverged("the loss");
+            }
+            self.model = self.sgd.step(rate, self.model.clone(), gradients);
             self.task.add(&mut self.progress.totals, batch, &outcome);
         }
         Ok(self.interrupt.requested())
@@ -301,13 +303,18 @@ impl<'a, T: Task> Trainer<'a, T> {
             return Ok(stop);
         }
         let mut totals = Totals::default();
-        learned.iter().for_each(|share| totals.plus(&share.totals));
+        for share in &learned {
+            match &share.totals {
+                Some(own) => totals.plus(own),
+                None => return self.diverged("the loss"),
+            }
+        }
         let mean = match gradients {
             Gradients::Mean(mean) => mean,
             Gradients::Apart(own) => self.ranks.sum(&own, &weights(images_of(&learned)))?,
         };
         let gradients = mean.of_parameters(&self.model, &self.device);
-        self.descend(&totals, gradients, rate)?;
+        self.model = self.sgd.step(rate, self.model.clone(), gradients);
         self.progress.totals.plus(&totals);
         Ok(stop)
     }
@@ -329,24 +336,20 @@ impl<'a, T: Task> Trainer<'a, T> {
         computer.compute(own, self.shares.own().start, self.ranks.count() == 1)
     }
 
-    /// Goes down the gradients, unless what they are of is broken.
-    fn descend(&mut self, totals: &Totals, gradients: GradientsParams, rate: f64) -> Result<()> {
-        if !self.task.summary(totals).loss.is_finite() {
-            return self.diverged("the loss");
-        }
-        self.model = self.sgd.step(rate, self.model.clone(), gradients);
-        Ok(())
-    }
-
     /// Ends a run whose numbers are not finite any more.
     fn diverged<R>(&self, what: &str) -> Result<R> {
-        let kept = self.keeper.as_ref().map(Keeper::kept);
+        let Some(keeper) = &self.keeper else {
+            bail!(EndedElsewhere {
+                rank: 0,
+                reason: format!("{what} is not finite")
+            });
+        };
         bail!(
             "{what} is not finite after {} steps of epoch {}: the training diverged. Lower --lr \
              (or check --mean and --std) and train into another --out; {}",
             self.progress.batch,
             self.progress.epoch + 1,
-            kept.unwrap_or_default()
+            keeper.kept()
         )
     }
 
