@@ -16,6 +16,7 @@ use crate::heatmap::{Drawing, enlarge, overlay, side_by_side};
 use crate::overlay_png::overlay_png;
 use crate::page::page_with;
 use crate::picture::{embedded, fitted, span};
+use crate::words;
 
 /// Boxes of an image that have maps on a page.
 pub const MOST_BOXES: usize = 20;
@@ -51,6 +52,13 @@ pub struct FoundBox {
     pub maps: Vec<BoxMap>,
 }
 
+impl FoundBox {
+    /// What it is, and how sure.
+    fn words(&self) -> String {
+        format!("{} {:.2}", self.class, self.score)
+    }
+}
+
 /// A map over the whole image.
 #[derive(Debug, Clone)]
 pub struct BoxMap {
@@ -63,7 +71,7 @@ pub struct BoxMap {
 }
 
 impl FoundImage {
-    /// The surest boxes as rows of one picture: the box alone, then each method's map over the
+    /// The surest boxes as rows of one picture: the box alone and what it is, then each method's map over the
     /// image. Without boxes the image alone.
     pub fn picture(&self) -> RgbImage {
         let large = enlarge(&self.image, SIDE);
@@ -79,8 +87,11 @@ impl FoundImage {
                         .iter()
                         .map(|map| overlay(&large, &map.map, &map.drawing)),
                 );
-                for picture in &mut pictures {
-                    frame(picture, &found.bounds, self.image.dimensions(), WHITE);
+                for (place, picture) in pictures.iter_mut().enumerate() {
+                    let corner = frame(picture, &found.bounds, self.image.dimensions(), WHITE);
+                    if place == 0 {
+                        words::write(picture, &found.words(), corner, WHITE);
+                    }
                 }
                 side_by_side(&pictures)
             })
@@ -91,12 +102,13 @@ impl FoundImage {
         }
     }
 
-    /// The image with a frame around all that is found.
+    /// The image with a frame around all that is found, and what it is.
     pub fn framed(&self) -> RgbImage {
         let mut picture = enlarge(&self.image, SIDE);
         for found in self.found.iter().rev() {
             let ink = ink_of(&found.class);
-            frame(&mut picture, &found.bounds, self.image.dimensions(), ink);
+            let corner = frame(&mut picture, &found.bounds, self.image.dimensions(), ink);
+            words::write(&mut picture, &found.words(), corner, ink);
         }
         picture
     }
@@ -123,7 +135,13 @@ fn ink_of(class: &str) -> Rgb<u8> {
 }
 
 /// Draws the frame of a box of the image over a picture of it, two pixels wide, dark around it.
-fn frame(picture: &mut RgbImage, bounds: &BoundingBox, image: (u32, u32), ink: Rgb<u8>) {
+/// Returns its upper left corner.
+fn frame(
+    picture: &mut RgbImage,
+    bounds: &BoundingBox,
+    image: (u32, u32),
+    ink: Rgb<u8>,
+) -> [i64; 2] {
     let (width, height) = picture.dimensions();
     let scale = [width, height].into_iter().zip([image.0, image.1]);
     let scale: Vec<f64> = scale
@@ -150,6 +168,7 @@ fn frame(picture: &mut RgbImage, bounds: &BoundingBox, image: (u32, u32), ink: R
     line(-1, Rgb([0; 3]));
     line(1, ink);
     line(0, ink);
+    [left - 1, top - 1]
 }
 
 fn below_each_other(rows: &[RgbImage]) -> RgbImage {

@@ -64,6 +64,7 @@ mod related;
 mod run;
 mod score;
 mod stability;
+mod words;
 
 pub use axis::AxisScale;
 pub use chart::{Chart, Series, Unit};
