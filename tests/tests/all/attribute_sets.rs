@@ -890,6 +890,10 @@ fn make_and_model_of_compcars() {
     assert_eq!(model["labels"], serde_json::json!([expected[1]]));
     succeeds(path, &format!("{TRAIN} --labels make --out make"));
     assert_eq!(eval(path, "make")["images"], 6);
+    let check = "data check photos/data --dataset attributes";
+    let said = succeeds(path, &format!("{check} --labels make"));
+    assert!(said.out.contains("22 images"), "{}", said.out);
+    fails(path, &format!("{check} --labels wheels"), 1, &["wheels"]);
     let photos = path.join("photos/data");
     let list = photos.join("train_test_split/classification/test.txt");
     for (text, words) in [

@@ -63,7 +63,8 @@ pub struct FetchArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     abn data check photos\n  \
-    abn data check --dataset cifar10 datasets --json\n\n\
+    abn data check --dataset cifar10 datasets --json\n  \
+    abn data check --dataset attributes photos --labels told/mine.tsv\n\n\
     Wrong, with exit status 1: images that cannot be read, the same image in two splits or two \
     classes, masks and boxes that fit no image. Remarked on, with exit status 0: the same image \
     twice in a class, odd sizes, classes of very different size, files that are left out.")]
@@ -74,6 +75,9 @@ pub struct CheckArgs {
     /// How it is laid out
     #[arg(long, value_name = "NAME", default_value = FOLDER.name, value_parser = datasets::value_parser())]
     pub dataset: &'static DataSet,
+    /// The table with the labels of attributes, from DIR on; of CompCars make, model or both
+    #[arg(long, value_name = "LABELS")]
+    pub labels: Option<String>,
     /// Threads that read [default: one a core]
     #[arg(long, value_name = "N", value_parser = workers)]
     pub workers: Option<usize>,

@@ -65,11 +65,15 @@ fn check(args: &CheckArgs, watch: &mut Watch) -> Result<Report, RunError> {
     {
         return check_objects(args, workers, watch);
     }
-    if dataset.photographs && !dataset.tables && args.dir.is_dir() {
+    let in_classes = dataset.photographs && !dataset.tables && args.dir.is_dir();
+    if in_classes && args.labels.is_none() {
         return Ok(check_folder(&args.dir, workers, watch)?);
     }
     let open = |split| {
-        let opened = dataset.open(&Request::of(split, Some(&args.dir)));
+        let opened = dataset.open(&Request {
+            labels: args.labels.as_deref(),
+            ..Request::of(split, Some(&args.dir))
+        });
         opened.map_err(RunError::DataSet)
     };
     let (train, held_out, test) = (
@@ -89,6 +93,7 @@ fn check_objects(args: &CheckArgs, workers: usize, watch: &mut Watch) -> Result<
     let open = |split| {
         let request = Request {
             objects: true,
+            labels: args.labels.as_deref(),
             ..Request::of(split, Some(&args.dir))
         };
         args.dataset.open(&request).map_err(RunError::DataSet)
