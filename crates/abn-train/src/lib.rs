@@ -50,12 +50,17 @@ pub fn main() -> ExitCode {
         // The process that failed says why.
         Err(error) if error.is::<EndedElsewhere>() => ExitCode::FAILURE,
         Err(error) => {
-            terminal::note(&format!("error: {error:#}"));
-            if let Some(hint) = hints::hint(&error) {
-                terminal::note(&format!("hint: {hint}"));
-            }
+            tell(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Says what went wrong, and what helps.
+pub(crate) fn tell(error: &anyhow::Error) {
+    terminal::note(&format!("error: {error:#}"));
+    if let Some(hint) = hints::hint(error) {
+        terminal::note(&format!("hint: {hint}"));
     }
 }
 

@@ -34,6 +34,11 @@ use crate::unreadable;
 /// Anything that keeps the run from its end; its last checkpoint is kept.
 pub fn run(args: TrainArgs) -> Result<Ending> {
     let ranks = Ranks::join()?;
+    let ending = run_among(&ranks, &args);
+    ending.inspect_err(|error| ranks.end_all_for(error))
+}
+
+fn run_among(ranks: &Ranks, args: &TrainArgs) -> Result<Ending> {
     if ranks.count() > 1 {
         let program = std::env::current_exe().and_then(std::fs::read);
         ranks.same(
@@ -42,15 +47,15 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
         )?;
     }
     let device = ranks.agree(device::open(args.device.as_deref()))?;
-    let place = ranks.from_first(|| Place::find(&args))?;
-    let prepared = ranks.agree(Prepared::of(&args, &place, &ranks, &device))?;
+    let place = ranks.from_first(|| Place::find(args))?;
+    let prepared = ranks.agree(Prepared::of(args, &place, ranks, &device))?;
     let Prepared {
         images,
         config,
         options,
     } = prepared;
     if ranks.count() > 1 {
-        refuse_other_runs(&config, &ranks)?;
+        refuse_other_runs(&config, ranks)?;
     }
     let open = || -> Result<(RunDir, Option<Transfer>)> {
         let start = warm_start::start(&config, &place.path, &device)?;
@@ -65,7 +70,7 @@ pub fn run(args: TrainArgs) -> Result<Ending> {
         &images,
         start.flatten(),
         device,
-        &ranks,
+        ranks,
         &interrupt,
         options,
     )?;

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use self::mpi::World;
 #[cfg(not(feature = "mpi"))]
 use self::none::World;
+use crate::tell;
 
 /// How launchers tell each process how many there are: OpenMPI's, those of MPICH's kind, Slurm's.
 const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
@@ -36,6 +37,11 @@ pub struct EndedElsewhere {
     /// Its error.
     pub reason: String,
 }
+
+/// An error of this process, which all know of.
+#[derive(Debug, thiserror::Error)]
+#[error("process {0}")]
+struct OfProcess(usize);
 
 impl Ranks {
     /// One process that trains alone.
@@ -133,7 +139,17 @@ impl Ranks {
         });
         match others.next() {
             Some((rank, reason)) => bail!(EndedElsewhere { rank, reason }),
-            None => own.with_context(|| format!("process {}", self.rank())),
+            None => own.with_context(|| OfProcess(self.rank())),
+        }
+    }
+
+    /// Ends all processes for an error of this one that the others do not know of, and would wait
+    /// for; it is told before.
+    pub fn end_all_for(&self, error: &anyhow::Error) {
+        let known = error.is::<OfProcess>() || error.is::<EndedElsewhere>();
+        if let Some(world) = self.0.as_ref().filter(|_| !known) {
+            tell(error);
+            world.abort();
         }
     }
 

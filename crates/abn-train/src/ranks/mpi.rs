@@ -37,6 +37,11 @@ impl World {
         self.all.rank() as usize
     }
 
+    /// Ends all of them at once, this one too.
+    pub(super) fn abort(&self) -> ! {
+        self.all.abort(1)
+    }
+
     /// What every process says.
     pub(super) fn exchange(&self, own: &[u8]) -> Result<Vec<Vec<u8>>> {
         let mut counts: Vec<Count> = vec![0; self.count()];
