@@ -3,12 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use crate::cifar;
 use crate::program::{Said, abn, fails, run, succeeds};
-use crate::resume::{check_same, killed_and_continued, remains};
+use crate::resume::{await_checkpoint, check_same, killed_and_continued, remains};
 
 /// Four shares of two images, or of one at the end of an epoch.
 const TRAIN: &str = "train --dataset cifar10 --data . --arch resnet8 --attention manet --epochs 2 \
@@ -147,16 +145,7 @@ fn a_run_goes_on_with_other_processes_after_one_was_lost() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let manifest = path.join("lost/checkpoints/manifest.json");
-    let started = Instant::now();
-    while !manifest.exists() {
-        let waited = started.elapsed();
-        assert!(
-            waited < Duration::from_secs(60),
-            "no checkpoint was written"
-        );
-        sleep(Duration::from_millis(1));
-    }
+    await_checkpoint(&path.join("lost"));
     let lost = last_child_of(launcher.id());
     assert!(
         Command::new("kill")

@@ -73,7 +73,15 @@ pub(crate) fn killed_and_continued(folder: &Path, train: &str, out: &str) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let manifest = folder.join(out).join("checkpoints/manifest.json");
+    await_checkpoint(&folder.join(out));
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success(), "the kill came too late");
+    succeeds(folder, &command);
+}
+
+/// Returns once the run has a checkpoint.
+pub(crate) fn await_checkpoint(run: &Path) {
+    let manifest = run.join("checkpoints/manifest.json");
     let started = Instant::now();
     while !manifest.exists() {
         let waited = started.elapsed();
@@ -83,9 +91,6 @@ pub(crate) fn killed_and_continued(folder: &Path, train: &str, out: &str) {
         );
         sleep(Duration::from_millis(1));
     }
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success(), "the kill came too late");
-    succeeds(folder, &command);
 }
 
 /// Trains a run without interruption; returns it and the time it took.
