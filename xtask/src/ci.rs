@@ -19,8 +19,9 @@ const RANKS: &str = "ranks::";
 /// What a browser runs.
 const BROWSER: &str = "wasm32-unknown-unknown";
 /// The crates that need no command line.
-const BELOW_THE_PROGRAM: [&str; 8] = [
+const BELOW_THE_PROGRAM: [&str; 9] = [
     "abn-boxes",
+    "abn-resize",
     "abn-kernels",
     "abn-core",
     "abn-data",
