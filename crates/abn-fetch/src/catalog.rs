@@ -103,7 +103,7 @@ const MB: u64 = 1_000_000;
 const GB: u64 = 1_000 * MB;
 
 /// Every set, in the order in which they are listed.
-pub static ALL: [PublishedSet; 16] = [
+pub static ALL: [PublishedSet; 17] = [
     CIFAR10,
     CIFAR100,
     SVHN,
@@ -118,6 +118,7 @@ pub static ALL: [PublishedSet; 16] = [
     CUB,
     PETS,
     VOC2007,
+    VOC2007_TEST,
     VOC2012,
     COCO2017_VAL,
 ];
@@ -392,15 +393,16 @@ const PETS: PublishedSet = PublishedSet {
     ],
 };
 
-/// PASCAL VOC of a year: the archive at `url` holds `VOCdevkit/VOC$year`. The images to test on lie in
-/// an archive of the same folders, which would have to be put into these.
+/// PASCAL VOC of a year: the archive holds `VOCdevkit/VOC$year`, which comes to `$folder`. Images to
+/// test on have an archive of the same folders, and a folder of their own.
 macro_rules! voc {
-    ($name:literal, $year:literal, $archive:literal, $checksum:literal, $bytes:expr, $about:literal) => {
+    ($name:literal, $year:literal, $folder:literal, $archive:literal, $checksum:literal, $bytes:expr,
+     $about:literal) => {
         PublishedSet {
             name: $name,
             about: $about,
             page: concat!("http://host.robots.ox.ac.uk/pascal/VOC/voc", $year, "/"),
-            folder: concat!("VOC", $year),
+            folder: $folder,
             files: &[PublishedFile {
                 url: concat!(
                     "https://thor.robots.ox.ac.uk/pascal/VOC/voc",
@@ -412,7 +414,7 @@ macro_rules! voc {
                 // As torchvision compares it.
                 checksum: Some(Checksum::Md5($checksum)),
                 becomes: Becomes::Folder {
-                    place: concat!("VOC", $year),
+                    place: $folder,
                     packing: Packing::Tar,
                     root: concat!("VOCdevkit/VOC", $year),
                     holds: &["JPEGImages", "Annotations", "ImageSets/Main"],
@@ -429,15 +431,27 @@ macro_rules! voc {
 const VOC2007: PublishedSet = voc!(
     "voc2007",
     "2007",
+    "VOC2007",
     "VOCtrainval_06-Nov-2007.tar",
     "c52e279531787c972589f7e41ab4ae64",
     GB,
     "PASCAL VOC 2007: 5,011 photographs of 20 classes with boxes, to learn and to choose by"
 );
 
+const VOC2007_TEST: PublishedSet = voc!(
+    "voc2007-test",
+    "2007",
+    "VOC2007-test",
+    "VOCtest_06-Nov-2007.tar",
+    "b6e924de25625d8de591ea690078ad9f",
+    GB,
+    "PASCAL VOC 2007: the 4,952 photographs to test on, with their boxes"
+);
+
 const VOC2012: PublishedSet = voc!(
     "voc2012",
     "2012",
+    "VOC2012",
     "VOCtrainval_11-May-2012.tar",
     "6cd6e144f989b92b3379bac3b3de84fd",
     4 * GB,
