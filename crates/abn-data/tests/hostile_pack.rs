@@ -14,8 +14,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use abn_data::{
-    AttributeFolder, Collection, DataError, ImageFolder, PackOptions, PackedLabels, Split, Stored,
-    attributes, image_folder, is_pack, pack, packed, verify,
+    AttributeFolder, Collection, DataError, ImageFolder, ObjectFolder, PackOptions, PackedLabels,
+    Split, Stored, Target, attributes, image_folder, is_pack, objects, pack, packed, verify,
 };
 use hostile::mutation::Mutation;
 use hostile::{LONGEST, alone, generator, setting, watched};
@@ -134,7 +134,7 @@ fn write(path: &Path, image: &RgbImage) {
 }
 
 /// The good files that mutations start from: with masks and boxes, of files and of pixels, of one
-/// part and of three, with an image that cannot be read, and of several labels an image.
+/// part and of three, with an image that cannot be read, of several labels an image, and of boxes.
 fn seeds(folder: &Path) -> Vec<Vec<u8>> {
     let picture = |number: u32| {
         let size = [(9, 6), (5, 8)][number as usize % 2];
@@ -202,6 +202,40 @@ fn seeds(folder: &Path) -> Vec<Vec<u8>> {
     let labels = rows(|number| format!("{number}.png,{},?\n", number % 2));
     let known = labels.replacen('?', "1", 1);
     fs::write(boxed.join("labels.csv"), format!("image,hat,red\n{known}")).unwrap();
+    let coco = folder.join("coco");
+    fs::create_dir_all(coco.join("annotations")).unwrap();
+    for (number, part) in ["train2017", "train2017", "val2017"]
+        .into_iter()
+        .enumerate()
+    {
+        write(
+            &coco.join(format!("{part}/{number}.png")),
+            &picture(number as u32),
+        );
+    }
+    for (part, images) in [("train", 0..2), ("val", 2..3)] {
+        let of = |text: fn(usize) -> String| {
+            let all: Vec<String> = images.clone().map(text).collect();
+            all.join(", ")
+        };
+        let told = of(|number| {
+            let (width, height) = [(9, 6), (5, 8)][number % 2];
+            format!(
+                r#"{{"id": {number}, "file_name": "{number}.png", "width": {width}, "height": {height}}}"#
+            )
+        });
+        let boxes = of(|number| {
+            format!(
+                r#"{{"id": {number}, "image_id": {number}, "category_id": 3, "bbox": [1, 1, 2.5, 3]}}"#
+            )
+        });
+        let text = format!(
+            r#"{{"images": [{told}], "annotations": [{boxes}],
+            "categories": [{{"id": 3, "name": "cat"}}, {{"id": 7, "name": "dog"}}]}}"#
+        );
+        let path = format!("annotations/instances_{part}2017.json");
+        fs::write(coco.join(path), text).unwrap();
+    }
     let mut seeds = Vec::new();
     let of_lists = |crop| PackedLabels::Several { labels: None, crop };
     for (dir, stored, labels) in [
@@ -212,6 +246,8 @@ fn seeds(folder: &Path) -> Vec<Vec<u8>> {
         (&several, Stored::AsTheyAre, of_lists(false)),
         (&several, Stored::Shorter(4), of_lists(false)),
         (&boxed, Stored::AsTheyAre, of_lists(true)),
+        (&several, Stored::AsTheyAre, PackedLabels::Objects),
+        (&coco, Stored::AsTheyAre, PackedLabels::Objects),
     ] {
         let path = folder.join(format!("{}.abnpack", seeds.len()));
         let options = PackOptions {
@@ -241,8 +277,18 @@ fn request(dir: &Path, split: Split) -> ImageFolder<'_> {
 
 /// One split of what its version says that it is; of lists with boxes, cropped to them.
 fn open(path: &Path, bytes: &[u8], split: Split) -> Result<Collection, DataError> {
-    if bytes.get(8) != Some(&2) {
-        return packed(&request(path, split));
+    match bytes.get(8) {
+        Some(2) => {}
+        Some(3) => {
+            return objects(&ObjectFolder {
+                dir: path,
+                split,
+                seed: 3,
+                known: None,
+                once: None,
+            });
+        }
+        _ => return packed(&request(path, split)),
     }
     let request = |crop| AttributeFolder {
         dir: path,
@@ -299,7 +345,13 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
         };
         let files = collection.files.as_ref().unwrap();
         assert!(!collection.samples.is_empty());
-        assert_eq!(files.counts().len(), collection.labels.count());
+        let of_objects = bytes.get(8) == Some(&3);
+        let counts = if of_objects {
+            0
+        } else {
+            collection.labels.count()
+        };
+        assert_eq!(files.counts().len(), counts);
         for index in 0..collection.samples.len() {
             let name = files.name(index);
             assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".."));
@@ -307,6 +359,16 @@ fn judge(folder: &Path, bytes: &[u8]) -> Taken {
             let (read, rise) = watched(|| samples.get(index));
             taken.reading = taken.reading.max(rise);
             match read {
+                Ok(sample) if of_objects => {
+                    let Target::Objects(objects) = sample.target else {
+                        panic!("{name} has no objects");
+                    };
+                    let classes = collection.labels.count();
+                    for object in objects {
+                        assert!(object.class < classes && object.bounds.is_finite());
+                    }
+                    taken.images += 1;
+                }
                 Ok(sample) => {
                     let groups = collection.labels.groups();
                     assert_eq!(sample.target.classes().len(), groups.len());

@@ -103,6 +103,46 @@ fn a_killed_detector_continues_exactly() {
 }
 
 #[test]
+fn a_training_on_a_pack_is_that_on_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    set(path);
+    let pack = "data pack set --dataset coco --out set.abnpack";
+    fails(path, &format!("{pack} --size 32"), 1, &["--size"]);
+    let packed = parse(&succeeds(path, &format!("{pack} --json")).out);
+    assert_eq!(packed["images"], 21);
+    let train = TRAIN.replace("--epochs 2", "--epochs 1");
+    succeeds(path, &format!("{train} --out folder"));
+    let train = train.replace("--data set", "--data set.abnpack");
+    succeeds(path, &format!("{train} --out pack --workers 0"));
+    let read = |name: &str| fs::read(path.join(name)).unwrap();
+    assert_eq!(read("folder/metrics.jsonl"), read("pack/metrics.jsonl"));
+    assert_eq!(read("folder/results.json"), read("pack/results.json"));
+    // Either run is measured on the other one's images as on its own.
+    let eval = |arguments: &str| parse(&succeeds(path, &format!("eval {arguments} --json")).out);
+    let own = eval("folder");
+    for other in ["folder --data set.abnpack", "pack", "pack --data set"] {
+        assert_eq!(eval(other), own, "{other}");
+    }
+    let check = "data check set.abnpack --dataset coco";
+    let said = succeeds(path, check).out;
+    for words in ["21 images", "nothing is wrong"] {
+        assert!(said.contains(words), "no `{words}` in {said}");
+    }
+    fails(
+        path,
+        "train --dataset folder --data set.abnpack --out other",
+        1,
+        &["boxes of objects", "--dataset coco"],
+    );
+    let mut bytes = read("set.abnpack");
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 4;
+    fs::write(path.join("set.abnpack"), bytes).unwrap();
+    fails(path, check, 1, &["set.abnpack"]);
+}
+
+#[test]
 fn what_a_run_measures_is_what_its_results_are() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

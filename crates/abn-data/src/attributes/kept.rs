@@ -33,12 +33,6 @@ use crate::{DataError, Group, ObjectMasks, Split, Truth};
 const LENGTH: usize = 8;
 /// Bytes of a box.
 const BOX: usize = 16;
-const ROLES: [Option<Role>; 4] = [
-    None,
-    Some(Role::Train),
-    Some(Role::Validation),
-    Some(Role::Test),
-];
 
 /// All that the lists of a set tell, of every split.
 pub(crate) struct Lists {
@@ -218,9 +212,7 @@ impl Lists {
     }
 
     fn role(&self, row: usize) -> u8 {
-        let role = self.told.rows.split(row);
-        let place = ROLES.iter().position(|known| *known == role);
-        place.unwrap_or_default() as u8
+        Role::kept(self.told.rows.split(row))
     }
 
     /// The bytes of all of it but the names of the images.
@@ -278,8 +270,7 @@ impl Lists {
         let mut rows = Rows::of(labels);
         let mut classes = classes.as_chunks::<2>().0.iter();
         for (name, split) in names.into_iter().zip(splits) {
-            let split = ROLES.get(usize::from(*split));
-            let split = *split.ok_or("an image is for nothing that is known")?;
+            let split = Role::of_kept(*split).ok_or("an image is for nothing that is known")?;
             let row = rows.push(name, split, 1)?;
             for ((label, group), class) in head.groups.iter().enumerate().zip(&mut classes) {
                 let class = Some(u16::from_le_bytes(*class)).filter(|class| *class != UNKNOWN);

@@ -14,6 +14,27 @@ pub(crate) enum Role {
     Unclear,
 }
 
+/// The roles of images as packs number them; those of which nobody made a split first.
+const KEPT: [Option<Role>; 4] = [
+    None,
+    Some(Role::Train),
+    Some(Role::Validation),
+    Some(Role::Test),
+];
+
+impl Role {
+    /// The number by which a pack keeps what an image is for.
+    pub(crate) fn kept(role: Option<Self>) -> u8 {
+        let place = KEPT.iter().position(|known| *known == role);
+        place.unwrap_or_default() as u8
+    }
+
+    /// What an image is for whose number in a pack is this, if there is such a number.
+    pub(crate) fn of_kept(number: u8) -> Option<Option<Self>> {
+        KEPT.get(usize::from(number)).copied()
+    }
+}
+
 /// Names of each role. The halves into which detectors cut COCO's val2014 have names of their own.
 const ROLES: [(Role, &[&str]); 4] = [
     (

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use abn_boxes::coco::{Annotation, Instances};
 
-use super::told::{Image, Images, Told};
+use super::told::{Image, Images, Layout, Told};
 use crate::annotations::coco::{File, Files};
 use crate::{Counts, DataError, Object, Split};
 
@@ -36,7 +36,7 @@ pub(super) fn read(
         Ok(())
     })?;
     Ok(Some(Told {
-        whose: "COCO's",
+        layout: Layout::Coco,
         images: images.finish(&files.folder)?,
         source: files.folder,
         numbers: categories.iter().map(|of| Some(of.id)).collect(),

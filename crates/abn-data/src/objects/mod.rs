@@ -5,11 +5,12 @@
 //! DIR/Annotations/a.xml + JPEGImages/a.jpg                    VOC, see `voc.rs`
 //! ```
 //!
-//! Both are brought into the form of `told.rs`. Which images there are is what the files tell:
+//! Both are brought into the form of `told.rs`, and so is a pack of either, see `kept.rs`. Which images there are is what the files tell:
 //! others in the folder are not looked at. Opening a set reads what is told of its images; an image is
 //! decoded when it is asked for, in the loader's threads.
 
 mod coco;
+pub(crate) mod kept;
 mod known;
 mod left_out;
 mod orientation;
@@ -21,16 +22,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use self::kept::Annotations;
 use self::left_out::LeftOut;
-use self::photographs::Photographs;
+use self::photographs::{Photographs, Source};
 use self::told::Told;
 use crate::folder::split::of_split;
+use crate::pack::{is_pack, packed_objects};
 use crate::{Collection, DataError, Labels, Split};
 
 /// What is opened of a folder of photographs with objects.
 #[derive(Debug, Clone, Copy)]
 pub struct ObjectFolder<'a> {
-    /// The folder, laid out in one of the ways above, which is found out.
+    /// The folder, laid out in one of the ways above, which is found out; or a pack of it.
     pub dir: &'a Path,
     /// Which images.
     pub split: Split,
@@ -44,7 +47,8 @@ pub struct ObjectFolder<'a> {
     pub once: Option<&'a BTreeSet<String>>,
 }
 
-/// One split of photographs with the objects in them, from COCO's or VOC's files.
+/// One split of photographs with the objects in them, from COCO's or VOC's files or from a pack of
+/// them.
 ///
 /// Boxes are in pixels of the image as it is read, upright. Where nothing is held out by hand, one
 /// image in five is, at least one; which, depends on the seed and the images' names below the
@@ -61,10 +65,9 @@ pub struct ObjectFolder<'a> {
 /// folder.
 pub fn objects(request: &ObjectFolder) -> Result<Collection, DataError> {
     let ObjectFolder { dir, split, .. } = *request;
-    let mut told = laid_out(request)?;
+    let (mut told, source) = opened(request)?;
     let (rows, note) = {
-        let names: Vec<&str> = told.images.iter().map(|image| &*image.name).collect();
-        let roles: Vec<_> = told.images.iter().map(|image| image.role).collect();
+        let (names, roles) = told.names_and_roles();
         of_split(dir, &names, &roles, split, request.seed)?
     };
     told.keep(&rows);
@@ -79,7 +82,7 @@ pub fn objects(request: &ObjectFolder) -> Result<Collection, DataError> {
     notes.extend(told.odd_boxes(split));
     let labels = known::matched(&mut told, dir, request.known)?;
     let photographs = Arc::new(Photographs {
-        dir: dir.to_owned(),
+        source,
         images: told.images,
         class_numbers: told.numbers,
     });
@@ -91,6 +94,19 @@ pub fn objects(request: &ObjectFolder) -> Result<Collection, DataError> {
         files: Some(photographs),
         interventions: None,
     })
+}
+
+/// What is told of the images of a folder or pack, and where they are read.
+fn opened(request: &ObjectFolder) -> Result<(Told, Source), DataError> {
+    let dir = request.dir;
+    if !is_pack(dir) {
+        return Ok((laid_out(request)?, Source::Folder(dir.to_owned())));
+    }
+    let (annotations, entries) = packed_objects(dir)?;
+    let Annotations { told, .. } = *annotations;
+    let names = told.images.iter().map(|image| image.name.clone());
+    let numbers = names.zip(0..).collect();
+    Ok((told, Source::Pack(entries, numbers)))
 }
 
 /// Finds out how a folder is laid out, and reads what is told there.

@@ -34,6 +34,17 @@ pub(super) fn turned(
     BoundingBox::new(x1, y1, x2, y2)
 }
 
+/// Whether width and height change places.
+pub(super) fn swaps(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use image::{DynamicImage, GrayImage, Luma};

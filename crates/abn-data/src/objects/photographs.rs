@@ -1,46 +1,49 @@
 //! Images with their objects, decoded when asked for.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use burn_dataset::Dataset;
 
-use super::orientation::turned;
 use super::told::Image;
 use crate::decode::upright;
+use crate::pack::Entries;
 use crate::{DataError, Files, ObjectMasks, Sample, Target};
 
 /// The images of a split.
 pub(super) struct Photographs {
-    pub(super) dir: PathBuf,
+    pub(super) source: Source,
     pub(super) images: Vec<Image>,
     pub(super) class_numbers: Vec<Option<u64>>,
 }
 
-impl Photographs {
-    fn path_of(&self, index: usize) -> PathBuf {
-        self.dir.join(&self.images[index].name)
-    }
+/// Where images are read.
+pub(super) enum Source {
+    Folder(PathBuf),
+    /// By the number of each name.
+    Pack(Entries, HashMap<String, usize>),
 }
 
 impl Dataset<Sample, DataError> for Photographs {
     fn get(&self, index: usize) -> Result<Sample, DataError> {
-        let path = self.path_of(index);
-        let (image, orientation) = upright(&path)?;
-        let Image { size, objects, .. } = &self.images[index];
-        let mut objects = objects.clone();
-        let found = image.dimensions();
-        match size.filter(|told| *told != found) {
-            None => {}
-            // They were drawn on the picture as it is stored: turned with it, they fit.
-            Some(told) if swaps(orientation) && told == (found.1, found.0) => {
-                for object in &mut objects {
-                    object.bounds = turned(object.bounds, orientation, told);
-                }
+        let image = &self.images[index];
+        let name = &image.name;
+        let (picture, objects) = match &self.source {
+            Source::Folder(dir) => {
+                let path = dir.join(name);
+                let (picture, orientation) = upright(&path)?;
+                let objects = image.placed(&path, picture.dimensions(), orientation)?;
+                (picture, objects)
             }
-            Some(told) => return Err(DataError::ImageSize { path, found, told }),
-        }
+            Source::Pack(entries, numbers) => {
+                let (picture, orientation) = entries.upright(numbers[name], name)?;
+                let objects = image.placed(Path::new(name), picture.dimensions(), orientation);
+                let objects = objects.map_err(|error| entries.damaged(name, &error.in_full()))?;
+                (picture, objects)
+            }
+        };
         Ok(Sample {
-            image,
+            image: picture,
             target: Target::Objects(objects),
             masks: ObjectMasks::Unknown,
         })
@@ -51,22 +54,25 @@ impl Dataset<Sample, DataError> for Photographs {
     }
 }
 
-/// Whether width and height change places.
-fn swaps(orientation: image::metadata::Orientation) -> bool {
-    use image::metadata::Orientation as By;
-    matches!(
-        orientation,
-        By::Rotate90 | By::Rotate270 | By::Rotate90FlipH | By::Rotate270FlipH
-    )
-}
-
 impl Files for Photographs {
     fn name(&self, index: usize) -> String {
         self.images[index].name.clone()
     }
 
     fn path(&self, index: usize) -> Option<PathBuf> {
-        Some(self.path_of(index))
+        match &self.source {
+            Source::Folder(dir) => Some(dir.join(&self.images[index].name)),
+            Source::Pack(..) => None,
+        }
+    }
+
+    fn sha256(&self, index: usize) -> Option<[u8; 32]> {
+        match &self.source {
+            Source::Folder(_) => None,
+            Source::Pack(entries, numbers) => {
+                Some(entries.source_of(numbers[&self.images[index].name]))
+            }
+        }
     }
 
     fn target(&self, index: usize) -> Option<Target> {

@@ -1,10 +1,13 @@
 //! What a layout tells of its images: the form that all layouts are brought into.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use abn_boxes::{BoundingBox, Size};
+use image::metadata::Orientation;
+use serde::{Deserialize, Serialize};
 
+use super::orientation::{swaps, turned};
 use crate::error::shown;
 use crate::folder::role::Role;
 use crate::{Counts, DataError, Object, Split};
@@ -16,8 +19,7 @@ const MOST_OBJECTS: usize = 10_000_000;
 
 /// All that is told, before and after a split is taken of it.
 pub(super) struct Told {
-    /// Whose files they are.
-    pub(super) whose: &'static str,
+    pub(super) layout: Layout,
     /// The file or folder that tells it.
     pub(super) source: PathBuf,
     pub(super) classes: Vec<String>,
@@ -26,6 +28,23 @@ pub(super) struct Told {
     pub(super) images: Vec<Image>,
     /// What a user should know of how it was read.
     pub(super) notes: Vec<String>,
+}
+
+/// Whose files they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Layout {
+    Coco,
+    Voc,
+}
+
+impl Layout {
+    fn whose(self) -> &'static str {
+        match self {
+            Self::Coco => "COCO's",
+            Self::Voc => "VOC's",
+        }
+    }
 }
 
 /// An image.
@@ -52,6 +71,34 @@ impl Image {
         };
         bounds.is_valid().then_some(bounds)
     }
+
+    /// Its objects in the picture at `path`, which was found to have a size after it was turned
+    /// upright.
+    ///
+    /// # Errors
+    /// The picture has another size than is told, and its orientation does not explain that.
+    pub(super) fn placed(
+        &self,
+        path: &Path,
+        found: (u32, u32),
+        orientation: Orientation,
+    ) -> Result<Vec<Object>, DataError> {
+        let mut objects = self.objects.clone();
+        match self.size.filter(|told| *told != found) {
+            None => {}
+            // They were drawn on the picture as it is stored: turned with it, they fit.
+            Some(told) if swaps(orientation) && told == (found.1, found.0) => {
+                for object in &mut objects {
+                    object.bounds = turned(object.bounds, orientation, told);
+                }
+            }
+            Some(told) => {
+                let path = path.into();
+                return Err(DataError::ImageSize { path, found, told });
+            }
+        }
+        Ok(objects)
+    }
 }
 
 impl Told {
@@ -63,12 +110,18 @@ impl Told {
             .retain(|_| place.next().is_some_and(|place| kept.contains(&place)));
     }
 
+    /// The names of all images, and what somebody made them for.
+    pub(super) fn names_and_roles(&self) -> (Vec<&str>, Vec<Option<Role>>) {
+        let images = self.images.iter();
+        images.map(|image| (&*image.name, image.role)).unzip()
+    }
+
     /// What they are, in a line.
     pub(super) fn title(&self) -> String {
         let objects = self.images.iter().map(|image| image.objects.len()).sum();
         format!(
             "{} objects: {}, {} of {}",
-            self.whose,
+            self.layout.whose(),
             counted(self.images.len(), "image"),
             counted(objects, "object"),
             match self.classes.len() {

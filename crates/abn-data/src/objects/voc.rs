@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use abn_boxes::BoundingBox;
 
-use super::told::{Image, Images, Told, counted};
+use super::told::{Image, Images, Layout, Told, counted};
 use crate::annotations::names::{check_name, no_image, plain_name};
 use crate::annotations::voc::{Annotation, Object as Found};
 use crate::annotations::voc_folder::{
@@ -71,7 +71,7 @@ pub(super) fn read(dir: &Path, once: &BTreeSet<String>) -> Result<Option<Told>, 
         });
     }
     Ok(Some(Told {
-        whose: "VOC's",
+        layout: Layout::Voc,
         numbers: vec![None; names.len()],
         classes: names,
         images,

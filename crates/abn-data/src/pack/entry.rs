@@ -9,13 +9,14 @@ use sha2::{Digest, Sha256};
 
 use super::record::{Kind, MOST_REASON, Record, Sha, padded, sha256};
 use super::what::{Classes, What};
-use super::{PackOptions, PackedLabels, Stored};
+use super::{PackError, PackOptions, PackedLabels, Stored};
 use crate::attributes::cropped;
 use crate::attributes::kept::{Choices, Cropped, Lists};
 use crate::decode::{image_bytes, upright_of};
 use crate::folder::contents::Contents;
 use crate::folder::truth::Objects;
 use crate::loader::message_of;
+use crate::objects::kept::Annotations;
 use crate::{DataError, ObjectMasks, Step, Truth, random};
 
 /// A folder that is packed.
@@ -73,6 +74,10 @@ impl Source {
                 };
                 (What::Lists(Box::new(Lists::of(dir, &choices)?)), vec![])
             }
+            PackedLabels::Objects if stored != Stored::AsTheyAre => {
+                return Err(PackError::ResizedBoxes.into());
+            }
+            PackedLabels::Objects => (What::Objects(Box::new(Annotations::of(dir)?)), vec![]),
         };
         Ok(Self {
             dir: dir.to_owned(),
@@ -86,6 +91,7 @@ impl Source {
         match &self.what {
             What::Classes(_) => self.objects.iter().find_map(Objects::truth),
             What::Lists(lists) => lists.truth(),
+            What::Objects(_) => None,
         }
     }
 
@@ -110,6 +116,7 @@ impl Source {
                 objects.known().then(|| objects.state_of(&path))
             }
             What::Lists(lists) => lists.state_of(number),
+            What::Objects(annotations) => Some(annotations.state_of(number)),
         }
     }
 
@@ -126,6 +133,11 @@ impl Source {
                 Ok(objects.of(&path, size, orientation)?.into())
             }
             What::Lists(lists) => lists.masks(number, size, orientation),
+            What::Objects(annotations) => {
+                let path = self.path(number);
+                annotations.check_size(number, &path, size, orientation)?;
+                Ok(ObjectMasks::Unknown)
+            }
         }
     }
 
@@ -141,7 +153,7 @@ impl Source {
                 let window = lists.window(number, image.dimensions())?;
                 Ok(cropped(&image, masks, window))
             }
-            What::Lists(_) | What::Classes(_) => Ok((image, masks)),
+            What::Lists(_) | What::Classes(_) | What::Objects(_) => Ok((image, masks)),
         }
     }
 

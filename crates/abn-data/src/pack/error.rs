@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::PackedLabels;
 use crate::Truth;
 
 /// Why a pack cannot be read or made.
@@ -107,18 +108,20 @@ pub enum PackError {
         /// What is asked for.
         asked: Truth,
     },
-    /// Several labels an image where one was expected.
-    #[error("{} holds several labels an image: read it as `--dataset attributes`", path.display())]
-    SeveralLabels {
+    /// A pack of something else than was expected.
+    #[error("{} holds {}", path.display(), advice(labels))]
+    OtherLabels {
         /// The pack.
         path: PathBuf,
+        /// What it holds.
+        labels: PackedLabels,
     },
-    /// One label an image where several were expected.
-    #[error("{} holds one label an image: read it as `--dataset folder`", path.display())]
-    OneLabel {
-        /// The pack.
-        path: PathBuf,
-    },
+    /// Photographs with boxes that are to be resized.
+    #[error(
+        "photographs with boxes are packed as their files are: leave out --size, for a detector \
+         resizes them by rules of its own"
+    )]
+    ResizedBoxes,
     /// Other labels are asked for than are packed.
     #[error(
         "{} holds {}: expected those of {asked}; leave out --labels, or pack the folder again with \
@@ -221,6 +224,18 @@ pub(super) fn printable(text: &str) -> String {
         }
     };
     text.chars().take(MOST).map(shown).collect()
+}
+
+fn advice(labels: &PackedLabels) -> &'static str {
+    match labels {
+        PackedLabels::One => "one label an image: read it as `--dataset folder`",
+        PackedLabels::Several { .. } => {
+            "several labels an image: read it as `--dataset attributes`"
+        }
+        PackedLabels::Objects => {
+            "boxes of objects: read it as `--dataset coco`, with `--detector fpn` or `c4`"
+        }
+    }
 }
 
 fn of_labels(found: Option<&str>) -> String {

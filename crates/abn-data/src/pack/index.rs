@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::PackError;
 use super::error::printable;
 use super::positioned::Positioned;
 use super::record::{
-    HEADER, Header, Kind, MAGIC, ONE_LABEL, RECORD, Record, SEVERAL_LABELS, Sha, UNFINISHED,
-    VERSION, array_at, padded,
+    HEADER, Header, Kind, MAGIC, OBJECTS, ONE_LABEL, RECORD, Record, SEVERAL_LABELS, Sha,
+    UNFINISHED, VERSION, array_at, padded,
 };
 use super::what::{Classes, What};
+use super::{PackError, Stored};
 use crate::DataError;
 use crate::attributes::kept::Lists;
 use crate::decode::open_bounded;
 use crate::folder::contents::{Contents, is_below};
 use crate::folder::listing::Listing;
+use crate::objects::kept::Annotations;
 
 /// Read from the file at a time.
 const BUFFER: usize = 64 << 10;
@@ -175,6 +176,15 @@ fn parsed(path: &Path, mut file: &File, header: &Header) -> Result<(Vec<Spot>, W
         let lists = Lists::read(path, &contents, names);
         let lists = lists.map_err(|reason| Fault::Content(printable(&reason)))?;
         return Ok((spots, What::Lists(Box::new(lists))));
+    }
+    if header.version == OBJECTS {
+        if header.stored != Stored::AsTheyAre {
+            return Err("it has boxes, and images of another size".into());
+        }
+        let names = split(&unicode(names)?, &lengths)?;
+        let annotations = Annotations::read(path, &contents, names);
+        let annotations = annotations.map_err(|reason| Fault::Content(printable(&reason)))?;
+        return Ok((spots, What::Objects(Box::new(annotations))));
     }
     let contents: Contents = serde_json::from_slice(&contents)
         .map_err(|error| format!("its list of classes is not read: {error}"))

@@ -12,8 +12,8 @@
 //!
 //! Version 1 is of class folders: what is told are the parts and classes as JSON, and there is one
 //! mask an image. Version 2 is of several labels an image, see `attributes/kept.rs`, and may have a
-//! mask a label. Each is written for its own kind alone, so that class folders give the same bytes
-//! as ever.
+//! mask a label. Version 3 is of objects with boxes, see `objects/kept.rs`, and has no masks. Each is
+//! written for its own kind alone, so that class folders give the same bytes as ever.
 //!
 //! A pack is opened by the same request as the folder that it was made of and gives the same
 //! images in the same order with the same labels: what is in it is arranged by the code that
@@ -41,12 +41,14 @@ mod what;
 mod write;
 
 pub use error::PackError;
-pub(crate) use read::{FIT_NOTHING, PackedImages, packed_lists};
+pub(crate) use read::{Entries, FIT_NOTHING, PackedImages, packed_lists, packed_objects};
 pub use read::{is_pack, packed};
 pub use verify::{Verified, verify};
 pub use write::{PackOptions, Packed, PackedLabels, Stored, pack};
 
 #[cfg(test)]
 mod list_tests;
+#[cfg(test)]
+mod object_tests;
 #[cfg(test)]
 mod tests;

@@ -7,17 +7,19 @@ use std::sync::Arc;
 
 use burn_dataset::Dataset;
 use image::RgbImage;
+use image::metadata::Orientation;
 
-use super::PackError;
 use super::error::printable;
 use super::index::{Index, Spot};
 use super::positioned::Positioned;
 use super::record::{Kind, MAGIC, RECORD, Sha, UNFINISHED};
 use super::resume::record_at;
 use super::what::What;
+use super::{PackError, PackedLabels};
 use crate::attributes::kept::{Cropped, Lists};
-use crate::decode::image_of;
+use crate::decode::upright_of;
 use crate::folder::Images;
+use crate::objects::kept::Annotations;
 use crate::{
     AttributeFolder, Collection, DataError, Files, ImageFolder, ObjectMasks, Sample, Target, Truth,
 };
@@ -44,11 +46,12 @@ pub fn is_pack(path: &Path) -> bool {
 pub fn packed(request: &ImageFolder) -> Result<Collection, DataError> {
     let index = Index::open(request.dir)?;
     let truth = index.header.truth;
-    index.asked(request.truth)?;
+    let asked = index.asked(request.truth);
     let (entries, what) = Entries::of(index);
     let What::Classes(classes) = what else {
-        return Err(PackError::SeveralLabels { path: entries.path }.into());
+        return Err(entries.of_other(&what));
     };
+    asked?;
     let layout = classes.contents.layout(request.dir, &classes.listing);
     let arranged = classes.contents.arranged(request, &layout)?;
     let numbers = arranged.numbers();
@@ -94,12 +97,13 @@ pub(crate) struct PackedImages {
 /// asked for; or images are cropped in it and not as asked for, or the other way round.
 pub(crate) fn packed_lists(request: &AttributeFolder) -> Result<(Lists, PackedImages), DataError> {
     let index = Index::open(request.dir)?;
-    index.asked(request.truth)?;
+    let asked = index.asked(request.truth);
     let (entries, what) = Entries::of(index);
     let path = entries.path.clone();
     let What::Lists(lists) = what else {
-        return Err(PackError::OneLabel { path }.into());
+        return Err(entries.of_other(&what));
     };
+    asked?;
     let (found, asked) = (lists.chosen(), request.labels);
     if let Some(asked) = asked.filter(|asked| found != Some(*asked)) {
         let (found, asked) = (found.map(printable), printable(asked));
@@ -118,6 +122,17 @@ pub(crate) fn packed_lists(request: &AttributeFolder) -> Result<(Lists, PackedIm
         crop,
     };
     Ok((*lists, images))
+}
+
+/// What the pack at `path` tells of the objects in its images, and these.
+///
+/// # Errors
+/// The file is no pack or damaged, or it holds no objects.
+pub(crate) fn packed_objects(path: &Path) -> Result<(Box<Annotations>, Entries), DataError> {
+    match Entries::of(Index::open(path)?) {
+        (entries, What::Objects(annotations)) => Ok((annotations, entries)),
+        (entries, what) => Err(entries.of_other(&what)),
+    }
 }
 
 impl Index {
@@ -156,6 +171,20 @@ impl Entries {
         (entries, index.what)
     }
 
+    /// Why a pack of this is not what was expected.
+    fn of_other(&self, what: &What) -> DataError {
+        let labels = match what {
+            What::Classes(_) => PackedLabels::One,
+            What::Lists(lists) => PackedLabels::Several {
+                labels: lists.chosen().map(str::to_owned),
+                crop: lists.cropped() != Cropped::No,
+            },
+            What::Objects(_) => PackedLabels::Objects,
+        };
+        let path = self.path.clone();
+        PackError::OtherLabels { path, labels }.into()
+    }
+
     /// Whether it is known where objects lie in an image.
     pub(crate) fn has_masks(&self, number: usize) -> bool {
         self.spots[number].mask > 0
@@ -172,7 +201,7 @@ impl Entries {
         labels: usize,
     ) -> Result<(RgbImage, ObjectMasks), DataError> {
         let spot = &self.spots[number];
-        let image = self.image(spot, name)?;
+        let (image, _) = self.upright(number, name)?;
         let bytes = match spot.mask {
             0 => Vec::new(),
             length => self.checked(name, length, spot.mask_offset(), spot.crcs[1])?,
@@ -204,17 +233,27 @@ impl Entries {
         }
     }
 
-    fn image(&self, spot: &Spot, name: &str) -> Result<RgbImage, DataError> {
+    /// The image of that number and name, and how its file had to be turned.
+    ///
+    /// # Errors
+    /// It is damaged, or could not be read when it was packed.
+    pub(crate) fn upright(
+        &self,
+        number: usize,
+        name: &str,
+    ) -> Result<(RgbImage, Orientation), DataError> {
+        let spot = &self.spots[number];
         let bytes = self.checked(name, spot.image, spot.offset, spot.crcs[0])?;
         match spot.kind {
             Kind::File => {
-                let image = image_of(bytes, Path::new(name));
+                let image = upright_of(bytes, Path::new(name));
                 image.map_err(|error| self.damaged(name, &error.in_full()))
             }
             Kind::Pixels => {
                 let (width, height) = spot.size;
                 let image = RgbImage::from_raw(width, height, bytes);
-                image.ok_or_else(|| self.damaged(name, "it lacks pixels"))
+                let image = image.ok_or_else(|| self.damaged(name, "it lacks pixels"))?;
+                Ok((image, Orientation::NoTransforms))
             }
             Kind::Unreadable => Err(PackError::Unreadable {
                 path: self.path.clone(),
@@ -225,7 +264,8 @@ impl Entries {
         }
     }
 
-    fn damaged(&self, name: &str, reason: &str) -> DataError {
+    /// Why an image is not taken that is not as it was packed.
+    pub(crate) fn damaged(&self, name: &str, reason: &str) -> DataError {
         PackError::Entry {
             path: self.path.clone(),
             name: printable(name),

@@ -13,8 +13,10 @@ pub(super) const UNFINISHED: [u8; 8] = *b"\x89ABNPT\r\n";
 pub(super) const ONE_LABEL: u32 = 1;
 /// Version of a pack of several labels an image.
 pub(super) const SEVERAL_LABELS: u32 = 2;
+/// Version of a pack of photographs with objects.
+pub(super) const OBJECTS: u32 = 3;
 /// The latest version.
-pub(super) const VERSION: u32 = SEVERAL_LABELS;
+pub(super) const VERSION: u32 = OBJECTS;
 pub(super) const HEADER: usize = 128;
 pub(super) const RECORD: usize = 120;
 /// Everything begins at a multiple of it.

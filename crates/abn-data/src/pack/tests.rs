@@ -558,8 +558,8 @@ fn files_that_are_no_packs_are_refused_by_what_they_are() {
         open(&path)
     };
     fails(with(0, b"a text"), "is not a pack");
-    fails(with(8, &[3]), "a pack of version 3: expected at most 2");
-    fails(with(8, &[0]), "a pack of version 0: expected at most 2");
+    fails(with(8, &[4]), "a pack of version 4: expected at most 3");
+    fails(with(8, &[0]), "a pack of version 0: expected at most 3");
     fails(with(16, &[1]), "bytes: expected");
     fails(with(60, &[1]), "its SHA-256 is another");
     fails(with(good.len() as u64 - 9, b"?"), "its SHA-256 is another");

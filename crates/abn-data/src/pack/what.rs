@@ -1,18 +1,20 @@
-//! What a pack is of: the classes of folders, or lists of several labels an image. Either is the
-//! same to a folder that is packed and to a pack that is read.
+//! What a pack is of: the classes of folders, lists of several labels an image, or boxes of objects.
+//! Each is the same to a folder that is packed and to a pack that is read.
 
 use sha2::{Digest, Sha256};
 
-use super::record::{ONE_LABEL, SEVERAL_LABELS, Sha};
+use super::record::{OBJECTS, ONE_LABEL, SEVERAL_LABELS, Sha};
 use crate::DataError;
 use crate::attributes::kept::Lists;
 use crate::folder::contents::Contents;
 use crate::folder::listing::Listing;
+use crate::objects::kept::Annotations;
 
 /// Everything that is told of images, in their order.
 pub(super) enum What {
     Classes(Classes),
     Lists(Box<Lists>),
+    Objects(Box<Annotations>),
 }
 
 /// Class folders.
@@ -57,6 +59,7 @@ impl What {
         match self {
             Self::Classes(_) => ONE_LABEL,
             Self::Lists(_) => SEVERAL_LABELS,
+            Self::Objects(_) => OBJECTS,
         }
     }
 
@@ -65,6 +68,7 @@ impl What {
         match self {
             Self::Classes(classes) => classes.listing.len(),
             Self::Lists(lists) => lists.len(),
+            Self::Objects(annotations) => annotations.len(),
         }
     }
 
@@ -76,6 +80,7 @@ impl What {
                 classes.contents.name_of(classes.class_of(number), name)
             }
             Self::Lists(lists) => lists.name(number).to_owned(),
+            Self::Objects(annotations) => annotations.name(number).to_owned(),
         }
     }
 
@@ -84,14 +89,17 @@ impl What {
         match self {
             Self::Classes(classes) => classes.listing.name(number),
             Self::Lists(lists) => lists.name(number),
+            Self::Objects(annotations) => annotations.name(number),
         }
     }
 
     /// Begins a fingerprint of the images.
     pub(super) fn fingerprint(&self) -> Sha256 {
         let mut hasher = Sha256::new();
-        if let Self::Lists(lists) = self {
-            lists.begin_fingerprint(&mut hasher);
+        match self {
+            Self::Classes(_) => {}
+            Self::Lists(lists) => lists.begin_fingerprint(&mut hasher),
+            Self::Objects(annotations) => annotations.begin_fingerprint(&mut hasher),
         }
         hasher
     }
@@ -101,6 +109,7 @@ impl What {
         match self {
             Self::Classes(classes) => classes.fingerprint(number, hasher),
             Self::Lists(lists) => lists.fingerprint(number, hasher),
+            Self::Objects(annotations) => annotations.fingerprint(number, hasher),
         }
         hasher.update(source);
     }
@@ -114,6 +123,7 @@ impl What {
             // Texts, numbers and maps with texts for keys: nothing that JSON lacks.
             Self::Classes(classes) => Ok(serde_json::to_vec(&classes.contents).unwrap_or_default()),
             Self::Lists(lists) => lists.bytes(),
+            Self::Objects(annotations) => Ok(annotations.bytes()),
         }
     }
 }

@@ -58,6 +58,8 @@ pub enum PackedLabels {
         /// are when they are read, the others before they are resized.
         crop: bool,
     },
+    /// The objects in it, as [`objects`](crate::objects()) reads them. Images are stored as they are.
+    Objects,
 }
 
 /// What was packed.
@@ -83,8 +85,9 @@ pub struct Packed {
 /// there are, and may break off.
 ///
 /// # Errors
-/// The folder cannot be opened, as with [`image_folder`](crate::image_folder) or
-/// [`attributes`](crate::attributes()); an image cannot be read; there is something in the place of the pack; or it cannot be written.
+/// The folder cannot be opened, as with [`image_folder`](crate::image_folder),
+/// [`attributes`](crate::attributes()) or [`objects`](crate::objects()); an image cannot be read;
+/// there is something in the place of the pack; or it cannot be written.
 pub fn pack(
     dir: &Path,
     out: &Path,

@@ -92,6 +92,7 @@ pub struct CheckArgs {
     abn data pack photos --out photos.abnpack\n  \
     abn data pack imagenet --size 256 --out imagenet-256.abnpack\n  \
     abn data pack CompCars --dataset attributes --labels both --out cars.abnpack\n  \
+    abn data pack datasets/coco --dataset coco --out coco.abnpack\n  \
     abn train --dataset folder --data photos.abnpack\n\n\
     The file holds all splits, with the SHA-256 of every image. Without --size a training is bit by \
     bit that of the folder. With it, images are kept as pixels with a shorter side of that length, \
@@ -103,7 +104,7 @@ pub struct PackArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// How it is laid out: folder, or attributes for several labels an image
+    /// How it is laid out: folder, attributes for several labels an image, coco or voc for boxes
     #[arg(long, value_name = "NAME", default_value = FOLDER.name, value_parser = datasets::value_parser())]
     pub dataset: &'static DataSet,
     /// The table with the labels of attributes, from DIR on; of CompCars make, model or both

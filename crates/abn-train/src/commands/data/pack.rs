@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use abn_data::{DataError, PackError, PackOptions, PackedLabels, Stored, pack};
+use abn_run::datasets::Objects;
 use anyhow::{Result, ensure};
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -37,25 +38,23 @@ fn labels(args: &PackArgs) -> Result<PackedLabels> {
         args.dataset.photographs,
         "images of {name} are not packed: their files are read fast as they are"
     );
-    ensure!(
-        args.dataset
-            .objects
-            .as_ref()
-            .is_none_or(|objects| !objects.alone),
-        "images of {name} are not packed: a pack holds labels and masks, and no boxes yet"
-    );
     if args.dataset.tables {
         return Ok(PackedLabels::Several {
             labels: args.labels.clone(),
             crop: args.crop_to_object,
         });
     }
+    let alone = |objects: &Objects| objects.alone;
+    let (labels, have) = match args.dataset.objects.as_ref().is_some_and(alone) {
+        true => (PackedLabels::Objects, "boxes"),
+        false => (PackedLabels::One, "one label"),
+    };
     ensure!(
         args.labels.is_none() && !args.crop_to_object,
-        "images of {name} have one label and no choice: --labels and --crop-to-object need \
+        "images of {name} have {have} and no choice: --labels and --crop-to-object need \
          --dataset attributes"
     );
-    Ok(PackedLabels::One)
+    Ok(labels)
 }
 
 /// Runs the command.
