@@ -125,8 +125,6 @@ impl BatchNorm {
     }
 
     fn forward_train(&self, input: Tensor<4>, after: After) -> Tensor<4> {
-        let [batch, _, height, width] = input.dims();
-        let count = (batch * height * width) as f64;
         let batch = batch_norm_train(
             input,
             self.gamma.val(),
@@ -139,6 +137,7 @@ impl BatchNorm {
         }
         // A single value has no unbiased variance; keep the biased one, 0, instead of dividing
         // by 0.
+        let count = batch.count as f64;
         let unbiased = count / (count - 1.0).max(1.0);
         self.blend(&self.running_mean, batch.mean.detach());
         self.blend(

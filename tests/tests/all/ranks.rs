@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cifar;
+use crate::folder::parse;
 use crate::program::{Said, abn, fails, run, succeeds};
 use crate::resume::{await_checkpoint, check_same, killed_and_continued, remains};
 
@@ -68,6 +69,10 @@ fn shares_that_cannot_be_are_refused() {
         2,
         &["1 to 256"],
     );
+    let together = "accumulate must be 1 where batch norm is synchronised";
+    share(&format!("{TRAIN} --sync-batch-norm"), &[together]);
+    let threads = TRAIN.replace("--accumulate 4", "--sync-batch-norm --replicas 2");
+    share(&threads, &["not for --replicas"]);
     assert!(!path.join("run").exists());
     succeeds(path, &format!("{TRAIN} --out run"));
     share(
@@ -169,6 +174,55 @@ fn last_child_of(parent: u32) -> String {
     let number = String::from_utf8(said.stdout).unwrap().trim().to_owned();
     assert!(!number.is_empty(), "{parent} has no child");
     number
+}
+
+#[test]
+#[ignore = "needs mpirun, and by ABN_MPI the program with the feature mpi"]
+fn processes_that_normalise_together_train_as_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    cifar::write(path, 20);
+    let train = format!("{} --lr 0.01", TRAIN.replace("--epochs 2", "--epochs 1"));
+    let losses = |run: &str| -> [f64; 2] {
+        let metrics = fs::read_to_string(path.join(run).join("metrics.jsonl")).unwrap();
+        let epoch = parse(metrics.lines().next().unwrap());
+        ["train", "test"].map(|split| epoch[split]["loss"].as_f64().unwrap())
+    };
+    let apart = |one: &str, other: &str| -> f64 {
+        let pairs = losses(one).into_iter().zip(losses(other));
+        let apart = pairs.map(|(one, other)| (one - other).abs() / one);
+        apart.fold(0.0, f64::max)
+    };
+    let shares = train.replace("manet", "none");
+    // Three steps of MANet: after more, what rounding tips over a ReLU's edge is no longer small.
+    for (name, train) in [
+        ("baseline", shares.clone()),
+        ("manet", format!("{train} --limit 24")),
+    ] {
+        let train = train.replace("--accumulate 4", "--sync-batch-norm");
+        succeeds(path, &format!("{train} --out {name}-1"));
+        for processes in [2, 4] {
+            let out = format!("{name}-{processes}");
+            let said = with_ranks(path, processes, &format!("{train} --out {out}"));
+            assert_eq!(said.code, Some(0), "{}", said.err);
+            assert!(said.err.contains("normalised together"), "{}", said.err);
+            let apart = apart(&format!("{name}-1"), &out);
+            assert!(apart < 1e-5, "{out}: {apart}");
+        }
+        let said = with_ranks(path, 2, &format!("{train} --out {name}-again"));
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        check_same(
+            &remains(&path.join(format!("{name}-2"))),
+            &remains(&path.join(format!("{name}-again"))),
+        );
+    }
+    succeeds(path, &format!("{shares} --out shares"));
+    let apart = apart("baseline-1", "shares");
+    assert!(apart > 1e-3, "{apart}");
+    let train = train.replace("--accumulate 4", "--sync-batch-norm");
+    let said = with_ranks(path, 5, &format!("{train} --out five"));
+    let last = "the last batch of an epoch has 4 of 100 images";
+    assert!(said.err.contains(last), "{}", said.err);
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub enum Relu<'a> {
 /// dx = gamma * inverse_std * (dz - dbeta / n - xhat * dgamma / n)
 /// ```
 ///
-/// Without a ReLU the residual's gradient is the output's, and needs no copy.
+/// Without a ReLU the residual's gradient is the output's, and needs no copy. Where others know more
+/// of the batch, `pooled` says which `dgamma` and `dbeta` the input's gradient is made of.
 ///
 /// # Panics
 /// Lengths differ, or the values are no whole positions.
@@ -48,6 +49,7 @@ pub fn backward(
     saved: Saved,
     gradient: Buffers,
     residual: Option<&mut [f32]>,
+    pooled: impl FnOnce([&[f64]; 2]) -> Option<[Vec<f64>; 2]>,
 ) -> (Vec<f32>, Vec<f32>) {
     let len = saved.input.len();
     let (gradient, target) = gradient.split();
@@ -105,7 +107,12 @@ pub fn backward(
         gradient: residual.into(),
         gate: Gate::Open,
     });
-    propagate(set, channels, saved, gated, [&gamma, &beta], target);
+    match pooled([&gamma, &beta]) {
+        None => propagate(set, channels, saved, gated, [&gamma, &beta], target),
+        Some([gamma, beta]) => {
+            propagate(set, channels, saved, gated, [&gamma, &beta], target);
+        }
+    }
     (
         gamma.iter().map(|&sum| sum as f32).collect(),
         beta.iter().map(|&sum| sum as f32).collect(),

@@ -20,6 +20,7 @@ mod norm;
 mod pool;
 mod relu;
 mod roi_align;
+mod together;
 
 pub use activation::{cross_entropy, log1p, sigmoid, softmax};
 pub use conv::conv2d;
@@ -34,6 +35,7 @@ pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, con
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};
 pub use roi_align::roi_align;
+pub use together::{Replicas, Together, together};
 
 /// Whether the kernels of this crate compute what is asked of this tensor, and no other backend of
 /// Burn.

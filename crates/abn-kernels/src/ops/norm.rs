@@ -61,13 +61,19 @@ pub struct Normalized {
     pub mean: Tensor<1>,
     /// Biased variance of each channel, `[C]`.
     pub variance: Tensor<1>,
+    /// Of how many values each is: `B H W`, of all replicas in a pass [together](super::together).
+    pub count: usize,
 }
 
 /// `after(gamma (input - mean) / sqrt(variance + epsilon) + beta)` with the mean and the biased
-/// variance of the batch, which are constants to nobody: gradients flow through them.
+/// variance of the batch, which are constants to nobody: gradients flow through them. The batch is that
+/// of all replicas in a pass [together](super::together).
 ///
 /// # Shapes
 /// `input` `[B, C, H, W]`, `gamma` and `beta` `[C]`.
+///
+/// # Panics
+/// In a pass together, on another backend than the CPU's.
 pub fn batch_norm_train(
     input: Tensor<4>,
     gamma: Tensor<1>,
@@ -79,8 +85,14 @@ pub fn batch_norm_train(
     if flex::serves(&input) && input.is_autodiff() {
         return flex::norm::batch_norm_train(input, gamma, beta, epsilon, after);
     }
+    assert!(
+        super::together::current().is_none(),
+        "only the kernels of a CPU know the statistics of other replicas"
+    );
+    let [images, _, height, width] = input.dims();
     let batch = module::batch_norm_train(input, gamma, beta, epsilon);
     Normalized {
+        count: images * height * width,
         output: after.apply(batch.output),
         mean: batch.mean,
         variance: batch.variance,

@@ -295,10 +295,16 @@ fn gradients_are_those_of_the_reference() {
                         from: &gradient,
                         to: &mut apart,
                     };
-                    let sums = backward(set, channels, saved, both, asked);
+                    let sums = backward(set, channels, saved, both, asked, |_| None);
                     let asked = with.then_some(&mut residual[..]);
-                    let again =
-                        backward(set, channels, saved, Buffers::InPlace(&mut in_place), asked);
+                    let again = backward(
+                        set,
+                        channels,
+                        saved,
+                        Buffers::InPlace(&mut in_place),
+                        asked,
+                        |_| None,
+                    );
                     assert_eq!((&apart, &sums), (&in_place, &again));
                     if !with {
                         residual = expected[1].iter().map(|&x| x as f32).collect();
@@ -374,7 +380,7 @@ fn a_relu_is_known_by_its_output_or_by_the_normalisation() {
                     };
                     let mut of_input = gradient.clone();
                     let values = Buffers::InPlace(&mut of_input);
-                    let sums = backward(set, channels, saved, values, None);
+                    let sums = backward(set, channels, saved, values, None, |_| None);
                     (of_input, sums)
                 };
                 let (of_input, sums) = of(Relu::Output(&output));

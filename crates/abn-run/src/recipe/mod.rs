@@ -82,6 +82,10 @@ pub struct Recipe {
     /// first one's are kept, and the gradients are averaged over the images.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub accumulate: usize,
+    /// Whether the processes that compute a step normalise its batch together, as one would: then
+    /// there is one share, of which each has a part.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sync_batch_norm: bool,
     /// Learning rate of the first epoch.
     pub learning_rate: f64,
     /// How it falls.
@@ -148,6 +152,7 @@ impl Recipe {
             epochs,
             batch_size: defaults.batch_size,
             accumulate: 1,
+            sync_batch_norm: false,
             learning_rate: defaults.learning_rate,
             schedule: defaults.falls.schedule(epochs),
             gamma: defaults.gamma,
@@ -326,6 +331,8 @@ impl Recipe {
         require(self.batch_size > 0, "batch_size", "at least 1")?;
         let shares = (1..=self.batch_size).contains(&self.accumulate);
         require(shares, "accumulate", "1 to the images a step")?;
+        let whole = !self.sync_batch_norm || self.accumulate == 1;
+        require(whole, "accumulate", "1 where batch norm is synchronised")?;
         require(self.limit != Some(0), "limit", "at least 1")?;
         let rate = positive(self.learning_rate);
         require(rate, "learning_rate", "a positive number")?;

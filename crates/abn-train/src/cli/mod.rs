@@ -257,6 +257,10 @@ pub struct TrainArgs {
     /// same time]
     #[arg(long, value_name = "N", value_parser = count)]
     pub accumulate: Option<usize>,
+    /// Normalise a batch by the statistics of all its images although several processes compute it:
+    /// the run of one process, but for rounding. On CPUs, with a launcher of MPI
+    #[arg(long)]
+    pub sync_batch_norm: bool,
     /// Shares that are computed at the same time; changes no result. With a launcher of MPI, each
     /// process has so many [default: 1]
     #[arg(long, value_name = "N", value_parser = replicas)]

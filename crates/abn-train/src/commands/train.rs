@@ -120,12 +120,23 @@ impl Prepared {
         let options = options(args);
         let mut recipe = recipe_from_args(args, existing)?;
         let at_once = options.replicas * ranks.count();
-        if existing.is_none() && args.accumulate.is_none() {
+        if existing.is_none() && args.accumulate.is_none() && !recipe.sync_batch_norm {
             recipe.accumulate = at_once;
         }
         recipe.check()?;
+        if recipe.sync_batch_norm {
+            ensure!(
+                options.replicas == 1,
+                "--sync-batch-norm is for processes, and not for --replicas: one process normalises \
+                 its whole batch anyway"
+            );
+            ensure!(
+                ranks.count() == 1 || device::computes_as_the_cpu(device),
+                "--sync-batch-norm is for CPUs: leave it out, or add --device cpu"
+            );
+        }
         ensure!(
-            at_once <= recipe.accumulate,
+            recipe.sync_batch_norm || at_once <= recipe.accumulate,
             "a step of this run has {}, of which {at_once} cannot be computed at the same time; \
              start fewer, or give --accumulate and another --out",
             match recipe.accumulate {
@@ -146,6 +157,16 @@ impl Prepared {
         let fitted = args.batch_size.is_none() && existing.is_none();
         let mut recipe = images.fit_batch(recipe, fitted)?;
         recipe.check()?;
+        if recipe.sync_batch_norm {
+            let count = images.splits()[0].samples.len();
+            let last = count - (count - 1) / recipe.batch_size * recipe.batch_size;
+            ensure!(
+                last >= ranks.count(),
+                "the last batch of an epoch has {last} of {count} images, too few for {} processes \
+                 that normalise it together: choose another --batch-size, or start fewer",
+                ranks.count()
+            );
+        }
         match args.penalty.positive_weight {
             Some(Weight::Of(factor)) => {
                 let labels = images.splits()[0].labels.groups().len();

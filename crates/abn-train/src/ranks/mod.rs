@@ -8,9 +8,13 @@ mod mpi;
 #[cfg(not(feature = "mpi"))]
 mod none;
 
+use std::fmt;
+use std::rc::Rc;
+
 use abn_core::flat_gradients::{FlatGradients, add_weighted};
 use abn_core::state::State;
 use abn_data::Shares;
+use abn_kernels::ops::Replicas;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use burn::tensor::TensorData;
 use serde::de::DeserializeOwned;
@@ -26,7 +30,22 @@ use crate::tell;
 const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
 
 /// This process among those that train a run together.
-pub struct Ranks(Option<World>);
+pub struct Ranks(Option<Rc<World>>);
+
+/// All processes as replicas that normalise a batch together.
+struct Processes(Rc<World>);
+
+impl fmt::Debug for Processes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} processes", self.0.count())
+    }
+}
+
+impl Replicas for Processes {
+    fn rows(&self, own: &[f32]) -> Vec<Vec<f32>> {
+        self.0.rows(own)
+    }
+}
 
 /// Another process ended the training, and says why itself.
 #[derive(Debug, thiserror::Error)]
@@ -64,22 +83,28 @@ impl Ranks {
              (with Slurm, srun --mpi=pmix), or unset {variable} to train a run in each",
             world.count()
         );
-        Ok(Self(Some(world)))
+        Ok(Self(Some(Rc::new(world))))
     }
 
     /// Processes.
     pub fn count(&self) -> usize {
-        self.0.as_ref().map_or(1, World::count)
+        self.0.as_ref().map_or(1, |world| world.count())
     }
 
     /// The number of this one, from 0 on.
     pub fn rank(&self) -> usize {
-        self.0.as_ref().map_or(0, World::rank)
+        self.0.as_ref().map_or(0, |world| world.rank())
     }
 
     /// Whether this one keeps the run.
     pub fn is_first(&self) -> bool {
         self.rank() == 0
+    }
+
+    /// All of them as replicas, if there are several.
+    pub fn replicas(&self) -> Option<Rc<dyn Replicas>> {
+        let world = self.0.clone()?;
+        Some(Rc::new(Processes(world)))
     }
 
     /// What this process computes of batches of so many shares.

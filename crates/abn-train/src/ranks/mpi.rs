@@ -58,6 +58,13 @@ impl World {
         Ok(said.collect())
     }
 
+    /// The rows of all processes, which are equally long.
+    pub(super) fn rows(&self, own: &[f32]) -> Vec<Vec<f32>> {
+        let mut rows = vec![0.0_f32; self.count() * own.len()];
+        self.all.all_gather_into(own, &mut rows[..]);
+        rows.chunks(own.len().max(1)).map(<[f32]>::to_vec).collect()
+    }
+
     /// The values of the first process, in the place of the own.
     pub(super) fn values_of_first(&self, values: &mut [f32]) {
         self.all.process_at_rank(0).broadcast_into(values);

@@ -224,6 +224,11 @@ impl Training<'_> {
     fn apart(&self) -> Option<String> {
         let shares = self.config.recipe.accumulate;
         let (replicas, ranks) = (self.options.replicas, self.ranks.count());
+        if self.config.recipe.sync_batch_norm && ranks > 1 {
+            return Some(format!(
+                "each step by {ranks} processes, normalised together"
+            ));
+        }
         let processes = match ranks {
             1 => String::new(),
             ranks => format!(", by {ranks} processes"),

@@ -9,6 +9,7 @@ use abn_core::explain::AttentionMap;
 use abn_core::sgd::Sgd;
 use abn_core::state::{self, State, is_buffer};
 use abn_data::{Batch, DataError, Loader, Shares};
+use abn_kernels::ops::{Together, together};
 use abn_run::digest::sha256;
 use abn_run::folder::checkpoint::Progress;
 use abn_run::folder::run_dir::RunDir;
@@ -132,7 +133,10 @@ impl<'a, T: Task> Trainer<'a, T> {
             progress,
             probes,
             ranks,
-            shares: ranks.shares(recipe.accumulate),
+            shares: ranks.shares(match recipe.sync_batch_norm {
+                true => ranks.count(),
+                false => recipe.accumulate,
+            }),
             keeper,
         })
     }
@@ -241,7 +245,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         while self.progress.batch < steps {
             let rate = self.recipe.rate_of_step(epoch, self.progress.batch, steps);
             let batch: Result<Vec<Batch>, DataError> = batches.by_ref().take(own).collect();
-            let stop = match self.recipe.accumulate {
+            let stop = match self.shares.count() {
                 1 => self.step(batch, rate)?,
                 _ => self.step_in_shares(batch, rate)?,
             };
@@ -291,8 +295,16 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// One step of gradient descent with a batch in shares, of which these are computed here.
     fn step_in_shares(&mut self, own: Result<Vec<Batch>, DataError>, rate: f64) -> Result<bool> {
-        let learned = own.map_err(Into::into).and_then(|own| self.learn(&own));
-        let (learned, gradients) = match self.ranks.agree(learned) {
+        let own = own.map_err(anyhow::Error::from);
+        let learned = match self.recipe.sync_batch_norm {
+            false => self.ranks.agree(own.and_then(|own| self.learn(&own))),
+            // The others wait for this process between layers: an error there ends all of them.
+            true => match self.ranks.agree(own) {
+                Ok(own) => Ok(together(self.among(&own)?, || self.learn(&own))?),
+                Err(error) => Err(error),
+            },
+        };
+        let (learned, gradients) = match learned {
             Ok(learned) => learned,
             Err(error) => return Err(self.saved_before(error)),
         };
@@ -317,6 +329,21 @@ impl<'a, T: Task> Trainer<'a, T> {
         self.model = self.sgd.step(rate, self.model.clone(), gradients);
         self.progress.totals.plus(&totals);
         Ok(stop)
+    }
+
+    /// This process among those that normalise a batch together, of which it has these images.
+    fn among(&self, own: &[Batch]) -> Result<Together> {
+        let images = own.iter().map(Batch::len).sum();
+        let of_all: Vec<usize> = self.ranks.exchange(images)?;
+        let all: usize = of_all.iter().sum();
+        ensure!(
+            !of_all.contains(&0),
+            "a batch has {all} images, too few for {} processes",
+            of_all.len()
+        );
+        let replicas = self.ranks.replicas().context("one process is alone")?;
+        let weight = images as f64 / all as f64;
+        Ok(Together { replicas, weight })
     }
 
     /// What the shares of this process teach.

@@ -11,6 +11,7 @@ use burn::tensor::Tensor;
 use super::{ChannelsLast, inner, track, tracked, vector, vector_of};
 use crate::InstructionSet;
 use crate::norm::{self, Affine, Saved, Statistics, backward, normalize, statistics};
+use crate::ops::together::{self, Pooled};
 use crate::ops::{After, Normalized, RunningNorm};
 
 pub(in crate::ops) fn batch_norm_train(
@@ -30,6 +31,20 @@ pub(in crate::ops) fn batch_norm_train(
     let channels = input.dims()[1];
     let set = InstructionSet::in_use();
     let Statistics { mean, variance } = statistics(set, channels, input.values());
+    let own = Pooled {
+        count: input.values().len() / channels,
+        mean,
+        variance,
+    };
+    let among_others = together::current();
+    let Pooled {
+        mean,
+        variance,
+        count,
+    } = match &among_others {
+        Some(others) => others.pool(&own),
+        None => own,
+    };
     let inverse_std: Vec<f32> = variance
         .iter()
         .map(|&variance| inverse_root(variance, epsilon))
@@ -65,6 +80,7 @@ pub(in crate::ops) fn batch_norm_train(
         mean,
         inverse_std,
         gamma,
+        among_others: among_others.map(|_| count),
     };
     let output = match residual_node {
         None => track(BatchNorm, nodes, state, output.into_tensor()),
@@ -83,6 +99,7 @@ pub(in crate::ops) fn batch_norm_train(
         output: Tensor::from_primitive::<Autodiff<Flex>>(output),
         mean,
         variance,
+        count,
     }
 }
 
@@ -103,6 +120,8 @@ struct State {
     mean: Vec<f32>,
     inverse_std: Vec<f32>,
     gamma: Vec<f32>,
+    /// Values of all replicas, where there are several.
+    among_others: Option<usize>,
 }
 
 /// By what the gate of the ReLU is known: see [`norm::Relu`].
@@ -127,6 +146,7 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
             mean,
             inverse_std,
             gamma,
+            among_others,
         } = &ops.state;
         let (dims, set) = (input.dims(), InstructionSet::in_use());
         let saved = Saved {
@@ -139,8 +159,14 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
             inverse_std,
             gamma,
         };
+        let here = input.values().len() / dims[1];
+        let pool = |own: [&[f64]; 2]| {
+            let all = (*among_others)?;
+            let others = together::current().expect("the backward pass of a pass together");
+            Some(others.pool_gradients(own, here, all))
+        };
         let run = |gradient: ChannelsLast, residual: Option<&mut [f32]>| {
-            gradient.rewritten(|buffers| backward(set, dims[1], saved, buffers, residual))
+            gradient.rewritten(|buffers| backward(set, dims[1], saved, buffers, residual, pool))
         };
         let residual = ops.parents.get(3).cloned().flatten();
         let (of_input, (of_gamma, of_beta)) = match residual {
