@@ -7,6 +7,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::norm::BatchNorm;
+use crate::precision::convolution;
 
 /// A square convolution as data: "same" padding for odd sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl Conv2d {
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(Param::val);
         let options = self.shape.options();
-        conv2d(input, self.weight.val(), bias, options, &self.kept)
+        convolution(input, self.weight.val(), bias, options, &self.kept)
     }
 }
 

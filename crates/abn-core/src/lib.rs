@@ -49,6 +49,7 @@ pub mod mechanism;
 pub mod mixed;
 pub mod norm;
 pub mod outputs;
+pub mod precision;
 pub mod pytorch;
 pub mod sgd;
 pub mod state;

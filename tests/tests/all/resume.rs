@@ -187,6 +187,31 @@ fn the_same_command_after_the_end_changes_nothing() {
 }
 
 #[test]
+fn a_training_in_bfloat16_continues_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    cifar::write(path, 8);
+    let train = format!("{TRAIN} --precision bf16");
+    let said = succeeds(path, &format!("{train} --out whole --workers 0"));
+    assert!(said.err.contains("learn in bf16"), "{}", said.err);
+    killed_and_continued(path, &train, "killed");
+    check_same(
+        &remains(&path.join("whole")),
+        &remains(&path.join("killed")),
+    );
+    succeeds(path, &format!("{TRAIN} --out single"));
+    let metrics = |run: &str| fs::read(path.join(run).join("metrics.jsonl")).unwrap();
+    assert!(metrics("whole") != metrics("single"), "other numbers");
+    let other = &["precision", "bf16"];
+    fails(
+        path,
+        &format!("{TRAIN} --precision f32 --out whole"),
+        1,
+        other,
+    );
+}
+
+#[test]
 fn another_configuration_is_refused_with_the_differences() {
     let folder = tempfile::tempdir().unwrap();
     cifar::write(folder.path(), 8);

@@ -6,6 +6,7 @@ use abn_core::backbone::{Family, NetworkConfig};
 use abn_core::loss::{Objective, Penalty};
 use abn_core::mixed::MixedAttentionConfig;
 use abn_core::outputs::Binary;
+use abn_core::precision::Precision;
 use abn_core::sgd::SgdConfig;
 use abn_data::{Normalization, Step, Transform};
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,9 @@ pub struct Recipe {
     /// there is one share, of which each has a part.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sync_batch_norm: bool,
+    /// The numbers in which convolutions compute in training.
+    #[serde(default, skip_serializing_if = "Precision::is_usual")]
+    pub precision: Precision,
     /// Learning rate of the first epoch.
     pub learning_rate: f64,
     /// How it falls.
@@ -153,6 +157,7 @@ impl Recipe {
             batch_size: defaults.batch_size,
             accumulate: 1,
             sync_batch_norm: false,
+            precision: Precision::F32,
             learning_rate: defaults.learning_rate,
             schedule: defaults.falls.schedule(epochs),
             gamma: defaults.gamma,

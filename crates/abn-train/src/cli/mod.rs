@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use abn_core::architecture::{AttentionName, BlockName};
 use abn_core::explain::{Layer, Method, THRESHOLD};
 use abn_core::outputs::Binary;
+use abn_core::precision::Precision;
 use abn_data::Split;
 use abn_explain::score::ClassChoice;
 use abn_explain::stability::MapScale;
@@ -261,6 +262,10 @@ pub struct TrainArgs {
     /// the run of one process, but for rounding. On CPUs, with a launcher of MPI
     #[arg(long)]
     pub sync_batch_norm: bool,
+    /// The numbers of convolutions in training; all else, measuring included, has 32 bits [default:
+    /// f32]
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
     /// Shares that are computed at the same time; changes no result. With a launcher of MPI, each
     /// process has so many [default: 1]
     #[arg(long, value_name = "N", value_parser = replicas)]

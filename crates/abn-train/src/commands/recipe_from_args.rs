@@ -122,6 +122,7 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     set(&mut recipe.batch_size, args.batch_size);
     set(&mut recipe.accumulate, args.accumulate);
     recipe.sync_batch_norm |= args.sync_batch_norm;
+    set(&mut recipe.precision, args.precision);
     set(&mut recipe.learning_rate, args.lr);
     set(&mut recipe.schedule, args.schedule.clone());
     set(&mut recipe.gamma, args.gamma);

@@ -124,6 +124,12 @@ impl Prepared {
             recipe.accumulate = at_once;
         }
         recipe.check()?;
+        ensure!(
+            device.supports_dtype(recipe.precision.kind()),
+            "`{}` does not compute with {}: leave out --precision, or name another --device",
+            device::name_of(device),
+            recipe.precision.name()
+        );
         if recipe.sync_batch_norm {
             ensure!(
                 options.replicas == 1,

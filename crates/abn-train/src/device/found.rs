@@ -51,6 +51,18 @@ pub(super) fn best() -> Option<DeviceName> {
     hardware.or_else(|| Backend::compiled().find_map(any))
 }
 
+/// All devices of the same backend that are hardware as that one is; itself alone if it is none.
+pub(super) fn like(one: DeviceName) -> Vec<DeviceName> {
+    let backend = one.backend;
+    let devices = devices(backend);
+    let is_hardware = |index: &usize| !is_software(&devices[*index]);
+    if backend == Backend::Cpu || !is_hardware(&one.index) {
+        return vec![one];
+    }
+    let all = (0..devices.len()).filter(is_hardware);
+    all.map(|index| DeviceName { backend, index }).collect()
+}
+
 /// All devices of a backend.
 pub fn found(backend: Backend) -> Vec<Found> {
     let told = |(index, device): (usize, Device)| {

@@ -201,6 +201,17 @@ pub fn choose(asked: Option<&str>) -> Result<DeviceName, DeviceError> {
     }
 }
 
+/// The devices of these names, which commas separate; or all that are like the best that is there.
+///
+/// # Errors
+/// One of them is no device's name.
+pub fn choose_several(asked: Option<&str>) -> Result<Vec<DeviceName>, DeviceError> {
+    match asked {
+        Some(names) => names.split(',').map(|name| name.trim().parse()).collect(),
+        None => Ok(found::like(choose(None)?)),
+    }
+}
+
 /// [Opens](choose) it.
 ///
 /// # Errors

@@ -191,6 +191,10 @@ impl Training<'_> {
         if let Some(apart) = self.apart() {
             terminal::note(&apart);
         }
+        if !recipe.precision.is_usual() {
+            let name = recipe.precision.name();
+            terminal::note(&format!("convolutions learn in {name}, all else in f32"));
+        }
         terminal::note(&format!(
             "run in `{}`; figures are training/test, * the best so far",
             run.path().display()

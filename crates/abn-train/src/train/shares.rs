@@ -8,6 +8,7 @@ use std::thread;
 
 use abn_core::flat_gradients::FlatGradients;
 use abn_core::norm::aside;
+use abn_core::precision::{Precision, in_precision};
 use abn_data::{Batch, splitmix64};
 use abn_run::measure::task::Task;
 use abn_run::measure::totals::Totals;
@@ -37,6 +38,7 @@ pub(super) struct Computer<'a, T: Task> {
     pub(super) network: &'a T::Network,
     /// With autodiff.
     pub(super) device: &'a Device,
+    pub(super) precision: Precision,
     pub(super) seed: u64,
     /// Epoch and batch.
     pub(super) place: [usize; 2],
@@ -103,7 +105,11 @@ impl<T: Task> Computer<'_, T> {
         let [epoch, batch] = self.place;
         self.device
             .seed(step_seed(self.seed, &[epoch, batch, number]));
-        let pass = || task.gradients(network, share, self.device);
+        let pass = || {
+            in_precision(self.precision, || {
+                task.gradients(network, share, self.device)
+            })
+        };
         let (gradients, outcome) = match number {
             0 => pass(),
             _ => aside(pass),

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use abn_core::explain::AttentionMap;
+use abn_core::precision::in_precision;
 use abn_core::sgd::Sgd;
 use abn_core::state::{self, State, is_buffer};
 use abn_data::{Batch, DataError, Loader, Shares};
@@ -281,7 +282,9 @@ impl<'a, T: Task> Trainer<'a, T> {
             // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device
             // in training.
             device.seed(step_seed(self.recipe.seed, &place));
-            let (gradients, outcome) = self.task.gradients(&self.model, batch, &device)?;
+            let (gradients, outcome) = in_precision(self.recipe.precision, || {
+                self.task.gradients(&self.model, batch, &device)
+            })?;
             let mut alone = Totals::default();
             self.task.add(&mut alone, batch, &outcome);
             if !self.task.summary(&alone).loss.is_finite() {
@@ -356,6 +359,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             task: &self.task,
             network: &self.model,
             device: &self.device.clone().autodiff(),
+            precision: self.recipe.precision,
             seed: self.recipe.seed,
             place: [self.progress.epoch, self.progress.batch],
             replicas,
