@@ -51,11 +51,12 @@ pub(crate) struct Cli {
     /// side
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<Shard>,
-    /// Runs at once [default: one a core on a CPU, else 1]
+    /// Runs at once [default: one a core on a CPU, else one a device]
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<usize>,
-    /// Device, such as cpu or cuda:1 [default: the best that is there]
-    #[arg(long, value_name = "NAME")]
+    /// Devices, such as cpu or cuda:0,cuda:1, which take runs by turns [default: all that are like the
+    /// best that is there]
+    #[arg(long, value_name = "NAMES")]
     pub(crate) device: Option<String>,
     /// Folder for the results [default: runs/ablation/SCALE, or runs/ablation/SCALE-DATASET]
     #[arg(long, value_name = "DIR")]

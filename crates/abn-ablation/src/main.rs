@@ -72,7 +72,12 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         .unwrap_or_default();
     let asked = asked(cli, &known)?;
     let plan = campaigns_of(cli, &asked)?;
-    let device = device::open(cli.device.as_deref())?;
+    let devices: Vec<String> = device::choose_several(cli.device.as_deref())?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let opened = devices.iter().map(|name| device::open(Some(name)));
+    let device = opened.collect::<Result<Vec<_>>>()?.swap_remove(0);
     if cli.list {
         return list(&Folder::at(out), &runs_of_shard(cli, &plan)?);
     }
@@ -86,7 +91,8 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let mut failed = 0;
     if !cli.report {
         let interrupt = Interrupt::listen()?;
-        failed = train(cli, &folder, &sets, runs_of_shard(cli, &plan)?, &interrupt)?;
+        let runs = runs_of_shard(cli, &plan)?;
+        failed = train(cli, &folder, &sets, &devices, runs, &interrupt)?;
         if interrupt.requested() {
             terminal::note("stopped; the same command continues");
             return Ok(ExitCode::from(EXIT_CODE));
@@ -96,7 +102,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let call = Invocation {
         scale: cli.scale,
         command: command(),
-        device: device::choose(cli.device.as_deref())?.to_string(),
+        device: devices[0].clone(),
     };
     // Another process may have brought campaigns since.
     let campaigns = |folder: &Folder| campaigns_of(cli, &folder.campaigns()?);
@@ -197,6 +203,7 @@ fn train(
     cli: &Cli,
     folder: &Folder,
     sets: &DataSets,
+    devices: &[String],
     runs: Vec<Run>,
     interrupt: &Interrupt,
 ) -> Result<usize> {
@@ -213,16 +220,16 @@ fn train(
         }
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let on_cpu = device::choose(cli.device.as_deref())?.backend == device::Backend::Cpu;
+    let on_cpu = device::choose(Some(&devices[0]))?.backend == device::Backend::Cpu;
     let jobs = cli
         .jobs
-        .unwrap_or(if on_cpu { cores } else { 1 })
+        .unwrap_or(if on_cpu { cores } else { devices.len() })
         .min(to_do.len().max(1));
     let conditions = Conditions {
         jobs,
         on_cpu,
         data: cli.data.clone(),
-        device: cli.device.clone(),
+        devices: devices.to_vec(),
     };
     terminal::note(&format!(
         "{all} runs, {finished} of them finished; {jobs} at once, in `{}`",

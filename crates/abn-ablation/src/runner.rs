@@ -33,8 +33,9 @@ pub(crate) struct Conditions {
     pub(crate) on_cpu: bool,
     /// Folder of the data set, if not the usual one.
     pub(crate) data: Option<PathBuf>,
-    /// Where they are trained.
-    pub(crate) device: Option<String>,
+    /// Where they are trained: one device at least, which each trains one run after the other. Where
+    /// there are more runs at once, they share them evenly.
+    pub(crate) devices: Vec<String>,
 }
 
 /// A run that did not come to its end, or cannot be used, as the page lists it.
@@ -68,7 +69,7 @@ pub(crate) fn train(
     let queue = Mutex::new(VecDeque::from(runs));
     let queue = || queue.lock().unwrap_or_else(PoisonError::into_inner);
     let failed = AtomicUsize::new(0);
-    let slot = || {
+    let slot = |device: &str| {
         while !interrupt.requested() {
             let next = queue().pop_front();
             let Some(run) = next else { return };
@@ -79,15 +80,15 @@ pub(crate) fn train(
                 continue;
             }
             overview.begins(&run, epochs_done(folder, &run));
-            let end = do_one(&run, folder, conditions, interrupt, overview);
+            let end = do_one(&run, folder, conditions, device, interrupt, overview);
             if !ended(&run, end, folder, overview) {
                 failed.fetch_add(1, Ordering::Relaxed);
             }
         }
     };
     thread::scope(|scope| {
-        for _ in 0..conditions.jobs {
-            scope.spawn(slot);
+        for device in conditions.devices.iter().cycle().take(conditions.jobs) {
+            scope.spawn(|| slot(device));
         }
     });
     overview.end();
@@ -115,6 +116,7 @@ fn do_one(
     run: &Run,
     folder: &Folder,
     conditions: &Conditions,
+    device: &str,
     interrupt: &Interrupt,
     overview: &Overview,
 ) -> Result<End> {
@@ -123,7 +125,7 @@ fn do_one(
         // Another process finished it.
         return Ok(End::Finished);
     }
-    let mut child = start(run, folder, conditions)?;
+    let mut child = start(run, folder, conditions, device)?;
     let mut input = child.stdin.take();
     let status = loop {
         if let Some(status) = child.try_wait().context("cannot wait for a run")? {
@@ -150,7 +152,7 @@ fn do_one(
     })
 }
 
-fn start(run: &Run, folder: &Folder, conditions: &Conditions) -> Result<Child> {
+fn start(run: &Run, folder: &Folder, conditions: &Conditions, device: &str) -> Result<Child> {
     let program = program().context("cannot find this program")?;
     let log = folder.log(run);
     let log = File::create(&log).with_context(|| format!("cannot write `{}`", log.display()))?;
@@ -171,7 +173,7 @@ fn start(run: &Run, folder: &Folder, conditions: &Conditions) -> Result<Child> {
         recipe: run.recipe.clone(),
         run: folder.run(run),
         data: conditions.data.clone(),
-        device: conditions.device.clone(),
+        device: device.to_owned(),
         // A GPU waits for photographs if nothing else does.
         workers: if conditions.on_cpu {
             threads.min(2)

@@ -36,7 +36,7 @@ pub(crate) struct Job {
     /// Folder of the data set, if not the usual one.
     pub(crate) data: Option<PathBuf>,
     /// Where it is trained.
-    pub(crate) device: Option<String>,
+    pub(crate) device: String,
     /// Threads that load images.
     pub(crate) workers: usize,
 }
@@ -67,7 +67,7 @@ pub(crate) fn main() -> Result<ExitCode> {
 
 /// Trains the run and writes its record; `false` if it was asked to stop before.
 fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
-    let device = device::open(job.device.as_deref())?;
+    let device = device::open(Some(&job.device))?;
     let images = TrainingImages::open(&job.recipe, job.data.as_deref(), None, Damage::default())?;
     let config = images.describe(images.fit_batch(job.recipe.clone(), true)?, None)?;
     config.check_parameters(&device)?;

@@ -145,6 +145,12 @@ fn bad_input_is_refused_before_anything_is_written() {
         1,
         "`abacus` is no device",
     );
+    refused(
+        &out,
+        &["loss", "--device", "cpu,cpu:1"],
+        1,
+        "there is no device `cpu:1`",
+    );
     assert!(!out.exists(), "nothing was written");
     fs::create_dir(&out).unwrap();
     fs::write(out.join("ablation.json"), r#"{"version": 999}"#).unwrap();

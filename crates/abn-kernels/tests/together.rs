@@ -1,4 +1,5 @@
 //! Replicas that normalise a batch together, each in a thread, against one that has all of it.
+#![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
 use std::rc::Rc;
 use std::sync::{Arc, Barrier, Mutex};

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
 
+use super::test_packs::{fails, go, pack_of};
 use super::*;
 use crate::{
     AttributeFolder, Collection, DataError, ImageFolder, ObjectMasks, Split, Step, Truth,
@@ -199,17 +200,6 @@ fn options(stored: Stored, labels: Option<&str>, crop: bool) -> PackOptions {
 const BOTH: [Stored; 2] = [Stored::AsTheyAre, Stored::Shorter(16)];
 const SPLITS: [Split; 4] = [Split::Train, Split::HeldOut, Split::Test, Split::All];
 
-fn go(_done: usize, _all: usize) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
-fn pack_of(dir: &Path, options: &PackOptions) -> (TempDir, PathBuf, Packed) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("set.abnpack");
-    let packed = pack(dir, &path, options, &mut go).unwrap();
-    (folder, path, packed)
-}
-
 fn request(dir: &Path, split: Split) -> AttributeFolder<'_> {
     AttributeFolder {
         dir,
@@ -221,12 +211,6 @@ fn request(dir: &Path, split: Split) -> AttributeFolder<'_> {
         once: None,
         crop: false,
     }
-}
-
-#[track_caller]
-fn fails<T>(result: Result<T, DataError>, words: &str) {
-    let error = result.err().expect("an error").to_string();
-    assert!(error.contains(words), "no `{words}` in: {error}");
 }
 
 /// A pack gives what its folder gives.

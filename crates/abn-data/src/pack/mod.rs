@@ -51,4 +51,6 @@ mod list_tests;
 #[cfg(test)]
 mod object_tests;
 #[cfg(test)]
+mod test_packs;
+#[cfg(test)]
 mod tests;

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::{DynamicImage, ImageEncoder, Rgb, RgbImage};
 use tempfile::TempDir;
 
+use super::test_packs::{fails, go, pack_of};
 use super::*;
 use crate::{
     AttributeFolder, Collection, DataError, ImageFolder, ObjectFolder, Split, attributes, objects,
@@ -113,17 +114,6 @@ const OPTIONS: PackOptions = PackOptions {
     labels: PackedLabels::Objects,
 };
 
-fn go(_done: usize, _all: usize) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
-fn pack_of(dir: &Path, options: &PackOptions) -> (TempDir, PathBuf, Packed) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("set.abnpack");
-    let packed = pack(dir, &path, options, &mut go).unwrap();
-    (folder, path, packed)
-}
-
 fn open(dir: &Path, split: Split, seed: u64) -> Result<Collection, DataError> {
     objects(&ObjectFolder {
         dir,
@@ -132,12 +122,6 @@ fn open(dir: &Path, split: Split, seed: u64) -> Result<Collection, DataError> {
         known: None,
         once: None,
     })
-}
-
-#[track_caller]
-fn fails<T>(result: Result<T, DataError>, words: &str) {
-    let error = result.err().expect("an error").to_string();
-    assert!(error.contains(words), "no `{words}` in: {error}");
 }
 
 /// A pack gives what its folder gives.

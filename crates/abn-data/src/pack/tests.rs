@@ -10,6 +10,7 @@ use std::sync::Arc;
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use tempfile::TempDir;
 
+use super::test_packs::{fails, go, pack_of};
 use super::*;
 use crate::{
     Batch, Canvas, Collection, DataError, ImageFolder, Labels, Loader, Normalization, Skips, Split,
@@ -111,18 +112,6 @@ fn options(stored: Stored) -> PackOptions {
 
 const BOTH: [Stored; 2] = [Stored::AsTheyAre, Stored::Shorter(16)];
 
-fn go(_done: usize, _all: usize) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
-
-/// A pack of a folder, and the folder that it lies in.
-fn pack_of(dir: &Path, options: &PackOptions) -> (TempDir, PathBuf, Packed) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("set.abnpack");
-    let packed = pack(dir, &path, options, &mut go).unwrap();
-    (folder, path, packed)
-}
-
 fn request(dir: &Path, split: Split) -> ImageFolder<'_> {
     ImageFolder {
         dir,
@@ -158,12 +147,6 @@ fn loader(collection: &Collection, first: &[Step], workers: usize) -> Loader {
 
 fn batches(loader: &Loader, first: usize) -> Vec<Batch> {
     loader.epoch(1, first).map(Result::unwrap).collect()
-}
-
-#[track_caller]
-fn fails<T>(result: Result<T, DataError>, words: &str) {
-    let error = result.err().expect("an error").to_string();
-    assert!(error.contains(words), "no `{words}` in: {error}");
 }
 
 /// A pack gives what its folder gives.
