@@ -184,7 +184,12 @@ fn time(timing: &[EpochTiming]) -> Markup {
         .sum();
     let speed = images / train;
     let note = if speed.is_finite() {
-        format!("{} images/s in training", grouped(speed.floor()))
+        // Of slow networks a digit behind the point says something.
+        let speed = match speed < 9.95 {
+            true => format!("{speed:.1}"),
+            false => grouped(speed.floor()),
+        };
+        format!("{speed} images/s in training")
     } else {
         String::new()
     };

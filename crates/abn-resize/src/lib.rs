@@ -61,34 +61,3 @@ fn convolved<P: Pixel<Subpixel = u8>, Q: PixelTrait>(
         .ok()?;
     Some(resized)
 }
-
-#[cfg(test)]
-mod tests {
-    use image::Rgb;
-
-    use super::*;
-
-    #[test]
-    fn a_reduction_averages_with_triangular_weights() {
-        // Reducing by 2, the triangle reaches 2 pixels to each side of a centre between two pixels:
-        // weights 1, 3, 3, 1 of 8 inside, 3, 3, 1 of 7 at the border.
-        let image = GrayImage::from_raw(6, 1, vec![70, 0, 0, 80, 4, 31]).unwrap();
-        let small = gray(&image, (3, 1)).unwrap();
-        // 3 * 70 / 7; (3 * 80 + 4) / 8 = 30.5, rounded up; (80 + 3 * 4 + 3 * 31) / 7 = 26.4.
-        assert_eq!(small.into_raw(), [30, 31, 26]);
-    }
-
-    #[test]
-    fn an_enlargement_interpolates_between_the_centres() {
-        let image = RgbImage::from_raw(2, 1, vec![0, 40, 200, 80, 40, 100]).unwrap();
-        let large = rgb(&image, (4, 1)).unwrap();
-        let expected = [[0, 40, 200], [20, 40, 175], [60, 40, 125], [80, 40, 100]].map(Rgb);
-        assert!(large.pixels().eq(expected.iter()), "{large:?}");
-    }
-
-    #[test]
-    fn what_has_no_pixels_is_refused() {
-        assert_eq!(gray(&GrayImage::new(0, 3), (2, 2)), None);
-        assert_eq!(rgb(&RgbImage::new(3, 3), (2, 0)), None);
-    }
-}
