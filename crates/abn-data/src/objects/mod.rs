@@ -5,9 +5,10 @@
 //! DIR/Annotations/a.xml + JPEGImages/a.jpg                    VOC, see `voc.rs`
 //! ```
 //!
-//! Both are brought into the form of `told.rs`, and so is a pack of either, see `kept.rs`. Which images there are is what the files tell:
-//! others in the folder are not looked at. Opening a set reads what is told of its images; an image is
-//! decoded when it is asked for, in the loader's threads.
+//! Both are brought into the form of `told.rs`, and so is a pack of either, see `kept.rs`. Which
+//! images there are is what the files tell: others in the folder are not looked at. Opening a set
+//! reads what is told of its images; an image is decoded when it is asked for, in the loader's
+//! threads.
 
 mod coco;
 pub(crate) mod kept;
