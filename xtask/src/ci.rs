@@ -101,17 +101,17 @@ pub(crate) fn run() -> Result<()> {
 /// The readers that no other build has: Parquet's features would compile Burn another time for the
 /// program.
 fn with_parquet(root: &Path) -> Result<()> {
-    let features = "--features tar,parquet";
+    // Tested in a moment, so compiled in one.
+    let how =
+        "-p abn-data --features tar,parquet --config profile.dev.package.abn-data.opt-level=0";
     cargo(
         root,
-        &format!("clippy -p abn-data --all-targets {features} -- --deny warnings"),
+        &format!("clippy {how} --all-targets -- --deny warnings"),
         &[],
     )?;
-    cargo(
-        root,
-        &format!("test -p abn-data {features} --lib --test hostile_parquet"),
-        &[],
-    )
+    // All but these ran with the workspace.
+    cargo(root, &format!("test {how} --lib -- parquet"), &[])?;
+    cargo(root, &format!("test {how} --test hostile_parquet"), &[])
 }
 
 /// Several processes train one run. Where there is no MPI, this is left out.
@@ -120,7 +120,8 @@ fn with_mpi(root: &Path) -> Result<()> {
         println!("ci: no mpirun here, so no processes train together");
         return Ok(());
     }
-    cargo(root, "build -p abn-train --features mpi", &[])?;
+    // With the features that the tests' program has: all below it is compiled already.
+    cargo(root, "build -p abn-train --features mpi,fetch,tar", &[])?;
     let program = root.join("target/debug/abn").display().to_string();
     cargo(
         root,
@@ -186,7 +187,9 @@ fn packaged(root: &Path) -> Result<()> {
     let packages = BELOW_THE_PROGRAM.map(|name| format!("-p {name}")).join(" ");
     cargo(
         root,
-        &format!("package {packages} -p abn-fetch -p abn-train --no-verify --allow-dirty"),
+        &format!(
+            "package {packages} -p abn-fetch -p abn-train --no-verify --allow-dirty"
+        ),
         &[],
     )
 }
@@ -213,6 +216,8 @@ fn cargo(root: &Path, arguments: &str, variables: &[(&str, &str)]) -> Result<()>
     let started = Instant::now();
     let status = Command::new(env!("CARGO"))
         .args(arguments.split(' '))
+        // Nothing here is compiled a second time after a change.
+        .env("CARGO_INCREMENTAL", "0")
         .envs(variables.iter().copied())
         .current_dir(root)
         .status()
