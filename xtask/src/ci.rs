@@ -61,7 +61,7 @@ pub(crate) fn run() -> Result<()> {
     // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
     cargo(
         &root,
-        "check -p abn-train -p abn-ablation --no-default-features --features cuda,vulkan",
+        "check -p abn-train -p abn-ablation --no-default-features --features cuda,nvrtc,vulkan",
         &[("DOCS_RS", "1")],
     )?;
     with_mpi(&root)?;
@@ -188,7 +188,7 @@ fn packaged(root: &Path) -> Result<()> {
     cargo(
         root,
         &format!(
-            "package {packages} -p abn-fetch -p abn-train --no-verify --allow-dirty"
+            "package {packages} -p abn-device -p abn-fetch -p abn-train --no-verify --allow-dirty"
         ),
         &[],
     )

@@ -4,8 +4,6 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Result;
-
 /// Whether a device other than the CPU was opened.
 static OPENED: AtomicBool = AtomicBool::new(false);
 /// What failed first: what fails after it is its consequence.
@@ -32,7 +30,7 @@ impl DeviceFailed {
 }
 
 /// From now on a device other than the CPU computes: its failures are kept instead of printed.
-pub(super) fn opened() {
+pub(crate) fn opened() {
     if OPENED.swap(true, Ordering::SeqCst) {
         return;
     }
@@ -50,7 +48,7 @@ pub(super) fn opened() {
 ///
 /// # Errors
 /// Those of the work, and [`DeviceFailed`].
-pub fn caught<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
+pub fn caught<R, E: From<DeviceFailed>>(work: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
     match panic::catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done,
         Err(payload) if !OPENED.load(Ordering::SeqCst) => panic::resume_unwind(payload),
@@ -74,8 +72,9 @@ mod tests {
 
     #[test]
     fn what_fails_on_the_cpu_is_no_failure_of_a_device() {
-        let panicked = panic::catch_unwind(|| caught(|| -> Result<()> { panic!("a defect") }));
+        let panicked =
+            panic::catch_unwind(|| caught(|| -> Result<(), DeviceFailed> { panic!("a defect") }));
         assert!(panicked.is_err());
-        assert!(caught(|| Ok(1)).is_ok_and(|found| found == 1));
+        assert!(caught(|| Ok::<_, DeviceFailed>(1)).is_ok_and(|found| found == 1));
     }
 }

@@ -3,7 +3,8 @@
 use burn::tensor::Device;
 use serde::Serialize;
 
-use super::{Backend, DeviceName};
+use crate::card;
+use crate::{Backend, DeviceName};
 
 /// A device of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,6 +15,10 @@ pub struct Found {
     pub name: String,
     /// What kernels are compiled for.
     pub target: Option<String>,
+    /// Its driver, with its version; none of the processor.
+    pub driver: Option<String>,
+    /// Its memory in bytes; that of the machine where it computes on the processor.
+    pub memory: Option<u64>,
     /// Whether it is a driver that computes on the processor.
     pub software: bool,
     /// Numbers that it computes with.
@@ -21,7 +26,7 @@ pub struct Found {
 }
 
 /// The devices of a backend, in the order of their numbers; none of one that is not compiled in.
-pub(super) fn devices(backend: Backend) -> Vec<Device> {
+pub(crate) fn devices(backend: Backend) -> Vec<Device> {
     match backend {
         #[cfg(feature = "cuda")]
         Backend::Cuda => Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec(),
@@ -40,7 +45,7 @@ pub(super) fn devices(backend: Backend) -> Vec<Device> {
 
 /// The first device of the preferred backend that is there. Drivers that compute on the processor
 /// come after the processor itself.
-pub(super) fn best() -> Option<DeviceName> {
+pub(crate) fn best() -> Option<DeviceName> {
     let first = |backend: Backend| {
         let devices = devices(backend);
         let index = devices.iter().position(|device| !is_software(device))?;
@@ -52,7 +57,7 @@ pub(super) fn best() -> Option<DeviceName> {
 }
 
 /// All devices of the same backend that are hardware as that one is; itself alone if it is none.
-pub(super) fn like(one: DeviceName) -> Vec<DeviceName> {
+pub(crate) fn like(one: DeviceName) -> Vec<DeviceName> {
     let backend = one.backend;
     let devices = devices(backend);
     let is_hardware = |index: &usize| !is_software(&devices[*index]);
@@ -66,16 +71,25 @@ pub(super) fn like(one: DeviceName) -> Vec<DeviceName> {
 /// All devices of a backend.
 pub fn found(backend: Backend) -> Vec<Found> {
     let told = |(index, device): (usize, Device)| {
+        let card = card::of(backend, &device);
         let (name, target) = identity(&device).unwrap_or_else(|| (processor(), None));
         Found {
             device: DeviceName { backend, index }.to_string(),
             name,
             target,
+            driver: card.driver,
+            memory: card.memory,
             software: is_software(&device),
             precisions: precisions(&device),
         }
     };
     devices(backend).into_iter().enumerate().map(told).collect()
+}
+
+/// The device of that name, if it is there.
+pub fn found_named(name: &str) -> Option<Found> {
+    let named: DeviceName = name.parse().ok()?;
+    found(named.backend).into_iter().nth(named.index)
 }
 
 fn precisions(device: &Device) -> Vec<&'static str> {
@@ -136,7 +150,7 @@ fn processor() -> String {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     #[cfg(feature = "flex")]
     if let Ok(set) = abn_kernels::InstructionSet::chosen() {
-        return format!("{threads} threads, {}", set);
+        return format!("{threads} threads, {set}");
     }
     format!("{threads} threads")
 }

@@ -1,20 +1,18 @@
-//! Devices by name: `cpu`, `cuda:1`.
+//! What to compute on: devices by name, `cpu` or `cuda:1`, [what they are](found()), and
+//! [an error](failure) where one of them fails.
 
-pub mod check;
+mod card;
+#[cfg(any(feature = "metal", feature = "vulkan", feature = "wgsl"))]
+mod drivers;
 pub mod failure;
 mod found;
 
 use std::fmt;
 use std::str::FromStr;
 
-#[cfg(feature = "flex")]
-use abn_kernels::InstructionSet;
-use anyhow::Result;
 use burn::tensor::Device;
 
-pub use self::found::{Found, found};
-#[cfg(feature = "flex")]
-use crate::terminal;
+pub use self::found::{Found, found, found_named};
 
 /// What computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +131,9 @@ pub enum DeviceError {
         /// The backend.
         backend: Backend,
     },
+    /// The instructions that `ABN_INSTRUCTIONS` asks for are not there.
+    #[error(transparent)]
+    Instructions(#[from] abn_kernels::InstructionsError),
     /// A build that can compute nothing.
     #[error("no backend is compiled in; build with --features flex, cuda, vulkan or wgpu")]
     Nothing,
@@ -159,7 +160,7 @@ pub fn why_absent(backend: Backend) -> &'static str {
 ///
 /// # Errors
 /// No backend is compiled in.
-pub fn for_bookkeeping() -> Result<Device> {
+pub fn for_bookkeeping() -> Result<Device, DeviceError> {
     match cpu() {
         Some(cpu) => Ok(cpu),
         None => open(None),
@@ -172,6 +173,12 @@ pub fn cpu() -> Option<Device> {
     return Some(Device::flex());
     #[cfg(not(feature = "flex"))]
     None
+}
+
+/// Bytes that the allocator of a device holds; unknown of the CPU.
+pub fn memory_held(device: &Device) -> Option<u64> {
+    let usage = device.clone().without_autodiff().memory_pool_usage()?;
+    Some(usage.bytes_reserved)
 }
 
 /// Whether there is nothing to compare: the device is the CPU.
@@ -215,15 +222,16 @@ pub fn choose_several(asked: Option<&str>) -> Result<Vec<DeviceName>, DeviceErro
 /// [Opens](choose) it.
 ///
 /// # Errors
-/// There is none of that name, or its backend is not compiled in.
-pub fn open(asked: Option<&str>) -> Result<Device> {
+/// There is none of that name, its backend is not compiled in, or `ABN_INSTRUCTIONS` asks the CPU
+/// for what it lacks.
+pub fn open(asked: Option<&str>) -> Result<Device, DeviceError> {
     let name = choose(asked)?;
     if !name.backend.is_compiled() {
-        return Err(DeviceError::NotCompiled(name, name.backend.feature()).into());
+        return Err(DeviceError::NotCompiled(name, name.backend.feature()));
     }
     #[cfg(feature = "flex")]
     if name.backend == Backend::Cpu {
-        check_instructions()?;
+        abn_kernels::InstructionSet::chosen()?;
         abn_kernels::keep_freed_memory();
     }
     if name.backend != Backend::Cpu {
@@ -239,24 +247,7 @@ pub fn open(asked: Option<&str>) -> Result<Device> {
     Err(match found.is_empty() {
         true => DeviceError::NoDriver { backend },
         false => DeviceError::NotFound { asked: name, found },
-    }
-    .into())
-}
-
-/// Refuses what `ABN_INSTRUCTIONS` asks for in vain, and tells once where results differ from
-/// those of other machines.
-#[cfg(feature = "flex")]
-fn check_instructions() -> Result<()> {
-    static TOLD: std::sync::Once = std::sync::Once::new();
-    if !InstructionSet::chosen()?.is_fused() {
-        TOLD.call_once(|| {
-            terminal::note(
-                "note: this machine has no fused multiply-add: results differ in their last bits \
-                 from those of other machines",
-            );
-        });
-    }
-    Ok(())
+    })
 }
 
 #[cfg(test)]

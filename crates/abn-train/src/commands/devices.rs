@@ -93,14 +93,16 @@ fn print(listed: &Devices) -> Result<()> {
                 false => found.device.clone(),
             },
             format!("{}{software}", found.name),
+            found.memory.map_or_else(unknown, gibibytes),
+            found.driver.clone().unwrap_or_else(unknown),
             found.precisions.join(" "),
         ]
     };
-    let names = ["device", "name", "computes with"]
+    let names = ["device", "name", "memory", "driver", "computes with"]
         .map(str::to_owned)
         .to_vec();
     let rows = listed.devices.iter().map(row).collect();
-    terminal::result(&columns(names, rows, 3))?;
+    terminal::result(&columns(names, rows, 5))?;
     terminal::result("* without --device")?;
     for Absent {
         backend, reason, ..
@@ -109,6 +111,15 @@ fn print(listed: &Devices) -> Result<()> {
         terminal::result(&format!("no {backend}: {reason}"))?;
     }
     Ok(())
+}
+
+/// What is not known, or not there.
+fn unknown() -> String {
+    "-".to_owned()
+}
+
+fn gibibytes(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 /// Compares every kind of layer with the CPU.
