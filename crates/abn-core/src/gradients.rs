@@ -19,6 +19,7 @@ use burn::tensor::Tensor;
 use crate::attention::{AttentionBranch, AttentionOutput, Maps};
 use crate::classifier::{Classifier, Output};
 use crate::loss::{Objective, RightClasses, loss, mean_cost};
+use crate::loss_scale::scaled;
 use crate::outputs::span_of;
 use crate::state::{Path, State};
 
@@ -63,7 +64,7 @@ pub fn gradients_with<E>(
     drop(images);
     let output = without_gradients(output);
     Ok((
-        GradientsParams::from_grads(cost.backward(), network),
+        GradientsParams::from_grads(scaled(cost).backward(), network),
         output,
     ))
 }
@@ -84,8 +85,8 @@ fn by_group<E>(
     let mut learned = GradientsAccumulator::new();
     let mut answers = Vec::new();
     // What features and maps add to the objective to first order: its gradient is theirs.
-    let mut onward = mean_cost(&attention.logits, classes, network.outputs(), penalty)
-        .mul_scalar(objective.attention_weight);
+    let of_branch = mean_cost(&attention.logits, classes, network.outputs(), penalty);
+    let mut onward = scaled(of_branch.mul_scalar(objective.attention_weight));
     let leaf = |tensor: Tensor<4>| Tensor::from_inner(tensor.inner()).require_grad();
     let mut of_features: Option<Tensor<4>> = None;
     for (group, span) in network.outputs().spans().enumerate() {
@@ -99,7 +100,7 @@ fn by_group<E>(
             // Nothing is learned from it, and no weight is without a gradient.
             None => logits.sum() * 0.0,
         };
-        let mut gradients = cost.backward();
+        let mut gradients = scaled(cost).backward();
         if let Some(gradient) = seen.grad_remove(&mut gradients) {
             of_features = Some(match of_features {
                 Some(sum) => sum + gradient,
@@ -119,7 +120,7 @@ fn by_group<E>(
         attention: Some(attention),
     };
     if let Some(asked) = asked(&images, &output)? {
-        onward = onward + asked;
+        onward = onward + scaled(asked);
     }
     drop((images, maps));
     let output = without_gradients(output);

@@ -45,6 +45,7 @@ pub mod flat_gradients;
 pub mod gradients;
 mod linear;
 pub mod loss;
+pub mod loss_scale;
 pub mod mechanism;
 pub mod mixed;
 pub mod norm;

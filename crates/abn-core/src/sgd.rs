@@ -19,7 +19,7 @@ use burn::optim::GradientsParams;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Shape, Tensor};
 
-use crate::state::{Path, State, StateMismatch, is_buffer, shapes_of};
+use crate::state::{Path, Reading, State, StateMismatch, is_buffer, shapes_of};
 
 /// Momentum and weight decay.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -99,10 +99,11 @@ impl Sgd {
 
     /// The velocities, by parameter name, each flat.
     pub fn state(&self) -> State {
-        self.velocities
-            .iter()
-            .map(|(name, tensor)| (name.clone(), tensor.clone().into_data()))
-            .collect()
+        let mut reading = Reading::default();
+        for (name, velocity) in &self.velocities {
+            reading.add(name.clone(), velocity.clone());
+        }
+        reading.read().into_iter().collect()
     }
 
     /// The module after one step. A parameter without a gradient stays as it is, without decay.

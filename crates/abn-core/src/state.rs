@@ -9,7 +9,7 @@ use std::fmt;
 
 use abn_kernels::ops::drawn_on;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
+use burn::tensor::{DType, Device, Shape, Tensor, TensorData, Transaction};
 
 /// Tensors by name, in the order of the names.
 pub type State = BTreeMap<String, TensorData>;
@@ -23,7 +23,35 @@ pub fn is_buffer(name: &str) -> bool {
 pub fn state_of<M: Module>(module: &M) -> State {
     let mut reader = Reader::default();
     module.visit(&mut reader);
-    reader.state
+    reader.reading.read().into_iter().collect()
+}
+
+/// Tensors by name on their way to the host, which all come in one go: a GPU is waited for once.
+#[derive(Default)]
+pub(crate) struct Reading {
+    names: Vec<String>,
+    transaction: Transaction,
+}
+
+impl Reading {
+    /// Asks for a tensor.
+    pub(crate) fn add<const D: usize>(&mut self, name: String, tensor: Tensor<D>) {
+        let tensor = match tensor.device().is_autodiff() {
+            true => tensor.inner(),
+            false => tensor,
+        };
+        self.names.push(name);
+        let others = std::mem::take(&mut self.transaction);
+        self.transaction = others.register(tensor);
+    }
+
+    /// What was asked for.
+    pub(crate) fn read(self) -> Vec<(String, TensorData)> {
+        self.names
+            .into_iter()
+            .zip(self.transaction.execute())
+            .collect()
+    }
 }
 
 /// Name and shape of every tensor, without computing lazy ones.
@@ -204,7 +232,7 @@ fn is_enum(container: &str) -> bool {
 #[derive(Default)]
 struct Reader {
     path: Path,
-    state: State,
+    reading: Reading,
 }
 
 impl ModuleVisitor for Reader {
@@ -217,7 +245,7 @@ impl ModuleVisitor for Reader {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.state.insert(self.path.name(), param.val().into_data());
+        self.reading.add(self.path.name(), param.val());
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use abn_core::loss_scale::LossScale;
 use abn_core::state::State;
 use serde::{Deserialize, Serialize};
 
@@ -38,9 +39,22 @@ pub struct Progress {
     pub totals: Totals,
     /// Records of the finished epochs.
     pub history: Vec<EpochRecord>,
+    /// How losses are scaled, where half precision demands it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
 }
 
 impl Progress {
+    /// The beginning of the next epoch, after that history.
+    pub fn next(&self, history: Vec<EpochRecord>) -> Self {
+        Self {
+            epoch: self.epoch + 1,
+            history,
+            loss_scale: self.loss_scale.map(LossScale::of_next_epoch),
+            ..Self::default()
+        }
+    }
+
     /// 1-based number of the best epoch so far.
     pub fn best_epoch(&self) -> Option<usize> {
         self.history

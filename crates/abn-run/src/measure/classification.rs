@@ -20,7 +20,9 @@ use super::effect::effects;
 use super::evaluate::{for_each_batch, images_of};
 use super::health::HealthMeter;
 use super::pointing::object;
-use super::readback::{HostOutput, ImageMaps, cross_entropy, predicted, probabilities, rank};
+use super::readback::{
+    HostOutput, ImageMaps, Unread, cross_entropy, predicted, probabilities, rank,
+};
 use super::records::{Figures, GroupFigures, Hits, MapHealth, Summary};
 use super::task::{Measured, Task, Told};
 use super::totals::{GroupTotals, TOP, Totals};
@@ -153,6 +155,7 @@ impl Classification {
 
 impl Task for Classification {
     type Network = Classifier;
+    type Unread = Unread;
     type Outcome = HostOutput;
 
     fn init(&self, device: &Device) -> Classifier {
@@ -168,19 +171,21 @@ impl Task for Classification {
         network: &Classifier,
         batch: &Batch,
         device: &Device,
-    ) -> Result<(GradientsParams, HostOutput), RunError> {
+    ) -> Result<(GradientsParams, Unread), RunError> {
         let classes = right_classes(batch, self.model.outputs.groups().len(), device);
         let mut map_loss = None;
         let asked = |images: &_, output: &_| {
             let asked = self.asked_of_maps(network, batch, images, output)?;
-            map_loss = asked.clone().map(|asked| asked.into_scalar::<f32>().into());
+            map_loss = asked.clone().map(Tensor::inner);
             Ok::<_, RunError>(asked)
         };
         let images = images_of(batch, device);
         let (gradients, output) = gradients_with(network, images, classes, &self.goal, asked)?;
-        let mut outcome = HostOutput::read(output, false)?;
-        outcome.map_loss = map_loss;
-        Ok((gradients, outcome))
+        Ok((gradients, Unread::new(output, map_loss)))
+    }
+
+    fn read(&self, unread: Unread) -> Result<HostOutput, RunError> {
+        Ok(unread.read(false)?)
     }
 
     fn has_dropout(&self) -> bool {

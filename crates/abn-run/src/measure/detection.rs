@@ -4,9 +4,10 @@ use abn_boxes::{BoundingBox, Detection as Found, Size};
 use abn_core::attention::AttentionOutput;
 use abn_core::detect::{Detector, DetectorConfig, Images, Losses, Lot, Objects, map_of_image};
 use abn_core::explain::AttentionMap;
+use abn_core::loss_scale::scaled;
 use abn_data::{Batch, Counts, Labels, Loader, Object};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, Transaction};
 
 use super::drift::PROBES;
 use super::evaluate::images_of;
@@ -69,30 +70,64 @@ impl Detection {
     }
 }
 
-impl HostLosses {
-    fn read(losses: &Losses) -> Self {
-        let number = |loss: &Tensor<1>| -> f64 {
-            let data = loss.clone().into_data();
-            data.iter::<f64>().next().unwrap_or(f64::NAN)
+/// The losses of a batch that are still on their device.
+#[derive(Debug)]
+pub struct UnreadLosses {
+    /// Those that every detector has, in the order of [`DetectionLosses`].
+    all: [Tensor<1>; 4],
+    region_attention: Option<Tensor<1>>,
+    region_weight: f64,
+    attention: Option<Tensor<1>>,
+}
+
+impl UnreadLosses {
+    /// Those losses, without gradients.
+    fn of(losses: &Losses) -> Self {
+        let own = |loss: &Tensor<1>| match loss.device().is_autodiff() {
+            true => loss.clone().inner(),
+            false => loss.clone(),
         };
+        let all = [
+            &losses.classes,
+            &losses.boxes,
+            &losses.objectness,
+            &losses.proposals,
+        ];
         Self {
+            all: all.map(own),
+            region_attention: losses.region_attention.as_ref().map(own),
+            region_weight: losses.region_weight,
+            attention: losses.attention.as_ref().map(own),
+        }
+    }
+
+    /// Reads them in one go.
+    fn read(self) -> HostLosses {
+        let has = [&self.region_attention, &self.attention].map(Option::is_some);
+        let all = self.all.into_iter();
+        let all = all.chain(self.region_attention).chain(self.attention);
+        let asked = all.fold(Transaction::default(), Transaction::register);
+        let mut read = asked.execute().into_iter();
+        let mut next = || -> f64 {
+            let number = read.next().and_then(|data| data.iter::<f64>().next());
+            number.unwrap_or(f64::NAN)
+        };
+        HostLosses {
             losses: DetectionLosses {
-                classes: number(&losses.classes),
-                boxes: number(&losses.boxes),
-                objectness: number(&losses.objectness),
-                proposals: number(&losses.proposals),
-                region_attention: losses
-                    .region_attention
-                    .as_ref()
-                    .map(|loss| number(loss) * losses.region_weight),
+                classes: next(),
+                boxes: next(),
+                objectness: next(),
+                proposals: next(),
+                region_attention: has[0].then(&mut next).map(|loss| loss * self.region_weight),
             },
-            attention: losses.attention.as_ref().map(number),
+            attention: has[1].then(next),
         }
     }
 }
 
 impl Task for Detection {
     type Network = Detector;
+    type Unread = UnreadLosses;
     type Outcome = HostLosses;
 
     fn init(&self, device: &Device) -> Detector {
@@ -108,11 +143,15 @@ impl Task for Detection {
         network: &Detector,
         batch: &Batch,
         device: &Device,
-    ) -> Result<(GradientsParams, HostLosses), RunError> {
+    ) -> Result<(GradientsParams, UnreadLosses), RunError> {
         let losses = self.losses(network, batch, &padded_images(batch, device));
-        let outcome = HostLosses::read(&losses);
-        let gradients = losses.total().backward();
-        Ok((GradientsParams::from_grads(gradients, network), outcome))
+        let unread = UnreadLosses::of(&losses);
+        let gradients = scaled(losses.total()).backward();
+        Ok((GradientsParams::from_grads(gradients, network), unread))
+    }
+
+    fn read(&self, unread: UnreadLosses) -> Result<HostLosses, RunError> {
+        Ok(unread.read())
     }
 
     fn has_dropout(&self) -> bool {
@@ -267,7 +306,7 @@ impl Detection {
             };
             let losses =
                 network.losses_of(features, &images, &objects_of(&batch), self.lot(&batch));
-            self.add(&mut totals, &batch, &HostLosses::read(&losses));
+            self.add(&mut totals, &batch, &UnreadLosses::of(&losses).read());
             detected.maps.iter().for_each(|map| health.add(map));
             let maps = detected.maps.iter().zip(&batch.indices);
             let first = maps.filter(|(_, index)| **index < PROBES);

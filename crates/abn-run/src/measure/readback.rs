@@ -2,7 +2,7 @@
 
 use abn_core::explain::{AttentionMap, MapSizeError};
 use abn_core::{Output, Outputs};
-use burn::tensor::TensorData;
+use burn::tensor::{Tensor, TensorData, Transaction};
 
 /// Rows of numbers, as read back from a device.
 #[derive(Debug, Clone)]
@@ -18,8 +18,10 @@ impl Rows {
         Self { columns, values }
     }
 
-    fn read(data: TensorData, columns: usize) -> Self {
-        Self::new(columns, data.iter::<f32>().collect())
+    /// Of what a device gave.
+    fn read(data: Option<TensorData>, columns: usize) -> Self {
+        let values = data.iter().flat_map(TensorData::iter::<f32>).collect();
+        Self::new(columns, values)
     }
 
     /// The rows in order.
@@ -37,6 +39,14 @@ pub struct HostOutput {
     pub attention: Option<HostAttention>,
     /// What the objective asked of the maps, if it asked something.
     pub map_loss: Option<f64>,
+}
+
+/// The output of a classifier that is still on its device.
+#[derive(Debug)]
+pub struct Unread {
+    output: Output,
+    /// `[1]`
+    map_loss: Option<Tensor<1>>,
 }
 
 /// What the attention branch gave, on the host.
@@ -82,38 +92,69 @@ pub fn map_of(maps: &[AttentionMap], label: usize) -> Option<&AttentionMap> {
     }
 }
 
-impl HostOutput {
-    /// Reads the output of a forward pass back; without the maps if they are not asked for.
+impl Unread {
+    /// The output of a forward pass, and what the objective asked of its maps, both without
+    /// gradients.
+    pub fn new(output: Output, map_loss: Option<Tensor<1>>) -> Self {
+        Self { output, map_loss }
+    }
+
+    /// Reads it in one go, so that the device is waited for once; without the maps if they are not
+    /// asked for.
     ///
     /// # Errors
     /// A map has no values.
-    pub fn read(output: Output, with_maps: bool) -> Result<Self, MapSizeError> {
+    pub fn read(self, with_maps: bool) -> Result<HostOutput, MapSizeError> {
+        let Self { output, map_loss } = self;
         let [_, classes] = output.logits.dims();
-        let logits = Rows::read(output.logits.into_data(), classes);
-        let Some(attention) = output.attention else {
-            return Ok(Self {
+        let mut asked = Transaction::default().register(output.logits);
+        if let Some(loss) = map_loss.clone() {
+            asked = asked.register(loss);
+        }
+        let size = output.attention.as_ref().map(|branch| branch.map.dims());
+        if let Some(attention) = output.attention {
+            asked = asked.register(attention.logits);
+            if with_maps {
+                asked = asked.register(attention.map);
+            }
+        }
+        let mut read = asked.execute().into_iter();
+        let mut next = |columns| Rows::read(read.next(), columns);
+        let logits = next(classes);
+        let map_loss = map_loss.map(|_| next(1).values[0].into());
+        let Some([_, each, height, width]) = size else {
+            return Ok(HostOutput {
                 logits,
                 attention: None,
-                map_loss: None,
+                map_loss,
             });
         };
-        let [_, each, height, width] = attention.map.dims();
+        let of_branch = next(classes);
         let mut maps = Vec::new();
         if with_maps {
-            let values = Rows::read(attention.map.into_data(), height * width);
-            for map in values.rows() {
+            for map in next(height * width).rows() {
                 maps.push(AttentionMap::new(height, width, map.to_vec())?);
             }
         }
         let attention = HostAttention {
-            logits: Rows::read(attention.logits.into_data(), classes),
+            logits: of_branch,
             maps: ImageMaps { each, maps },
         };
-        Ok(Self {
+        Ok(HostOutput {
             logits,
             attention: Some(attention),
-            map_loss: None,
+            map_loss,
         })
+    }
+}
+
+impl HostOutput {
+    /// [Reads](Unread::read) the output of a forward pass.
+    ///
+    /// # Errors
+    /// A map has no values.
+    pub fn read(output: Output, with_maps: bool) -> Result<Self, MapSizeError> {
+        Unread::new(output, None).read(with_maps)
     }
 }
 

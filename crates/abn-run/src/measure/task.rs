@@ -17,7 +17,9 @@ use crate::RunError;
 pub trait Task: Sync {
     /// What is trained.
     type Network: Module + Sync;
-    /// What a forward pass gave, on the host.
+    /// What a forward pass gave, still on its device.
+    type Unread;
+    /// The same on the host.
     type Outcome;
 
     /// A network whose weights are to be replaced.
@@ -27,7 +29,7 @@ pub trait Task: Sync {
     fn init_seeded(&self, seed: u64, device: &Device) -> Self::Network;
 
     /// The gradients of the training objective of a batch, and what else came out of its forward
-    /// pass.
+    /// pass: nothing waits for the device.
     ///
     /// # Errors
     /// The batch has no such target.
@@ -36,7 +38,13 @@ pub trait Task: Sync {
         network: &Self::Network,
         batch: &Batch,
         device: &Device,
-    ) -> Result<(GradientsParams, Self::Outcome), RunError>;
+    ) -> Result<(GradientsParams, Self::Unread), RunError>;
+
+    /// Waits for the device, and has on the host what came out.
+    ///
+    /// # Errors
+    /// A map has no values.
+    fn read(&self, unread: Self::Unread) -> Result<Self::Outcome, RunError>;
 
     /// Whether a step leaves anything to chance: then steps at the same time would draw from one
     /// generator in no certain order.

@@ -7,6 +7,7 @@
 use std::thread;
 
 use abn_core::flat_gradients::FlatGradients;
+use abn_core::loss_scale::scaling;
 use abn_core::norm::aside;
 use abn_core::precision::{Precision, in_precision};
 use abn_data::{Batch, splitmix64};
@@ -39,6 +40,8 @@ pub(super) struct Computer<'a, T: Task> {
     /// With autodiff.
     pub(super) device: &'a Device,
     pub(super) precision: Precision,
+    /// What losses are multiplied by before they go backwards.
+    pub(super) loss_factor: f32,
     pub(super) seed: u64,
     /// Epoch and batch.
     pub(super) place: [usize; 2],
@@ -107,14 +110,15 @@ impl<T: Task> Computer<'_, T> {
             .seed(step_seed(self.seed, &[epoch, batch, number]));
         let pass = || {
             in_precision(self.precision, || {
-                task.gradients(network, share, self.device)
+                let learn = || task.gradients(network, share, self.device);
+                scaling(self.loss_factor, learn)
             })
         };
-        let (gradients, outcome) = match number {
+        let (gradients, unread) = match number {
             0 => pass(),
             _ => aside(pass),
         }?;
-        task.add(&mut totals, share, &outcome);
+        task.add(&mut totals, share, &task.read(unread)?);
         let finite = task.summary(&totals).loss.is_finite();
         let learned = learned(finite.then_some(totals));
         Ok((learned, FlatGradients::of(*network, &gradients)))

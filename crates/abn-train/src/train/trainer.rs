@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use abn_core::explain::AttentionMap;
+use abn_core::loss_scale::scaling;
 use abn_core::precision::in_precision;
 use abn_core::sgd::Sgd;
 use abn_core::state::{self, State, is_buffer};
@@ -22,6 +23,7 @@ use abn_run::recipe::Recipe;
 use abn_run::training_images::Loaders;
 use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,14 @@ pub enum Ending {
     Interrupted,
 }
 
+/// A step whose outcome is still on the device.
+struct Pending<T: Task> {
+    batch: Batch,
+    unread: T::Unread,
+    /// Steps of the epoch before it.
+    place: usize,
+}
+
 /// A run in training, whatever its task.
 pub struct Trainer<'a, T: Task> {
     task: T,
@@ -61,6 +71,8 @@ pub struct Trainer<'a, T: Task> {
     ranks: &'a Ranks,
     /// What this process computes of every batch.
     shares: Shares,
+    /// The last step, where a device goes on while the host does.
+    pending: Option<Pending<T>>,
     /// The folder of the run, which the first process alone has.
     keeper: Option<Keeper<'a>>,
 }
@@ -107,7 +119,11 @@ impl<'a, T: Task> Trainer<'a, T> {
                         None => task.init_seeded(recipe.seed, &training_device),
                     };
                     let sgd = Sgd::new(recipe.sgd);
-                    (model, sgd, Progress::default(), Vec::new())
+                    let progress = Progress {
+                        loss_scale: recipe.precision.loss_scale(),
+                        ..Progress::default()
+                    };
+                    (model, sgd, progress, Vec::new())
                 }
             })
         };
@@ -138,6 +154,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 true => ranks.count(),
                 false => recipe.accumulate,
             }),
+            pending: None,
             keeper,
         })
     }
@@ -178,10 +195,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         if self.batches(display)? == Ending::Interrupted {
             return Ok(Ending::Interrupted);
         }
-        let next = Progress {
-            epoch: self.progress.epoch + 1,
-            ..Progress::default()
-        };
+        let next = self.progress.next(vec![]);
         let ending = match self.keeper {
             Some(_) => self.end_epoch(display, started, resumed_at),
             // The first process measures.
@@ -213,6 +227,15 @@ impl<'a, T: Task> Trainer<'a, T> {
             return Ok(Ending::Interrupted);
         };
         warn_of_dead_maps(&record, display);
+        if let Some(scale) = self.progress.loss_scale.filter(|scale| scale.left_out > 0) {
+            display.line(&format!(
+                "note: of {} steps {} were left out, for gradients were too large for half \
+                 precision; losses are multiplied by {} now",
+                self.progress.batch,
+                scale.left_out,
+                scale.factor()
+            ));
+        }
         self.finish_epoch(record.clone(), probes)?;
         let timing = EpochTiming {
             epoch: record.epoch,
@@ -252,8 +275,10 @@ impl<'a, T: Task> Trainer<'a, T> {
             };
             self.progress.batch += 1;
             let so_far = self.task.summary(&self.progress.totals);
-            let speed = (so_far.images - resumed_at) as f64 / started.elapsed().as_secs_f64();
-            display.batch(epoch, self.progress.batch, &so_far, speed);
+            if so_far.images > resumed_at {
+                let speed = (so_far.images - resumed_at) as f64 / started.elapsed().as_secs_f64();
+                display.batch(epoch, self.progress.batch, &so_far, speed);
+            }
             if stop {
                 self.save()?;
                 return Ok(Ending::Interrupted);
@@ -267,6 +292,7 @@ impl<'a, T: Task> Trainer<'a, T> {
                 self.save()?;
             }
         }
+        self.settle()?;
         Ok(Ending::Finished)
     }
 
@@ -276,24 +302,67 @@ impl<'a, T: Task> Trainer<'a, T> {
             Ok(batch) => batch.into_iter().find(|batch| !batch.is_empty()),
             Err(error) => return Err(self.saved_before(error.into())),
         };
-        if let Some(batch) = &batch {
+        if let Some(batch) = batch {
             let device = self.device.clone().autodiff();
             let place = [self.progress.epoch, self.progress.batch];
             // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device
             // in training.
             device.seed(step_seed(self.recipe.seed, &place));
-            let (gradients, outcome) = in_precision(self.recipe.precision, || {
-                self.task.gradients(&self.model, batch, &device)
+            let (gradients, unread) = in_precision(self.recipe.precision, || {
+                let learn = || self.task.gradients(&self.model, &batch, &device);
+                scaling(self.loss_factor(), learn)
             })?;
-            let mut alone = Totals::default();
-            self.task.add(&mut alone, batch, &outcome);
-            if !self.task.summary(&alone).loss.is_finite() {
-                return self.diverged("the loss");
+            self.descend(rate, gradients);
+            // Another device has the whole step to do by now, and is waited for a step later.
+            let pending = Pending {
+                batch,
+                unread,
+                place: self.progress.batch,
+            };
+            self.settle()?;
+            self.pending = Some(pending);
+            if device::computes_as_the_cpu(&self.device) {
+                self.settle()?;
             }
-            self.model = self.sgd.step(rate, self.model.clone(), gradients);
-            self.task.add(&mut self.progress.totals, batch, &outcome);
         }
         Ok(self.interrupt.requested())
+    }
+
+    /// What losses are multiplied by before they go backwards.
+    fn loss_factor(&self) -> f32 {
+        let scale = self.progress.loss_scale;
+        scale.map_or(1.0, |scale| scale.factor())
+    }
+
+    /// A step along gradients; none where those of scaled losses are not finite.
+    fn descend(&mut self, rate: f64, gradients: GradientsParams) {
+        let gradients = match self.progress.loss_scale {
+            None => Some(gradients),
+            Some(scale) => {
+                let found = scale.unscaled(&self.model, gradients);
+                self.progress.loss_scale = Some(scale.after(found.is_some()));
+                found
+            }
+        };
+        if let Some(gradients) = gradients {
+            self.model = self.sgd.step(rate, self.model.clone(), gradients);
+        }
+    }
+
+    /// Waits for the last step and counts what came out of it.
+    fn settle(&mut self) -> Result<()> {
+        let Some(step) = self.pending.take() else {
+            return Ok(());
+        };
+        let outcome = self.task.read(step.unread)?;
+        let mut alone = Totals::default();
+        self.task.add(&mut alone, &step.batch, &outcome);
+        if !self.task.summary(&alone).loss.is_finite() {
+            return self.diverged_after(step.place, "the loss");
+        }
+        self.task
+            .add(&mut self.progress.totals, &step.batch, &outcome);
+        Ok(())
     }
 
     /// One step of gradient descent with a batch in shares, of which these are computed here.
@@ -329,7 +398,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             Gradients::Apart(own) => self.ranks.sum(&own, &weights(images_of(&learned)))?,
         };
         let gradients = mean.of_parameters(&self.model, &self.device);
-        self.model = self.sgd.step(rate, self.model.clone(), gradients);
+        self.descend(rate, gradients);
         self.progress.totals.plus(&totals);
         Ok(stop)
     }
@@ -360,6 +429,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             network: &self.model,
             device: &self.device.clone().autodiff(),
             precision: self.recipe.precision,
+            loss_factor: self.loss_factor(),
             seed: self.recipe.seed,
             place: [self.progress.epoch, self.progress.batch],
             replicas,
@@ -369,6 +439,11 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// Ends a run whose numbers are not finite any more.
     fn diverged<R>(&self, what: &str) -> Result<R> {
+        self.diverged_after(self.progress.batch, what)
+    }
+
+    /// The same after so many steps of the epoch.
+    fn diverged_after<R>(&self, steps: usize, what: &str) -> Result<R> {
         let Some(keeper) = &self.keeper else {
             bail!(EndedElsewhere {
                 rank: 0,
@@ -378,7 +453,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         bail!(
             "{what} is not finite after {} steps of epoch {}: the training diverged. Lower --lr \
              (or check --mean and --std) and train into another --out; {}",
-            self.progress.batch,
+            steps,
             self.progress.epoch + 1,
             keeper.kept()
         )
@@ -437,11 +512,7 @@ impl<'a, T: Task> Trainer<'a, T> {
     fn finish_epoch(&mut self, record: EpochRecord, probes: Vec<AttentionMap>) -> Result<()> {
         let mut history = self.progress.history.clone();
         history.push(record);
-        let next = Progress {
-            epoch: self.progress.epoch + 1,
-            history,
-            ..Progress::default()
-        };
+        let next = self.progress.next(history);
         self.save_as(&next, Some(&state_of_maps(&probes)))?;
         (self.progress, self.probes) = (next, probes);
         self.write_metrics()
@@ -456,6 +527,7 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// Saves where the run stands.
     fn save(&mut self) -> Result<()> {
+        self.settle()?;
         self.save_as(&self.progress.clone(), None)
     }
 
@@ -520,6 +592,7 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
         batch,
         totals,
         history,
+        loss_scale,
     } = progress;
     let images = batch
         .saturating_mul(recipe.batch_size)
@@ -527,6 +600,7 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
     // Which of the images so far are left out is not worth the sum.
     let images = images.saturating_sub(train.skips.len())..=images;
     let possible = *epoch <= recipe.epochs
+        && loss_scale.is_some() == recipe.precision.loss_scale().is_some()
         && history.len() == *epoch
         && history
             .iter()
