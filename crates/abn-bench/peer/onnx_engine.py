@@ -3,7 +3,7 @@
 import numpy
 from safetensors import safe_open
 
-from protocol import predictions
+from protocol import peak_memory, predictions
 
 
 class OnnxEngine:
@@ -15,6 +15,9 @@ class OnnxEngine:
 
     def parameters(self):
         """Unknown: some have become parts of others."""
+
+    def memory(self):
+        return peak_memory()
 
     def check(self, file):
         with safe_open(file, "numpy") as tensors:

@@ -57,7 +57,7 @@ def work(options):
                 engine.step()
             answer({"images": steps * options.batch, "seconds": time.perf_counter() - started})
         elif request == "memory":
-            answer(peak_memory())
+            answer(engine.memory())
         elif request == "check":
             answer(engine.check(argument))
         else:
@@ -81,6 +81,9 @@ def arguments():
         task.add_argument("--mode", choices=["train", "infer"], required=True)
         for number in ["--batch", "--size", "--classes"]:
             task.add_argument(number, type=int, required=True)
+        task.add_argument("--device", help="ours; PyTorch's is --torch-device")
+        task.add_argument("--torch-device", default="cpu")
+        task.add_argument("--precision", choices=["f32", "bf16", "f16"], default="f32")
     return parser.parse_args()
 
 

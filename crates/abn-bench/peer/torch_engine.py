@@ -5,7 +5,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from networks import network
-from protocol import predictions, threads
+from protocol import peak_memory, predictions, threads
 
 STEPS = 3  # of the check, as in check.rs
 RATE = 1e-4
@@ -19,18 +19,27 @@ class Torch:
         torch.manual_seed(0)
         self.name = f"PyTorch {torch.__version__}"
         self.trains = options.mode == "train"
+        self.device = torch.device(options.torch_device)
+        self.autocast = {"bf16": torch.bfloat16, "f16": torch.float16}.get(options.precision)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=options.precision == "f16")
+        if self.device.type == "cuda":
+            # As ours, which takes what is fastest, TF32 included.
+            torch.set_float32_matmul_precision("high")
+            torch.backends.cudnn.allow_tf32 = True
+            torch.backends.cudnn.benchmark = True
         nchw = options.engine == "pytorch_nchw"
         self.format = torch.contiguous_format if nchw else torch.channels_last
-        self.model = network(options.arch, options.classes, options.attention).to(memory_format=self.format)
+        self.model = network(options.arch, options.classes, options.attention)
+        self.model.to(self.device, memory_format=self.format)
         self.model.train(self.trains)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=RATE, momentum=0.9, weight_decay=1e-4)
         images = torch.randn(options.batch, 3, options.size, options.size)
-        self.images = images.contiguous(memory_format=self.format)
-        self.labels = torch.arange(options.batch) % options.classes
+        self.images = images.to(self.device).contiguous(memory_format=self.format)
+        self.labels = torch.arange(options.batch, device=self.device) % options.classes
         self.several = options.attention == "mtabn"
         if self.several:
-            labels = torch.arange(options.classes)
-            self.labels = (torch.arange(options.batch)[:, None] + labels) % 3 % 2
+            labels = torch.arange(options.classes, device=self.device)
+            self.labels = (torch.arange(options.batch, device=self.device)[:, None] + labels) % 3 % 2
         self.predict, self.objective = self.model, self.loss
         if options.engine == "torch_compile":
             self.compile()
@@ -61,18 +70,26 @@ class Torch:
 
     def train(self):
         self.optimizer.zero_grad()
-        loss = self.objective()
-        loss.backward()
-        self.optimizer.step()
+        with torch.autocast(self.device.type, self.autocast, enabled=self.autocast is not None):
+            loss = self.objective()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         return loss.item()
 
     @torch.inference_mode()
     def infer(self):
-        return self.predict(self.images)
+        outputs = self.predict(self.images)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return outputs
+
+    def memory(self):
+        return torch.cuda.max_memory_reserved(self.device) if self.device.type == "cuda" else peak_memory()
 
     def check(self, file):
         tensors = load_file(file)
-        self.images = tensors.pop("images").contiguous(memory_format=self.format)
+        self.images = tensors.pop("images").to(self.device).contiguous(memory_format=self.format)
         self.model.load_state_dict(tensors, strict=True)
         self.model.eval()
         answers = predictions(self.infer())

@@ -5,11 +5,16 @@ use std::fmt;
 use abn_core::cost::Cost;
 use abn_core::explain::Method;
 use abn_core::outputs::Binary;
+use abn_core::precision::Precision;
 use abn_core::{Architecture, AttentionConfig, ClassifierConfig, Outputs};
+use abn_device::{Backend, DeviceName};
 use anyhow::{Result, anyhow};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+
+/// The device of all cases unless another is asked for.
+const CPU: &str = "cpu";
 
 /// One measurement; also the options of the processes that make it, ours and the peer's.
 #[derive(Debug, Clone, PartialEq, Eq, Args, Serialize)]
@@ -28,9 +33,60 @@ pub(crate) struct Case {
     /// Classes, or labels of two classes
     #[arg(long)]
     pub(crate) classes: usize,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) place: Place,
     /// No option: RAYON_NUM_THREADS and OMP_NUM_THREADS tell it.
     #[arg(skip)]
     pub(crate) threads: usize,
+}
+
+/// Where it computes, and in which numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Args, Serialize)]
+pub(crate) struct Place {
+    /// Where all compute: cpu, cuda, cuda:1 or another that `abn devices` lists, if it is compiled
+    /// in, as by `cargo xtask bench train --features cuda --device cuda`. PyTorch knows cpu, cuda
+    /// and metal
+    #[arg(long, value_name = "DEVICE", default_value = CPU, value_parser = parse_device)]
+    pub(crate) device: String,
+    /// Numbers of the convolutions in training; PyTorch's `autocast` beside it
+    #[arg(long, value_name = "KIND", value_enum, default_value_t)]
+    pub(crate) precision: Precision,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            device: CPU.to_owned(),
+            precision: Precision::F32,
+        }
+    }
+}
+
+impl Place {
+    /// Whether it is the processor.
+    pub(crate) fn is_cpu(&self) -> bool {
+        self.device == CPU
+    }
+
+    /// What PyTorch calls the device, if it has it.
+    pub(crate) fn in_pytorch(&self) -> Option<String> {
+        let device: DeviceName = self.device.parse().ok()?;
+        match device.backend {
+            Backend::Cpu => Some("cpu".to_owned()),
+            Backend::Cuda => Some(format!("cuda:{}", device.index)),
+            Backend::Metal => Some("mps".to_owned()),
+            Backend::Vulkan | Backend::Wgpu => None,
+        }
+    }
+}
+
+/// A device that is there, by its full name.
+fn parse_device(text: &str) -> Result<String, String> {
+    let opened = abn_device::open(Some(text));
+    let name = opened.and_then(|_| abn_device::choose(Some(text)));
+    name.map(|name| name.to_string())
+        .map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -76,6 +132,16 @@ const PUBLISHED: [(&str, usize, usize, usize); 9] = [
     ("vgg16-bn", 8, 224, 1000),
 ];
 
+/// Networks at the batches of GPUs, and a small one to rehearse with.
+const LARGE: [(&str, usize, usize, usize); 6] = [
+    ("resnet20", 128, 32, 10),
+    ("resnet20", 512, 32, 10),
+    ("wrn-28-10", 128, 32, 10),
+    ("resnet50", 64, 224, 1000),
+    ("resnet50", 128, 224, 1000),
+    ("resnet8", 8, 32, 10),
+];
+
 /// The network of facial attributes: CelebA's forty labels with a map each.
 const ATTRIBUTES: [(&str, usize, usize, usize); 1] = [("resnet18", 4, 224, 40)];
 /// How many labels its cost is measured with.
@@ -93,6 +159,11 @@ pub(crate) fn published(mode: Mode, threads: usize) -> Vec<Case> {
     let of_one = cases(&PUBLISHED, &ways, threads);
     let several = cases(&ATTRIBUTES, &[(Attention::Mtabn, mode)], threads);
     of_one.into_iter().chain(several).collect()
+}
+
+/// Training of large batches as ABN.
+pub(crate) fn large(threads: usize) -> Vec<Case> {
+    cases(&LARGE, &[(Attention::Abn, Mode::Train)], threads)
 }
 
 /// The network of facial attributes with more and more labels.
@@ -139,6 +210,7 @@ fn cases(
             batch,
             size,
             classes,
+            place: Place::default(),
             threads,
         };
         ways.iter().map(case).collect::<Vec<_>>()
@@ -213,6 +285,8 @@ impl Case {
             ("--batch", self.batch.to_string()),
             ("--size", self.size.to_string()),
             ("--classes", self.classes.to_string()),
+            ("--device", self.place.device.clone()),
+            ("--precision", self.place.precision.name().to_owned()),
         ]
         .into_iter()
         .flat_map(|(option, value)| [option.to_owned(), value])
@@ -229,17 +303,26 @@ impl fmt::Display for Case {
             batch,
             size,
             classes,
+            place,
             threads,
         } = self;
         let labels = match attention {
             Attention::Mtabn => format!(" of {classes} labels"),
             Attention::None | Attention::Abn | Attention::Manet => String::new(),
         };
-        let s = if *threads == 1 { "" } else { "s" };
         write!(
             f,
-            "{mode} {arch} {attention}{labels} batch {batch} {size}x{size} {threads} thread{s}"
-        )
+            "{mode} {arch} {attention}{labels} batch {batch} {size}x{size}"
+        )?;
+        match (place.is_cpu(), threads) {
+            (false, _) => write!(f, " {}", place.device)?,
+            (true, 1) => write!(f, " 1 thread")?,
+            (true, _) => write!(f, " {threads} threads")?,
+        }
+        match place.precision.is_usual() {
+            true => Ok(()),
+            false => write!(f, " {}", place.precision.name()),
+        }
     }
 }
 

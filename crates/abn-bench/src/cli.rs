@@ -6,7 +6,7 @@ use abn_kernels::InstructionSet;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::case::Case;
+use crate::case::{Case, Mode, Place};
 use crate::report::Format;
 use crate::rival::Rival;
 use crate::{data, detect, instructions, layers, machine};
@@ -25,6 +25,7 @@ use crate::{data, detect, instructions, layers, machine};
         cargo xtask bench infer --peer --instructions avx2       as on a machine without AVX-512\n  \
         cargo xtask bench growth --markdown                      by batch, threads and size of the images\n  \
         cargo xtask bench layers --arch resnet50                 where a network's time goes\n  \
+        cargo xtask bench train --features cuda --device cuda    on a GPU; --peer for PyTorch there\n  \
         cargo xtask bench data --peer                            images read, by turns with torchvision and DALI\n\n\
         The table goes to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 \
         wrong usage."
@@ -45,6 +46,10 @@ pub(crate) enum Command {
     /// Explanation: the attention map of a forward pass beside CAM, Grad-CAM and gradients, which
     /// cost more
     Explain(Options),
+    /// Training as GPUs are given it: large batches
+    Large(Options),
+    /// What a step of these has a GPU do, kernel by kernel
+    Profile(Options),
     /// Each convolution over more than one position by itself, as shares of the machine's peak and of
     /// its memory
     Layers(layers::Options),
@@ -88,6 +93,8 @@ pub(crate) struct Options {
     /// others use their best
     #[arg(long, value_name = "SET", value_parser = instructions::parse)]
     pub(crate) instructions: Option<InstructionSet>,
+    #[command(flatten)]
+    place: Place,
     /// Threads of each; all that the machine has if left out
     #[arg(long, value_name = "N", value_parser = parse_threads)]
     threads: Option<usize>,
@@ -117,7 +124,7 @@ impl Options {
     pub(crate) fn refuse_peer(&self) {
         if self.peer {
             let message =
-                "--peer is for train and infer: explanations are compared with each other";
+                "--peer is for train, infer and large: the rest is not measured beside others";
             Cli::command()
                 .error(ErrorKind::ArgumentConflict, message)
                 .exit();
@@ -146,7 +153,8 @@ impl Options {
         let asked = |case: &Case| {
             self.only.is_empty() || self.only.iter().any(|text| case.to_string().contains(text))
         };
-        let chosen: Vec<Case> = cases.into_iter().filter(asked).collect();
+        let chosen = cases.into_iter().filter(asked);
+        let chosen: Vec<Case> = chosen.map(|case| self.there(case)).collect();
         if chosen.is_empty() {
             let message = format!(
                 "nothing has the text of --only; there is:\n  {}",
@@ -157,6 +165,28 @@ impl Options {
                 .exit();
         }
         chosen
+    }
+}
+
+impl Options {
+    /// The case on the device and in the numbers that are asked for. What cannot be had there is a
+    /// mistake of usage, which ends the program.
+    fn there(&self, case: Case) -> Case {
+        let refuse = |message: &str| {
+            Cli::command()
+                .error(ErrorKind::ArgumentConflict, message)
+                .exit()
+        };
+        if !self.place.precision.is_usual() && case.mode != Mode::Train {
+            refuse("--precision is for training: everything else is computed in f32");
+        }
+        if self.peer && self.place.in_pytorch().is_none() {
+            refuse("PyTorch computes on cpu, cuda and metal alone: leave --peer out");
+        }
+        Case {
+            place: self.place.clone(),
+            ..case
+        }
     }
 }
 

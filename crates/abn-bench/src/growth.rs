@@ -1,7 +1,7 @@
 //! How cost grows: ABN-ResNet-20 by batch, threads and size of the images, and the network of
 //! facial attributes by the number of labels.
 
-use crate::case::{Attention, Case, Mode, by_labels};
+use crate::case::{Attention, Case, Mode, Place, by_labels};
 
 const BATCHES: [usize; 5] = [1, 4, 16, 64, 256];
 const SIZES: [usize; 5] = [32, 64, 128, 224, 448];
@@ -25,6 +25,7 @@ pub(crate) fn cases(threads: usize) -> Vec<Case> {
                 batch,
                 size,
                 classes: 10,
+                place: Place::default(),
                 threads,
             };
             let by_batch = counts

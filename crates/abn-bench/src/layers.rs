@@ -15,7 +15,7 @@ use clap::Args;
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
-use crate::case::{Attention, Case, Mode};
+use crate::case::{Attention, Case, Mode, Place};
 use crate::cli::{parse_seconds, parse_threads};
 use crate::process::Engine;
 use crate::table::Table;
@@ -109,6 +109,7 @@ fn config(options: &Options) -> Result<ClassifierConfig> {
         batch: options.batch as usize,
         size: options.size as usize,
         classes: 1000,
+        place: Place::default(),
         threads: 1,
     };
     case.config()

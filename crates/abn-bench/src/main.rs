@@ -21,6 +21,7 @@ mod machine;
 mod measure;
 mod peak;
 mod process;
+mod profile;
 mod python;
 mod report;
 mod rival;
@@ -34,6 +35,8 @@ use clap::Parser;
 
 use crate::case::{Case, Mode};
 use crate::cli::{Cli, Command, Options};
+use crate::handover::Handover;
+use crate::process::Engine;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -44,6 +47,8 @@ fn main() -> ExitCode {
             options.refuse_peer();
             bench(case::explanations(options.threads()), &options)
         }
+        Command::Large(options) => bench(case::large(options.threads()), &options),
+        Command::Profile(options) => profile(&options),
         Command::Layers(options) => layers::bench(&options).map(|table| println!("{table}")),
         Command::Data(options) => data::bench(&options).map(|table| println!("{table}")),
         Command::Detect(options) => detect::bench(&options).map(|table| println!("{table}")),
@@ -59,6 +64,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where the time of a GPU goes.
+fn profile(options: &Options) -> Result<()> {
+    options.refuse_peer();
+    let cases = options.chosen(case::large(options.threads()));
+    let ours = Engine::Ours {
+        instructions: options.instructions,
+    };
+    println!("{}", profile::bench(&cases, &ours, &Handover::new()?)?);
+    Ok(())
 }
 
 /// Prints what there is to print even if a network failed: the others took their time.

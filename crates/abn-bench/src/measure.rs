@@ -54,7 +54,7 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
     let report = Report {
         date: machine::today(),
         command: command(),
-        processor: machine::processor(),
+        processor: processor(cases),
         in_use: [in_use, machine::share_in_use()]
             .into_iter()
             .flatten()
@@ -66,6 +66,19 @@ pub(crate) fn all(cases: &[Case], options: &Options) -> Result<(Report, usize)> 
         rows,
     };
     Ok((report, failures))
+}
+
+/// What computes: the processor, and the device beside it.
+fn processor(cases: &[Case]) -> String {
+    let device = cases.iter().find(|case| !case.place.is_cpu());
+    let device = device.and_then(|case| abn_device::found_named(&case.place.device));
+    let words = device.map(|found| {
+        let driver = found
+            .driver
+            .map_or_else(String::new, |name| format!(" by {name}"));
+        format!("{} ({}){driver}, ", found.name, found.device)
+    });
+    words.unwrap_or_default() + &machine::processor()
 }
 
 /// This call, such that it can be pasted into a shell.
@@ -102,7 +115,8 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// The machine's peak for each number of threads: the fastest thing that we or PyTorch do.
     fn peaks(&self, cases: &[Case]) -> Result<Vec<Peak>> {
-        let mut counts: Vec<usize> = cases.iter().map(|case| case.threads).collect();
+        let on_cpu = cases.iter().filter(|case| case.place.is_cpu());
+        let mut counts: Vec<usize> = on_cpu.map(|case| case.threads).collect();
         counts.sort_unstable();
         counts.dedup();
         // Whichever of the others is asked, it is PyTorch that answers.
@@ -127,7 +141,7 @@ impl Bench<'_> {
     /// Notes the libraries that are not known yet.
     fn row(&self, case: &Case, libraries: &mut Vec<Library>) -> Result<Row> {
         self.handover.clear()?;
-        let does = |engine: &&Engine| engine.rival().is_some_and(|rival| rival.does(case.mode));
+        let does = |engine: &&Engine| engine.rival().is_some_and(|rival| rival.does(case));
         let rivals = self.rivals.iter().filter(does);
         let rivals = check::agreeing(&self.ours, rivals, case, &self.handover)?;
         let engines = std::iter::once(&self.ours).chain(rivals.iter().map(|(engine, _)| *engine));

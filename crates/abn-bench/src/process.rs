@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use abn_kernels::InstructionSet;
@@ -121,10 +121,24 @@ pub(crate) struct Worker {
 impl Worker {
     /// Of the handed over files only the ONNX file is read now, by those who need it.
     pub(crate) fn start(engine: &Engine, case: &Case, handover: &Handover) -> Result<Self> {
+        Self::start_in(Path::new("."), engine, case, handover)
+    }
+
+    /// The same with that working directory.
+    pub(crate) fn start_in(
+        directory: &Path,
+        engine: &Engine,
+        case: &Case,
+        handover: &Handover,
+    ) -> Result<Self> {
         let mut command = engine.command("worker", case.threads)?;
+        command.current_dir(directory);
         command.args(case.arguments());
         if let Engine::Rival { rival, .. } = engine {
             command.args(["--engine", &rival.argument()]);
+            let device = case.place.in_pytorch();
+            let device = device.context("PyTorch has no such device")?;
+            command.args(["--torch-device", &device]);
             if rival.reads_onnx() {
                 command.arg("--onnx").arg(handover.onnx());
             }

@@ -400,6 +400,7 @@ pub(crate) fn memory(bytes: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Place;
 
     fn speed(rates: &[f64], mebibytes: u64) -> Speed {
         Speed::new(rates.to_vec(), Some(mebibytes << 20))
@@ -421,6 +422,7 @@ mod tests {
             batch: 64,
             size: 32,
             classes: 10,
+            place: Place::default(),
             threads: 2,
         };
         let peak = |what: &str, operations_per_second| Peak {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::case::Mode;
+use crate::case::{Case, Mode};
 use crate::process::Process;
 use crate::python;
 
@@ -51,8 +51,9 @@ impl Rival {
     }
 
     /// Whether it does that.
-    pub(crate) fn does(self, mode: Mode) -> bool {
-        match mode {
+    pub(crate) fn does(self, case: &Case) -> bool {
+        match case.mode {
+            _ if self.reads_onnx() && !case.place.is_cpu() => false,
             Mode::Train => !self.reads_onnx(),
             Mode::Infer => true,
             _ => false,

@@ -6,7 +6,7 @@
 //! | | builds the network | [`Ready`] |
 //! | `warm SECONDS` | finds out how many steps take that long | `null` |
 //! | `go` | that many steps | [`Repetition`] |
-//! | `memory` | | peak resident memory in bytes, or `null` |
+//! | `memory` | | peak memory in bytes, resident or of the device, or `null` |
 //! | `check FILE` | leaves weights and images in the file | [`Predictions`] for them |
 
 use std::path::Path;
@@ -15,13 +15,15 @@ use std::time::Instant;
 use abn_core::explain::{ForwardPass, Layer};
 use abn_core::gradients::gradients;
 use abn_core::loss::{Objective, loss};
+use abn_core::loss_scale::{LossScale, scaling};
+use abn_core::precision::{Precision, in_precision};
 use abn_core::pytorch::to_pytorch;
 use abn_core::sgd::{Sgd, SgdConfig};
 use abn_core::state::{State, is_buffer, state_of, with_state};
 use abn_core::{Classifier, ClassifierConfig, Output};
 use abn_kernels::InstructionSet;
 use abn_run::weights::to_safetensors;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Shape, Tensor, TensorData};
 
@@ -47,14 +49,13 @@ const SGD: SgdConfig = SgdConfig {
 /// The case cannot be built, or a line not be answered.
 pub(crate) fn run(case: &Case) -> Result<()> {
     let set = InstructionSet::chosen()?;
-    abn_kernels::keep_freed_memory();
     let empty = machine::peak_memory();
     let mut workload = Workload::new(case)?;
     answer(&Ready {
         engine: machine::version(),
         empty,
         parameters: Some(case.parameters()?),
-        instructions: Some(set.to_string()),
+        instructions: case.place.is_cpu().then(|| set.to_string()),
     })?;
     let mut steps = 1;
     each_line(|request, argument| match request {
@@ -63,7 +64,10 @@ pub(crate) fn run(case: &Case) -> Result<()> {
             answer(&())
         }
         "go" => answer(&workload.repetition(steps)),
-        "memory" => answer(&machine::peak_memory()),
+        "memory" => answer(&match case.place.is_cpu() {
+            true => machine::peak_memory(),
+            false => abn_device::memory_held(&workload.images.device()),
+        }),
         "check" => answer(&workload.check(Path::new(argument))?),
         _ => bail!("`{request}` is no request"),
     })
@@ -73,6 +77,8 @@ pub(crate) fn run(case: &Case) -> Result<()> {
 struct Workload {
     config: ClassifierConfig,
     mode: Mode,
+    precision: Precision,
+    loss_scale: Option<LossScale>,
     model: Classifier,
     sgd: Sgd,
     images: Tensor<4>,
@@ -82,9 +88,16 @@ struct Workload {
 
 impl Workload {
     fn new(case: &Case) -> Result<Self> {
+        let device = abn_device::open(Some(&case.place.device))?;
+        ensure!(
+            device.supports_dtype(case.place.precision.kind()),
+            "`{}` does not compute in {}",
+            case.place.device,
+            case.place.precision.name()
+        );
         let device = match case.mode {
-            Mode::Train => Device::flex().autodiff(),
-            _ => Device::flex(),
+            Mode::Train => device.autodiff(),
+            _ => device,
         };
         let config = case.config()?;
         let model = config.init_seeded(SEED, &device);
@@ -100,6 +113,8 @@ impl Workload {
         Ok(Self {
             config,
             mode: case.mode,
+            precision: case.place.precision,
+            loss_scale: case.place.precision.loss_scale(),
             model,
             sgd: Sgd::new(SGD),
             images,
@@ -138,8 +153,22 @@ impl Workload {
             .map_or(0.0, |attention| attention.loss_weight);
         let objective = Objective::from(weight);
         let (images, labels) = (self.images.clone(), self.labels.clone());
-        let (gradients, output) = gradients(&self.model, images, labels.clone(), &objective);
-        self.model = self.sgd.step(RATE, self.model.clone(), gradients);
+        let factor = self.loss_scale.map_or(1.0, |scale| scale.factor());
+        let (gradients, output) = in_precision(self.precision, || {
+            let learn = || gradients(&self.model, images, labels.clone(), &objective);
+            scaling(factor, learn)
+        });
+        let gradients = match self.loss_scale {
+            None => Some(gradients),
+            Some(scale) => {
+                let found = scale.unscaled(&self.model, gradients);
+                self.loss_scale = Some(scale.after(found.is_some()));
+                found
+            }
+        };
+        if let Some(gradients) = gradients {
+            self.model = self.sgd.step(RATE, self.model.clone(), gradients);
+        }
         let loss = loss(&output, labels.inner(), &self.config.outputs, objective);
         loss.into_scalar::<f32>()
     }
