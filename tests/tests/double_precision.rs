@@ -8,6 +8,8 @@
 mod case;
 #[path = "all/detectors.rs"]
 mod detectors;
+#[path = "all/device.rs"]
+mod device;
 #[path = "all/fixtures.rs"]
 mod fixtures;
 #[path = "all/gradients.rs"]

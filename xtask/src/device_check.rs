@@ -26,6 +26,9 @@ const MAPS: f64 = 0.02;
 /// A small training: seconds on a CPU, minutes on a driver that computes there.
 const TRAINING: &str =
     "train --dataset shapes --arch resnet8 --limit 64 --batch-size 8 --epochs 2 --save-every 0";
+/// Numbers of the reference, and the case that is computed soonest.
+const PARITY: &str = "../shared/parity";
+const SMALLEST: &str = "cifar_resnet20";
 /// Longest that anything of it may take.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
@@ -75,23 +78,55 @@ pub(crate) fn run(root: &Path, mut arguments: impl Iterator<Item = String>) -> R
     let [whole, killed] = [abn.losses("device")?, abn.losses("killed")?];
     alike("losses without and with a kill", &whole, &killed, RESUMED)?;
     abn.explanations(device)?;
+    parity(root, features, device)?;
     println!("device-check: passed in {} s", started.elapsed().as_secs());
     Ok(())
 }
 
+/// The numbers that the reference produces, where they lie beside the project: outputs, gradients, the
+/// first step of SGD and maps. On a driver that computes on the processor of the smallest network.
+fn parity(root: &Path, features: &str, device: &str) -> Result<()> {
+    if !root.join(PARITY).is_dir() {
+        println!("device-check: no {PARITY} here, so the tests of parity are left out");
+        return Ok(());
+    }
+    for tests in ["networks::", "explanations::"] {
+        let mut cargo = cargo(root, "test", "tests", features);
+        cargo.args(["--test", "all", "--", "--ignored", tests]);
+        cargo.env("ABN_TEST_DEVICE", device);
+        if features == "wgsl" {
+            cargo.env("ABN_TEST_CASE", SMALLEST);
+        }
+        println!("device-check: tests {tests} on {device}");
+        ensure!(
+            cargo.status().context("cannot start cargo")?.success(),
+            "the device is not within the tolerances of parity"
+        );
+    }
+    Ok(())
+}
+
 fn build(root: &Path, features: &str) -> Result<()> {
+    ensure!(
+        cargo(root, "build", "abn-train", features)
+            .status()
+            .context("cannot start cargo")?
+            .success(),
+        "the build failed"
+    );
+    Ok(())
+}
+
+/// A command of cargo on a package, for a device.
+fn cargo(root: &Path, command: &str, package: &str, features: &str) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--package", "abn-train", "--features", features]);
+    cargo.args([command, "--package", package, "--features", features]);
     cargo.args(["--target-dir", TARGET]).current_dir(root);
     if features == "wgsl" {
         // Its kernels are compiled by the driver: Burn itself may be slow, and is compiled sooner.
         cargo.args(["--config", "profile.dev.package.\"*\".opt-level=1"]);
     }
-    ensure!(
-        cargo.status().context("cannot start cargo")?.success(),
-        "the build failed"
-    );
-    Ok(())
+    cargo
 }
 
 /// The program, and a folder to run it in.

@@ -3,6 +3,7 @@
 
 mod ci;
 mod device_check;
+mod gpu_check;
 mod program;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ tasks:
            on real data and reference numbers
   device-check   whether a GPU, or a driver that computes on the processor, trains, resumes and
            explains as the CPU; `--device cuda`
+  gpu-check      all that is to be found out on a GPU, as one report; `gpu-check -h`
   bench    how many images a second the networks learn from and answer, alone or beside PyTorch;
            `bench -h`";
 
@@ -27,6 +29,9 @@ fn main() -> ExitCode {
         Some("ci") => ci::run().map(|()| ExitCode::SUCCESS),
         Some("device-check") => ci::root()
             .and_then(|root| device_check::run(&root, arguments))
+            .map(|()| ExitCode::SUCCESS),
+        Some("gpu-check") => ci::root()
+            .and_then(|root| gpu_check::run(&root, arguments))
             .map(|()| ExitCode::SUCCESS),
         Some("bench") => program::run("abn-bench", arguments),
         Some("ablation") => program::run("abn-ablation", arguments),

@@ -14,6 +14,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use serde_json::Value;
 
+use crate::device::{device, leeway, wants};
 use crate::fixtures::{Reference, Tolerance, check_close, json, l2, number, parity, tensors};
 use crate::gradients::gradients_of;
 
@@ -41,6 +42,7 @@ pub(crate) fn cases() -> Vec<String> {
     let mut names: Vec<String> = folders
         .filter(is_case)
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| wants(name))
         .collect();
     names.sort();
     assert!(!names.is_empty());
@@ -199,7 +201,7 @@ impl Case {
         prefix: &str,
         tolerance: impl Fn(&str) -> Tolerance,
     ) {
-        let device = Device::flex();
+        let device = device();
         let network = with_state(self.config.init(&device), weights.clone()).unwrap();
         let output = network.forward(self.images("input", &device));
         let attention = output.attention.unwrap();
@@ -209,7 +211,7 @@ impl Case {
                 &format!("{}: {prefix}{name}", self.folder),
                 &values,
                 &self.io[&format!("{prefix}{name}_f64")],
-                tolerance(name),
+                tolerance(name).there(),
             );
         };
         check("logits", output.logits.into_data());
@@ -230,8 +232,9 @@ impl Case {
     /// tolerance.
     #[track_caller]
     pub(crate) fn check_gradients(&self, relative: f64) {
-        let device = Device::flex().autodiff();
+        let device = device().autodiff();
         let model = self.network(&device);
+        let relative = relative * leeway();
         let gradients =
             GradientsParams::from_grads(self.objective(&model, &device).backward(), &model);
         let gradients = gradients_of(&model, &gradients).into_iter();
@@ -277,7 +280,7 @@ impl Case {
             momentum: number(&optimizer["momentum"]),
             weight_decay: number(&optimizer["weight_decay"]),
         });
-        let device = Device::flex().autodiff();
+        let device = device().autodiff();
         let mut model = self.network(&device);
         let (mut losses, mut after) = (Vec::new(), State::new());
         for step in 0..=steps {

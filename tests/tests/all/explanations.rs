@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 
 use crate::case::{Case, cases, formula};
+use crate::device::device;
 use crate::fixtures::{check_close, json, parity, tensors};
 use crate::networks::tolerance_of;
 
@@ -146,8 +147,8 @@ fn joined(maps: impl Iterator<Item = AttentionMap>) -> Vec<f32> {
 fn maps_of_every_case() {
     for (case, description) in explained() {
         let expected = tensors(&parity(&case.folder).join("explain.safetensors"));
-        let network = case.network(&Device::flex());
-        let images = case.images("input", &Device::flex());
+        let network = case.network(&device());
+        let images = case.images("input", &device());
         let [batch, _, height, width] = images.dims();
         for (name, tolerance) in description["tolerance"].as_object().unwrap() {
             let (method, layer, class) = parse(name);
@@ -156,7 +157,7 @@ fn maps_of_every_case() {
             let check = |what: &str, map: fn(&Explanation, usize, usize) -> AttentionMap| {
                 let found = joined(maps.iter().map(|maps| map(maps, width, height)));
                 let name = format!("{name}.{what}");
-                let tolerance = tolerance_of(&tolerance[what]);
+                let tolerance = tolerance_of(&tolerance[what]).there();
                 check_close(
                     &format!("{}: {name}", case.folder),
                     &found,
@@ -177,9 +178,9 @@ fn maps_of_every_case() {
 #[ignore = "needs ../shared/parity"]
 fn trained_maps_of_every_case() {
     for case in cases().iter().map(|folder| Case::open(folder)) {
-        let images = case.images("input", &Device::flex());
+        let images = case.images("input", &device());
         let classes = vec![0; images.dims()[0]];
-        let network = case.network(&Device::flex());
+        let network = case.network(&device());
         let maps = explain(
             &network,
             images,
@@ -189,7 +190,7 @@ fn trained_maps_of_every_case() {
         )
         .unwrap();
         let found = joined(maps.into_iter().map(|maps| maps.raw));
-        let tolerance = tolerance_of(&case.json["eval"]["tolerance"]["attention"]);
+        let tolerance = tolerance_of(&case.json["eval"]["tolerance"]["attention"]).there();
         check_close(&case.folder, &found, &case.io["attention_f64"], tolerance);
     }
 }

@@ -15,6 +15,7 @@ mod data_commands;
 mod data_sets;
 mod deletion;
 mod detection;
+mod device;
 mod documents;
 mod eval_detections;
 mod exchange;

@@ -10,6 +10,7 @@ use abn_core::pytorch::to_pytorch;
 use serde_json::Value;
 
 use crate::case::{Case, cases};
+use crate::device;
 use crate::fixtures::{Tolerance, number};
 use crate::zoo::foreign;
 
@@ -94,7 +95,7 @@ fn first_step_of_every_case() {
             let check = |step: usize, leeway: f64| {
                 let per_step: &Value = &reference["tolerance"]["losses_abs_per_step"][step];
                 let off = (losses[step] - number(&reference["losses_f64"][step])).abs();
-                let allowed = number(per_step) * leeway;
+                let allowed = number(per_step) * leeway * device::leeway();
                 assert!(
                     off <= allowed,
                     "{} {run} loss {step}: off by {off:e} of {allowed:e}",
