@@ -18,13 +18,15 @@ use anyhow::{Context, Result, bail, ensure};
 use self::plan::{Given, Plan, Step};
 use self::record::{Outcome, Record, report};
 
-const USAGE: &str = "usage: cargo xtask gpu-check [--device NAME] [--minutes N] [--anew]
+const USAGE: &str =
+    "usage: cargo xtask gpu-check [--device NAME | --rehearse] [--minutes N] [--anew]
 
 Builds for a GPU, compares it with the CPU, trains, measures and profiles there, and writes
 target/gpu-check/NAME/report.md. Without a network it needs what cargo has fetched before.
 
-  --device NAME   cuda, vulkan, metal or wgpu, of several the second as cuda:1; cuda if left out. On a
-                  driver that computes on the processor all is small: a rehearsal
+  --device NAME   cuda, vulkan, metal or wgpu, of several the second as cuda:1; cuda if left out
+  --rehearse      all of it with a small network on a driver that computes on the processor, such as
+                  lavapipe of Mesa
   --minutes N     what does not fit into this time is left out; 25 if left out
   --anew          forget what an earlier call found out";
 
@@ -36,6 +38,7 @@ const CIFAR10: &str = "datasets/cifar-10-batches-bin";
 /// What was typed.
 struct Options {
     device: String,
+    rehearse: bool,
     minutes: u64,
     anew: bool,
 }
@@ -63,6 +66,7 @@ pub(crate) fn run(root: &Path, arguments: impl Iterator<Item = String>) -> Resul
         has_cifar10: root.join(CIFAR10).is_dir(),
         training: format!("{}/training-{}", check.relative, check.commit),
         device: options.device.clone(),
+        rehearse: options.rehearse,
     });
     let mut records = Vec::new();
     while let Some(step) = plan.next(&records) {
@@ -94,6 +98,7 @@ pub(crate) fn run(root: &Path, arguments: impl Iterator<Item = String>) -> Resul
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>> {
     let mut options = Options {
         device: "cuda".to_owned(),
+        rehearse: false,
         minutes: MINUTES,
         anew: false,
     };
@@ -101,6 +106,10 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>>
         match argument.as_str() {
             "-h" | "--help" => return Ok(None),
             "--anew" => options.anew = true,
+            "--rehearse" => {
+                options.rehearse = true;
+                options.device = "wgpu".to_owned();
+            }
             "--device" => options.device = arguments.next().context(USAGE)?,
             "--minutes" => {
                 let minutes = arguments.next().and_then(|text| text.parse().ok());

@@ -188,12 +188,23 @@ fn the_same_command_after_the_end_changes_nothing() {
 
 #[test]
 fn a_training_in_bfloat16_continues_exactly() {
+    continues_exactly_in("bf16");
+}
+
+/// Its factor of the losses goes on as well.
+#[test]
+fn a_training_in_half_precision_continues_exactly() {
+    continues_exactly_in("f16");
+}
+
+fn continues_exactly_in(precision: &str) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     cifar::write(path, 8);
-    let train = format!("{TRAIN} --precision bf16");
+    let train = format!("{TRAIN} --precision {precision}");
     let said = succeeds(path, &format!("{train} --out whole --workers 0"));
-    assert!(said.err.contains("learn in bf16"), "{}", said.err);
+    let told = format!("learn in {precision}");
+    assert!(said.err.contains(&told), "{}", said.err);
     killed_and_continued(path, &train, "killed");
     check_same(
         &remains(&path.join("whole")),
@@ -202,7 +213,7 @@ fn a_training_in_bfloat16_continues_exactly() {
     succeeds(path, &format!("{TRAIN} --out single"));
     let metrics = |run: &str| fs::read(path.join(run).join("metrics.jsonl")).unwrap();
     assert!(metrics("whole") != metrics("single"), "other numbers");
-    let other = &["precision", "bf16"];
+    let other = &["precision", precision];
     fails(
         path,
         &format!("{TRAIN} --precision f32 --out whole"),

@@ -17,6 +17,7 @@ const MEASURED: [&str; 5] = [
     "resnet50 abn batch 64 ",
     "resnet50 abn batch 128 ",
 ];
+const PRECISIONS: [&str; 3] = ["f32", "bf16", "f16"];
 /// What is measured by both compilers of CUDA.
 const COMPARED: [&str; 2] = [MEASURED[0], MEASURED[3]];
 /// What a driver that computes on the processor is given.
@@ -60,10 +61,24 @@ fn words(command: &str) -> Vec<String> {
 /// What is known before anything is tried.
 pub(super) struct Given {
     pub(super) device: String,
+    /// Whether it is a driver that computes on the processor.
+    pub(super) rehearse: bool,
     /// Whether CIFAR-10 lies where it is looked for.
     pub(super) has_cifar10: bool,
     /// Where the training goes.
     pub(super) training: String,
+}
+
+impl Given {
+    /// The features of a build. A driver on the processor would be tuned for hours.
+    fn features(&self, nvrtc: bool) -> String {
+        let backend = self.device.split(':').next().unwrap_or(&self.device);
+        match (self.rehearse, nvrtc) {
+            (true, _) => "wgsl".to_owned(),
+            (false, false) => backend.to_owned(),
+            (false, true) => format!("{backend},nvrtc"),
+        }
+    }
 }
 
 /// The steps that are still to come.
@@ -77,7 +92,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Of a device that nothing is known of but its name.
     pub(super) fn new(given: Given) -> Self {
-        let build = Step::new("build", "Build", build(&features(&given.device, false)));
+        let build = Step::new("build", "Build", build(&given.features(false)));
         let devices = format!("{} devices --json", program("abn"));
         let devices = Step::new("devices", "Devices", devices);
         Self {
@@ -92,42 +107,31 @@ impl Plan {
         if self.steps.is_empty() && !self.is_whole {
             self.is_whole = true;
             let listed = records.last().map_or("", |record| record.output.as_str());
-            self.steps = steps_for(&self.given, &Traits::of(listed, &self.given.device)).into();
+            let precisions = precisions(listed, &self.given.device);
+            self.steps = steps_for(&self.given, &precisions).into();
         }
         self.steps.pop_front()
     }
 }
 
-/// What matters of a device.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Traits {
-    /// Whether it is a driver that computes on the processor.
-    is_software: bool,
-    has_bf16: bool,
+/// The numbers that a device computes with, of what `abn devices --json` lists.
+fn precisions(listed: &str, device: &str) -> Vec<String> {
+    let listed: Value = serde_json::from_str(listed).unwrap_or_default();
+    let all = listed["devices"].as_array().cloned().unwrap_or_default();
+    let full = match device.contains(':') {
+        true => device.to_owned(),
+        false => format!("{device}:0"),
+    };
+    let own = all.into_iter().find(|found| found["device"] == full);
+    let own = own.unwrap_or_default()["precisions"].clone();
+    let names = own.as_array().into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-impl Traits {
-    /// Of a device in what `abn devices --json` lists.
-    fn of(listed: &str, device: &str) -> Self {
-        let listed: Value = serde_json::from_str(listed).unwrap_or_default();
-        let all = listed["devices"].as_array().cloned().unwrap_or_default();
-        let full = match device.contains(':') {
-            true => device.to_owned(),
-            false => format!("{device}:0"),
-        };
-        let own = all.into_iter().find(|found| found["device"] == full);
-        let own = own.unwrap_or_default();
-        let precisions = own["precisions"].as_array().cloned().unwrap_or_default();
-        Self {
-            is_software: own["software"] == true,
-            has_bf16: precisions.iter().any(|precision| precision == "bf16"),
-        }
-    }
-}
-
-fn steps_for(given: &Given, traits: &Traits) -> Vec<Step> {
+fn steps_for(given: &Given, precisions: &[String]) -> Vec<Step> {
     let Given {
         device,
+        rehearse,
         has_cifar10,
         training,
     } = given;
@@ -141,10 +145,16 @@ fn steps_for(given: &Given, traits: &Traits) -> Vec<Step> {
         Step::new(
             "check",
             "Training, a kill, maps: beside the CPU",
-            format!("cargo run --quiet --package xtask -- device-check --device {device}"),
+            match rehearse {
+                // It is what device-check takes without a name.
+                true => "cargo run --quiet --package xtask -- device-check".to_owned(),
+                false => {
+                    format!("cargo run --quiet --package xtask -- device-check --device {device}")
+                }
+            },
         ),
     ];
-    let measured: &[&str] = match traits.is_software {
+    let measured: &[&str] = match rehearse {
         true => &[SMALL],
         false => &MEASURED,
     };
@@ -158,16 +168,12 @@ fn steps_for(given: &Given, traits: &Traits) -> Vec<Step> {
         let by = by.replace([' ', ','], "-");
         Step::new(&format!("speed-{short}{precision}{by}"), &title, command)
     };
-    let precisions: &[&str] = match traits.has_bf16 {
-        true => &["f32", "bf16"],
-        false => &["f32"],
-    };
-    for only in measured {
-        steps.extend(
-            precisions
-                .iter()
-                .map(|precision| speed(only, precision, "")),
-        );
+    // The usual ones first, for the time may be over before all are measured.
+    let usual = PRECISIONS
+        .iter()
+        .filter(|precision| precisions.iter().any(|has| has == *precision));
+    for precision in usual {
+        steps.extend(measured.iter().map(|only| speed(only, precision, "")));
     }
     let only = measured[0].replace(' ', "~");
     steps.push(Step::new(
@@ -175,7 +181,7 @@ fn steps_for(given: &Given, traits: &Traits) -> Vec<Step> {
         "A step, kernel by kernel",
         format!("{bench} profile --device {device} --only {only}"),
     ));
-    let (title, images) = match (traits.is_software, has_cifar10) {
+    let (title, images) = match (rehearse, has_cifar10) {
         (true, _) => (
             "An epoch of a few built-in images",
             "shapes --arch resnet8 --limit 32 --batch-size 8 --epochs 1",
@@ -195,21 +201,11 @@ fn steps_for(given: &Given, traits: &Traits) -> Vec<Step> {
         format!("{abn} train --dataset {images} --device {device} --out {training}"),
     ));
     if device.starts_with("cuda") {
-        let build = build(&features(device, true));
+        let build = build(&given.features(true));
         steps.push(Step::new("build-nvrtc", "Build with NVRTC", build));
         steps.extend(COMPARED.map(|only| speed(only, "f32", ", NVRTC")));
     }
     steps
-}
-
-/// The features of a build for a device. A driver of WGSL on the processor would be tuned for hours.
-fn features(device: &str, nvrtc: bool) -> String {
-    let backend = device.split(':').next().unwrap_or(device);
-    match (backend, nvrtc) {
-        ("wgpu", _) => "wgsl".to_owned(),
-        (backend, false) => backend.to_owned(),
-        (backend, true) => format!("{backend},nvrtc"),
-    }
 }
 
 fn build(features: &str) -> String {
@@ -233,23 +229,24 @@ mod tests {
     use super::*;
 
     const LISTED: &str = r#"{"devices": [
-        {"device": "cuda:0", "software": false, "precisions": ["f32", "bf16"]},
-        {"device": "wgpu:0", "software": true, "precisions": ["f32"]}
+        {"device": "cuda:0", "software": false, "precisions": ["f32", "f64", "bf16"]},
+        {"device": "wgpu:0", "software": true, "precisions": ["f32", "f16"]}
     ]}"#;
 
-    fn names(device: &str) -> Vec<String> {
+    fn names(device: &str, rehearse: bool) -> Vec<String> {
         let given = Given {
             device: device.to_owned(),
+            rehearse,
             has_cifar10: false,
             training: "training".to_owned(),
         };
-        let steps = steps_for(&given, &Traits::of(LISTED, device));
+        let steps = steps_for(&given, &precisions(LISTED, device));
         steps.into_iter().map(|step| step.name).collect()
     }
 
     #[test]
     fn a_gpu_is_measured_in_each_precision_and_by_both_compilers() {
-        let names = names("cuda");
+        let names = names("cuda", false);
         let has = |name: &str| names.iter().any(|found| found == name);
         assert!(has("speed-resnet50-abn-batch-128-bf16"), "{names:?}");
         assert!(has("speed-resnet20-abn-batch-128-f32--NVRTC"), "{names:?}");
@@ -262,11 +259,12 @@ mod tests {
     #[test]
     fn a_rehearsal_is_small() {
         assert_eq!(
-            names("wgpu"),
+            names("wgpu", true),
             [
                 "layers",
                 "check",
                 "speed-resnet8-abn-batch-8-f32",
+                "speed-resnet8-abn-batch-8-f16",
                 "profile",
                 "training"
             ]

@@ -97,7 +97,9 @@ pub(super) fn report(device: &str, commit: &str, records: &[Record]) -> String {
         lines.extend([String::new(), format!("## {}", record.title), String::new()]);
         lines.push(format!("```sh\n{}\n```", record.command));
         if !record.output.is_empty() {
-            lines.extend([String::new(), format!("```text\n{}\n```", record.output)]);
+            let output = serde_json::from_str::<Value>(&record.output);
+            let output = output.map_or_else(|_| record.output.clone(), |json| format!("{json:#}"));
+            lines.extend([String::new(), format!("```text\n{output}\n```")]);
         }
     }
     lines.join("\n") + "\n"
