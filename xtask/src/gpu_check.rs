@@ -6,8 +6,9 @@
 mod plan;
 mod record;
 
+use std::collections::VecDeque;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -33,6 +34,8 @@ target/gpu-check/NAME/report.md. Without a network it needs what cargo has fetch
 /// Where everything of it lies.
 const FOLDER: &str = "target/gpu-check";
 const MINUTES: u64 = 25;
+/// Last lines of a step that failed, for the report.
+const SAID: usize = 20;
 const CIFAR10: &str = "datasets/cifar-10-batches-bin";
 
 /// What was typed.
@@ -191,26 +194,51 @@ impl Check<'_> {
             name => Command::new(self.root.join(name)),
         };
         command.args(arguments).current_dir(self.root);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => return Ok((Outcome::Failed, error.to_string())),
         };
-        let printed = child.stdout.take().map(|mut pipe| {
-            thread::spawn(move || {
-                let mut bytes = Vec::new();
-                let _ = pipe.read_to_end(&mut bytes);
-                String::from_utf8_lossy(&bytes).into_owned()
-            })
-        });
+        let printed = child.stdout.take().map(|pipe| thread::spawn(|| kept(pipe)));
+        let said = child.stderr.take().map(|pipe| thread::spawn(|| told(pipe)));
         let outcome = wait(&mut child, limit)?;
         let printed = printed.and_then(|thread| thread.join().ok());
-        Ok((outcome, printed.unwrap_or_default().trim_end().to_owned()))
+        let said = said.and_then(|thread| thread.join().ok());
+        let mut output = printed.unwrap_or_default();
+        if outcome.is_bad() {
+            output += &said.unwrap_or_default();
+        }
+        Ok((outcome, output.trim_end().to_owned()))
     }
 
     fn write_report(&self, device: &str, records: &[Record]) -> Result<()> {
         write(&self.report(), &report(device, &self.commit, records))
     }
+}
+
+/// Everything that comes out of a pipe.
+fn kept(mut pipe: impl Read) -> String {
+    let mut bytes = Vec::new();
+    let _ = pipe.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Passes the lines of a pipe on to the terminal, and keeps the last ones: they say what failed.
+fn told(pipe: impl Read) -> String {
+    let mut last = VecDeque::new();
+    for line in BufReader::new(pipe)
+        .split(b'\n')
+        .map_while(|line| line.ok())
+    {
+        let line = String::from_utf8_lossy(&line).into_owned();
+        eprintln!("{line}");
+        if last.len() == SAID {
+            last.pop_front();
+        }
+        last.push_back(line);
+    }
+    last.into_iter().map(|line| line + "\n").collect()
 }
 
 fn wait(child: &mut Child, limit: Duration) -> Result<Outcome> {

@@ -212,8 +212,8 @@ fn what_is_measured_leaves_them_out_if_asked_to() {
         1,
         &["2 of 180 images cannot be read", "--max-corrupt"],
     );
-    let score =
-        "score run --data new/photos --split all --steps 2 --on-corrupt skip --out o --json";
+    let score = "score run --data new/photos --split all --on-corrupt skip --out o --json \
+                 --methods attention --steps 2 --randomised 0";
     let scores = parse(&succeeds(path, score).out);
     assert_eq!(scores["scores"]["images"], 178);
 }

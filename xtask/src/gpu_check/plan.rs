@@ -154,6 +154,11 @@ fn steps_for(given: &Given, precisions: &[String]) -> Vec<Step> {
             },
         ),
     ];
+    if precisions.is_empty() {
+        // It is not there, and the first step says why.
+        steps.truncate(1);
+        return steps;
+    }
     let measured: &[&str] = match rehearse {
         true => &[SMALL],
         false => &MEASURED,
@@ -254,6 +259,11 @@ mod tests {
         once.sort();
         once.dedup();
         assert_eq!(once.len(), names.len());
+    }
+
+    #[test]
+    fn of_a_device_that_is_not_there_nothing_is_measured() {
+        assert_eq!(names("metal", false), ["layers"]);
     }
 
     #[test]
