@@ -148,7 +148,7 @@ impl Check<'_> {
     fn done_before(&self, step: &Step) -> Option<Record> {
         let text = fs::read_to_string(self.file(step)).ok()?;
         let record = Record::of_json(&serde_json::from_str(&text).ok()?)?;
-        let is_this = record.commit == self.commit && record.command == step.command.join(" ");
+        let is_this = record.commit == self.commit && record.command == step.typed();
         (is_this && record.outcome.is_good()).then_some(record)
     }
 
@@ -159,7 +159,7 @@ impl Check<'_> {
         let mut record = Record {
             title: step.title.clone(),
             commit: self.commit.clone(),
-            command: step.command.join(" "),
+            command: step.typed(),
             outcome: Outcome::NoTime,
             seconds: 0,
             output: String::new(),

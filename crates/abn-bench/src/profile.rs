@@ -117,13 +117,15 @@ fn launch(line: &str) -> Option<(String, Option<f64>)> {
     (!name.is_empty()).then(|| (name.to_owned(), seconds(time.trim())))
 }
 
-/// The name of a kernel without that of its variant, which shapes and layouts decide.
+/// The name of a kernel, and the first of what it is made of: shapes and layouts decide the rest.
 fn without_variant(name: &str) -> &str {
     let is_variant = |end: &str| end.len() == 8 && end.chars().all(|c| c.is_ascii_hexdigit());
-    match name.rsplit_once('_') {
+    let name = match name.rsplit_once('_') {
         Some((name, end)) if is_variant(end) => name,
         _ => name,
-    }
+    };
+    let second = name.match_indices(" | ").nth(1);
+    second.map_or(name, |(end, _)| &name[..end])
 }
 
 /// A duration as Rust writes it.
@@ -176,10 +178,10 @@ mod tests {
     #[test]
     fn launches_are_counted_by_kernel_and_step() {
         let lines = [
-            "| 10.5µs     | reduce_0531fa40",
+            "| 10.5µs     | reduce | f32 | x | y_0531fa40",
             "| 2ms        | conv",
             "something else",
-            "| not measured | reduce_6393fbd1",
+            "| not measured | reduce | f32_6393fbd1",
             "| 1.5ms      | conv",
             "| 500ns      | ",
         ];
@@ -189,6 +191,7 @@ mod tests {
         assert_eq!(found[0].0, "conv");
         assert_eq!(found[0].1.count, 1);
         assert!((found[0].1.seconds - 1.75e-3).abs() < 1e-12);
+        assert_eq!(found[1].0, "reduce | f32");
         assert!((found[1].1.seconds - 5.25e-6).abs() < 1e-12);
     }
 }

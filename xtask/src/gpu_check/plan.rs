@@ -44,6 +44,17 @@ impl Step {
         }
     }
 
+    /// The command as it is typed into a shell.
+    pub(super) fn typed(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,".contains(c);
+        let word = |word: &String| match word.chars().all(plain) {
+            true => word.clone(),
+            false => format!("'{word}'"),
+        };
+        let words: Vec<String> = self.command.iter().map(word).collect();
+        words.join(" ")
+    }
+
     fn needed(self) -> Self {
         Self {
             is_needed: true,
@@ -259,6 +270,17 @@ mod tests {
         once.sort();
         once.dedup();
         assert_eq!(once.len(), names.len());
+    }
+
+    #[test]
+    fn commands_can_be_typed() {
+        let step = Step::new(
+            "speed",
+            "Speed",
+            "abn-bench large --only batch~8~".to_owned(),
+        );
+        assert_eq!(step.command[3], "batch 8 ");
+        assert_eq!(step.typed(), "abn-bench large --only 'batch 8 '");
     }
 
     #[test]
