@@ -25,30 +25,15 @@ impl Card {
 }
 
 /// Of a device of a backend.
-#[cfg(not(any(
-    feature = "cuda",
-    feature = "metal",
-    feature = "vulkan",
-    feature = "wgsl"
-)))]
+#[cfg(not(feature = "gpu"))]
 pub(crate) fn of(_backend: Backend, _device: &Device) -> Card {
     Card::processor()
 }
 
-#[cfg(any(
-    feature = "cuda",
-    feature = "metal",
-    feature = "vulkan",
-    feature = "wgsl"
-))]
+#[cfg(feature = "gpu")]
 pub(crate) use gpu::of;
 
-#[cfg(any(
-    feature = "cuda",
-    feature = "metal",
-    feature = "vulkan",
-    feature = "wgsl"
-))]
+#[cfg(feature = "gpu")]
 mod gpu {
     use std::fs;
     use std::path::Path;
@@ -75,10 +60,10 @@ mod gpu {
         }
     }
 
-    #[cfg(any(feature = "metal", feature = "vulkan", feature = "wgsl"))]
+    #[cfg(feature = "drivers")]
     use crate::drivers::driver;
 
-    #[cfg(not(any(feature = "metal", feature = "vulkan", feature = "wgsl")))]
+    #[cfg(not(feature = "drivers"))]
     fn driver(_backend: Backend, _name: &str, _address: Option<&str>) -> Option<String> {
         None
     }
@@ -114,13 +99,7 @@ fn machine_memory(told: &str) -> Option<u64> {
 }
 
 /// The line of `nvidia-smi` for the card at that address: `00000000:07:00.0, 570.124, 143771`.
-#[cfg(any(
-    test,
-    feature = "cuda",
-    feature = "metal",
-    feature = "vulkan",
-    feature = "wgsl"
-))]
+#[cfg(any(test, feature = "gpu"))]
 fn of_nvidia(told: &str, address: &str) -> Option<Card> {
     // The domain has four digits or eight.
     let short = |address: &str| address.trim_start_matches('0').to_lowercase();

@@ -102,45 +102,25 @@ fn precisions(device: &Device) -> Vec<&'static str> {
 }
 
 /// Name and target of a device that is not the processor itself.
-#[cfg(any(
-    feature = "cuda",
-    feature = "metal",
-    feature = "vulkan",
-    feature = "wgsl"
-))]
+#[cfg(feature = "gpu")]
 fn identity(device: &Device) -> Option<(String, Option<String>)> {
     let identity = device.identity()?;
     Some((identity.name, Some(identity.fingerprint)))
 }
 
-#[cfg(not(any(
-    feature = "cuda",
-    feature = "metal",
-    feature = "vulkan",
-    feature = "wgsl"
-)))]
+#[cfg(not(feature = "gpu"))]
 fn identity(_device: &Device) -> Option<(String, Option<String>)> {
     None
 }
 
 /// Whether it is a driver that computes on the processor.
-#[cfg(any(
-    feature = "cuda",
-    feature = "metal",
-    feature = "vulkan",
-    feature = "wgsl"
-))]
+#[cfg(feature = "gpu")]
 fn is_software(device: &Device) -> bool {
     let identity = device.identity();
     identity.is_some_and(|identity| identity.physical.is_none())
 }
 
-#[cfg(not(any(
-    feature = "cuda",
-    feature = "metal",
-    feature = "vulkan",
-    feature = "wgsl"
-)))]
+#[cfg(not(feature = "gpu"))]
 fn is_software(_device: &Device) -> bool {
     false
 }

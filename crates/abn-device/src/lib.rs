@@ -2,7 +2,7 @@
 //! [an error](failure) where one of them fails.
 
 mod card;
-#[cfg(any(feature = "metal", feature = "vulkan", feature = "wgsl"))]
+#[cfg(feature = "drivers")]
 mod drivers;
 pub mod failure;
 mod found;
