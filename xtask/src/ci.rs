@@ -41,6 +41,7 @@ pub(crate) fn run() -> Result<()> {
         let root = root.clone();
         thread::spawn(move || -> Result<()> {
             sanitized(&root)?;
+            for_gpus(&root)?;
             for_browsers(&root)
         })
     };
@@ -58,12 +59,6 @@ pub(crate) fn run() -> Result<()> {
     )?;
     with_parquet(&root)?;
     packaged(&root)?;
-    // CUDA needs LLVM to link, but not to check its types: this is how docs.rs builds it.
-    cargo(
-        &root,
-        "check -p abn-train -p abn-ablation --no-default-features --features cuda,nvrtc,vulkan",
-        &[("DOCS_RS", "1")],
-    )?;
     with_mpi(&root)?;
     if has_browser() {
         cargo(
@@ -161,6 +156,17 @@ fn sanitized(root: &Path) -> Result<()> {
             ("RUSTC_BOOTSTRAP", "1"),
             ("RUSTFLAGS", "-Zsanitizer=address"),
         ],
+    )
+}
+
+/// The types of a build for GPUs. CUDA needs LLVM to link, but not for this: so docs.rs builds it.
+/// Nothing of it runs but macros and what fetches LLVM, which need no optimising.
+fn for_gpus(root: &Path) -> Result<()> {
+    cargo(
+        root,
+        "check -p abn-train -p abn-ablation --no-default-features --features cuda,nvrtc,vulkan \
+         --target-dir target/types --config profile.dev.package.\"*\".opt-level=0",
+        &[("DOCS_RS", "1")],
     )
 }
 
