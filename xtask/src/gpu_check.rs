@@ -31,6 +31,7 @@ target/gpu-check/NAME/report.md. Without a network it needs what cargo has fetch
   --minutes N     what does not fit into this time is left out; 25 if left out
   --anew          forget what an earlier call found out";
 
+const BACKENDS: [&str; 4] = ["cuda", "metal", "vulkan", "wgpu"];
 /// Where everything of it lies.
 const FOLDER: &str = "target/gpu-check";
 const MINUTES: u64 = 25;
@@ -121,8 +122,15 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>>
             _ => bail!("{USAGE}"),
         }
     }
-    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == ':');
-    ensure!(is_name(&options.device), "{USAGE}");
+    let (backend, index) = match options.device.split_once(':') {
+        Some((backend, index)) => (backend, index),
+        None => (&options.device[..], "0"),
+    };
+    ensure!(
+        BACKENDS.contains(&backend) && index.parse::<usize>().is_ok(),
+        "`{}` is no device of a GPU\n\n{USAGE}",
+        options.device
+    );
     Ok(Some(options))
 }
 
