@@ -259,10 +259,28 @@ fn wait(child: &mut Child, limit: Duration) -> Result<Outcome> {
             });
         }
         if started.elapsed() > limit {
+            end_children_of(child.id());
             child.kill().and_then(|()| child.wait())?;
             return Ok(Outcome::Ended);
         }
         thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Ends what a process started, and what that started: a build or a training would go on beside the
+/// next step.
+fn end_children_of(process: u32) {
+    let mut list = Command::new("pgrep");
+    let listed = list.args(["-P", &process.to_string()]).output();
+    let listed = listed.map(|found| found.stdout).unwrap_or_default();
+    for child in String::from_utf8_lossy(&listed)
+        .lines()
+        .filter_map(|line| line.parse().ok())
+    {
+        end_children_of(child);
+        let _ = Command::new("kill")
+            .args(["-KILL", &child.to_string()])
+            .status();
     }
 }
 
@@ -282,4 +300,23 @@ fn commit(root: &Path) -> String {
     output.map_or_else(String::new, |output| {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_ends_with_all_that_it_started() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sh -c 'sleep 60; true'; true"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let pipe = child.stdout.take().unwrap();
+        let started = Instant::now();
+        let outcome = wait(&mut child, Duration::from_millis(300)).unwrap();
+        assert_eq!(outcome, Outcome::Ended);
+        // Whoever lives still holds the pipe.
+        kept(pipe);
+        assert!(started.elapsed() < Duration::from_secs(30));
+    }
 }

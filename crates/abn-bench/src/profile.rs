@@ -65,6 +65,10 @@ fn profile(
     let before = settled(&log)?.len();
     let done: Repetition = worker.ask("go")?;
     let lines = settled(&log)?;
+    ensure!(
+        lines.len() > before,
+        "the device wrote no line about a kernel, so nothing is known of its step"
+    );
     let steps = (done.images / case.batch).max(1);
     let kernels = by_kernel(&lines[before..], steps);
     let count: usize = kernels.iter().map(|(_, launches)| launches.count).sum();

@@ -158,15 +158,7 @@ impl Workload {
             let learn = || gradients(&self.model, images, labels.clone(), &objective);
             scaling(factor, learn)
         });
-        let gradients = match self.loss_scale {
-            None => Some(gradients),
-            Some(scale) => {
-                let found = scale.unscaled(&self.model, gradients);
-                self.loss_scale = Some(scale.after(found.is_some()));
-                found
-            }
-        };
-        if let Some(gradients) = gradients {
+        if let Some(gradients) = LossScale::usable(&mut self.loss_scale, &self.model, gradients) {
             self.model = self.sgd.step(RATE, self.model.clone(), gradients);
         }
         let loss = loss(&output, labels.inner(), &self.config.outputs, objective);

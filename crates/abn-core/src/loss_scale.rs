@@ -57,7 +57,7 @@ impl LossScale {
 
     /// That of the next step, after one whose gradients were finite or not.
     #[must_use]
-    pub fn after(self, finite: bool) -> Self {
+    fn after(self, finite: bool) -> Self {
         let Self {
             factor,
             steps,
@@ -81,9 +81,24 @@ impl LossScale {
         }
     }
 
+    /// The gradients that a step is to follow, after which the scale in use, if there is one, is that of
+    /// the next step; `None` if the step is to be left out.
+    pub fn usable<M: Module>(
+        in_use: &mut Option<Self>,
+        network: &M,
+        gradients: GradientsParams,
+    ) -> Option<GradientsParams> {
+        let Some(scale) = *in_use else {
+            return Some(gradients);
+        };
+        let found = scale.unscaled(network, gradients);
+        *in_use = Some(scale.after(found.is_some()));
+        found
+    }
+
     /// The gradients of `network` as they would be without the factor; `None` if one of them is not
     /// finite. Waits for the device.
-    pub fn unscaled<M: Module>(
+    fn unscaled<M: Module>(
         &self,
         network: &M,
         gradients: GradientsParams,

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use abn_core::explain::AttentionMap;
-use abn_core::loss_scale::scaling;
+use abn_core::loss_scale::{LossScale, scaling};
 use abn_core::precision::in_precision;
 use abn_core::sgd::Sgd;
 use abn_core::state::{self, State, is_buffer};
@@ -336,15 +336,8 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// A step along gradients; none where those of scaled losses are not finite.
     fn descend(&mut self, rate: f64, gradients: GradientsParams) {
-        let gradients = match self.progress.loss_scale {
-            None => Some(gradients),
-            Some(scale) => {
-                let found = scale.unscaled(&self.model, gradients);
-                self.progress.loss_scale = Some(scale.after(found.is_some()));
-                found
-            }
-        };
-        if let Some(gradients) = gradients {
+        let scale = &mut self.progress.loss_scale;
+        if let Some(gradients) = LossScale::usable(scale, &self.model, gradients) {
             self.model = self.sgd.step(rate, self.model.clone(), gradients);
         }
     }
@@ -601,6 +594,7 @@ fn check_position(progress: &Progress, recipe: &Recipe, train: &Loader) -> Resul
     let images = images.saturating_sub(train.skips.len())..=images;
     let possible = *epoch <= recipe.epochs
         && loss_scale.is_some() == recipe.precision.loss_scale().is_some()
+        && loss_scale.is_none_or(|scale| scale.factor().is_normal() && scale.factor() > 0.0)
         && history.len() == *epoch
         && history
             .iter()
