@@ -1,6 +1,6 @@
 //! Convolutions as the networks of the papers use them, with and without a batch norm behind them.
 
-use abn_kernels::ops::{After, Kept, RunningNorm, conv2d, conv2d_norm};
+use abn_kernels::ops::{After, Growing, Kept, RunningNorm, conv2d, conv2d_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::ops::ConvOptions;
@@ -103,6 +103,20 @@ impl Conv2d {
         let bias = self.bias.as_ref().map(Param::val);
         let options = self.shape.options();
         convolution(input, self.weight.val(), bias, options, &self.kept)
+    }
+
+    /// The 1x1 convolution between two batch norms, each with a ReLU behind it.
+    ///
+    /// # Shapes
+    /// The channels so far to `[B, outputs, H, W]`.
+    pub(crate) fn bottleneck(
+        &self,
+        input: &Growing,
+        before: &BatchNorm,
+        behind: &BatchNorm,
+    ) -> Tensor<4> {
+        let weight = self.weight.val();
+        input.bottleneck(before.known(), weight, behind.known(), &self.kept)
     }
 }
 

@@ -88,6 +88,26 @@ pub fn split_channels([a, b]: [usize; 2], input: &[f32], [first, second]: [&mut 
         });
 }
 
+/// Writes `part` `[positions, channels]` into `wide` `[positions, width]`, from channel `at` on.
+///
+/// # Panics
+/// Lengths do not fit `[channels, width]`, or the channels end behind the width.
+pub fn put_channels([channels, width]: [usize; 2], part: &[f32], at: usize, wide: &mut [f32]) {
+    assert!(channels > 0 && at + channels <= width, "room for channels");
+    assert!(
+        part.len().is_multiple_of(channels) && wide.len() == part.len() / channels * width,
+        "values of the same positions"
+    );
+    wide.par_chunks_mut(TOGETHER * width)
+        .zip(part.par_chunks(TOGETHER * channels))
+        .for_each(|(wide, part)| {
+            let rows = wide.chunks_exact_mut(width);
+            for (to, from) in rows.zip(part.chunks_exact(channels)) {
+                to[at..][..channels].copy_from_slice(from);
+            }
+        });
+}
+
 fn positions([a, b]: [usize; 2], [first, second]: [usize; 2], both: usize) -> usize {
     assert!(a > 0 && b > 0, "channels to join");
     let positions = first / a;

@@ -1,14 +1,14 @@
 //! DenseNet-BC (Huang et al. 2017): every layer adds `growth` channels to what came in; transitions
 //! halve both the channels and the resolution.
 
-use abn_kernels::ops::{After, fork, join_channels};
+use abn_kernels::ops::{After, Growing, fork, join_channels};
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
 use super::pool::halve_average;
-use crate::conv::{Conv2d, ConvShape};
+use crate::conv::{Conv2d, ConvShape, conv_norm};
 use crate::norm::BatchNorm;
 
 /// Channels of a layer's 1x1 convolution per channel that it adds.
@@ -61,17 +61,45 @@ pub struct DenseLayer {
 }
 
 impl DenseLayer {
+    /// Channels that it adds.
+    fn growth(&self) -> usize {
+        self.conv2.weight.lazy_shape()[0]
+    }
+
     /// # Shapes
     /// `[B, inputs, H, W]` to `[B, inputs + growth, H, W]`.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [input, kept] = fork(input);
-        let hidden = self
-            .conv1
-            .forward(self.norm1.forward_then(input, After::relu()));
-        let added = self
-            .conv2
-            .forward(self.norm2.forward_then(hidden, After::relu()));
+        let activated = self.norm1.forward_then(input, After::relu());
+        let hidden = conv_norm(&self.conv1, &self.norm2, activated, After::relu());
+        let added = self.conv2.forward(hidden);
         join_channels(kept, self.dropout.forward(added))
+    }
+
+    /// The new channels alone, of what came in so far.
+    fn added(&self, input: &Growing) -> Tensor<4> {
+        self.conv2
+            .forward(self.conv1.bottleneck(input, &self.norm1, &self.norm2))
+    }
+}
+
+/// Layers one after the other.
+///
+/// # Shapes
+/// `[B, inputs, H, W]` to `[B, inputs + layers x growth, H, W]`.
+pub(crate) fn layers(layers: &[&DenseLayer], input: Tensor<4>) -> Tensor<4> {
+    let added: usize = layers.iter().map(|layer| layer.growth()).sum();
+    let channels = input.dims()[1] + added;
+    match Growing::begin(input, channels) {
+        Ok(mut features) => {
+            for layer in layers {
+                features.add(layer.added(&features));
+            }
+            features.finish()
+        }
+        Err(input) => layers
+            .iter()
+            .fold(input, |features, layer| layer.forward(features)),
     }
 }
 

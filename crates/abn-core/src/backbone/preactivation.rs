@@ -7,7 +7,7 @@ use burn::nn::{Dropout, DropoutConfig};
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
-use crate::conv::{Conv2d, ConvShape};
+use crate::conv::{Conv2d, ConvShape, conv_norm};
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 use crate::norm::BatchNorm;
 
@@ -88,9 +88,7 @@ impl PreActivationBlock {
                 (self.norm1.forward_then(input, After::relu()), shortcut)
             }
         };
-        let hidden = self
-            .norm2
-            .forward_then(self.conv1.forward(activated), After::relu());
+        let hidden = conv_norm(&self.conv1, &self.norm2, activated, After::relu());
         let path = self.conv2.forward(self.dropout.forward(hidden));
         let path = match &self.gate {
             Some(gate) => gate.forward(path),

@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor};
 
-use super::dense::{DenseConfig, DenseLayer, Transition, transition_conv};
+use super::dense::{self, DenseConfig, DenseLayer, Transition, transition_conv};
 use super::pool::halve;
 use super::preactivation::{PreActivationBlock, PreActivationConfig};
 use super::residual::{ResidualBlock, ResidualConfig};
@@ -232,10 +232,17 @@ impl Stage {
     /// others down.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let input = if self.pools { halve(input) } else { input };
-        let features = self
-            .blocks
-            .iter()
-            .fold(input, |features, block| block.forward(features));
+        let dense = self.blocks.iter().map(|block| match block {
+            Block::Dense(layer) => Some(layer),
+            _ => None,
+        });
+        let features = match dense.collect::<Option<Vec<_>>>() {
+            Some(layers) if !layers.is_empty() => dense::layers(&layers, input),
+            _ => self
+                .blocks
+                .iter()
+                .fold(input, |features, block| block.forward(features)),
+        };
         match &self.transition {
             Some(transition) => transition.forward(features),
             None => features,

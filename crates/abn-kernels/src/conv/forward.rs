@@ -1,9 +1,11 @@
 //! The forward pass.
 
 use crate::buffer::Output;
+use crate::norm::Affine;
 use crate::simd::InstructionSet;
 
 use super::Convolution;
+use super::activated;
 use super::gather::Finish;
 use super::panels::{Panels, Weights};
 use super::pass::{Pass, Side};
@@ -169,24 +171,7 @@ impl Prepared {
             self.layout
         );
         assert_eq!(input.len(), geometry.input_len(), "input of {geometry:?}");
-        assert_eq!(
-            output.len(),
-            geometry.output_len(),
-            "output of {geometry:?}"
-        );
-        for each in [finish.factor, finish.bias].into_iter().flatten() {
-            assert_eq!(
-                each.len(),
-                geometry.channels_out,
-                "one value for each channel of {geometry:?}"
-            );
-        }
-        assert!(
-            finish
-                .residual
-                .is_none_or(|residual| residual.len() == output.len()),
-            "residual of {geometry:?}"
-        );
+        self.check_output(geometry, &finish, output.len());
         if output.is_empty() {
             return;
         }
@@ -224,6 +209,71 @@ impl Prepared {
                 pass.run(set, input, panels, finish, output);
             }
         }
+    }
+
+    /// Convolves the first channels of `input` `[positions, width]`, after `before` was done to
+    /// them, which memory never sees; a 1x1 kernel of stride 1 in one group, and without a residual
+    /// in front.
+    ///
+    /// # Panics
+    /// A length does not fit the shapes, the kernel is another, or these weights are not
+    /// [served](Self::serves).
+    pub fn forward_activated(
+        &self,
+        geometry: &Convolution,
+        width: usize,
+        input: &[f32],
+        before: Affine,
+        finish: Finish,
+        output: &mut [f32],
+    ) {
+        assert!(
+            geometry.is_pointwise() && self.layout.is_of(geometry),
+            "weights of {:?} for {geometry:?} of activated features",
+            self.layout
+        );
+        let Reordered::Direct(panels) = &self.weights else {
+            panic!("a 1x1 kernel has no tiles");
+        };
+        let positions = geometry.batch * geometry.input[0] * geometry.input[1];
+        before.check_part(width, input.len());
+        assert!(
+            before.factor.len() == geometry.channels_in && input.len() == positions * width,
+            "activated input of {geometry:?}"
+        );
+        self.check_output(geometry, &finish, output.len());
+        if !output.is_empty() {
+            let set = self.layout.set;
+            let output = Output::new(output);
+            activated::convolve(
+                set,
+                &panels[0],
+                [width, positions],
+                input,
+                before,
+                finish,
+                output,
+            );
+        }
+    }
+
+    /// # Panics
+    /// An output of so many values, or what finishes it, does not fit.
+    fn check_output(&self, geometry: &Convolution, finish: &Finish, len: usize) {
+        assert_eq!(len, geometry.output_len(), "output of {geometry:?}");
+        for each in [finish.factor, finish.bias].into_iter().flatten() {
+            assert_eq!(
+                each.len(),
+                geometry.channels_out,
+                "one value for each channel of {geometry:?}"
+            );
+        }
+        assert!(
+            finish
+                .residual
+                .is_none_or(|residual| residual.len() == len),
+            "residual of {geometry:?}"
+        );
     }
 }
 

@@ -29,6 +29,12 @@ pub struct Convolution {
 }
 
 impl Convolution {
+    /// Whether every output is made of one position of the input, and every position makes one.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        let padding = [self.padding_before, self.padding_after];
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.groups == 1 && padding == [[0; 2]; 2]
+    }
+
     /// Height and width of the output.
     ///
     /// # Panics

@@ -45,7 +45,7 @@ pub fn input_gradient(
     if input_gradient.is_empty() {
         return;
     }
-    if Tiles::Two.serves(geometry) {
+    if Tiles::Two.serves_gradients(geometry) {
         let shape = Winograd {
             batch: geometry.batch,
             reads: geometry.output(),

@@ -1,5 +1,6 @@
 //! Convolutions over channels-last values: forward pass and the gradients of input and weight.
 
+mod activated;
 mod chunks;
 mod forward;
 mod gather;

@@ -10,8 +10,10 @@
 
 mod backward;
 mod normalize;
+mod part;
 mod statistics;
 
 pub use backward::{Relu, Saved, backward};
 pub use normalize::{Affine, normalize};
+pub(crate) use part::Part;
 pub use statistics::{Statistics, statistics};

@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
 
 use abn_kernels::InstructionSet;
-use abn_kernels::conv::{Algorithm, Convolution, Finish, forward, input_gradient, weight_gradient};
+use abn_kernels::conv::{
+    Algorithm, Convolution, Finish, Prepared, forward, input_gradient, weight_gradient,
+};
+use abn_kernels::norm::{Affine, normalize};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -104,6 +107,70 @@ fn each_product(geometry: &Convolution, mut visit: impl FnMut(usize, usize, usiz
                 }
             }
         }
+    }
+}
+
+/// Some channels of wider features, normalised on the way, are those that were normalised before.
+#[test]
+fn activated_features_convolve_as_if_they_had_been_written() {
+    for (channels, outputs, size) in [
+        (1, 1, [1, 1]),
+        (12, 48, [8, 8]),
+        (24, 33, [7, 5]),
+        (128, 16, [9, 4]),
+        (600, 70, [6, 6]),
+    ] {
+        let geometry = Convolution {
+            batch: 3,
+            input: size,
+            kernel: [1; 2],
+            stride: [1; 2],
+            padding_before: [0; 2],
+            padding_after: [0; 2],
+            dilation: [1; 2],
+            channels_in: channels,
+            channels_out: outputs,
+            groups: 1,
+        };
+        let width = channels + 7;
+        let wide = random(1, 3 * size[0] * size[1] * width);
+        let rows = wide.chunks_exact(width);
+        let part: Vec<f32> = rows.flat_map(|row| &row[..channels]).copied().collect();
+        let [mean, factor, shift] = [2, 3, 4].map(|seed| random(seed, channels));
+        let before = Affine {
+            mean: &mean,
+            factor: &factor,
+            shift: &shift,
+            residual: None,
+            relu: true,
+        };
+        let weight = random(5, outputs * channels);
+        let [scale, bias] = [6, 7].map(|seed| random(seed, outputs));
+        let finish = Finish {
+            factor: Some(&scale),
+            bias: Some(&bias),
+            residual: None,
+            relu: true,
+        };
+        everywhere(
+            |set| {
+                let prepared = Prepared::new(set, Algorithm::Fewest, &geometry, &weight);
+                let mut activated = vec![f32::NAN; part.len()];
+                normalize(set, channels, &part, before, &mut activated);
+                let [mut apart, mut at_once] = [(); 2].map(|()| vec![f32::NAN; geometry.output_len()]);
+                prepared.forward(&geometry, &activated, finish, &mut apart);
+                prepared.forward_activated(
+                    &geometry,
+                    width,
+                    &wide,
+                    before,
+                    finish,
+                    &mut at_once,
+                );
+                vec![apart, at_once]
+            },
+            |actual| assert!(actual[0] == actual[1], "{geometry:?}"),
+        );
     }
 }
 

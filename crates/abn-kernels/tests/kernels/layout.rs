@@ -1,4 +1,4 @@
-use abn_kernels::layout::{join_channels, split_channels, to_channels_first, to_channels_last};
+use abn_kernels::layout::{join_channels, put_channels, split_channels, to_channels_first, to_channels_last};
 
 use crate::{CHANNELS, POSITIONS, everywhere, random};
 
@@ -49,6 +49,10 @@ fn channels_lie_beside_each_other_and_come_apart() {
             assert_eq!(row[..3], first[3 * at..][..3]);
             assert_eq!(row[3..], second[5 * at..][..5]);
         }
+        let mut put = vec![f32::NAN; joined.len()];
+        put_channels([3, 8], &first, 0, &mut put);
+        put_channels([5, 8], &second, 3, &mut put);
+        assert_eq!(put, joined);
         let [mut a, mut b] = [vec![f32::NAN; first.len()], vec![f32::NAN; second.len()]];
         split_channels(channels, &joined, [&mut a, &mut b]);
         assert_eq!([a, b], [first, second]);

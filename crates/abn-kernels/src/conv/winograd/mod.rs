@@ -29,8 +29,11 @@ pub(super) enum Tiles {
     Four,
 }
 
-/// Channels of a group below which the transforms cost more than they save.
-const CHANNELS: usize = 16;
+/// Input and output channels of a group below which the transforms cost more than they save.
+const CHANNELS: [usize; 2] = [16, 8];
+/// The same of both where gradients are computed, whose bits are those of runs that began before
+/// fewer output channels were worth it.
+const CHANNELS_OF_GRADIENTS: usize = 16;
 
 impl Tiles {
     /// Rows and columns that neighbouring tiles lie apart.
@@ -56,6 +59,12 @@ impl Tiles {
         tiles.serves(geometry).then_some(tiles)
     }
 
+    /// The same for the gradients of that convolution.
+    pub(super) fn serves_gradients(self, geometry: &Convolution) -> bool {
+        let channels = geometry.group_in().min(geometry.group_out());
+        channels >= CHANNELS_OF_GRADIENTS && self.serves(geometry)
+    }
+
     /// Whether kernels with these tiles compute that convolution, and gain by it.
     pub(super) fn serves(self, geometry: &Convolution) -> bool {
         let Convolution {
@@ -68,7 +77,8 @@ impl Tiles {
         kernel == [3, 3]
             && stride == [1, 1]
             && dilation == [1, 1]
-            && geometry.group_in().min(geometry.group_out()) >= CHANNELS
+            && geometry.group_in() >= CHANNELS[0]
+            && geometry.group_out() >= CHANNELS[1]
             && 3 * self.multiplications([height, width]) <= 2 * height * width * 9
     }
 }

@@ -22,7 +22,7 @@ use crate::ops::{After, RunningNorm};
 const TRAINING: Algorithm = Algorithm::Small;
 
 /// The same without gradients.
-const INFERENCE: Algorithm = Algorithm::Fewest;
+pub(super) const INFERENCE: Algorithm = Algorithm::Fewest;
 
 pub(in crate::ops) fn conv2d(
     input: Tensor<4>,
@@ -113,14 +113,7 @@ pub(in crate::ops) fn conv2d_norm(
     let residual = after
         .residual
         .map(|residual| ChannelsLast::of(inner(residual)));
-    // factor (sum + bias - mean) + beta
-    let (factor, beta, mean) = affine(known);
-    let shift: Vec<f32> = (0..factor.len())
-        .map(|channel| {
-            let bias = bias.as_ref().map_or(0.0, |bias| bias[channel]);
-            (bias - mean[channel]).mul_add(factor[channel], beta[channel])
-        })
-        .collect();
+    let (factor, shift) = folded(known, bias.as_deref());
     let finish = Finish {
         factor: Some(&factor),
         bias: Some(&shift),
@@ -130,7 +123,18 @@ pub(in crate::ops) fn conv2d_norm(
     Tensor::from_primitive::<Flex>(convolve(&weight, &geometry, &input, finish).into_tensor())
 }
 
-fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Convolution {
+/// Factor and shift of each channel for `factor (sum + bias - mean) + beta`.
+pub(super) fn folded(known: RunningNorm, bias: Option<&[f32]>) -> (Vec<f32>, Vec<f32>) {
+    let (factor, beta, mean) = affine(known);
+    let shift = |channel: usize| {
+        let bias = bias.map_or(0.0, |bias| bias[channel]);
+        (bias - mean[channel]).mul_add(factor[channel], beta[channel])
+    };
+    let shift = (0..factor.len()).map(shift).collect();
+    (factor, shift)
+}
+
+pub(super) fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Convolution {
     let [batch, channels_in, height, width] = input;
     let [channels_out, group_in, rows, columns] = weight;
     assert_eq!(

@@ -6,6 +6,7 @@ pub(super) mod conv;
 pub(super) mod descent;
 pub(super) mod fork;
 pub(super) mod gate;
+pub(super) mod grow;
 pub(super) mod join;
 pub(super) mod kept;
 pub(super) mod linear;
