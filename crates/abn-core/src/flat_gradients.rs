@@ -10,7 +10,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Shape, Tensor, TensorData};
+use burn::tensor::{Device, Shape, Tensor, TensorData, Transaction};
 
 /// The gradients of a module's parameters, one behind the other in the order of its fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,17 +27,27 @@ impl FlatGradients {
         Self::of(module, &GradientsParams::new())
     }
 
-    /// Those of that module.
+    /// Those of that module, read in one go.
     pub fn of<M: Module>(module: &M, gradients: &GradientsParams) -> Self {
         let mut reader = Reader {
             gradients,
-            flat: Self {
-                values: Vec::new(),
-                present: Vec::new(),
-            },
+            present: Vec::new(),
+            sizes: Vec::new(),
+            asked: Transaction::default(),
         };
         module.visit(&mut reader);
-        reader.flat
+        let mut read = reader.asked.execute().into_iter();
+        let mut values = Vec::with_capacity(reader.sizes.iter().sum());
+        for (present, size) in reader.present.iter().zip(reader.sizes) {
+            let data = present.then(|| read.next()).flatten();
+            let end = values.len() + size;
+            values.extend(data.iter().flat_map(TensorData::iter::<f32>));
+            values.resize(end, 0.0);
+        }
+        Self {
+            values,
+            present: reader.present,
+        }
     }
 
     /// Adds those of another share of the same module.
@@ -71,17 +81,19 @@ pub fn add_weighted(sum: &mut [f32], weight: f32, part: &[f32]) {
 
 struct Reader<'a> {
     gradients: &'a GradientsParams,
-    flat: FlatGradients,
+    present: Vec<bool>,
+    /// Values of each parameter.
+    sizes: Vec<usize>,
+    asked: Transaction,
 }
 
 impl ModuleVisitor for Reader<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let FlatGradients { values, present } = &mut self.flat;
         let gradient = self.gradients.get::<D>(param.id);
-        present.push(gradient.is_some());
-        match gradient {
-            Some(gradient) => values.extend(gradient.into_data().iter::<f32>()),
-            None => values.resize(values.len() + param.shape().num_elements(), 0.0),
+        self.present.push(gradient.is_some());
+        self.sizes.push(param.shape().num_elements());
+        if let Some(gradient) = gradient {
+            self.asked = std::mem::take(&mut self.asked).register(gradient);
         }
     }
 }

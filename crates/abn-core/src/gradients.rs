@@ -21,7 +21,7 @@ use crate::classifier::{Classifier, Output};
 use crate::loss::{Objective, RightClasses, loss, mean_cost};
 use crate::loss_scale::scaled;
 use crate::outputs::span_of;
-use crate::state::{Path, State};
+use crate::state::{Path, Reading, State};
 
 /// The gradients of the [objective](loss) of a batch, and the output of its forward pass, which has
 /// no gradients any more.
@@ -146,16 +146,16 @@ pub fn by_name<M: Module>(module: &M, gradients: &GradientsParams) -> State {
     let mut reader = Reader {
         gradients,
         path: Path::default(),
-        found: State::new(),
+        reading: Reading::default(),
     };
     module.visit(&mut reader);
-    reader.found
+    reader.reading.read().into_iter().collect()
 }
 
 struct Reader<'a> {
     gradients: &'a GradientsParams,
     path: Path,
-    found: State,
+    reading: Reading,
 }
 
 impl ModuleVisitor for Reader<'_> {
@@ -169,7 +169,7 @@ impl ModuleVisitor for Reader<'_> {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.found.insert(self.path.name(), gradient.into_data());
+            self.reading.add(self.path.name(), gradient);
         }
     }
 }

@@ -27,15 +27,18 @@ pub fn state_of<M: Module>(module: &M) -> State {
 }
 
 /// Tensors by name on their way to the host, which all come in one go: a GPU is waited for once.
+///
+/// And they come now. What Burn's `into_data` gives of a GPU is read when somebody looks at it, and
+/// has by then what was written into the same memory meanwhile.
 #[derive(Default)]
-pub(crate) struct Reading {
+pub struct Reading {
     names: Vec<String>,
     transaction: Transaction,
 }
 
 impl Reading {
     /// Asks for a tensor.
-    pub(crate) fn add<const D: usize>(&mut self, name: String, tensor: Tensor<D>) {
+    pub fn add<const D: usize>(&mut self, name: String, tensor: Tensor<D>) {
         let tensor = match tensor.device().is_autodiff() {
             true => tensor.inner(),
             false => tensor,
@@ -45,8 +48,8 @@ impl Reading {
         self.transaction = others.register(tensor);
     }
 
-    /// What was asked for.
-    pub(crate) fn read(self) -> Vec<(String, TensorData)> {
+    /// What was asked for, in that order.
+    pub fn read(self) -> Vec<(String, TensorData)> {
         self.names
             .into_iter()
             .zip(self.transaction.execute())

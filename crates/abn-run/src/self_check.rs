@@ -5,9 +5,9 @@
 //! computed on both, from the same weights and images, before its figures are believed.
 
 use abn_core::gradients::by_name;
-use abn_core::state::{State, with_state};
+use abn_core::state::{Reading, State, with_state};
 use abn_data::{Batch, Dataset, Loader, Scenes, Skips, Split, Target};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, TensorData};
 
 use crate::RunError;
 use crate::images::canvas_in_order;
@@ -97,9 +97,11 @@ fn of_task<T: Task>(
     let task = task.without_dropout();
     let numbers = |device: &Device| -> Result<State, RunError> {
         let network = with_state(task.init(device), weights.clone())?;
-        let numbers = task.numbers(&network, batch, device).into_iter();
-        let on_host = |(name, tensor): (&str, Tensor<1>)| (name.to_owned(), tensor.into_data());
-        Ok(numbers.map(on_host).collect())
+        let mut reading = Reading::default();
+        for (name, numbers) in task.numbers(&network, batch, device) {
+            reading.add(name.to_owned(), numbers);
+        }
+        Ok(reading.read().into_iter().collect())
     };
     let gradients = |device: &Device| -> Result<State, RunError> {
         let device = device.clone().autodiff();
@@ -220,6 +222,7 @@ pub fn built_in_images(config: &RunConfig) -> Result<Batch, RunError> {
         masks: false,
         skips: Skips::default().into(),
         canvas: canvas_in_order(recipe),
+        drop_last: false,
     };
     let first = loader.epoch(0, 0).next();
     let mut first = first.ok_or(RunError::NoImages("scenes"))??;
