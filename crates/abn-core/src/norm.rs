@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 
-use abn_kernels::ops::{After, RunningNorm, batch_norm, batch_norm_train};
+use abn_kernels::ops::{After, RunningNorm, batch_norm, batch_norm_train, blend_running};
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Tensor};
@@ -139,18 +139,16 @@ impl BatchNorm {
         // by 0.
         let count = batch.count as f64;
         let unbiased = count / (count - 1.0).max(1.0);
-        self.blend(&self.running_mean, batch.mean.detach());
-        self.blend(
-            &self.running_var,
-            batch.variance.detach().mul_scalar(unbiased),
-        );
+        self.blend(&self.running_mean, batch.mean.inner(), 1.0);
+        self.blend(&self.running_var, batch.variance.inner(), unbiased);
         batch.output
     }
 
-    /// running = (1 - momentum) running + momentum batch, effective at once.
-    fn blend(&self, running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
-        let kept = running.value_sync().mul_scalar(1.0 - self.momentum);
-        running.update(kept + batch.mul_scalar(self.momentum));
+    /// running = (1 - momentum) running + momentum (correction batch), effective at once.
+    fn blend(&self, running: &RunningState<Tensor<1>>, batch: Tensor<1>, correction: f64) {
+        let before = running.value_sync();
+        let blended = blend_running(before.inner(), batch, self.momentum, correction);
+        running.update(Tensor::from_inner(blended));
         // `update` only queues; read back so that a record of the training model is never one step
         // stale.
         running.value_sync();

@@ -116,13 +116,13 @@ impl Sgd {
         })
     }
 
-    fn update(
+    fn update<const D: usize>(
         &mut self,
         name: String,
         rate: f64,
-        weight: Tensor<1>,
-        gradient: Tensor<1>,
-    ) -> Tensor<1> {
+        weight: Tensor<D>,
+        gradient: Tensor<D>,
+    ) -> Tensor<D> {
         let descent = Descent {
             rate,
             momentum: self.config.momentum,
@@ -159,13 +159,10 @@ impl ModuleMapper for Step<'_> {
             return param;
         };
         let (id, tensor, mapper) = param.consume();
-        let shape = tensor.shape();
-        let flat = [shape.num_elements()];
-        let (weight, gradient) = (tensor.inner().reshape(flat), gradient.reshape(flat));
         let updated = self
             .sgd
-            .update(self.path.name(), self.rate, weight, gradient);
-        let tensor = Tensor::from_inner(updated.reshape(shape)).require_grad();
+            .update(self.path.name(), self.rate, tensor.inner(), gradient);
+        let tensor = Tensor::from_inner(updated).require_grad();
         Param::from_mapped_value(id, tensor, mapper)
     }
 }

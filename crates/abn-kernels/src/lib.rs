@@ -31,6 +31,8 @@
 pub mod activation;
 mod buffer;
 pub mod conv;
+#[cfg(gpu)]
+mod cube;
 pub mod descent;
 pub mod gate;
 pub mod layout;

@@ -1,18 +1,32 @@
 //! The operations against Burn's own: the values and gradients of single precision near those of
 //! double, from inputs and gradients however they lie in memory, and no memory changed that
-//! somebody else holds.
+//! somebody else holds. In a build for a GPU the GPU is compared, with Burn on the CPU.
 
 use abn_kernels::ops::{self, After, Kept, Mechanism, RunningNorm};
 use abn_kernels::roi_align::{Grid, Region};
+#[cfg(not(feature = "cube"))]
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{
-    DType, Device, Distribution, Tensor, TensorData, Tolerance, activation, module,
+    DType, Device, Distribution, Tensor, TensorData, Tolerance, Transaction, activation, module,
 };
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 const EPSILON: f64 = 1e-5;
+
+/// Where the operations compute: double precision on the CPU alone.
+fn device(dtype: DType) -> Device {
+    match dtype {
+        DType::F64 => Device::flex(),
+        _ => Device::default(),
+    }
+}
+
+/// The values of a tensor now: what `into_data` gives of a GPU is read when somebody looks at it.
+fn read<const D: usize>(tensor: Tensor<D>) -> TensorData {
+    Transaction::default().register(tensor).execute().remove(0)
+}
 
 /// How a tensor `[B, C, H, W]` lies in memory.
 #[derive(Debug, Clone, Copy)]
@@ -80,30 +94,30 @@ struct Run<const N: usize> {
 
 impl<const N: usize> Run<N> {
     fn infer(&self, dtype: DType, operation: impl Fn([Tensor<4>; N]) -> Tensor<4>) -> TensorData {
-        let memories = self.memories(&Device::flex(), dtype);
+        let memories = self.memories(&device(dtype), dtype);
         let inputs = self.views(memories.clone());
         let kept = self
             .shared
-            .then(|| (memories.clone(), memories.clone().map(Tensor::into_data)));
+            .then(|| (memories.clone(), memories.clone().map(read)));
         drop(memories);
-        let output = operation(inputs).into_data();
+        let output = read(operation(inputs));
         if let Some((kept, data)) = kept {
-            assert_eq!(kept.map(Tensor::into_data), data, "inputs have changed");
+            assert_eq!(kept.map(read), data, "inputs have changed");
         }
         output
     }
 
     fn train(&self, dtype: DType, operation: impl Fn([Tensor<4>; N]) -> Tensor<4>) -> Results {
-        let device = Device::flex().autodiff();
+        let device = device(dtype).autodiff();
         let memories = self.memories(&device, dtype).map(Tensor::require_grad);
         let mut inputs = self.views(memories.clone());
-        let kept = inputs.clone().map(|input| input.inner().into_data());
+        let kept = inputs.clone().map(|input| read(input.inner()));
         if !self.shared {
             // Copies that nobody else holds.
             inputs = inputs.map(|input| input * 1.0);
         }
         let output = operation(inputs);
-        let value = output.clone().inner().into_data();
+        let value = read(output.clone().inner());
         let (gradient, arrangement) = &self.gradient;
         let gradient = Tensor::from_data(gradient.clone(), (&device, dtype));
         // Both terms of a sum get one and the same gradient.
@@ -116,24 +130,23 @@ impl<const N: usize> Run<N> {
         let loss = arrangement.memory(sum) * arrangement.memory(gradient.clone());
         let gradients = loss.sum().backward();
         if self.shared {
-            let other = other.grad(&gradients).expect("a gradient").into_data();
+            let other = read(other.grad(&gradients).expect("a gradient"));
             assert_eq!(
                 other,
-                gradient.inner().into_data(),
+                read(gradient.inner()),
                 "a gradient has changed"
             );
             let now = self
                 .views(memories.clone())
-                .map(|input| input.inner().into_data());
+                .map(|input| read(input.inner()));
             assert_eq!(now, kept, "inputs have changed");
         }
         let of_inputs = memories
             .iter()
             .zip(&self.inputs)
             .map(|(memory, (_, arrangement))| {
-                arrangement
-                    .view(memory.grad(&gradients).expect("a gradient"))
-                    .into_data()
+                let gradient = memory.grad(&gradients).expect("a gradient");
+                read(arrangement.view(gradient))
             });
         Results {
             output: value,
@@ -351,7 +364,13 @@ fn burns_norm(input: Tensor<4>, known: RunningNorm) -> Tensor<4> {
 #[test]
 fn normalisation_is_burns() {
     each_case(30, |case, rng| {
-        let input = features(rng);
+        let mut input = features(rng);
+        match case % 5 {
+            // Of one position, as at the end of a network for small images.
+            3 => input = [4, input[1], 1, 1],
+            4 => input = [3, 70, 2, 1],
+            _ => {}
+        }
         let channel = [input[1], 1, 1, 1];
         let (residual, relu) = (rng.random_bool(0.5), rng.random_bool(0.5));
         let after = |tensor| After {
@@ -417,6 +436,47 @@ fn the_statistics_of_a_batch_are_burns() {
                 pack(norm.mean, norm.variance, inputs)
             },
         );
+    });
+}
+
+#[test]
+fn running_statistics_move_as_burn_adds_and_multiplies() {
+    let blended = |dtype| {
+        let device = device(dtype);
+        let [running, batch] = [[0.5, -2.0, 3.0], [1.5, 0.25, -1.0]]
+            .map(|values| Tensor::<1>::from_data(values, (&device, dtype)));
+        read(ops::blend_running(running, batch, 0.1, 1.25))
+    };
+    assert_near(&blended(DType::F32), &blended(DType::F64), 1e-6, "blended");
+}
+
+/// The first step has no velocity; the second has that of the first.
+#[test]
+fn descent_is_burns_however_weights_and_gradients_lie() {
+    each_case(10, |case, rng| {
+        let dims = features(rng);
+        let descent = ops::Descent {
+            rate: 0.25,
+            momentum: 0.875,
+            weight_decay: if rng.random_bool(0.5) { 0.125 } else { 0.0 },
+        };
+        let mut tensor = || {
+            let values: Vec<f32> = (0..dims.iter().product()).map(|_| uniform(rng)).collect();
+            (TensorData::new(values, dims), Arrangement::draw(rng))
+        };
+        let [weight, first, second] = [(); 3].map(|()| tensor());
+        let steps = |dtype| {
+            let laid = |(data, lies): &(TensorData, Arrangement)| {
+                let tensor = Tensor::from_data(data.clone(), (&device(dtype), dtype));
+                lies.view(lies.memory(tensor))
+            };
+            let (weight, velocity) = descent.step(laid(&weight), laid(&first), None);
+            let (weight, velocity) = descent.step(weight, laid(&second), Some(velocity));
+            (read(weight), read(velocity))
+        };
+        let (found, expected) = (steps(DType::F32), steps(DType::F64));
+        assert_near(&found.0, &expected.0, 1e-6, &format!("weight, case {case}"));
+        assert_near(&found.1, &expected.1, 1e-6, &format!("velocity, case {case}"));
     });
 }
 
@@ -684,6 +744,7 @@ fn a_network_of_all_of_them_is_burns() {
 }
 
 /// Else nothing here would have compared the kernels.
+#[cfg(not(feature = "cube"))]
 #[test]
 fn the_kernels_serve_single_precision() {
     let device = Device::flex();
@@ -704,6 +765,19 @@ fn the_kernels_serve_single_precision() {
         .unwrap()
         .into_primitive();
     assert_eq!(output.layout().strides(), [60, 1, 15, 3]);
+}
+
+/// The same on a GPU, by how they leave features.
+#[cfg(feature = "cube")]
+#[test]
+fn the_kernels_serve_single_precision() {
+    use burn::backend::{Autodiff, Cube};
+    let device = Device::default().autodiff();
+    let ones = |dims| Tensor::<1>::ones([dims], &device);
+    let input = Tensor::<4>::ones([2, 3, 4, 5], &device).require_grad();
+    let norm = ops::batch_norm_train(input, ones(3), ones(3), EPSILON, After::relu());
+    let output = norm.output.try_into_primitive::<Autodiff<Cube>>().unwrap();
+    assert_eq!(output.into_primitive().meta.strides()[1], 1);
 }
 
 /// Other weights at the same place, other sizes of images and a training step in between.

@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+#[cfg(gpu)]
+use super::cube;
 #[cfg(feature = "flex")]
 use super::flex;
 
@@ -26,8 +28,25 @@ impl Descent {
     /// ```
     ///
     /// # Shapes
-    /// All `[N]`, on a device without autodiff.
-    pub fn step(
+    /// Weight and gradient are alike, a velocity is flat; all on a device without autodiff.
+    pub fn step<const D: usize>(
+        self,
+        weight: Tensor<D>,
+        gradient: Tensor<D>,
+        velocity: Option<Tensor<1>>,
+    ) -> (Tensor<D>, Tensor<1>) {
+        #[cfg(gpu)]
+        if cube::serves(&weight) && !weight.is_autodiff() {
+            return cube::descent::step(self, weight, gradient, velocity);
+        }
+        let shape = weight.shape();
+        let flat = [shape.num_elements()];
+        let (weight, gradient) = (weight.reshape(flat), gradient.reshape(flat));
+        let (weight, velocity) = self.flat_step(weight, gradient, velocity);
+        (weight.reshape(shape), velocity)
+    }
+
+    fn flat_step(
         self,
         weight: Tensor<1>,
         gradient: Tensor<1>,

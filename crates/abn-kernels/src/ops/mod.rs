@@ -7,6 +7,8 @@
 
 mod activation;
 mod conv;
+#[cfg(gpu)]
+mod cube;
 mod descent;
 #[cfg(feature = "flex")]
 mod flex;
@@ -14,6 +16,7 @@ mod fork;
 mod gate;
 mod grow;
 mod host;
+mod images;
 mod join;
 mod kept;
 mod linear;
@@ -22,6 +25,8 @@ mod pool;
 mod relu;
 mod roi_align;
 mod together;
+#[cfg(any(feature = "flex", gpu))]
+mod tracked;
 
 pub use activation::{cross_entropy, log1p, sigmoid, softmax};
 pub use conv::conv2d;
@@ -30,10 +35,11 @@ pub use fork::fork;
 pub use gate::{Mechanism, attend, excite};
 pub use grow::Growing;
 pub use host::drawn_on;
+pub use images::images_of_bytes;
 pub use join::{join_batches, join_channels};
 pub use kept::Kept;
 pub use linear::linear;
-pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, conv2d_norm};
+pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, blend_running, conv2d_norm};
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};
 pub use roi_align::roi_align;

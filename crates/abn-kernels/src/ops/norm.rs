@@ -4,6 +4,8 @@ use burn::tensor::Tensor;
 use burn::tensor::module;
 use burn::tensor::ops::ConvOptions;
 
+#[cfg(gpu)]
+use super::cube;
 #[cfg(feature = "flex")]
 use super::flex;
 use super::kept::Kept;
@@ -89,6 +91,10 @@ pub fn batch_norm_train(
         super::together::current().is_none(),
         "only the kernels of a CPU know the statistics of other replicas"
     );
+    #[cfg(gpu)]
+    if cube::serves(&input) && input.is_autodiff() {
+        return cube::norm::batch_norm_train(input, gamma, beta, epsilon, after);
+    }
     let [images, _, height, width] = input.dims();
     let batch = module::batch_norm_train(input, gamma, beta, epsilon);
     Normalized {
@@ -97,6 +103,28 @@ pub fn batch_norm_train(
         mean: batch.mean,
         variance: batch.variance,
     }
+}
+
+/// What running statistics become after a batch:
+/// `(1 - momentum) running + momentum (correction batch)`.
+///
+/// # Shapes
+/// `[C]`, on a device without autodiff.
+pub fn blend_running(
+    running: Tensor<1>,
+    batch: Tensor<1>,
+    momentum: f64,
+    correction: f64,
+) -> Tensor<1> {
+    #[cfg(gpu)]
+    if cube::serves(&running) && !running.is_autodiff() {
+        return cube::norm::blend(running, batch, [1.0 - momentum, momentum * correction]);
+    }
+    let batch = match correction {
+        1.0 => batch,
+        correction => batch.mul_scalar(correction),
+    };
+    running.mul_scalar(1.0 - momentum) + batch.mul_scalar(momentum)
 }
 
 /// The same with known statistics.

@@ -15,13 +15,14 @@ pub(super) mod pool;
 pub(super) mod relu;
 pub(super) mod roi_align;
 
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
+use burn::backend::autodiff::ops::Backward;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Bytes, DType, Device, Shape, Tensor};
 use channels_last::ChannelsLast;
+
+use super::tracked::track;
 
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
@@ -47,26 +48,6 @@ fn tracked<const D: usize>(tensor: Tensor<D>) -> Tracked {
 
 fn inner<const D: usize>(tensor: Tensor<D>) -> FlexTensor {
     tensor.try_into_primitive::<Flex>().expect(ONE_DEVICE)
-}
-
-/// The output of an operation that a backward pass can follow, with what that needs.
-fn track<O, const N: usize>(
-    operation: O,
-    parents: [NodeGuard; N],
-    state: O::State,
-    output: FlexTensor,
-) -> Tracked
-where
-    O: Backward<Flex, N>,
-{
-    match operation
-        .prepare::<NoCheckpointing>(parents)
-        .compute_bound()
-        .stateful()
-    {
-        OpsKind::Tracked(prepared) => prepared.finish(state, output),
-        OpsKind::UnTracked(prepared) => prepared.finish(output),
-    }
 }
 
 /// An operation on features: `forward` makes the output and what a backward pass needs.
