@@ -105,11 +105,12 @@ fn ten_thousand_images_explained_hold_no_more_than_one_thousand() {
         masks: false,
         skips: Default::default(),
         canvas: Canvas::Equal,
+        drop_last: false,
     };
     let (mut images, mut early, mut latest) = (0, 0, 0);
     for batch in loader.epoch(0, 0) {
         let batch = batch.unwrap();
-        let pixels = TensorData::new(batch.pixels.to_vec(), [batch.len(), 3, 32, 32]);
+        let pixels = TensorData::new(batch.pixels.values(), [batch.len(), 3, 32, 32]);
         let pixels = Tensor::from_data(pixels, &device);
         let targets = batch.targets.iter();
         let classes: Vec<usize> = targets.map(|target| target.of(0).unwrap()).collect();

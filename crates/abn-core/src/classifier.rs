@@ -84,6 +84,21 @@ pub struct Output {
 }
 
 impl Output {
+    /// The outputs of so many images, the first ones.
+    #[must_use]
+    pub fn of_first(self, images: usize) -> Self {
+        if self.logits.dims()[0] == images {
+            return self;
+        }
+        Self {
+            logits: self.logits.narrow(0, 0, images),
+            attention: self.attention.map(|attention| AttentionOutput {
+                logits: attention.logits.narrow(0, 0, images),
+                map: attention.map.narrow(0, 0, images),
+            }),
+        }
+    }
+
     /// The outputs of all images, part by part.
     ///
     /// # Panics

@@ -37,11 +37,12 @@
 //!     masks: false,
 //!     skips: Default::default(),
 //!     canvas: Default::default(),
+//!     drop_last: false,
 //! };
 //! assert_eq!(loader.batches(), 4);
 //! for batch in loader.epoch(0, 0) {
 //!     let batch = batch?;
-//!     assert_eq!(batch.pixels.len(), batch.len() * 3 * 32 * 32);
+//!     assert_eq!(batch.pixels.values().len(), batch.len() * 3 * 32 * 32);
 //! }
 //! # Ok::<(), abn_data::DataError>(())
 //! ```

@@ -25,7 +25,8 @@ pub struct Loader {
     pub dataset: ImageDataset,
     /// What each image goes through.
     pub transform: Transform,
-    /// Images a batch; 0 counts as 1. The last batch of an epoch may be smaller.
+    /// Images a batch; 0 counts as 1. The last batch of an epoch may be smaller, unless it is
+    /// [left out](Self::drop_last).
     pub batch_size: usize,
     /// Threads that make batches; 0 makes them in the thread that asks.
     pub workers: usize,
@@ -40,12 +41,14 @@ pub struct Loader {
     pub skips: Arc<Skips>,
     /// How the images of a batch come to one size.
     pub canvas: Canvas,
+    /// Whether the last batch of an epoch is left out where it would be smaller.
+    pub drop_last: bool,
 }
 
 /// Images that enter a network together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
-    /// Normalised pixels, row-major. `[B, 3, H, W]`
+    /// Pixels, which its normalisation makes `[B, 3, H, W]`.
     pub pixels: Pixels,
     /// What is right for each image. `[B]`
     pub targets: Vec<Target>,
@@ -79,7 +82,11 @@ impl Loader {
     /// Batches an epoch.
     #[must_use]
     pub fn batches(&self) -> usize {
-        self.dataset.len().div_ceil(self.batch_size.max(1))
+        let (images, size) = (self.dataset.len(), self.batch_size.max(1));
+        match self.drop_last {
+            true => images / size,
+            false => images.div_ceil(size),
+        }
     }
 
     /// The batches of an epoch from number `first_batch` on; nothing before it is decoded.
@@ -165,14 +172,17 @@ impl Plan {
     fn batch(&self, number: usize) -> Result<Batch, DataError> {
         let indices = self.indices(number);
         let mut batch = Batch::of(self.epoch, indices.len());
-        let mut pixels = self.shelf.take();
         match &self.loader.canvas {
             Canvas::Equal => {
+                let mut bytes = Vec::new();
                 for &index in indices {
                     if let Some((sample, _)) = self.sample(index)? {
-                        batch.push(index, sample, &self.loader, &mut pixels)?;
+                        batch.push(index, sample, &self.loader, &mut bytes)?;
                     }
                 }
+                let positions = batch.width * batch.height;
+                let normalization = self.loader.transform.normalization;
+                batch.pixels = Pixels::of_bytes(bytes, positions, normalization);
             }
             Canvas::Padded(padding) => {
                 let mut images = Vec::new();
@@ -182,11 +192,12 @@ impl Plan {
                         images.push(sample.image);
                     }
                 }
+                let mut pixels = self.shelf.take();
                 batch.pad(&images, &self.loader, padding, &mut pixels)?;
+                pixels.truncate(3 * batch.len() * batch.width * batch.height);
+                batch.pixels = Pixels::of_planes(pixels, &self.shelf);
             }
         }
-        pixels.truncate(3 * batch.len() * batch.width * batch.height);
-        batch.pixels = Pixels::of(pixels, &self.shelf);
         Ok(batch)
     }
 
@@ -261,17 +272,20 @@ impl Batch {
         self.targets.is_empty()
     }
 
+    /// Normalised values of the image at a place. `[3, H, W]`
+    #[must_use]
+    pub fn planes(&self, place: usize) -> Vec<f32> {
+        self.pixels.only(&[place], self.len()).values()
+    }
+
     /// The images with such a target alone.
     #[must_use]
     pub fn only(&self, wanted: impl Fn(&Target) -> bool) -> Self {
         let places = (0..self.len()).filter(|place| wanted(&self.targets[*place]));
         let places: Vec<usize> = places.collect();
-        let values = 3 * self.width * self.height;
-        let pixels = places.iter();
-        let pixels = pixels.flat_map(|place| &self.pixels[place * values..][..values]);
         Self {
             epoch: self.epoch,
-            pixels: pixels.copied().collect::<Vec<f32>>().into(),
+            pixels: self.pixels.only(&places, self.len()),
             targets: places
                 .iter()
                 .map(|place| self.targets[*place].clone())
@@ -336,13 +350,13 @@ impl Batch {
         Ok(())
     }
 
-    /// Adds an image, whose pixels go behind those of the others; what was there before is lost.
+    /// Adds an image, whose bytes go behind those of the others.
     fn push(
         &mut self,
         index: usize,
         sample: Sample,
         loader: &Loader,
-        pixels: &mut Vec<f32>,
+        bytes: &mut Vec<u8>,
     ) -> Result<(), DataError> {
         let (width, height) = sample.image.dimensions();
         if self.is_empty() {
@@ -356,15 +370,9 @@ impl Batch {
                 found: (width, height),
             });
         }
-        let values = 3 * self.width * self.height;
-        let start = values * self.len();
-        if pixels.len() < start + values {
-            // Grows with the images: the first one's size, which a damaged file may claim, is not
-            // multiplied.
-            pixels.resize(start + values, 0.0);
-        }
-        let normalization = &loader.transform.normalization;
-        normalization.write(&sample.image, &mut pixels[start..][..values]);
+        // Grows with the images: the first one's size, which a damaged file may claim, is not
+        // multiplied.
+        bytes.extend_from_slice(sample.image.as_raw());
         self.targets.push(sample.target);
         self.indices.push(index);
         if loader.masks {
@@ -410,6 +418,7 @@ mod tests {
             masks: true,
             skips: Arc::default(),
             canvas: Canvas::Equal,
+            drop_last: false,
         }
     }
 
@@ -461,6 +470,7 @@ mod tests {
                 masks: false,
                 skips: Arc::default(),
                 canvas: Canvas::Equal,
+                drop_last: false,
             },
         )
     }
@@ -477,8 +487,8 @@ mod tests {
                 let joined = |of: fn(&Batch) -> Vec<usize>| parts.iter().flat_map(of).collect();
                 let indices: Vec<usize> = joined(|part| part.indices.clone());
                 assert_eq!(indices, whole.indices);
-                let pixels: Vec<f32> = parts.iter().flat_map(|part| part.pixels.to_vec()).collect();
-                assert_eq!(pixels, whole.pixels.to_vec());
+                let pixels: Vec<f32> = parts.iter().flat_map(|part| part.pixels.values()).collect();
+                assert_eq!(pixels, whole.pixels.values());
             }
             let second = images(loader.epoch_in_shares(1, 1, Shares::of_rank(2, 1, 2)));
             let of_second: Vec<&Batch> = parts.iter().skip(1).step_by(2).collect();
@@ -553,6 +563,28 @@ mod tests {
     }
 
     #[test]
+    fn the_last_batch_is_left_out_where_it_would_be_smaller() {
+        let sizes = |batch_size| {
+            let loader = Loader {
+                drop_last: true,
+                batch_size,
+                ..loader(0)
+            };
+            let batches = collect(loader.epoch(1, 0));
+            assert_eq!(batches.len(), loader.batches());
+            batches.iter().map(Batch::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(8), [8; 6]);
+        assert_eq!(sizes(25), [25; 2]);
+        // Another epoch leaves out other images.
+        let left = |epoch| {
+            let whole = collect(loader(0).epoch(epoch, 0));
+            indices(&whole).split_off(48)
+        };
+        assert_ne!(left(0), left(1));
+    }
+
+    #[test]
     fn augmentation_of_an_image_does_not_depend_on_its_place() {
         let fixed = collect(
             Loader {
@@ -566,8 +598,8 @@ mod tests {
         for batch in collect(loader(2).epoch(2, 0)) {
             for (place, &index) in batch.indices.iter().enumerate() {
                 assert_eq!(
-                    batch.pixels[place * image..][..image],
-                    fixed[0].pixels[index * image..][..image]
+                    batch.pixels.values()[place * image..][..image],
+                    fixed[0].pixels.values()[index * image..][..image]
                 );
                 assert_eq!(batch.masks[place], fixed[0].masks[index]);
                 assert_eq!(batch.targets[place], fixed[0].targets[index]);
@@ -588,8 +620,8 @@ mod tests {
             assert_eq!(part.indices[place], whole.indices[from]);
             assert_eq!(part.masks[place], whole.masks[from]);
             assert_eq!(
-                part.pixels[place * values..][..values],
-                whole.pixels[from * values..][..values]
+                part.pixels.values()[place * values..][..values],
+                whole.pixels.values()[from * values..][..values]
             );
         }
     }
@@ -623,7 +655,7 @@ mod tests {
             (2, 2, [0, 1].map(Target::class).to_vec())
         );
         let expected: Vec<f32> = [[0.0; 12], [1.0 / 255.0; 12]].concat();
-        assert_eq!(batch.pixels[..], expected);
+        assert_eq!(batch.pixels.values(), expected);
     }
 
     #[test]
@@ -730,11 +762,6 @@ mod tests {
         for (batch, kept) in loader(0).epoch(4, 0).zip(&kept) {
             assert_eq!(batch.unwrap(), *kept);
         }
-        let mut places = HashSet::new();
-        for batch in loader(0).epoch(4, 0) {
-            places.insert(batch.unwrap().pixels.as_ptr());
-        }
-        assert_eq!(places.len(), 1, "one batch's memory serves all");
     }
 
     #[test]

@@ -34,26 +34,22 @@ impl Normalization {
         std: [0.229, 0.224, 0.225],
     };
 
-    /// Writes the image's red, green and blue plane, each row by row. `[3, H, W]`
-    ///
-    /// # Panics
-    /// If `planes` does not hold 3 x width x height values.
-    pub fn write(&self, image: &RgbImage, planes: &mut [f32]) {
-        let plane = image.as_raw().len() / 3;
-        assert_eq!(planes.len(), 3 * plane, "one value a channel and pixel");
-        // There are 256 bytes a channel: each is computed once, and all else is looked up.
-        let [reds, greens, blues] = self.values();
-        let (red, rest) = planes.split_at_mut(plane);
-        let (green, blue) = rest.split_at_mut(plane);
-        let (pixels, _) = image.as_raw().as_chunks();
-        for (((&[r, g, b], red), green), blue) in pixels.iter().zip(red).zip(green).zip(blue) {
-            *red = reds[usize::from(r)];
-            *green = greens[usize::from(g)];
-            *blue = blues[usize::from(b)];
+    /// The red, green and blue plane of each image with so many positions, each row by row.
+    /// `[B, H, W, 3]` to `[B, 3, H, W]`
+    pub(crate) fn planes_of(&self, bytes: &[u8], positions: usize) -> Vec<f32> {
+        let mut planes = Vec::with_capacity(bytes.len());
+        let values = self.values();
+        for image in bytes.chunks_exact((3 * positions).max(1)) {
+            let (pixels, _) = image.as_chunks::<3>();
+            for (channel, values) in values.iter().enumerate() {
+                planes.extend(pixels.iter().map(|pixel| values[usize::from(pixel[channel])]));
+            }
         }
+        planes
     }
 
-    /// What becomes of each byte in each channel.
+    /// What becomes of each byte in each channel: there are few, so that each is computed once and
+    /// all else looked up.
     pub(crate) fn values(&self) -> [[f32; 256]; 3] {
         std::array::from_fn(|channel| {
             let (mean, std) = (self.mean[channel], self.std[channel]);
@@ -64,9 +60,7 @@ impl Normalization {
     /// The image's red, green and blue plane. `[3, H, W]`
     #[must_use]
     pub fn planes(&self, image: &RgbImage) -> Vec<f32> {
-        let mut planes = vec![0.0; image.as_raw().len()];
-        self.write(image, &mut planes);
-        planes
+        self.planes_of(image.as_raw(), image.as_raw().len() / 3)
     }
 
     /// The image whose planes were written, for display; values out of range become black or white.

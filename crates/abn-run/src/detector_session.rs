@@ -124,6 +124,7 @@ impl DetectorSession {
             masks: false,
             skips: Default::default(),
             canvas: canvas_in_order(recipe),
+            drop_last: false,
         };
         let batch = loader
             .epoch(0, 0)

@@ -212,5 +212,6 @@ pub fn plain_loader(config: &RunConfig, collection: &Collection, workers: usize)
         masks: collection.masked,
         skips: Default::default(),
         canvas: canvas_in_order(recipe),
+        drop_last: false,
     }
 }

@@ -210,6 +210,7 @@ impl TrainingImages {
                 masks: recipe.learns_objects(),
                 skips: self.unreadable.of_training().clone(),
                 canvas: canvas(recipe, &self.train),
+                drop_last: recipe.drop_last,
             },
             test: Loader {
                 masks: false,

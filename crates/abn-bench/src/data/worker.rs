@@ -8,6 +8,7 @@
 //! | `check N` | | the values of the first images, by class and name |
 //! | `memory` | | peak resident memory in bytes, or `null` |
 
+use std::hint::black_box;
 use std::time::Instant;
 
 use abn_data::{Batches, Canvas, Collection, Loader, Normalization, Split, Step, Transform};
@@ -41,6 +42,7 @@ pub(crate) fn run(case: &Case) -> Result<()> {
         masks: false,
         skips: Default::default(),
         canvas: Canvas::Equal,
+        drop_last: false,
     };
     let mut work = Work {
         batches: loader.epoch(0, 0),
@@ -86,7 +88,11 @@ impl Work {
         let mut images = 0;
         while started.elapsed().as_secs_f64() < seconds {
             match self.batches.next() {
-                Some(batch) => images += batch?.len(),
+                Some(batch) => {
+                    let batch = batch?;
+                    black_box(batch.pixels.values());
+                    images += batch.len();
+                }
                 None => {
                     self.epoch += 1;
                     self.batches = self.loader.epoch(self.epoch, 0);
@@ -116,7 +122,7 @@ fn first(images: &Collection, loader: &Loader, count: usize) -> Result<Vec<f32>>
     };
     for (_, index) in order.into_iter().take(count) {
         let batch = in_order.epoch(0, index).next().context("an image")??;
-        values.extend_from_slice(&batch.pixels);
+        values.extend(batch.pixels.values());
     }
     Ok(values)
 }

@@ -142,6 +142,7 @@ fn loader(collection: &Collection, first: &[Step], workers: usize) -> Loader {
         masks: true,
         skips: Arc::default(),
         canvas: Canvas::Equal,
+        drop_last: false,
     }
 }
 

@@ -154,6 +154,7 @@ fn batches_do_not_depend_on_workers_or_where_an_epoch_is_entered() {
         masks: false,
         skips: Default::default(),
         canvas: Canvas::Equal,
+        drop_last: false,
     };
     let expected: Vec<_> = loader(0).epoch(2, 0).map(Result::unwrap).collect();
     assert_eq!(expected.iter().map(|batch| batch.len()).sum::<usize>(), 32);

@@ -79,6 +79,9 @@ pub struct Recipe {
     pub epochs: usize,
     /// Images a step.
     pub batch_size: usize,
+    /// Whether the last step of an epoch is left out where it would have fewer images.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drop_last: bool,
     /// Shares of a step that are computed apart: each is normalised by its own statistics, the
     /// first one's are kept, and the gradients are averaged over the images.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -155,6 +158,7 @@ impl Recipe {
             penalty: Penalty::default(),
             epochs,
             batch_size: defaults.batch_size,
+            drop_last: false,
             accumulate: 1,
             sync_batch_norm: false,
             precision: Precision::F32,

@@ -120,6 +120,7 @@ fn set_numbers(recipe: &mut Recipe, args: &TrainArgs) {
     }
     set(&mut recipe.epochs, args.epochs);
     set(&mut recipe.batch_size, args.batch_size);
+    recipe.drop_last |= args.drop_last;
     set(&mut recipe.accumulate, args.accumulate);
     recipe.sync_batch_norm |= args.sync_batch_norm;
     set(&mut recipe.precision, args.precision);

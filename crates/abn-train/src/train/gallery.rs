@@ -191,7 +191,5 @@ fn verdicts(config: &RunConfig, logits: &[f32], target: &Target) -> Vec<Verdict>
 /// The pixels of an image of a batch as a picture again.
 fn picture(batch: &Batch, place: usize, normalization: Normalization) -> RgbImage {
     let (width, height) = (batch.width, batch.height);
-    let size = 3 * width * height;
-    let planes = &batch.pixels[place * size..][..size];
-    normalization.invert(planes, width as u32, height as u32)
+    normalization.invert(&batch.planes(place), width as u32, height as u32)
 }
