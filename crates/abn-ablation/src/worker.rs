@@ -83,14 +83,13 @@ fn work(job: &Job, interrupt: &Interrupt) -> Result<bool> {
         workers: job.workers,
         ..TrainOptions::default()
     };
-    let on = device.clone();
     let alone = Ranks::alone();
     let (_, results) = train(
         &config,
         Some(&run),
         &images,
         start,
-        on,
+        std::slice::from_ref(&device),
         &alone,
         interrupt,
         options,

@@ -38,6 +38,53 @@ fn shares_are_the_same_in_threads_and_after_a_kill() {
 }
 
 #[test]
+fn several_devices_take_one_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    cifar::write(path, 20);
+    succeeds(path, &format!("{TRAIN} --out one"));
+    let one = remains(&path.join("one"));
+    succeeds(path, &format!("{TRAIN} --devices cpu,cpu,cpu --out three"));
+    check_same(&one, &remains(&path.join("three")));
+    let train = format!("{TRAIN} --devices cpu,cpu");
+    killed_and_continued(path, &format!("{train} --replicas 4"), "killed");
+    check_same(&one, &remains(&path.join("killed")));
+    // A share a device, unless more are asked for.
+    let halves = TRAIN.replace("--accumulate 4", "--accumulate 2");
+    succeeds(path, &format!("{halves} --out halves"));
+    let two = TRAIN.replace("--accumulate 4", "--devices cpu,cpu");
+    succeeds(path, &format!("{two} --out two"));
+    check_same(&remains(&path.join("halves")), &remains(&path.join("two")));
+
+    let refused = |options: &str, code, words: &[&str]| {
+        fails(path, &format!("{TRAIN} {options} --out no"), code, words);
+    };
+    refused("--devices cpu,cpu --device cpu", 2, &["--devices"]);
+    refused("--devices cpu,cuda", 1, &["of one kind", "cuda:0,cuda:1"]);
+    refused("--devices cpu,", 1, &["`` is no device"]);
+    refused("--devices cpu,cpu --replicas 1", 1, &["without a share"]);
+    refused("--devices cpu,cpu --sync-batch-norm", 1, &["--devices"]);
+    let wide = TRAIN.replace("resnet8 --attention manet", "wrn-10-1 --dropout 0.3");
+    let wide = format!("{wide} --devices cpu,cpu --out no");
+    fails(path, &wide, 1, &["without dropout"]);
+}
+
+#[test]
+fn an_epoch_of_whole_batches_leaves_out_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    cifar::write(path, 20);
+    let train = TRAIN.replace("--accumulate 4", "--drop-last");
+    succeeds(path, &format!("{train} --out run"));
+    let metrics = fs::read_to_string(path.join("run/metrics.jsonl")).unwrap();
+    for line in metrics.lines() {
+        assert_eq!(parse(line)["train"]["images"], 16, "{line}");
+    }
+    killed_and_continued(path, &train, "killed");
+    check_same(&remains(&path.join("run")), &remains(&path.join("killed")));
+}
+
+#[test]
 fn dropout_is_that_of_its_share() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

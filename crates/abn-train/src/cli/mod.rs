@@ -253,6 +253,10 @@ pub struct TrainArgs {
     /// Images a step
     #[arg(long, value_name = "N", value_parser = count)]
     pub batch_size: Option<usize>,
+    /// Leave out the last step of an epoch where it has fewer images: on a GPU each size of a batch
+    /// has kernels of its own. Every epoch leaves out others
+    #[arg(long)]
+    pub drop_last: bool,
     /// Shares into which a step is divided, in the memory of one: each is normalised by its own
     /// statistics, and the gradients are averaged [default: 1, or as many as are computed at the
     /// same time]
@@ -267,7 +271,7 @@ pub struct TrainArgs {
     #[arg(long, value_enum)]
     pub precision: Option<Precision>,
     /// Shares that are computed at the same time; changes no result. With a launcher of MPI, each
-    /// process has so many [default: 1]
+    /// process has so many [default: 1, or one a device]
     #[arg(long, value_name = "N", value_parser = replicas)]
     pub replicas: Option<usize>,
     /// Learning rate of the first epoch
@@ -326,6 +330,9 @@ pub struct TrainArgs {
     /// Device, such as cpu or cuda:1 [default: the best that is there]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// Devices that compute shares of each step at the same time, such as cuda:0,cuda:1
+    #[arg(long, value_name = "NAMES", conflicts_with = "device")]
+    pub devices: Option<String>,
     /// Do not compare another device with the CPU first
     #[arg(long)]
     pub no_check: bool,

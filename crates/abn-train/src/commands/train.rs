@@ -46,9 +46,10 @@ fn run_among(ranks: &Ranks, args: &TrainArgs) -> Result<Ending> {
             &sha256(&ranks.agree(program.map_err(Into::into))?),
         )?;
     }
-    let device = ranks.agree(device::open(args.device.as_deref()))?;
+    let devices = ranks.agree(open_devices(args))?;
+    let device = &devices[0];
     let place = ranks.from_first(|| Place::find(args))?;
-    let prepared = ranks.agree(Prepared::of(args, &place, ranks, &device))?;
+    let prepared = ranks.agree(Prepared::of(args, &place, ranks, &devices))?;
     let Prepared {
         images,
         config,
@@ -58,7 +59,7 @@ fn run_among(ranks: &Ranks, args: &TrainArgs) -> Result<Ending> {
         refuse_other_runs(&config, ranks)?;
     }
     let open = || -> Result<(RunDir, Option<Transfer>)> {
-        let start = warm_start::start(&config, &place.path, &device)?;
+        let start = warm_start::start(&config, &place.path, device)?;
         Ok((RunDir::open_for_writing(&place.path, &config)?, start))
     };
     let opened = ranks.agree(ranks.is_first().then(open).transpose())?;
@@ -69,7 +70,7 @@ fn run_among(ranks: &Ranks, args: &TrainArgs) -> Result<Ending> {
         run.as_ref(),
         &images,
         start.flatten(),
-        device,
+        &devices,
         ranks,
         &interrupt,
         options,
@@ -84,6 +85,20 @@ fn run_among(ranks: &Ranks, args: &TrainArgs) -> Result<Ending> {
         }
     }
     Ok(ending)
+}
+
+/// The devices that are asked for, one unless several are named.
+fn open_devices(args: &TrainArgs) -> Result<Vec<Device>> {
+    let Some(names) = &args.devices else {
+        return Ok(vec![device::open(args.device.as_deref())?]);
+    };
+    let names = device::choose_several(Some(names))?;
+    ensure!(
+        names.iter().all(|name| name.backend == names[0].backend),
+        "--devices are of one kind, such as cuda:0,cuda:1: others would round differently"
+    );
+    let open = |name: &device::DeviceName| device::open(Some(&name.to_string()));
+    names.iter().map(open).collect()
 }
 
 /// Where a run is to be, and what is there.
@@ -115,9 +130,15 @@ struct Prepared {
 
 impl Prepared {
     /// The same in all processes.
-    fn of(args: &TrainArgs, place: &Place, ranks: &Ranks, device: &Device) -> Result<Self> {
-        let existing = place.existing.as_ref();
-        let options = options(args);
+    fn of(args: &TrainArgs, place: &Place, ranks: &Ranks, devices: &[Device]) -> Result<Self> {
+        let (existing, device) = (place.existing.as_ref(), &devices[0]);
+        let options = options(args, devices.len());
+        ensure!(
+            options.replicas >= devices.len(),
+            "--replicas {} leaves some of {} devices without a share: leave it out",
+            options.replicas,
+            devices.len()
+        );
         let mut recipe = recipe_from_args(args, existing)?;
         let at_once = options.replicas * ranks.count();
         if existing.is_none() && args.accumulate.is_none() && !recipe.sync_batch_norm {
@@ -133,8 +154,8 @@ impl Prepared {
         if recipe.sync_batch_norm {
             ensure!(
                 options.replicas == 1,
-                "--sync-batch-norm is for processes, and not for --replicas: one process normalises \
-                 its whole batch anyway"
+                "--sync-batch-norm is for processes, and not for --replicas or --devices: one process \
+                 normalises its whole batch anyway"
             );
             ensure!(
                 ranks.count() == 1 || device::computes_as_the_cpu(device),
@@ -165,7 +186,10 @@ impl Prepared {
         recipe.check()?;
         if recipe.sync_batch_norm {
             let count = images.splits()[0].samples.len();
-            let last = count - (count - 1) / recipe.batch_size * recipe.batch_size;
+            let last = match recipe.drop_last {
+                true => recipe.batch_size,
+                false => count - (count - 1) / recipe.batch_size * recipe.batch_size,
+            };
             ensure!(
                 last >= ranks.count(),
                 "the last batch of an epoch has {last} of {count} images, too few for {} processes \
@@ -204,14 +228,14 @@ impl Prepared {
 }
 
 /// What of the options changes no result.
-fn options(args: &TrainArgs) -> TrainOptions {
+fn options(args: &TrainArgs, devices: usize) -> TrainOptions {
     let usual = TrainOptions::default();
     TrainOptions {
         workers: args.workers.unwrap_or(usual.workers),
         save_every: args.save_every.map_or(usual.save_every, save_every),
         check: !args.no_check,
         csv: args.log.is_some(),
-        replicas: args.replicas.unwrap_or(usual.replicas),
+        replicas: args.replicas.unwrap_or(devices),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod finish;
 mod found;
 pub(crate) mod gallery;
 mod keeper;
+mod replica;
 mod shares;
 pub mod trainer;
 
@@ -24,7 +25,7 @@ use abn_run::measure::task::Task;
 use abn_run::recipe::RunConfig;
 use abn_run::self_check::first_images;
 use abn_run::training_images::{Loaders, TrainingImages};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::tensor::Device;
 
 use crate::device::failure::{DeviceFailed, caught};
@@ -77,7 +78,7 @@ pub fn train(
     run: Option<&RunDir>,
     images: &TrainingImages,
     start: Option<Transfer>,
-    device: Device,
+    devices: &[Device],
     ranks: &Ranks,
     interrupt: &Interrupt,
     options: TrainOptions,
@@ -90,7 +91,7 @@ pub fn train(
         config,
         run,
         images,
-        device: device.clone(),
+        devices,
         ranks,
         interrupt,
         options,
@@ -103,7 +104,7 @@ pub fn train(
         return Ok((ending, None));
     };
     interrupt.end_at_once();
-    let results = conclude(config, run, images, device)?;
+    let results = conclude(config, run, images, devices[0].clone())?;
     Ok((ending, Some(results)))
 }
 
@@ -113,7 +114,8 @@ struct Training<'a> {
     /// In the first process alone.
     run: Option<&'a RunDir>,
     images: &'a TrainingImages,
-    device: Device,
+    /// The first measures.
+    devices: &'a [Device],
     ranks: &'a Ranks,
     interrupt: &'a Interrupt,
     options: TrainOptions,
@@ -130,11 +132,17 @@ impl Training<'_> {
             ..
         } = self;
         let loaders = images.loaders(config, options.workers);
-        if options.check && !device::computes_as_the_cpu(&self.device) {
-            let drawn = || state_of(&task.init_seeded(config.recipe.seed, &self.device));
+        ensure!(
+            self.devices.len() == 1 || !task.has_dropout(),
+            "--devices is for networks without dropout, which draws from one generator: name one by \
+             --device"
+        );
+        let others = self.devices.iter();
+        for device in others.filter(|device| options.check && !device::computes_as_the_cpu(device)) {
+            let drawn = || state_of(&task.init_seeded(config.recipe.seed, device));
             let weights = start.clone().unwrap_or_else(drawn);
             let first = first_images(&loaders.train);
-            let checked = check::before_training(config, &weights, first, &self.device);
+            let checked = check::before_training(config, &weights, first, device);
             self.ranks.agree(checked)?;
         }
         let mut trainer = Trainer::new(
@@ -143,7 +151,7 @@ impl Training<'_> {
             *run,
             start,
             loaders.clone(),
-            self.device.clone(),
+            self.devices,
             self.ranks,
             self.interrupt.clone(),
             *options,
@@ -171,8 +179,10 @@ impl Training<'_> {
 
     /// Derived numbers, before the work begins.
     fn announce(&self, run: &RunDir, loaders: &Loaders, progress: &Progress) {
-        let Self { config, device, .. } = self;
-        let recipe = &config.recipe;
+        let Self {
+            config, devices, ..
+        } = self;
+        let (recipe, device) = (&config.recipe, &devices[0]);
         terminal::note(&format!(
             "{} on {} ({}): {} training, {} test images",
             recipe.title(),
@@ -199,8 +209,9 @@ impl Training<'_> {
             "run in `{}`; figures are training/test, * the best so far",
             run.path().display()
         ));
-        if !device::computes_as_the_cpu(device) {
-            terminal::note(&format!("computed on {}", device::name_of(device)));
+        if devices.len() > 1 || !device::computes_as_the_cpu(device) {
+            let names: Vec<String> = devices.iter().map(device::name_of).collect();
+            terminal::note(&format!("computed on {}", names.join(", ")));
         }
         if recipe
             .attention

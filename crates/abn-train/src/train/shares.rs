@@ -14,8 +14,9 @@ use abn_data::{Batch, splitmix64};
 use abn_run::measure::task::Task;
 use abn_run::measure::totals::Totals;
 use anyhow::Result;
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+
+use super::replica::Replica;
 
 /// What computing a share gave, but for its gradients.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,17 +37,16 @@ pub(super) enum Gradients {
 /// How shares are computed in this process.
 pub(super) struct Computer<'a, T: Task> {
     pub(super) task: &'a T,
-    pub(super) network: &'a T::Network,
-    /// With autodiff.
-    pub(super) device: &'a Device,
+    /// The network on each device; the first is the run's.
+    pub(super) replicas: &'a [&'a Replica<T::Network>],
     pub(super) precision: Precision,
     /// What losses are multiplied by before they go backwards.
     pub(super) loss_factor: f32,
     pub(super) seed: u64,
     /// Epoch and batch.
     pub(super) place: [usize; 2],
-    /// Shares at the same time.
-    pub(super) replicas: usize,
+    /// Shares at the same time, on the devices by turns.
+    pub(super) at_once: usize,
 }
 
 impl<T: Task> Computer<'_, T> {
@@ -62,11 +62,11 @@ impl<T: Task> Computer<'_, T> {
     ) -> Result<(Vec<Learned>, Gradients)> {
         let weights = weights(shares.iter().map(Batch::len));
         let mut gradients = match all {
-            true => Gradients::Mean(FlatGradients::none(self.network)),
+            true => Gradients::Mean(FlatGradients::none(&self.replicas[0].network)),
             false => Gradients::Apart(Vec::new()),
         };
         let mut learned = Vec::new();
-        for wave in shares.chunks(self.replicas) {
+        for wave in shares.chunks(self.at_once) {
             for computed in self.together(wave, first + learned.len()) {
                 let (share, found) = computed?;
                 match &mut gradients {
@@ -82,11 +82,15 @@ impl<T: Task> Computer<'_, T> {
     /// Shares at the same time, each in a thread.
     fn together(&self, shares: &[Batch], first: usize) -> Vec<Result<(Learned, FlatGradients)>> {
         if let [share] = shares {
-            return vec![self.share(share, first)];
+            return vec![self.share(share, first, self.replicas[0])];
         }
         thread::scope(|scope| {
-            let begin = |(share, number)| scope.spawn(move || self.share(share, number));
-            let threads: Vec<_> = shares.iter().zip(first..).map(begin).collect();
+            let begin = |((share, number), replica)| {
+                scope.spawn(move || self.share(share, number, replica))
+            };
+            let numbered = shares.iter().zip(first..);
+            let turns = self.replicas.iter().copied().cycle();
+            let threads: Vec<_> = numbered.zip(turns).map(begin).collect();
             let end = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
                 Ok(computed) => computed,
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -95,22 +99,27 @@ impl<T: Task> Computer<'_, T> {
         })
     }
 
-    fn share(&self, share: &Batch, number: usize) -> Result<(Learned, FlatGradients)> {
-        let Self { task, network, .. } = self;
+    fn share(
+        &self,
+        share: &Batch,
+        number: usize,
+        replica: &Replica<T::Network>,
+    ) -> Result<(Learned, FlatGradients)> {
+        let (task, network) = (self.task, &replica.network);
+        let device = replica.device.clone().autodiff();
         let mut totals = Totals::default();
         let learned = |totals| Learned {
             images: share.len(),
             totals,
         };
         if share.is_empty() {
-            return Ok((learned(Some(totals)), FlatGradients::none(*network)));
+            return Ok((learned(Some(totals)), FlatGradients::none(network)));
         }
         let [epoch, batch] = self.place;
-        self.device
-            .seed(step_seed(self.seed, &[epoch, batch, number]));
+        device.seed(step_seed(self.seed, &[epoch, batch, number]));
         let pass = || {
             in_precision(self.precision, || {
-                let learn = || task.gradients(network, share, self.device);
+                let learn = || task.gradients(network, share, &device);
                 scaling(self.loss_factor, learn)
             })
         };
@@ -121,7 +130,7 @@ impl<T: Task> Computer<'_, T> {
         task.add(&mut totals, share, &task.read(unread)?);
         let finite = task.summary(&totals).loss.is_finite();
         let learned = learned(finite.then_some(totals));
-        Ok((learned, FlatGradients::of(*network, &gradients)))
+        Ok((learned, FlatGradients::of(network, &gradients)))
     }
 }
 

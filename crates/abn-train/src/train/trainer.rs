@@ -6,10 +6,10 @@
 use std::time::Instant;
 
 use abn_core::explain::AttentionMap;
-use abn_core::loss_scale::{LossScale, scaling};
+use abn_core::flat_gradients::FlatGradients;
+use abn_core::loss_scale::scaling;
 use abn_core::precision::in_precision;
-use abn_core::sgd::Sgd;
-use abn_core::state::{self, State, is_buffer};
+use abn_core::state::{State, is_buffer, state_of};
 use abn_data::{Batch, DataError, Loader, Shares};
 use abn_kernels::ops::{Together, together};
 use abn_run::digest::sha256;
@@ -33,6 +33,7 @@ use crate::ranks::{EndedElsewhere, Ranks};
 use crate::terminal::TrainingDisplay;
 use crate::train::TrainOptions;
 use crate::train::keeper::Keeper;
+use crate::train::replica::Replica;
 use crate::train::shares::{Computer, Gradients, Learned, images_of, step_seed, weights};
 
 /// A map is reported as dead when more than this share of the test maps is constant.
@@ -62,9 +63,10 @@ pub struct Trainer<'a, T: Task> {
     loaders: Loaders,
     interrupt: Interrupt,
     options: TrainOptions,
-    device: Device,
-    model: T::Network,
-    sgd: Sgd,
+    /// Its network is the run's.
+    main: Replica<T::Network>,
+    /// Those on other devices, which take the same steps.
+    others: Vec<Replica<T::Network>>,
     progress: Progress,
     /// Maps of the first test images after the last finished epoch.
     probes: Vec<AttentionMap>,
@@ -79,7 +81,7 @@ pub struct Trainer<'a, T: Task> {
 
 impl<'a, T: Task> Trainer<'a, T> {
     /// Takes the run up where its checkpoint left it, or at the beginning: at `start`, or else at
-    /// random weights. The first of several processes has the `run`. `device` is without autodiff.
+    /// random weights. The first of several processes has the `run`. `devices` are without autodiff.
     ///
     /// # Errors
     /// The checkpoint is damaged.
@@ -89,11 +91,14 @@ impl<'a, T: Task> Trainer<'a, T> {
         run: Option<&'a RunDir>,
         start: Option<State>,
         loaders: Loaders,
-        device: Device,
+        devices: &[Device],
         ranks: &'a Ranks,
         interrupt: Interrupt,
         options: TrainOptions,
     ) -> Result<Self> {
+        let [device, others @ ..] = devices else {
+            bail!("no device to train on");
+        };
         let training_device = device.clone().autodiff();
         let open = |run| Keeper::open(run, loaders.unreadable.clone(), options.csv);
         let keeper = ranks.agree(run.map(open).transpose())?;
@@ -103,50 +108,50 @@ impl<'a, T: Task> Trainer<'a, T> {
             let place = keeper.as_ref().map(Keeper::place).unwrap_or_default();
             format!("{place} does not fit this run")
         };
+        let replica = |weights, velocities, device: &Device| {
+            Replica::of(&task, recipe.sgd, weights, velocities, device.clone())
+        };
         let begin = || -> Result<_> {
             Ok(match resume {
                 Some(resume) => {
                     check_position(&resume.progress, recipe, &loaders.train).with_context(place)?;
-                    let model = state::with_state(task.init(&training_device), resume.model)
-                        .with_context(place)?;
-                    let sgd = Sgd::with_state(recipe.sgd, resume.optimizer, &model, &device)
-                        .with_context(place)?;
-                    (model, sgd, resume.progress, maps_of(&resume.maps))
+                    let main = replica(resume.model, resume.optimizer, device).with_context(place)?;
+                    (main, resume.progress, maps_of(&resume.maps))
                 }
                 None => {
-                    let model = match start {
-                        Some(state) => state::with_state(task.init(&training_device), state)?,
-                        None => task.init_seeded(recipe.seed, &training_device),
-                    };
-                    let sgd = Sgd::new(recipe.sgd);
+                    let drawn = || state_of(&task.init_seeded(recipe.seed, &training_device));
+                    let weights = start.unwrap_or_else(drawn);
+                    let main = replica(weights, State::new(), device)?;
                     let progress = Progress {
                         loss_scale: recipe.precision.loss_scale(),
                         ..Progress::default()
                     };
-                    (model, sgd, progress, Vec::new())
+                    (main, progress, Vec::new())
                 }
             })
         };
-        let (mut model, mut sgd, mut progress, probes) = ranks.agree(begin())?;
+        let (mut main, mut progress, probes) = ranks.agree(begin())?;
         if ranks.count() > 1 {
-            let weights = ranks.state_of_first(state::state_of(&model))?;
-            let velocities = ranks.state_of_first(sgd.state())?;
+            let weights = ranks.state_of_first(state_of(&main.network))?;
+            let velocities = ranks.state_of_first(main.sgd.state())?;
             progress = ranks.from_first(|| Ok(progress))?;
-            model = state::with_state(task.init(&training_device), weights)?;
-            sgd = Sgd::with_state(recipe.sgd, velocities, &model, &device)?;
+            main = replica(weights, velocities, device)?;
         }
+        let others = others
+            .iter()
+            .map(|other| replica(state_of(&main.network), main.sgd.state(), other))
+            .collect::<Result<_>>()?;
         if let Some(keeper) = &keeper {
             keeper.tidy()?;
         }
         Ok(Self {
-            sgd: sgd.sparing(task.undecayed()),
+            main,
+            others,
             task,
             recipe,
             loaders,
             interrupt,
             options,
-            device,
-            model,
             progress,
             probes,
             ranks,
@@ -203,14 +208,28 @@ impl<'a, T: Task> Trainer<'a, T> {
         };
         let ending = self.ranks.agree(ending)?;
         let ending = self.ranks.from_first(|| Ok(ending))?;
-        if self.ranks.count() > 1 {
-            self.ranks
-                .same("the network", &digest_of_parameters(&self.model))?;
+        if self.ranks.count() > 1 || !self.others.is_empty() {
+            let own = digest_of_parameters(&self.main.network);
+            self.ranks.same("the network", &own)?;
+            self.same_everywhere(&own)?;
         }
         if self.keeper.is_none() {
             self.progress = next;
         }
         Ok(ending)
+    }
+
+    /// Refuses devices whose networks have come apart.
+    fn same_everywhere(&self, main: &str) -> Result<()> {
+        for other in &self.others {
+            ensure!(
+                digest_of_parameters(&other.network) == main,
+                "after the same steps the network on {} is not that on {}: train on one of them",
+                device::name_of(&other.device),
+                device::name_of(&self.main.device)
+            );
+        }
+        Ok(())
     }
 
     /// Measures and keeps an epoch whose batches are done.
@@ -242,7 +261,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             train_seconds,
             images_per_second: images as f64 / train_seconds,
             test_seconds: started.elapsed().as_secs_f64() - train_seconds,
-            device: device::name_of(&self.device),
+            device: device::name_of(&self.main.device),
         };
         let timing = (images > 0).then_some(timing);
         if let (Some(keeper), Some(timing)) = (&self.keeper, &timing) {
@@ -303,13 +322,13 @@ impl<'a, T: Task> Trainer<'a, T> {
             Err(error) => return Err(self.saved_before(error.into())),
         };
         if let Some(batch) = batch {
-            let device = self.device.clone().autodiff();
+            let device = self.main.device.clone().autodiff();
             let place = [self.progress.epoch, self.progress.batch];
             // Dropout too is a function of (seed, epoch, batch): nothing else draws from the device
             // in training.
             device.seed(step_seed(self.recipe.seed, &place));
             let (gradients, unread) = in_precision(self.recipe.precision, || {
-                let learn = || self.task.gradients(&self.model, &batch, &device);
+                let learn = || self.task.gradients(&self.main.network, &batch, &device);
                 scaling(self.loss_factor(), learn)
             })?;
             self.descend(rate, gradients);
@@ -321,7 +340,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             };
             self.settle()?;
             self.pending = Some(pending);
-            if device::computes_as_the_cpu(&self.device) {
+            if device::computes_as_the_cpu(&self.main.device) {
                 self.settle()?;
             }
         }
@@ -336,9 +355,17 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// A step along gradients; none where those of scaled losses are not finite.
     fn descend(&mut self, rate: f64, gradients: GradientsParams) {
-        let scale = &mut self.progress.loss_scale;
-        if let Some(gradients) = LossScale::usable(scale, &self.model, gradients) {
-            self.model = self.sgd.step(rate, self.model.clone(), gradients);
+        self.main
+            .descend(rate, gradients, &mut self.progress.loss_scale);
+    }
+
+    /// The same step on every device.
+    fn descend_everywhere(&mut self, rate: f64, mean: &FlatGradients) {
+        let before = self.progress.loss_scale;
+        for replica in self.others.iter_mut().chain([&mut self.main]) {
+            let gradients = mean.of_parameters(&replica.network, &replica.device);
+            self.progress.loss_scale = before;
+            replica.descend(rate, gradients, &mut self.progress.loss_scale);
         }
     }
 
@@ -390,8 +417,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             Gradients::Mean(mean) => mean,
             Gradients::Apart(own) => self.ranks.sum(&own, &weights(images_of(&learned)))?,
         };
-        let gradients = mean.of_parameters(&self.model, &self.device);
-        self.descend(rate, gradients);
+        self.descend_everywhere(rate, &mean);
         self.progress.totals.plus(&totals);
         Ok(stop)
     }
@@ -413,19 +439,19 @@ impl<'a, T: Task> Trainer<'a, T> {
 
     /// What the shares of this process teach.
     fn learn(&self, own: &[Batch]) -> Result<(Vec<Learned>, Gradients)> {
-        let replicas = match self.task.has_dropout() {
+        let replicas: Vec<_> = [&self.main].into_iter().chain(&self.others).collect();
+        let at_once = match self.task.has_dropout() {
             true => 1,
             false => self.options.replicas,
         };
         let computer = Computer {
             task: &self.task,
-            network: &self.model,
-            device: &self.device.clone().autodiff(),
+            replicas: &replicas,
             precision: self.recipe.precision,
             loss_factor: self.loss_factor(),
             seed: self.recipe.seed,
             place: [self.progress.epoch, self.progress.batch],
-            replicas,
+            at_once,
         };
         computer.compute(own, self.shares.own().start, self.ranks.count() == 1)
     }
@@ -460,10 +486,10 @@ impl<'a, T: Task> Trainer<'a, T> {
             display.evaluating(images, loader.dataset.len());
             !self.interrupt.requested()
         };
-        let network = self.model.valid();
+        let network = self.main.network.valid();
         let measured = self
             .task
-            .measure(&network, loader, &self.device, &mut go_on)?;
+            .measure(&network, loader, &self.main.device, &mut go_on)?;
         let Some(Measured {
             summary: test,
             maps,
@@ -541,7 +567,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         if self.keeper.is_none() {
             return Ok(());
         }
-        let (model, velocities) = (state::state_of(&self.model), self.sgd.state());
+        let (model, velocities) = (state_of(&self.main.network), self.main.sgd.state());
         let finite = |data: &TensorData| data.iter::<f32>().all(f32::is_finite);
         if !model.values().chain(velocities.values()).all(finite) {
             return self.diverged("a weight");
@@ -555,7 +581,7 @@ impl<'a, T: Task> Trainer<'a, T> {
 /// SHA-256 of what is trained, which all processes have alike.
 fn digest_of_parameters<M: Module>(network: &M) -> String {
     let mut bytes = Vec::new();
-    for (name, data) in state::state_of(network) {
+    for (name, data) in state_of(network) {
         if !is_buffer(&name) {
             bytes.extend_from_slice(data.as_bytes());
         }
