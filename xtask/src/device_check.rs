@@ -78,8 +78,33 @@ pub(crate) fn run(root: &Path, mut arguments: impl Iterator<Item = String>) -> R
     let [whole, killed] = [abn.losses("device")?, abn.losses("killed")?];
     alike("losses without and with a kill", &whole, &killed, RESUMED)?;
     abn.explanations(device)?;
+    operations(root, features, device)?;
     parity(root, features, device)?;
     println!("device-check: passed in {} s", started.elapsed().as_secs());
+    Ok(())
+}
+
+/// The operations of abn-kernels that GPUs have kernels for, against Burn's own on the CPU.
+fn operations(root: &Path, features: &str, device: &str) -> Result<()> {
+    // Together with the users' program, so that both share one compiled Burn.
+    let users = format!("abn-train/{features}");
+    let mut cargo = cargo(root, "test", "abn-kernels", &users);
+    cargo.args(["--package", "abn-train", "--test", "ops"]);
+    cargo.args(["--", "--test-threads", "1"]);
+    cargo.args([
+        "normalisation_is",
+        "statistics",
+        "descent",
+        "images",
+        "serve",
+    ]);
+    // They compute on the device that Burn prefers.
+    cargo.env("BURN_DEVICE", device.split(':').next().unwrap_or(device));
+    println!("device-check: operations on {device}");
+    ensure!(
+        cargo.status().context("cannot start cargo")?.success(),
+        "an operation is not that of Burn on the CPU"
+    );
     Ok(())
 }
 
@@ -122,7 +147,7 @@ fn cargo(root: &Path, command: &str, package: &str, features: &str) -> Command {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args([command, "--package", package, "--features", features]);
     cargo.args(["--target-dir", TARGET]).current_dir(root);
-    if features == "wgsl" {
+    if features.ends_with("wgsl") {
         // Its kernels are compiled by the driver: Burn itself may be slow, and is compiled sooner.
         cargo.args(["--config", "profile.dev.package.\"*\".opt-level=1"]);
     }

@@ -42,7 +42,11 @@ impl Normalization {
         for image in bytes.chunks_exact((3 * positions).max(1)) {
             let (pixels, _) = image.as_chunks::<3>();
             for (channel, values) in values.iter().enumerate() {
-                planes.extend(pixels.iter().map(|pixel| values[usize::from(pixel[channel])]));
+                planes.extend(
+                    pixels
+                        .iter()
+                        .map(|pixel| values[usize::from(pixel[channel])]),
+                );
             }
         }
         planes

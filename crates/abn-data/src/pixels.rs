@@ -35,11 +35,7 @@ struct Planes {
 
 impl Pixels {
     /// Of images with so many positions each, still to be normalised. `[B, H, W, 3]`
-    pub(crate) fn of_bytes(
-        bytes: Vec<u8>,
-        positions: usize,
-        normalization: Normalization,
-    ) -> Self {
+    pub(crate) fn of_bytes(bytes: Vec<u8>, positions: usize, normalization: Normalization) -> Self {
         Self(Kind::Bytes {
             bytes,
             positions,
@@ -199,9 +195,7 @@ mod tests {
         };
         let bytes = vec![0, 51, 255, 255, 102, 0, 51, 51, 51, 0, 0, 0];
         let pixels = Pixels::of_bytes(bytes.clone(), 2, normalization);
-        let expected = [
-            0.0, 1.0, 0.0, 0.4, 1.0, 0.0, 0.2, 0.0, 0.0, -0.4, 0.2, 0.0,
-        ];
+        let expected = [0.0, 1.0, 0.0, 0.4, 1.0, 0.0, 0.2, 0.0, 0.0, -0.4, 0.2, 0.0];
         for (value, expected) in pixels.values().iter().zip(expected) {
             assert!((value - expected).abs() < 1e-6, "{pixels:?}");
         }
@@ -209,7 +203,10 @@ mod tests {
         assert_eq!((same, table[1][51]), (&bytes[..], 0.0));
         let second = pixels.only(&[1], 2);
         assert_eq!(second.values(), pixels.values()[6..]);
-        assert_eq!(Pixels::from(second.values()).only(&[0], 1).values(), second.values());
+        assert_eq!(
+            Pixels::from(second.values()).only(&[0], 1).values(),
+            second.values()
+        );
         assert!(Pixels::from(vec![1.0]).bytes().is_none());
     }
 }

@@ -9,8 +9,8 @@
 //! multiply-add differs ([`InstructionSet::is_fused`]).
 //!
 //! With the feature `burn`, [`ops`] has them as operations on Burn's tensors, with gradients. They
-//! run on the CPU backend (feature `flex`) in single precision; on every other backend the same
-//! calls are Burn's own operations:
+//! run on the CPU backend (feature `flex`) in single precision, batch norm in training and SGD on
+//! GPUs (feature `cube`); all other calls are Burn's own operations:
 //!
 #![cfg_attr(feature = "flex", doc = "```")]
 #![cfg_attr(not(feature = "flex"), doc = "```ignore")]

@@ -131,11 +131,7 @@ impl<const N: usize> Run<N> {
         let gradients = loss.sum().backward();
         if self.shared {
             let other = read(other.grad(&gradients).expect("a gradient"));
-            assert_eq!(
-                other,
-                read(gradient.inner()),
-                "a gradient has changed"
-            );
+            assert_eq!(other, read(gradient.inner()), "a gradient has changed");
             let now = self
                 .views(memories.clone())
                 .map(|input| read(input.inner()));
@@ -476,7 +472,12 @@ fn descent_is_burns_however_weights_and_gradients_lie() {
         };
         let (found, expected) = (steps(DType::F32), steps(DType::F64));
         assert_near(&found.0, &expected.0, 1e-6, &format!("weight, case {case}"));
-        assert_near(&found.1, &expected.1, 1e-6, &format!("velocity, case {case}"));
+        assert_near(
+            &found.1,
+            &expected.1,
+            1e-6,
+            &format!("velocity, case {case}"),
+        );
     });
 }
 
@@ -778,6 +779,38 @@ fn the_kernels_serve_single_precision() {
     let norm = ops::batch_norm_train(input, ones(3), ones(3), EPSILON, After::relu());
     let output = norm.output.try_into_primitive::<Autodiff<Cube>>().unwrap();
     assert_eq!(output.into_primitive().meta.strides()[1], 1);
+}
+
+/// Whole words and a rest, and an image that nobody has bytes of.
+#[test]
+fn images_are_what_the_table_says_of_their_bytes() {
+    let table = [0, 1, 2].map(|channel| {
+        let value = |byte: usize| (byte as f32).sqrt() - 3.0 * channel as f32;
+        std::array::from_fn(value)
+    });
+    for [height, width] in [[1, 1], [5, 7], [8, 4]] {
+        let mut rng = Pcg64::seed_from_u64(height as u64);
+        let bytes: Vec<u8> = (0..2 * height * width * 3).map(|_| rng.random()).collect();
+        let device = Device::default().autodiff();
+        let images = ops::images_of_bytes(&bytes, &table, [3, height, width], &device);
+        let Some(images) = images else {
+            // The CPU normalises before.
+            assert!(cfg!(not(feature = "cube")));
+            continue;
+        };
+        assert!(images.is_autodiff() && images.dims() == [3, 3, height, width]);
+        let value = |at: usize| {
+            let (position, channel) = (at % (height * width), at / (height * width) % 3);
+            let image = at / (3 * height * width);
+            let byte = bytes.get((image * height * width + position) * 3 + channel);
+            table[channel][usize::from(*byte.unwrap_or(&0))]
+        };
+        let expected: Vec<f32> = (0..3 * 3 * height * width).map(value).collect();
+        assert_eq!(
+            read(images.inner()).iter::<f32>().collect::<Vec<_>>(),
+            expected
+        );
+    }
 }
 
 /// Other weights at the same place, other sizes of images and a training step in between.

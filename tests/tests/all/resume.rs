@@ -399,7 +399,7 @@ fn train_on_failing(path: &Path, epochs: usize, from: usize) -> anyhow::Result<E
         Some(&run),
         None,
         loaders,
-        device,
+        &[device],
         &alone,
         Interrupt::default(),
         TrainOptions {

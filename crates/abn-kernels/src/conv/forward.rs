@@ -269,9 +269,7 @@ impl Prepared {
             );
         }
         assert!(
-            finish
-                .residual
-                .is_none_or(|residual| residual.len() == len),
+            finish.residual.is_none_or(|residual| residual.len() == len),
             "residual of {geometry:?}"
         );
     }

@@ -1,7 +1,7 @@
 //! The kernels as operations on Burn's tensors.
 //!
-//! On the CPU backend, and for `f32`, they run here and differentiate here; everywhere else they
-//! are Burn's own operations. Shapes are Burn's, `[batch, channels, height, width]`, whatever the
+//! On the CPU backend, and for `f32`, they run here and differentiate here, some on GPUs as well;
+//! everywhere else they are Burn's own operations. Shapes are Burn's, `[batch, channels, height, width]`, whatever the
 //! order in memory: outputs are channels-last views, which the next operation takes as they are and
 //! any other operation of Burn as usual.
 
@@ -39,7 +39,9 @@ pub use images::images_of_bytes;
 pub use join::{join_batches, join_channels};
 pub use kept::Kept;
 pub use linear::linear;
-pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, blend_running, conv2d_norm};
+pub use norm::{
+    After, Normalized, RunningNorm, batch_norm, batch_norm_train, blend_running, conv2d_norm,
+};
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};
 pub use roi_align::roi_align;

@@ -157,16 +157,10 @@ fn activated_features_convolve_as_if_they_had_been_written() {
                 let prepared = Prepared::new(set, Algorithm::Fewest, &geometry, &weight);
                 let mut activated = vec![f32::NAN; part.len()];
                 normalize(set, channels, &part, before, &mut activated);
-                let [mut apart, mut at_once] = [(); 2].map(|()| vec![f32::NAN; geometry.output_len()]);
+                let [mut apart, mut at_once] =
+                    [(); 2].map(|()| vec![f32::NAN; geometry.output_len()]);
                 prepared.forward(&geometry, &activated, finish, &mut apart);
-                prepared.forward_activated(
-                    &geometry,
-                    width,
-                    &wide,
-                    before,
-                    finish,
-                    &mut at_once,
-                );
+                prepared.forward_activated(&geometry, width, &wide, before, finish, &mut at_once);
                 vec![apart, at_once]
             },
             |actual| assert!(actual[0] == actual[1], "{geometry:?}"),

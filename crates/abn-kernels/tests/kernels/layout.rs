@@ -1,4 +1,6 @@
-use abn_kernels::layout::{join_channels, put_channels, split_channels, to_channels_first, to_channels_last};
+use abn_kernels::layout::{
+    join_channels, put_channels, split_channels, to_channels_first, to_channels_last,
+};
 
 use crate::{CHANNELS, POSITIONS, everywhere, random};
 

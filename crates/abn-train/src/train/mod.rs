@@ -138,7 +138,8 @@ impl Training<'_> {
              --device"
         );
         let others = self.devices.iter();
-        for device in others.filter(|device| options.check && !device::computes_as_the_cpu(device)) {
+        for device in others.filter(|device| options.check && !device::computes_as_the_cpu(device))
+        {
             let drawn = || state_of(&task.init_seeded(config.recipe.seed, device));
             let weights = start.clone().unwrap_or_else(drawn);
             let first = first_images(&loaders.train);

@@ -115,7 +115,8 @@ impl<'a, T: Task> Trainer<'a, T> {
             Ok(match resume {
                 Some(resume) => {
                     check_position(&resume.progress, recipe, &loaders.train).with_context(place)?;
-                    let main = replica(resume.model, resume.optimizer, device).with_context(place)?;
+                    let main =
+                        replica(resume.model, resume.optimizer, device).with_context(place)?;
                     (main, resume.progress, maps_of(&resume.maps))
                 }
                 None => {

@@ -19,7 +19,10 @@ type Tracked = FloatTensor<Autodiff<Cube>>;
 pub(super) fn serves<const D: usize>(tensor: &Tensor<D>) -> bool {
     tensor.dtype() == DType::F32
         && match tensor.is_autodiff() {
-            true => tensor.clone().try_into_primitive::<Autodiff<Cube>>().is_ok(),
+            true => tensor
+                .clone()
+                .try_into_primitive::<Autodiff<Cube>>()
+                .is_ok(),
             false => tensor.clone().try_into_primitive::<Cube>().is_ok(),
         }
 }

@@ -134,7 +134,11 @@ pub(super) fn folded(known: RunningNorm, bias: Option<&[f32]>) -> (Vec<f32>, Vec
     (factor, shift)
 }
 
-pub(super) fn geometry(input: [usize; 4], weight: [usize; 4], options: &ConvOptions<2>) -> Convolution {
+pub(super) fn geometry(
+    input: [usize; 4],
+    weight: [usize; 4],
+    options: &ConvOptions<2>,
+) -> Convolution {
     let [batch, channels_in, height, width] = input;
     let [channels_out, group_in, rows, columns] = weight;
     assert_eq!(
