@@ -63,7 +63,8 @@ fn several_devices_take_one_step() {
     refused("--devices cpu,cuda", 1, &["of one kind", "cuda:0,cuda:1"]);
     refused("--devices cpu,", 1, &["`` is no device"]);
     refused("--devices cpu,cpu --replicas 1", 1, &["without a share"]);
-    refused("--devices cpu,cpu --sync-batch-norm", 1, &["--devices"]);
+    let pooled = TRAIN.replace("--accumulate 4", "--devices cpu,cpu --sync-batch-norm --out no");
+    fails(path, &pooled, 1, &["not for --replicas or --devices"]);
     let wide = TRAIN.replace("resnet8 --attention manet", "wrn-10-1 --dropout 0.3");
     let wide = format!("{wide} --devices cpu,cpu --out no");
     fails(path, &wide, 1, &["without dropout"]);
@@ -78,7 +79,7 @@ fn an_epoch_of_whole_batches_leaves_out_the_rest() {
     succeeds(path, &format!("{train} --out run"));
     let metrics = fs::read_to_string(path.join("run/metrics.jsonl")).unwrap();
     for line in metrics.lines() {
-        assert_eq!(parse(line)["train"]["images"], 16, "{line}");
+        assert_eq!(parse(line)["train"]["images"], 96, "{line}");
     }
     killed_and_continued(path, &train, "killed");
     check_same(&remains(&path.join("run")), &remains(&path.join("killed")));
