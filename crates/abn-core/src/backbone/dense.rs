@@ -90,17 +90,15 @@ impl DenseLayer {
 pub(crate) fn layers(layers: &[&DenseLayer], input: Tensor<4>) -> Tensor<4> {
     let added: usize = layers.iter().map(|layer| layer.growth()).sum();
     let channels = input.dims()[1] + added;
-    match Growing::begin(input, channels) {
-        Ok(mut features) => {
-            for layer in layers {
-                features.add(layer.added(&features));
-            }
-            features.finish()
-        }
-        Err(input) => layers
-            .iter()
-            .fold(input, |features, layer| layer.forward(features)),
+    let Some(mut features) = Growing::begin(&input, channels) else {
+        let layers = layers.iter();
+        return layers.fold(input, |features, layer| layer.forward(features));
+    };
+    drop(input);
+    for layer in layers {
+        features.add(layer.added(&features));
     }
+    features.finish()
 }
 
 /// The convolution of the transition after that many channels: half of them, rounded down.

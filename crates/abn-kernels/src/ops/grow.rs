@@ -13,24 +13,22 @@ use super::norm::RunningNorm;
 pub struct Growing(#[cfg(feature = "flex")] flex::grow::Growing);
 
 impl Growing {
-    /// Begins with features that will have so many channels; gives them back where another backend
-    /// computes or gradients are wanted.
+    /// Begins with features that will have so many channels; `None` where another backend computes
+    /// or gradients are wanted: there they are [joined](super::join_channels).
     ///
     /// # Shapes
     /// `[B, C, H, W]`.
     ///
-    /// # Errors
-    /// The features, where they have to be [joined](super::join_channels) otherwise.
-    ///
     /// # Panics
     /// They have more channels already.
-    pub fn begin(features: Tensor<4>, channels: usize) -> Result<Self, Tensor<4>> {
+    pub fn begin(features: &Tensor<4>, channels: usize) -> Option<Self> {
         #[cfg(feature = "flex")]
-        if flex::serves(&features) && !features.is_autodiff() {
-            return Ok(Self(flex::grow::Growing::begin(features, channels)));
+        if flex::serves(features) && !features.is_autodiff() {
+            let features = features.clone();
+            return Some(Self(flex::grow::Growing::begin(features, channels)));
         }
-        let _ = channels;
-        Err(features)
+        let _ = (features, channels);
+        None
     }
 
     /// Those so far, normalised by known statistics and through a ReLU, then through a 1x1
