@@ -63,7 +63,10 @@ fn several_devices_take_one_step() {
     refused("--devices cpu,cuda", 1, &["of one kind", "cuda:0,cuda:1"]);
     refused("--devices cpu,", 1, &["`` is no device"]);
     refused("--devices cpu,cpu --replicas 1", 1, &["without a share"]);
-    let pooled = TRAIN.replace("--accumulate 4", "--devices cpu,cpu --sync-batch-norm --out no");
+    let pooled = TRAIN.replace(
+        "--accumulate 4",
+        "--devices cpu,cpu --sync-batch-norm --out no",
+    );
     fails(path, &pooled, 1, &["not for --replicas or --devices"]);
     let wide = TRAIN.replace("resnet8 --attention manet", "wrn-10-1 --dropout 0.3");
     let wide = format!("{wide} --devices cpu,cpu --out no");
