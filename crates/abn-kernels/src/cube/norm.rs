@@ -35,12 +35,20 @@ pub(crate) fn moments_of_chunks(
             row += CUBE_DIM_Y as usize;
         }
     }
+    write_sums(sum, squares, sums, units);
+}
+
+/// Adds up what the units of a chunk found, and writes both sums of each channel.
+#[cube]
+fn write_sums(first: f32, second: f32, sums: &mut Tensor<f32>, #[comptime] units: usize) {
+    let (chunks, channels) = (sums.shape(1), sums.shape(2));
+    let (chunk, channel) = (CUBE_POS_Y as usize, ABSOLUTE_POS_X as usize);
     let mut shared = Shared::<[f32]>::new_slice(units);
-    let sum = total(sum, &mut shared);
-    let squares = total(squares, &mut shared);
+    let first = total(first, &mut shared);
+    let second = total(second, &mut shared);
     if UNIT_POS_Y == 0 && channel < channels {
-        sums[chunk * channels + channel] = sum;
-        sums[(chunks + chunk) * channels + channel] = squares;
+        sums[chunk * channels + channel] = first;
+        sums[(chunks + chunk) * channels + channel] = second;
     }
 }
 
@@ -205,13 +213,7 @@ pub(crate) fn gradients_of_chunks(
             row += CUBE_DIM_Y as usize;
         }
     }
-    let mut shared = Shared::<[f32]>::new_slice(units);
-    let shifts = total(shifts, &mut shared);
-    let scales = total(scales, &mut shared);
-    if UNIT_POS_Y == 0 && channel < channels {
-        sums[chunk * channels + channel] = shifts;
-        sums[(chunks + chunk) * channels + channel] = scales;
-    }
+    write_sums(shifts, scales, sums, units);
 }
 
 /// The gradients of shift and scale.

@@ -220,6 +220,15 @@ impl<'a, T: Task> Trainer<'a, T> {
         Ok(ending)
     }
 
+    /// What all of them are called.
+    fn devices(&self) -> String {
+        let replicas = [&self.main].into_iter().chain(&self.others);
+        let names: Vec<String> = replicas
+            .map(|replica| device::name_of(&replica.device))
+            .collect();
+        names.join(", ")
+    }
+
     /// Refuses devices whose networks have come apart.
     fn same_everywhere(&self, main: &str) -> Result<()> {
         for other in &self.others {
@@ -262,7 +271,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             train_seconds,
             images_per_second: images as f64 / train_seconds,
             test_seconds: started.elapsed().as_secs_f64() - train_seconds,
-            device: device::name_of(&self.main.device),
+            device: self.devices(),
         };
         let timing = (images > 0).then_some(timing);
         if let (Some(keeper), Some(timing)) = (&self.keeper, &timing) {
