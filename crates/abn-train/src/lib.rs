@@ -33,7 +33,7 @@ use clap::FromArgMatches;
 
 use crate::cli::{Cli, Command};
 use crate::device::failure::caught;
-use crate::ranks::EndedElsewhere;
+use crate::ranks::Told;
 use crate::train::trainer::Ending;
 
 /// The program. Exit status 0 is success, 1 failure with its cause on stderr, 2 wrong usage, 130
@@ -47,8 +47,7 @@ pub fn main() -> ExitCode {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
         Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        // The process that failed says why.
-        Err(error) if error.is::<EndedElsewhere>() => ExitCode::FAILURE,
+        Err(error) if error.is::<Told>() => ExitCode::FAILURE,
         Err(error) => {
             tell(&error);
             ExitCode::FAILURE

@@ -35,7 +35,7 @@ use crate::unreadable;
 pub fn run(args: TrainArgs) -> Result<Ending> {
     let ranks = Ranks::join()?;
     let ending = run_among(&ranks, &args);
-    ending.inspect_err(|error| ranks.end_all_for(error))
+    ending.map_err(|error| ranks.end_for(error))
 }
 
 fn run_among(ranks: &Ranks, args: &TrainArgs) -> Result<Ending> {

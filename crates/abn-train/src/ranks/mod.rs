@@ -57,6 +57,11 @@ pub struct EndedElsewhere {
     pub reason: String,
 }
 
+/// An error that has been told already.
+#[derive(Debug, thiserror::Error)]
+#[error("the training ended")]
+pub struct Told;
+
 /// An error of this process, which all know of.
 #[derive(Debug, thiserror::Error)]
 #[error("process {0}")]
@@ -168,14 +173,22 @@ impl Ranks {
         }
     }
 
-    /// Ends all processes for an error of this one that the others do not know of, and would wait
-    /// for; it is told before.
-    pub fn end_all_for(&self, error: &anyhow::Error) {
-        let known = error.is::<OfProcess>() || error.is::<EndedElsewhere>();
-        if let Some(world) = self.0.as_ref().filter(|_| !known) {
-            tell(error);
+    /// Tells the error that ends this run, once, before any process ends for it: the launcher ends
+    /// all as soon as one has failed, and what another had still to say would be lost. If the others
+    /// do not know of it, and would wait for this one, they are ended.
+    pub fn end_for(&self, error: anyhow::Error) -> anyhow::Error {
+        let Some(world) = &self.0 else {
+            return error;
+        };
+        let elsewhere = error.is::<EndedElsewhere>();
+        if !elsewhere {
+            tell(&error);
+        }
+        if !elsewhere && !error.is::<OfProcess>() {
             world.abort();
         }
+        world.await_all();
+        error.context(Told)
     }
 
     /// Whether all say the same.

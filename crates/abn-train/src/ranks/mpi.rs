@@ -42,6 +42,11 @@ impl World {
         self.all.abort(1)
     }
 
+    /// Returns when all of them are here.
+    pub(super) fn await_all(&self) {
+        self.all.barrier();
+    }
+
     /// What every process says.
     pub(super) fn exchange(&self, own: &[u8]) -> Result<Vec<Vec<u8>>> {
         let mut counts: Vec<Count> = vec![0; self.count()];
