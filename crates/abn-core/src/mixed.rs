@@ -10,7 +10,9 @@
 
 use std::fmt;
 
-use abn_kernels::ops::{Mechanism, attend, excite, fork, global_average, global_maximum, sigmoid};
+use abn_kernels::ops::{
+    After, Mechanism, attend, excite, fork, global_average, global_maximum, sigmoid,
+};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::serde::{Deserialize, Serialize};
@@ -218,21 +220,31 @@ impl MixedAttention {
     /// # Shapes
     /// `[B, C, H, W]` to the same.
     pub fn forward(&self, features: Tensor<4>) -> Tensor<4> {
+        self.forward_then(features, After::default())
+    }
+
+    /// The refined features, and what follows in a block.
+    pub(crate) fn forward_then(&self, features: Tensor<4>, after: After) -> Tensor<4> {
         match self.arrangement {
-            Arrangement::ChannelSpatial => self.by_position(self.by_channel(features)),
-            Arrangement::SpatialChannel => self.by_channel(self.by_position(features)),
-            Arrangement::Parallel => self.parallel(features, |gate| gate),
-            Arrangement::ParallelDoubleSigmoid => self.parallel(features, sigmoid),
+            Arrangement::ChannelSpatial if self.spatial.is_none() => {
+                self.by_channel(features, after)
+            }
+            Arrangement::ChannelSpatial => {
+                after.apply(self.by_position(self.by_channel(features, After::default())))
+            }
+            Arrangement::SpatialChannel => self.by_channel(self.by_position(features), after),
+            Arrangement::Parallel => after.apply(self.parallel(features, |gate| gate)),
+            Arrangement::ParallelDoubleSigmoid => after.apply(self.parallel(features, sigmoid)),
         }
     }
 
-    fn by_channel(&self, features: Tensor<4>) -> Tensor<4> {
+    fn by_channel(&self, features: Tensor<4>, after: After) -> Tensor<4> {
         match &self.channel {
             Some(channel) => {
                 let [features, seen] = fork(features);
-                excite(features, sigmoid(channel.forward(seen)))
+                excite(features, sigmoid(channel.forward(seen)), after)
             }
-            None => features,
+            None => after.apply(features),
         }
     }
 

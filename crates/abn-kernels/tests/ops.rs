@@ -581,8 +581,21 @@ fn gates_are_burns() {
             case,
             [dims, [batch, channels, 1, 1]],
             uniform,
-            |[features, weights]| ops::excite(features, weights),
+            |[features, weights]| ops::excite(features, weights, After::default()),
             |[features, weights]| weights * features,
+        );
+        check(
+            case,
+            [dims, [batch, channels, 1, 1], dims],
+            coarse,
+            |[features, weights, residual]| {
+                let after = After {
+                    residual: Some(residual),
+                    relu: true,
+                };
+                ops::excite(features, weights, after)
+            },
+            |[features, weights, residual]| burns_after(weights * features, Some(residual), true),
         );
     });
 }
@@ -722,7 +735,11 @@ fn a_network_of_all_of_them_is_burns() {
                 let pooled = ops::max_pool2d(ops::add(joined, sum, false), [3, 3], [2, 2], [1, 1]);
                 let gate = ops::global_average(pooled.clone()).unsqueeze_dims(&[-1, -1]);
                 let map = pooled.clone().mean_dim(1);
-                ops::excite(ops::attend(pooled, map, Mechanism::Residual), gate)
+                ops::excite(
+                    ops::attend(pooled, map, Mechanism::Residual),
+                    gate,
+                    After::default(),
+                )
             },
             |[input, weight, gamma, beta]| {
                 let path = module::conv2d(input.clone(), weight, None, options.clone());

@@ -2,7 +2,7 @@
 //! the latter with groups in ResNeXt (Xie et al. 2017), both with an attention module at the end of
 //! the path in SENet and CBAM.
 
-use abn_kernels::ops::{After, add, fork};
+use abn_kernels::ops::{After, fork};
 use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor, s};
@@ -151,15 +151,13 @@ impl ResidualBlock {
         let path = before
             .iter()
             .fold(input, |path, conv| conv.forward_then(path, After::relu()));
+        let after = After {
+            residual: Some(shortcut),
+            relu: true,
+        };
         match &self.gate {
-            Some(gate) => add(gate.forward(last.forward(path)), shortcut, true),
-            None => last.forward_then(
-                path,
-                After {
-                    residual: Some(shortcut),
-                    relu: true,
-                },
-            ),
+            Some(gate) => gate.forward_then(last.forward(path), after),
+            None => last.forward_then(path, after),
         }
     }
 }

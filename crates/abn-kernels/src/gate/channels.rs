@@ -6,28 +6,52 @@ use crate::buffer::{Buffers, Input, Output};
 use crate::simd::{InstructionSet, Simd};
 use crate::sweep::{Block, Pass, RUN, Rows, Sums};
 
-/// `output = features * weights`, with `features` and `output` `[batch, positions, channels]` and
-/// `weights` `[batch, channels]`.
+/// What follows an excitation: a block joins its shortcut, and a ReLU.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Join<'a> {
+    /// Added: as many values as the output has.
+    pub residual: Option<&'a [f32]>,
+    /// Negative values become zero.
+    pub relu: bool,
+}
+
+/// `join(features * weights)`, with `features` and what is written `[batch, positions, channels]`
+/// and `weights` `[batch, channels]`.
 ///
 /// # Panics
 /// Lengths do not fit.
 pub fn excite(
     set: InstructionSet,
     channels: usize,
-    features: &[f32],
+    features: Buffers,
     weights: &[f32],
-    output: &mut [f32],
+    join: Join,
 ) {
-    run::<false>(
-        set,
-        channels,
-        features,
-        weights,
-        Buffers::Apart {
-            from: features,
-            to: output,
-        },
+    let (input, output) = features.split();
+    let image = check(channels, weights, input, output);
+    let residual = join.residual.map(Input::new);
+    assert!(
+        residual.is_none_or(|residual| residual.len() == input.len()),
+        "residual of an excitation"
     );
+    let rows = Rows::of(channels);
+    weights
+        .par_chunks_exact(channels)
+        .enumerate()
+        .for_each(|(index, weights)| {
+            let weights = &rows.repeat(weights);
+            rows.for_each(image, |part| {
+                let excite = Excite {
+                    input,
+                    weights,
+                    residual,
+                    relu: join.relu,
+                    output,
+                };
+                let first = index * image;
+                rows.sweep(set, first + part.start..first + part.end, excite);
+            });
+        });
 }
 
 /// The gradient of the features, made from that of the output: `gradient * weights`. Returns the
@@ -43,38 +67,16 @@ pub fn excite_backward(
     weights: &[f32],
     gradient: Buffers,
 ) -> Vec<f32> {
-    run::<true>(set, channels, features, weights, gradient)
-}
-
-/// Multiplies, and adds up the products with the features where `SUMS`.
-fn run<const SUMS: bool>(
-    set: InstructionSet,
-    channels: usize,
-    features: &[f32],
-    weights: &[f32],
-    values: Buffers,
-) -> Vec<f32> {
-    let (input, output) = values.split();
-    assert!(
-        channels > 0 && weights.len().is_multiple_of(channels),
-        "weights of whole images"
-    );
-    let batch = weights.len() / channels;
-    let image = input.len() / batch.max(1);
-    assert!(
-        image.is_multiple_of(channels) && batch * image == input.len(),
-        "features of whole images"
-    );
-    assert_eq!(output.len(), input.len(), "output of an excitation");
+    let (input, output) = gradient.split();
+    let image = check(channels, weights, input, output);
     assert_eq!(features.len(), input.len(), "features of an excitation");
     let (rows, features) = (Rows::of(channels), Input::new(features));
     let excite = |(index, weights): (usize, &[f32])| {
         let mut sums = rows.sums();
-        let weights = &rows.repeat(weights);
-        let pass = Excite::<SUMS> {
+        let pass = Backward {
             input,
             features,
-            weights,
+            weights: &rows.repeat(weights),
             output,
             sums: &mut sums,
         };
@@ -89,7 +91,69 @@ fn run<const SUMS: bool>(
         .collect()
 }
 
-struct Excite<'a, const SUMS: bool> {
+/// Values of an image.
+fn check(channels: usize, weights: &[f32], input: Input, output: Output) -> usize {
+    assert!(
+        channels > 0 && weights.len().is_multiple_of(channels),
+        "weights of whole images"
+    );
+    let batch = weights.len() / channels;
+    let image = input.len() / batch.max(1);
+    assert!(
+        image.is_multiple_of(channels) && batch * image == input.len(),
+        "features of whole images"
+    );
+    assert_eq!(output.len(), input.len(), "output of an excitation");
+    image
+}
+
+#[derive(Clone, Copy)]
+struct Excite<'a> {
+    input: Input<'a>,
+    weights: &'a [f32],
+    residual: Option<Input<'a>>,
+    relu: bool,
+    output: Output<'a>,
+}
+
+impl Pass for Excite<'_> {
+    const ROWS: usize = 1;
+
+    fn check(&self, end: usize, width: usize) {
+        assert!(end <= self.input.len().min(self.output.len()));
+        assert!(self.residual.is_none_or(|residual| end <= residual.len()));
+        assert!(width <= self.weights.len());
+    }
+
+    #[inline(always)]
+    unsafe fn step<S: Simd, const V: usize>(&mut self, block: Block) {
+        // SAFETY: the block is checked. In place, values are read before their index is written.
+        unsafe {
+            let weights = block.constants::<S, V>(self.weights);
+            for row in 0..block.rows {
+                let mut values = block.read::<S, V>(self.input, row);
+                for v in 0..V {
+                    values[v] = S::mul(values[v], weights[v]);
+                }
+                if let Some(residual) = self.residual {
+                    let residual = block.read::<S, V>(residual, row);
+                    for v in 0..V {
+                        values[v] = S::add(values[v], residual[v]);
+                    }
+                }
+                if self.relu {
+                    for value in &mut values {
+                        // In this order a NaN stays one.
+                        *value = S::max(S::splat(0.0), *value);
+                    }
+                }
+                block.write::<S, V>(self.output, row, values);
+            }
+        }
+    }
+}
+
+struct Backward<'a> {
     input: Input<'a>,
     features: Input<'a>,
     weights: &'a [f32],
@@ -97,17 +161,12 @@ struct Excite<'a, const SUMS: bool> {
     sums: &'a mut Sums<1>,
 }
 
-impl<const SUMS: bool> Pass for Excite<'_, SUMS> {
-    const ROWS: usize = if SUMS { RUN } else { 1 };
+impl Pass for Backward<'_> {
+    const ROWS: usize = RUN;
 
     fn check(&self, end: usize, width: usize) {
-        assert!(
-            end <= self
-                .input
-                .len()
-                .min(self.output.len())
-                .min(self.features.len())
-        );
+        let shortest = self.input.len().min(self.output.len());
+        assert!(end <= shortest.min(self.features.len()));
         assert!(width <= self.weights.len().min(self.sums.width()));
     }
 
@@ -119,20 +178,14 @@ impl<const SUMS: bool> Pass for Excite<'_, SUMS> {
             let mut sums = [S::splat(0.0); V];
             for row in 0..block.rows {
                 let mut values = block.read::<S, V>(self.input, row);
-                if SUMS {
-                    let features = block.read::<S, V>(self.features, row);
-                    for v in 0..V {
-                        sums[v] = S::mul_add(values[v], features[v], sums[v]);
-                    }
-                }
+                let features = block.read::<S, V>(self.features, row);
                 for v in 0..V {
+                    sums[v] = S::mul_add(values[v], features[v], sums[v]);
                     values[v] = S::mul(values[v], weights[v]);
                 }
                 block.write::<S, V>(self.output, row, values);
             }
-            if SUMS {
-                self.sums.add::<S, V>(0, block, sums);
-            }
+            self.sums.add::<S, V>(0, block, sums);
         }
     }
 }

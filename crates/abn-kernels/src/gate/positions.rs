@@ -16,7 +16,7 @@ pub enum Mechanism {
     Residual,
 }
 
-/// `output = m f` or `(1 + m) f`, with `features` and `output` `[positions, channels]` and `map`
+/// `m f` or `(1 + m) f`, with `features` and what is written `[positions, channels]` and `map`
 /// `[positions]`.
 ///
 /// # Panics
@@ -25,11 +25,10 @@ pub fn attend(
     set: InstructionSet,
     channels: usize,
     mechanism: Mechanism,
-    features: &[f32],
+    features: Buffers,
     map: &[f32],
-    output: &mut [f32],
 ) {
-    let (input, output) = (Input::new(features), Output::new(output));
+    let (input, output) = features.split();
     run(
         set,
         Attend {

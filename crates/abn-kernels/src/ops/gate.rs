@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
 use super::flex;
+use super::norm::After;
 pub use crate::gate::Mechanism;
 
 /// `map * features`, or `(1 + map) * features`.
@@ -21,14 +22,14 @@ pub fn attend(features: Tensor<4>, map: Tensor<4>, mechanism: Mechanism) -> Tens
     }
 }
 
-/// `weights * features`.
+/// `after(weights * features)`: on a CPU without gradients, one pass.
 ///
 /// # Shapes
 /// `features` `[B, C, H, W]`, `weights` `[B, C, 1, 1]`; returns `[B, C, H, W]`.
-pub fn excite(features: Tensor<4>, weights: Tensor<4>) -> Tensor<4> {
+pub fn excite(features: Tensor<4>, weights: Tensor<4>, after: After) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if flex::serves(&features) {
-        return flex::gate::excite(features, weights);
+        return flex::gate::excite(features, weights, after);
     }
-    weights * features
+    after.apply(weights * features)
 }

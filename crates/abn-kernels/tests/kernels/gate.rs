@@ -1,5 +1,5 @@
 use abn_kernels::gate::{
-    Mechanism, add, attend, attend_backward, excite, excite_backward, gate, relu,
+    Join, Mechanism, add, attend, attend_backward, excite, excite_backward, gate, relu,
 };
 use abn_kernels::{Buffers, InstructionSet};
 
@@ -30,7 +30,15 @@ fn attention_is_its_formula_and_so_are_its_gradients() {
                     let len = features.len();
                     let [mut output, mut apart] = [vec![f32::NAN; len], vec![f32::NAN; len]];
                     let (mut in_place, mut of_map) = (gradient.clone(), vec![f32::NAN; positions]);
-                    attend(set, channels, mechanism, &features, &map, &mut output);
+                    let both = Buffers::Apart {
+                        from: &features,
+                        to: &mut output,
+                    };
+                    attend(set, channels, mechanism, both, &map);
+                    let mut attended = features.clone();
+                    let both = Buffers::InPlace(&mut attended);
+                    attend(set, channels, mechanism, both, &map);
+                    assert_eq!(attended, output);
                     let both = Buffers::Apart {
                         from: &gradient,
                         to: &mut apart,
@@ -68,7 +76,7 @@ fn excitation_is_its_formula_and_so_are_its_gradients() {
     for (channels, positions, context) in shapes() {
         let batch = if positions > 1000 { 1 } else { 3 };
         let image = positions * channels;
-        let [features, gradient] = [4, 5].map(|seed| random(seed, batch * image));
+        let [features, gradient, residual] = [4, 5, 9].map(|seed| random(seed, batch * image));
         let weights = random(6, batch * channels);
         let weight = |at: usize| at / image * channels + at % channels;
         let weighted = |values: &[f32]| -> Vec<f64> {
@@ -82,7 +90,18 @@ fn excitation_is_its_formula_and_so_are_its_gradients() {
         everywhere(
             |set| {
                 let [mut output, mut in_place] = [vec![f32::NAN; features.len()], gradient.clone()];
-                excite(set, channels, &features, &weights, &mut output);
+                let apart = Buffers::Apart {
+                    from: &features,
+                    to: &mut output,
+                };
+                excite(set, channels, apart, &weights, Join::default());
+                let join = Join {
+                    residual: Some(&residual),
+                    relu: true,
+                };
+                let mut joined = features.clone();
+                let buffers = Buffers::InPlace(&mut joined);
+                excite(set, channels, buffers, &weights, join);
                 let sums = excite_backward(
                     set,
                     channels,
@@ -90,7 +109,7 @@ fn excitation_is_its_formula_and_so_are_its_gradients() {
                     &weights,
                     Buffers::InPlace(&mut in_place),
                 );
-                vec![output, in_place, sums]
+                vec![output, in_place, sums, joined]
             },
             |actual| {
                 let [forward, backward] = [weighted(&features), weighted(&gradient)];
@@ -98,6 +117,17 @@ fn excitation_is_its_formula_and_so_are_its_gradients() {
                     &actual[0],
                     &forward,
                     |at| EPSILON * forward[at].abs(),
+                    &context,
+                );
+                let joined: Vec<f64> = forward
+                    .iter()
+                    .zip(&residual)
+                    .map(|(&of, &residual)| (of + f64::from(residual)).max(0.0))
+                    .collect();
+                assert_near(
+                    &actual[3],
+                    &joined,
+                    |at| EPSILON * (2.0 * forward[at].abs() + f64::from(residual[at]).abs()),
                     &context,
                 );
                 assert_near(

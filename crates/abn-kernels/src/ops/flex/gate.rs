@@ -6,33 +6,23 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::Tensor;
 
-use super::{ChannelsLast, apply};
+use super::{ChannelsLast, apply, inner};
 use crate::InstructionSet;
-use crate::gate::{self, Mechanism};
+use crate::gate::{self, Join, Mechanism};
+use crate::ops::After;
 
 pub(in crate::ops) fn attend(
     features: Tensor<4>,
     map: Tensor<4>,
     mechanism: Mechanism,
 ) -> Tensor<4> {
+    if [&features, &map].into_iter().all(|it| !it.is_autodiff()) {
+        let [features, map] = [features, map].map(|it| ChannelsLast::of(inner(it)));
+        let output = attended(features, &map, mechanism);
+        return Tensor::from_primitive::<Flex>(output.into_tensor());
+    }
     apply(Attend, [features, map], |[features, map]| {
-        let dims = features.dims();
-        assert_eq!(
-            map.dims(),
-            [dims[0], 1, dims[2], dims[3]],
-            "one value of the map for each position"
-        );
-        let output = ChannelsLast::filled(dims, |output| {
-            let set = InstructionSet::in_use();
-            gate::attend(
-                set,
-                dims[1],
-                mechanism,
-                features.values(),
-                map.values(),
-                output,
-            );
-        });
+        let output = attended(features.clone(), &map, mechanism);
         (
             output.into_tensor(),
             Attended {
@@ -42,6 +32,19 @@ pub(in crate::ops) fn attend(
             },
         )
     })
+}
+
+fn attended(features: ChannelsLast, map: &ChannelsLast, mechanism: Mechanism) -> ChannelsLast {
+    let [batch, channels, height, width] = features.dims();
+    assert_eq!(
+        map.dims(),
+        [batch, 1, height, width],
+        "one value of the map for each position"
+    );
+    let set = InstructionSet::in_use();
+    let (output, ()) = features
+        .rewritten(|features| gate::attend(set, channels, mechanism, features, map.values()));
+    output
 }
 
 #[derive(Debug, Clone)]
@@ -80,25 +83,37 @@ impl Backward<Flex, 2> for Attend {
     }
 }
 
-pub(in crate::ops) fn excite(features: Tensor<4>, weights: Tensor<4>) -> Tensor<4> {
-    apply(Excite, [features, weights], |[features, weights]| {
-        let dims = features.dims();
-        assert_eq!(
-            weights.dims(),
-            [dims[0], dims[1], 1, 1],
-            "one weight for each channel of an image"
-        );
-        let output = ChannelsLast::filled(dims, |output| {
-            gate::excite(
-                InstructionSet::in_use(),
-                dims[1],
-                features.values(),
-                weights.values(),
-                output,
-            );
-        });
+pub(in crate::ops) fn excite(features: Tensor<4>, weights: Tensor<4>, after: After) -> Tensor<4> {
+    if [&features, &weights]
+        .into_iter()
+        .all(|it| !it.is_autodiff())
+    {
+        let [features, weights] = [features, weights].map(|it| ChannelsLast::of(inner(it)));
+        let residual = after.residual.map(|it| ChannelsLast::of(inner(it)));
+        let join = Join {
+            residual: residual.as_ref().map(ChannelsLast::values),
+            relu: after.relu,
+        };
+        return Tensor::from_primitive::<Flex>(excited(features, &weights, join).into_tensor());
+    }
+    let output = apply(Excite, [features, weights], |[features, weights]| {
+        let output = excited(features.clone(), &weights, Join::default());
         (output.into_tensor(), Excited { features, weights })
-    })
+    });
+    after.apply(output)
+}
+
+fn excited(features: ChannelsLast, weights: &ChannelsLast, join: Join) -> ChannelsLast {
+    let [batch, channels, ..] = features.dims();
+    assert_eq!(
+        weights.dims(),
+        [batch, channels, 1, 1],
+        "one weight for each channel of an image"
+    );
+    let set = InstructionSet::in_use();
+    let (output, ()) = features
+        .rewritten(|features| gate::excite(set, channels, features, weights.values(), join));
+    output
 }
 
 #[derive(Debug, Clone)]
