@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::buffer::Output;
+use crate::buffer::{Line, Output};
 use crate::simd::{Kernel, Simd, fetch};
 
 use super::panels::Panels;
@@ -143,7 +143,21 @@ impl Gather<'_> {
         }
     }
 
+    /// Asks for the cache lines of a position's inputs, where it reads them in one walk; what is
+    /// walked several times lies in a cache.
+    #[inline(always)]
+    fn fetch_inputs(&self, position: &Position) {
+        if self.walks.len() == 1 {
+            for at in (0..self.panels.depth).step_by(Line::LEN) {
+                fetch(self.input.as_ptr().wrapping_add(position.input + at));
+            }
+        }
+    }
+
     /// Adds the steps of a block at all positions.
+    ///
+    /// What is read and written next is on its way meanwhile, a few cache lines at a time: a tile
+    /// takes less time than memory, and many at once would keep it waiting for its own.
     ///
     /// # Safety
     /// The positions are checked.
@@ -176,7 +190,8 @@ impl Gather<'_> {
             residual: self.finish.residual.map(<[f32]>::as_ptr),
             relu: self.finish.relu,
         };
-        for positions in self.positions.chunks(P) {
+        let panels = &self.computed;
+        for (tile, positions) in self.positions.chunks(P).enumerate() {
             // The last tile computes its last position several times and stores it once. SAFETY:
             // `run` has checked the reach of every position; weights are as long as steps; outputs
             // are valid by the contract.
@@ -188,16 +203,19 @@ impl Gather<'_> {
                     inputs[p] = inputs[p].add(position.input);
                     outputs[p] += position.output;
                 }
-                // What the tile of the next panel stores and adds at last is on its way meanwhile:
-                // a tile by itself takes less time than memory.
-                if start == 0 {
-                    for &at in &outputs {
-                        if panel == self.computed.start {
-                            finish.fetch(output, at);
-                        }
-                        finish.fetch(output, at + width);
+                let later = match panel == panels.start {
+                    true => self.positions.get((tile + 1) * P..).unwrap_or(&[]),
+                    false => &[],
+                };
+                let fetch_ahead = |p: usize| {
+                    if panel + 1 < panels.end {
+                        finish.fetch::<S, V>(output, outputs[p] + width);
                     }
-                }
+                    if let Some(position) = later.get(p) {
+                        self.fetch_inputs(position);
+                        finish.fetch::<S, V>(output, first + position.output);
+                    }
+                };
                 let mut sums = [[S::splat(0.0); V]; P];
                 if start > 0 {
                     for (sums, &at) in sums.iter_mut().zip(&outputs) {
@@ -212,7 +230,10 @@ impl Gather<'_> {
                 while left > 0 {
                     let count = (depth - at).min(left);
                     let offset = self.walks[walk] + at;
-                    accumulate::<S, V, P>(&mut sums, &inputs, offset, weight, width, count);
+                    let meanwhile = (start == 0 && left == end).then_some(fetch_ahead);
+                    accumulate::<S, V, P>(
+                        &mut sums, &inputs, offset, weight, width, count, meanwhile,
+                    );
                     weight = weight.add(count * width);
                     left -= count;
                     (walk, at) = (walk + 1, 0);
@@ -248,12 +269,14 @@ struct TileFinish {
 }
 
 impl TileFinish {
-    /// Asks for the cache lines that a tile stores and adds there.
+    /// Asks for the cache lines that are stored and added there for a position.
     #[inline(always)]
-    fn fetch(self, output: *const f32, at: usize) {
-        fetch(output.wrapping_add(at));
-        if let Some(residual) = self.residual {
-            fetch(residual.wrapping_add(at));
+    fn fetch<S: Simd, const V: usize>(self, output: *const f32, at: usize) {
+        for at in (at..at + V * S::LANES).step_by(Line::LEN) {
+            fetch(output.wrapping_add(at));
+            if let Some(residual) = self.residual {
+                fetch(residual.wrapping_add(at));
+            }
         }
     }
 
@@ -355,7 +378,8 @@ pub(crate) unsafe fn store<S: Simd, const V: usize>(
     }
 }
 
-/// `sums[p][v] += sum over k of inputs[p][offset + k] * weights[k][v]`.
+/// `sums[p][v] += sum over k of inputs[p][offset + k] * weights[k][v]`; and what is to be done
+/// `meanwhile` for each `p`, evenly over the steps.
 ///
 /// # Safety
 /// The instructions of `S`; the inputs are valid from `offset` for `count` values, the weights for
@@ -368,22 +392,35 @@ pub(crate) unsafe fn accumulate<S: Simd, const V: usize, const P: usize>(
     weights: *const f32,
     width: usize,
     count: usize,
+    meanwhile: Option<impl Fn(usize)>,
 ) {
     let mut local = *sums;
-    // SAFETY: the contract.
-    unsafe {
-        for k in 0..count {
-            let mut weight = [S::splat(0.0); V];
-            for (v, weight) in weight.iter_mut().enumerate() {
-                *weight = S::load(weights.add(k * width + v * S::LANES));
-            }
-            for p in 0..P {
-                let input = S::splat(*inputs[p].add(offset + k));
-                for v in 0..V {
-                    local[p][v] = S::mul_add(input, weight[v], local[p][v]);
+    let [parts, each] = match meanwhile {
+        Some(_) => [P, count.div_ceil(P)],
+        None => [1, count],
+    };
+    let mut start = 0;
+    for part in 0..parts {
+        if let Some(meanwhile) = &meanwhile {
+            meanwhile(part);
+        }
+        let end = (start + each).min(count);
+        // SAFETY: the contract.
+        unsafe {
+            for k in start..end {
+                let mut weight = [S::splat(0.0); V];
+                for (v, weight) in weight.iter_mut().enumerate() {
+                    *weight = S::load(weights.add(k * width + v * S::LANES));
+                }
+                for p in 0..P {
+                    let input = S::splat(*inputs[p].add(offset + k));
+                    for v in 0..V {
+                        local[p][v] = S::mul_add(input, weight[v], local[p][v]);
+                    }
                 }
             }
         }
+        start = end;
     }
     *sums = local;
 }

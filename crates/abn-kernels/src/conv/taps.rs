@@ -63,7 +63,7 @@ impl Taps {
     /// that of the input itself, or a wider one to copy it to. Where most of the input is skipped, a
     /// copy costs more than it saves, until all positions fall into one set.
     pub(crate) fn column(&self, channels: usize, step: [usize; 2]) -> usize {
-        let skips = self.rows.len() * self.columns.len() < step[0] * step[1];
+        let skips = self.rows.len() * self.columns.len() <= step[0] * step[1];
         if skips && !channels.is_multiple_of(8 * ALIASED) {
             channels
         } else {

@@ -290,7 +290,10 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
                                 }
                             }
                             let kernel = kernels.as_ptr().add(depth * width);
-                            accumulate::<S, V, P>(&mut sums, &from, depth, kernel, width, count);
+                            let nothing = None::<fn(usize)>;
+                            accumulate::<S, V, P>(
+                                &mut sums, &from, depth, kernel, width, count, nothing,
+                            );
                             for (p, sums) in sums.iter().enumerate().take(rows) {
                                 for (v, &sum) in sums.iter().enumerate() {
                                     S::store(products.add(at(p, v)), sum);
