@@ -60,11 +60,11 @@ impl Taps {
     }
 
     /// Distance of neighbouring positions that are `step` apart in an input with so many channels:
-    /// that of the input itself, or a wider one to copy it to. Where most of the input is skipped, a
-    /// copy costs more than it saves, until all positions fall into one set.
+    /// that of the input itself, or a wider one to copy it to. Where no two positions read the same
+    /// input, a copy costs more than it saves, until all positions fall into one set.
     pub(crate) fn column(&self, channels: usize, step: [usize; 2]) -> usize {
-        let skips = self.rows.len() * self.columns.len() <= step[0] * step[1];
-        if skips && !channels.is_multiple_of(8 * ALIASED) {
+        let reads_once = self.rows.len() * self.columns.len() <= step[0] * step[1];
+        if reads_once && !channels.is_multiple_of(8 * ALIASED) {
             channels
         } else {
             spread(channels)
