@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::buffer::{Line, Output, with_scratch};
-use crate::simd::{InstructionSet, Kernel, Simd, fetch};
+use crate::simd::{InstructionSet, Kernel, Simd};
 
 use super::super::gather::{Finish, accumulate, load, store};
 use super::super::padded::{Frame, View};
@@ -290,14 +290,9 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
                                 }
                             }
                             let kernel = kernels.as_ptr().add(depth * width);
-                            let ahead = |p: usize| {
-                                if let Some(tile) = self.tiles.get(first + p) {
-                                    self.fetch_output(tile, value, panel);
-                                }
-                            };
-                            let ahead = (value < M * M && depth == 0).then_some(ahead);
+                            let nothing = None::<fn(usize)>;
                             accumulate::<S, V, P>(
-                                &mut sums, &from, depth, kernel, width, count, ahead,
+                                &mut sums, &from, depth, kernel, width, count, nothing,
                             );
                             for (p, sums) in sums.iter().enumerate().take(rows) {
                                 for (v, &sum) in sums.iter().enumerate() {
@@ -307,34 +302,6 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
                         }
                     }
                 }
-            }
-        }
-    }
-
-    /// Asks for the cache lines of one of a tile's outputs.
-    #[inline(always)]
-    fn fetch_output(&self, tile: &Tile, place: usize, panel: usize) {
-        let Pass {
-            shape,
-            kernels,
-            group,
-            groups,
-            finish,
-            output,
-            ..
-        } = self.pass;
-        let [height, width] = shape.writes;
-        let [row, column] = [tile.row + place / M, tile.column + place % M];
-        if row >= height || column >= width {
-            return;
-        }
-        let position = (tile.image * height + row) * width + column;
-        let channel = group * kernels.channels_out + panel * kernels.width;
-        let first = position * groups * kernels.channels_out + channel;
-        for at in (first..first + kernels.width).step_by(Line::LEN) {
-            fetch(output.pointer().wrapping_add(at));
-            if let Some(residual) = finish.residual {
-                fetch(residual.as_ptr().wrapping_add(at));
             }
         }
     }
