@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use abn_kernels::InstructionSet;
@@ -149,22 +150,8 @@ impl Options {
 
     /// The cases that are asked for. None is a mistake of usage, which ends the program.
     pub(crate) fn chosen(&self, cases: Vec<Case>) -> Vec<Case> {
-        let names: Vec<String> = cases.iter().map(Case::to_string).collect();
-        let asked = |case: &Case| {
-            self.only.is_empty() || self.only.iter().any(|text| case.to_string().contains(text))
-        };
-        let chosen = cases.into_iter().filter(asked);
-        let chosen: Vec<Case> = chosen.map(|case| self.there(case)).collect();
-        if chosen.is_empty() {
-            let message = format!(
-                "nothing has the text of --only; there is:\n  {}",
-                names.join("\n  ")
-            );
-            Cli::command()
-                .error(ErrorKind::ValueValidation, message)
-                .exit();
-        }
-        chosen
+        let chosen = only(&self.only, cases).into_iter();
+        chosen.map(|case| self.there(case)).collect()
     }
 }
 
@@ -188,6 +175,28 @@ impl Options {
             ..case
         }
     }
+}
+
+/// What has one of these texts in its description, or all if there is none. Nothing is a mistake of
+/// usage, which ends the program.
+pub(crate) fn only<T: Display>(texts: &[String], all: Vec<T>) -> Vec<T> {
+    let names: Vec<String> = all.iter().map(T::to_string).collect();
+    let asked = |name: &str| texts.is_empty() || texts.iter().any(|text| name.contains(text));
+    let chosen: Vec<T> = all
+        .into_iter()
+        .zip(&names)
+        .filter_map(|(each, name)| asked(name).then_some(each))
+        .collect();
+    if chosen.is_empty() {
+        let message = format!(
+            "nothing has the text of --only; there is:\n  {}",
+            names.join("\n  ")
+        );
+        Cli::command()
+            .error(ErrorKind::ValueValidation, message)
+            .exit();
+    }
+    chosen
 }
 
 pub(crate) fn parse_threads(text: &str) -> Result<usize, String> {

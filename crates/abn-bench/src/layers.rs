@@ -1,6 +1,7 @@
 //! `cargo xtask bench layers`: each convolution of a network by itself, forward and both gradients,
 //! as shares of what the machine computes and of what its memory moves.
 
+use std::fmt;
 use std::time::Instant;
 
 use abn_core::ClassifierConfig;
@@ -16,7 +17,7 @@ use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
 use crate::case::{Attention, Case, Mode, Place};
-use crate::cli::{parse_seconds, parse_threads};
+use crate::cli::{only, parse_seconds, parse_threads};
 use crate::process::Engine;
 use crate::table::Table;
 use crate::{instructions, machine, measure};
@@ -35,6 +36,10 @@ pub(crate) struct Options {
     /// Side of the square images
     #[arg(long, value_name = "PX", default_value_t = 224, value_parser = clap::value_parser!(u32).range(32..=4096))]
     size: u32,
+    /// Only what has this text in its description, such as `3x3` or `256 to 64, 56x56`; of several,
+    /// any
+    #[arg(long, value_name = "TEXT")]
+    only: Vec<String>,
     /// Instructions, avx512, avx2 or portable, instead of the machine's best
     #[arg(long, value_name = "SET", value_parser = instructions::parse)]
     instructions: Option<InstructionSet>,
@@ -59,7 +64,7 @@ pub(crate) fn bench(options: &Options) -> Result<String> {
         Some(set) => set,
         None => InstructionSet::chosen()?,
     };
-    let shapes = Shape::all_of(&config(options)?, options);
+    let shapes = only(&options.only, Shape::all_of(&config(options)?, options));
     eprintln!("measuring the machine's peak, threads: {threads}");
     let engine = Engine::Ours {
         instructions: options.instructions,
@@ -74,7 +79,7 @@ pub(crate) fn bench(options: &Options) -> Result<String> {
     abn_kernels::keep_freed_memory();
     let bandwidth = bandwidth();
     let rows = shapes.iter().enumerate().map(|(index, shape)| {
-        eprintln!("[{}/{}] {}", index + 1, shapes.len(), shape.name());
+        eprintln!("[{}/{}] {shape}", index + 1, shapes.len());
         shape.measure(set, options.seconds)
     });
     let rows: Vec<Row> = rows.collect();
@@ -213,6 +218,13 @@ impl Shape {
     }
 }
 
+impl fmt::Display for Shape {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [height, width] = self.layer.size;
+        write!(formatter, "{}, {height}x{width}", self.name())
+    }
+}
+
 struct Row {
     name: String,
     size: [usize; 2],
@@ -329,6 +341,7 @@ mod tests {
             attention: Attention::None,
             batch: 2,
             size: 32,
+            only: Vec::new(),
             instructions: None,
             threads: None,
             seconds: 0.1,
