@@ -24,13 +24,10 @@ pub(crate) fn advise_huge_pages(start: *const u8, bytes: usize) {
 /// start; elsewhere nothing happens.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        /// The most that the library takes: larger pieces are mapped and unmapped one by one.
-        const MAPPED: libc::c_int = 32 << 20;
-        // SAFETY: both are parameters of the allocator, which it checks.
-        unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, MAPPED);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
-        }
+    // SAFETY: both are parameters of the allocator, which it checks.
+    unsafe {
+        // Large pieces would be mapped and unmapped one by one.
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
     }
 }
