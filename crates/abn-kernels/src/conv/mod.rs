@@ -17,6 +17,7 @@ mod winograd;
 
 pub use forward::{Algorithm, Prepared, forward};
 pub use gather::Finish;
+pub(crate) use gather::accumulate;
 pub use geometry::Convolution;
 pub use input_gradient::input_gradient;
 pub(crate) use panels::Weights;

@@ -4,6 +4,7 @@
 mod conv;
 mod gate;
 mod layout;
+mod linear;
 mod norm;
 mod pool;
 mod roi_align;

@@ -1,5 +1,7 @@
 //! Linear layers: products of matrices, with the sums of convolutions of one value.
 
+mod in_place;
+
 use rayon::prelude::*;
 
 use crate::buffer::Output;
@@ -35,24 +37,26 @@ pub fn forward(
         bias.is_none_or(|bias| bias.len() == shape.outputs),
         "bias of {shape:?}"
     );
+    if output.is_empty() {
+        return;
+    }
+    let done = in_place::whole_panels(set, shape, input, weight, bias, Output::new(output));
     let weights = Weights {
-        values: weight,
+        values: weight.get(done..).unwrap_or_default(),
         output: 1,
         input: shape.outputs,
     };
     let finish = Finish {
-        bias,
+        bias: bias.map(|bias| &bias[done..]),
         ..Finish::default()
     };
-    product(
-        set,
-        shape.rows,
-        [shape.inputs, shape.outputs],
-        input,
-        weights,
-        finish,
-        output,
-    );
+    let rest = [shape.inputs, shape.outputs - done];
+    let product = Product {
+        rows: shape.rows,
+        sides: rest,
+        row: shape.outputs,
+    };
+    product.run(set, input, weights, finish, &mut output[done..]);
 }
 
 /// `input_gradient = output_gradient * transposed weight`.
@@ -72,15 +76,16 @@ pub fn input_gradient(
         output: shape.outputs,
         input: 1,
     };
-    let sides = [shape.outputs, shape.inputs];
-    let finish = Finish::default();
-    product(
+    let product = Product {
+        rows: shape.rows,
+        sides: [shape.outputs, shape.inputs],
+        row: shape.inputs,
+    };
+    product.run(
         set,
-        shape.rows,
-        sides,
         output_gradient,
         weights,
-        finish,
+        Finish::default(),
         input_gradient,
     );
 }
@@ -160,38 +165,49 @@ impl Linear {
     }
 }
 
-fn product(
-    set: InstructionSet,
+/// A product with a matrix that is packed first.
+struct Product {
     rows: usize,
-    [inputs, outputs]: [usize; 2],
-    input: &[f32],
-    weights: Weights,
-    finish: Finish,
-    output: &mut [f32],
-) {
-    if output.is_empty() {
-        return;
+    /// Values of a row that are read and that are written.
+    sides: [usize; 2],
+    /// Distance of the rows that are written.
+    row: usize,
+}
+
+impl Product {
+    fn run(
+        &self,
+        set: InstructionSet,
+        input: &[f32],
+        weights: Weights,
+        finish: Finish,
+        output: &mut [f32],
+    ) {
+        let (rows, [inputs, outputs]) = (self.rows, self.sides);
+        if rows == 0 || outputs == 0 {
+            return;
+        }
+        let tap = vec![Tap {
+            index: 0,
+            offset: 0,
+        }];
+        let taps = Taps::new([tap.clone(), tap], inputs, 1);
+        let panels = [taps.pack(set, outputs, 1, weights)];
+        let side = |channels| Side {
+            size: [1, rows],
+            channels,
+            step: [1, 1],
+        };
+        let pass = Pass {
+            batch: 1,
+            positions: [1, rows],
+            groups: 1,
+            reads: side(inputs),
+            first_read: [0, 0],
+            taps,
+            writes: side(self.row),
+            first_write: [0, 0],
+        };
+        pass.run(set, input, &panels, finish, Output::new(output));
     }
-    let tap = vec![Tap {
-        index: 0,
-        offset: 0,
-    }];
-    let taps = Taps::new([tap.clone(), tap], inputs, 1);
-    let panels = [taps.pack(set, outputs, 1, weights)];
-    let side = |channels| Side {
-        size: [1, rows],
-        channels,
-        step: [1, 1],
-    };
-    let pass = Pass {
-        batch: 1,
-        positions: [1, rows],
-        groups: 1,
-        reads: side(inputs),
-        first_read: [0, 0],
-        taps,
-        writes: side(outputs),
-        first_write: [0, 0],
-    };
-    pass.run(set, input, &panels, finish, Output::new(output));
 }
