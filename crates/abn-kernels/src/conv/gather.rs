@@ -238,22 +238,8 @@ impl Gather<'_> {
                     left -= count;
                     (walk, at) = (walk + 1, 0);
                 }
-                if last {
-                    finish.apply::<S, V, P>(&mut sums, &outputs, tail);
-                }
-                if positions.len() == P && tail == S::LANES {
-                    for (sums, &at) in sums.iter().zip(&outputs) {
-                        for (v, &sum) in sums.iter().enumerate() {
-                            S::store(output.add(at + v * S::LANES), sum);
-                        }
-                    }
-                } else {
-                    for (sums, &at) in sums.iter().zip(&outputs).take(positions.len()) {
-                        for (v, &sum) in sums.iter().enumerate() {
-                            store::<S, V>(output.add(at), v, tail, sum);
-                        }
-                    }
-                }
+                let finish = if last { finish } else { TileFinish::NONE };
+                finish.store::<S, V, P>(&sums, output, &outputs[..positions.len()], tail);
             }
         }
     }
@@ -269,6 +255,13 @@ struct TileFinish {
 }
 
 impl TileFinish {
+    const NONE: Self = Self {
+        factor: None,
+        bias: None,
+        residual: None,
+        relu: false,
+    };
+
     /// Asks for the cache lines that are stored and added there for a position.
     #[inline(always)]
     fn fetch<S: Simd, const V: usize>(self, output: *const f32, at: usize) {
@@ -280,55 +273,68 @@ impl TileFinish {
         }
     }
 
-    /// Finishes the sums of some positions, whose outputs begin there.
+    /// Finishes the sums of some positions and stores them where their outputs begin, each at once.
     ///
     /// # Safety
     /// The instructions of `S`; the addresses are valid for the channels of a panel, the last
     /// vector of which has `tail`.
     #[inline(always)]
-    unsafe fn apply<S: Simd, const V: usize, const P: usize>(
+    unsafe fn store<S: Simd, const V: usize, const P: usize>(
         self,
-        sums: &mut [[S::Vector; V]; P],
-        outputs: &[usize; P],
+        sums: &[[S::Vector; V]; P],
+        output: *mut f32,
+        outputs: &[usize],
         tail: usize,
     ) {
         // SAFETY: the contract.
         unsafe {
-            if let Some(factor) = self.factor {
-                for v in 0..V {
-                    let factor = load::<S, V>(factor, v, tail);
-                    for sums in sums.iter_mut() {
-                        sums[v] = S::mul(sums[v], factor);
-                    }
-                }
+            if tail == S::LANES {
+                self.store_vectors::<S, V, P>(sums, output, outputs, S::LANES);
+            } else {
+                self.store_vectors::<S, V, P>(sums, output, outputs, tail);
             }
-            if let Some(bias) = self.bias {
-                for v in 0..V {
-                    let bias = load::<S, V>(bias, v, tail);
-                    for sums in sums.iter_mut() {
-                        sums[v] = S::add(sums[v], bias);
+        }
+    }
+
+    /// # Safety
+    /// As for `store`.
+    #[inline(always)]
+    unsafe fn store_vectors<S: Simd, const V: usize, const P: usize>(
+        self,
+        sums: &[[S::Vector; V]; P],
+        output: *mut f32,
+        outputs: &[usize],
+        tail: usize,
+    ) {
+        // SAFETY: the contract.
+        unsafe {
+            let of_channels = |values: Option<*const f32>| {
+                values.map(|values| {
+                    let mut vectors = [S::splat(0.0); V];
+                    for (v, vector) in vectors.iter_mut().enumerate() {
+                        *vector = load::<S, V>(values, v, tail);
                     }
-                }
-            }
-            if let Some(residual) = self.residual {
-                if tail == S::LANES {
-                    for (sums, &at) in sums.iter_mut().zip(outputs) {
-                        for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = S::add(*sum, S::load(residual.add(at + v * S::LANES)));
-                        }
+                    vectors
+                })
+            };
+            let (factor, bias) = (of_channels(self.factor), of_channels(self.bias));
+            for (sums, &at) in sums.iter().zip(outputs) {
+                for (v, &sum) in sums.iter().enumerate() {
+                    let mut sum = sum;
+                    if let Some(factor) = factor {
+                        sum = S::mul(sum, factor[v]);
                     }
-                } else {
-                    for (sums, &at) in sums.iter_mut().zip(outputs) {
-                        for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = S::add(*sum, load::<S, V>(residual.add(at), v, tail));
-                        }
+                    if let Some(bias) = bias {
+                        sum = S::add(sum, bias[v]);
                     }
-                }
-            }
-            if self.relu {
-                for sum in sums.iter_mut().flatten() {
-                    // In this order a NaN stays one.
-                    *sum = S::max(S::splat(0.0), *sum);
+                    if let Some(residual) = self.residual {
+                        sum = S::add(sum, load::<S, V>(residual.add(at), v, tail));
+                    }
+                    if self.relu {
+                        // In this order a NaN stays one.
+                        sum = S::max(S::splat(0.0), sum);
+                    }
+                    store::<S, V>(output.add(at), v, tail, sum);
                 }
             }
         }
