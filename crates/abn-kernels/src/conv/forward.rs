@@ -128,8 +128,9 @@ impl Prepared {
         let weights = match layout.tiles {
             Some(tiles) => {
                 let channels = [group_in, group_out];
-                let kernels =
-                    groups.map(|values| Kernels::new(set, tiles, channels, of(values), false));
+                let kernels = groups.map(|values| {
+                    Kernels::new(set, tiles, geometry.groups, channels, of(values), false)
+                });
                 Reordered::Winograd(kernels.collect())
             }
             None => {

@@ -61,7 +61,14 @@ pub fn input_gradient(
                     output: 9,
                     input: group_in * 9,
                 };
-                Kernels::new(set, Tiles::Two, [group_out, group_in], weights, true)
+                Kernels::new(
+                    set,
+                    Tiles::Two,
+                    geometry.groups,
+                    [group_out, group_in],
+                    weights,
+                    true,
+                )
             })
             .collect();
         let (finish, output) = (Finish::default(), Output::new(input_gradient));

@@ -14,6 +14,8 @@ const POSITIONS: usize = 112;
 
 /// Tasks for each thread, so that none waits long for the last.
 const PER_THREAD: usize = 3;
+/// The same where the weights are larger than the caches: fewer read them less often.
+const PER_THREAD_OF_WIDE: usize = 2;
 
 /// Some images by some rows by some panels.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +29,8 @@ impl Tasks {
     /// an image read and write.
     pub(crate) fn of(total: [usize; 3], width: usize, values: impl Fn(usize) -> usize) -> Self {
         let [images, rows, panels] = total;
-        let wanted = PER_THREAD * rayon::current_num_threads();
+        let threads = rayon::current_num_threads();
+        let wanted = PER_THREAD * threads;
         let mut step = [1, rows, panels];
         // Large images are cut into rows, small ones taken together.
         while step[1] > 1 && values(step[1]) > VALUES && step[1] * width > POSITIONS {
@@ -35,28 +38,30 @@ impl Tasks {
         }
         if step[1] == rows {
             let together = (VALUES / values(rows).max(1)).max(POSITIONS.div_ceil(rows * width));
-            step[0] = together.min(images / wanted).max(1);
+            let most = together.min(images / wanted).max(1);
+            // As many tasks for each thread.
+            step[0] = images.div_ceil(images.div_ceil(most).next_multiple_of(threads));
         }
-        Self { total, step }.for_all_threads()
+        Self { total, step }.at_least(wanted)
     }
 
-    /// The same where the weights are larger than the caches: every task has at least so many
-    /// positions for a weight that it reads.
-    pub(crate) fn of_wide(total: [usize; 3], width: usize, least: usize) -> Self {
+    /// The same where the weights are larger than the caches: every task has about so many positions
+    /// at least for a weight that it reads. `beside` as many convolutions like it run at once.
+    pub(crate) fn of_wide(total: [usize; 3], beside: usize, width: usize, least: usize) -> Self {
         let [images, rows, panels] = total;
-        let lines = least.div_ceil(width).min(rows);
-        let together = least.div_ceil(rows * width).min(images);
-        let step = if lines < rows {
-            [1, lines, panels]
+        // In parts of about the same size.
+        let even = |total: usize, least: usize| total.div_ceil(total.div_ceil(least));
+        let step = if (rows - 1) * width >= least {
+            [1, even(rows, least.div_ceil(width)), panels]
         } else {
-            [together, rows, panels]
+            [even(images, least.div_ceil(rows * width)), rows, panels]
         };
-        Self { total, step }.for_all_threads()
+        let wanted = PER_THREAD_OF_WIDE * rayon::current_num_threads();
+        Self { total, step }.at_least(wanted.div_ceil(beside))
     }
 
-    /// Too few tasks: gives panels, then rows, to different threads.
-    fn for_all_threads(mut self) -> Self {
-        let wanted = PER_THREAD * rayon::current_num_threads();
+    /// Gives panels, then rows, to different tasks where there are too few.
+    fn at_least(mut self, wanted: usize) -> Self {
         for axis in [2, 1, 0] {
             while self.count() < wanted && self.step[axis] > 1 {
                 self.step[axis] = self.step[axis].div_ceil(2);

@@ -339,6 +339,12 @@ fn the_shapes_of_the_networks() {
             groups: 2,
             ..square(3, [128, 144], 8, 3, 1)
         },
+        square(2, [400, 90], 5, 3, 1),
+        square(17, [200, 256], 4, 3, 1),
+        Convolution {
+            groups: 8,
+            ..square(2, [512, 512], 6, 3, 1)
+        },
     ] {
         check(&geometry);
     }

@@ -33,17 +33,10 @@ pub(crate) struct Winograd {
 
 /// Tiles of `step` x `step` outputs that are multiplied together: enough to be worth reading the
 /// kernels of all channels once more, yet few where the kernels stay in the second-level cache.
-fn together(tile: usize, channels: usize, step: usize) -> usize {
-    (channels / (2 * step))
-        .clamp(4 * tile, 160)
-        .next_multiple_of(tile)
+fn together(tile: usize, channels: usize, step: usize, wide: bool) -> usize {
+    let least = if wide { 64 } else { 4 * tile };
+    (channels / (2 * step)).clamp(least, 160)
 }
-
-/// Values of all transformed kernels from which they are larger than the second-level cache.
-const WIDE: usize = 1 << 20;
-
-/// Input channels after which sums are stored: the kernels of a panel stay in the first-level cache.
-const DEPTH: usize = 256;
 
 /// Convolves `input` with the kernels of each group, which are alike, into `output`.
 pub(crate) fn pass(
@@ -74,6 +67,9 @@ pub(crate) fn pass(
         });
 }
 
+/// Tiles up to which the last ones are multiplied by themselves, where more are otherwise.
+const FEW: usize = 8;
+
 #[derive(Clone, Copy)]
 struct Pass<'a> {
     shape: &'a Winograd,
@@ -95,9 +91,9 @@ impl Pass<'_> {
         let rows = |tile_rows: usize| M * tile_rows + 2;
         let total = [shape.batch, tiles[0], panels];
         let padded_in = spread(channels.next_multiple_of(set.lanes()));
-        let together = together(set.tile(), channels, M);
-        let tasks = if kernels.len() > WIDE {
-            Tasks::of_wide(total, tiles[1], together)
+        let together = together(set.tile(), channels, M, kernels.is_wide());
+        let tasks = if kernels.is_wide() {
+            Tasks::of_wide(total, self.groups, tiles[1], together)
         } else {
             Tasks::of(total, tiles[1], |tile_rows| {
                 rows(tile_rows) * frame_width * channels
@@ -115,14 +111,16 @@ impl Pass<'_> {
             // Blocks of about the same size.
             let count = images.len() * tile_rows.len() * tiles[1];
             let block = count
-                .div_ceil(count.div_ceil(together))
+                .div_ceil(count.div_ceil(together.next_multiple_of(set.tile())))
                 .next_multiple_of(set.tile());
             let of_inputs = Planes::of(N * N, block, padded_in);
-            let of_products = Planes::of(N * N, block, computed.len() * kernels.width);
+            let of_products = Planes::of(N * N, block, kernels.width);
+            let parts = [of_inputs.len(), of_products.len(), kernels.scratch()];
             let frame_len = frame.len(channels).next_multiple_of(Line::LEN);
-            with_scratch(of_inputs.len() + of_products.len() + frame_len, |scratch| {
-                let (transformed, scratch) = scratch.split_at_mut(of_inputs.len());
-                let (products, scratch) = scratch.split_at_mut(of_products.len());
+            with_scratch(parts.iter().sum::<usize>() + frame_len, |scratch| {
+                let (transformed, scratch) = scratch.split_at_mut(parts[0]);
+                let (products, scratch) = scratch.split_at_mut(parts[1]);
+                let (of_kernels, scratch) = scratch.split_at_mut(parts[2]);
                 let all = self.groups * channels;
                 let view = frame.view(self.input, shape.reads, all, channels, scratch);
                 let places = Tile::all(M, &view, images, tile_rows, tiles[1]);
@@ -136,6 +134,7 @@ impl Pass<'_> {
                         panels: computed.clone(),
                         products,
                         of_products,
+                        of_kernels,
                         transforms: PhantomData::<T>,
                     });
                 }
@@ -189,9 +188,11 @@ struct Block<'a, T, const N: usize, const M: usize> {
     transformed: &'a mut [f32],
     of_inputs: Planes,
     panels: Range<usize>,
-    /// `[value, tile, output channel of the panels]`.
+    /// `[value, tile, output channel of a panel]`.
     products: &'a mut [f32],
     of_products: Planes,
+    /// Transformed kernels, where they are not kept.
+    of_kernels: &'a mut [f32],
     /// The transforms.
     transforms: PhantomData<T>,
 }
@@ -208,8 +209,10 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Kernel for Block<'_, T,
             output,
             ..
         } = self.pass;
-        let channels = self.panels.len() * kernels.width;
-        assert!(self.of_products.hold(N * N, self.tiles.len(), channels));
+        assert!(
+            self.of_products
+                .hold(N * N, self.tiles.len(), kernels.width)
+        );
         assert_eq!(self.transformed.len(), self.of_inputs.len());
         assert_eq!(self.products.len(), self.of_products.len());
         assert_eq!(
@@ -241,64 +244,46 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
     unsafe fn channels<S: Simd, const V: usize>(&mut self) {
         // SAFETY: passed on.
         unsafe {
-            match S::TILE {
-                14 => self.products::<S, V, 14>(),
-                6 => self.products::<S, V, 6>(),
-                _ => self.products::<S, V, 2>(),
-            }
-            for index in 0..self.panels.len() {
-                self.outputs::<S, V>(index);
+            for panel in self.panels.clone() {
+                match S::TILE {
+                    14 => self.products::<S, V, 14>(panel),
+                    6 => self.products::<S, V, 6>(panel),
+                    _ => self.products::<S, V, 2>(panel),
+                }
+                self.outputs::<S, V>(panel);
             }
         }
     }
 
-    /// The matrix products, one for each value.
+    /// The matrix products of a panel, one for each value.
     ///
     /// # Safety
     /// The instructions of `S`; the tiles are transformed.
     #[inline(always)]
-    unsafe fn products<S: Simd, const V: usize, const P: usize>(&mut self) {
+    unsafe fn products<S: Simd, const V: usize, const P: usize>(&mut self, panel: usize) {
         let kernels = self.pass.kernels;
         let (channels, width) = (kernels.channels_in, V * S::LANES);
         assert_eq!(width, kernels.width);
-        for value in 0..N * N {
-            for (index, panel) in self.panels.clone().enumerate() {
-                let kernels = kernels.panel(value, panel);
-                for depth in (0..channels).step_by(DEPTH) {
-                    let count = DEPTH.min(channels - depth);
-                    for first in (0..self.tiles.len()).step_by(P) {
-                        let rows = P.min(self.tiles.len() - first);
-                        // SAFETY: tiles that find room are within the buffers, whose lengths `run`
-                        // has checked, and so are the channels of the panels.
-                        unsafe {
-                            let inputs = self.transformed.as_ptr();
-                            let mut from = [inputs; P];
-                            for (p, from) in from.iter_mut().enumerate() {
-                                let tile = first + p.min(rows - 1);
-                                *from = from.add(self.of_inputs.at(value, tile));
-                            }
-                            let products = self.products.as_mut_ptr().add(index * width);
-                            let at = |p: usize, v: usize| {
-                                self.of_products.at(value, first + p) + v * S::LANES
-                            };
-                            let mut sums = [[S::splat(0.0); V]; P];
-                            if depth > 0 {
-                                for (p, sums) in sums.iter_mut().enumerate().take(rows) {
-                                    for (v, sum) in sums.iter_mut().enumerate() {
-                                        *sum = S::load(products.add(at(p, v)));
-                                    }
-                                }
-                            }
-                            let kernel = kernels.as_ptr().add(depth * width);
-                            let nothing = None::<fn(usize)>;
-                            accumulate::<S, V, P>(
-                                &mut sums, &from, depth, kernel, width, count, nothing,
-                            );
-                            for (p, sums) in sums.iter().enumerate().take(rows) {
-                                for (v, &sum) in sums.iter().enumerate() {
-                                    S::store(products.add(at(p, v)), sum);
-                                }
-                            }
+        let sums = Sums {
+            inputs: self.transformed,
+            of_inputs: self.of_inputs,
+            sums: Output::new(self.products),
+            of_sums: self.of_products,
+        };
+        let tiles = self.tiles.len();
+        for depth in (0..channels).step_by(kernels.depth()) {
+            let depths = depth..channels.min(depth + kernels.depth());
+            // SAFETY: the instructions of `S`; tiles find room in the buffers, whose lengths `run`
+            // has checked, and so do the channels of the panel.
+            unsafe {
+                let part = kernels.part::<S, T, N, M>(panel, depths.clone(), self.of_kernels);
+                for value in 0..N * N {
+                    for first in (0..tiles).step_by(P) {
+                        let (tiles, depths) = (first..tiles.min(first + P), depths.clone());
+                        if P > FEW && tiles.len() <= FEW {
+                            sums.add::<S, V, FEW>(value, tiles, depths, part.of(value));
+                        } else {
+                            sums.add::<S, V, P>(value, tiles, depths, part.of(value));
                         }
                     }
                 }
@@ -311,16 +296,15 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
     /// # Safety
     /// The instructions of `S`; the products are there.
     #[inline(always)]
-    unsafe fn outputs<S: Simd, const V: usize>(&self, index: usize) {
-        let panel = self.panels.start + index;
+    unsafe fn outputs<S: Simd, const V: usize>(&self, panel: usize) {
         let width = self.pass.kernels.width;
         let channels = width.min(self.pass.kernels.channels_out - panel * width);
         if V == 2 && channels <= S::LANES {
             // SAFETY: passed on: the second vector has no channels.
-            return unsafe { self.vectors::<S, 1>(index, channels) };
+            return unsafe { self.vectors::<S, 1>(panel, channels) };
         }
         // SAFETY: passed on.
-        unsafe { self.vectors::<S, V>(index, channels) }
+        unsafe { self.vectors::<S, V>(panel, channels) }
     }
 
     /// # Safety
@@ -336,7 +320,7 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
             output,
             ..
         } = self.pass;
-        let in_group = (self.panels.start + panel) * kernels.width;
+        let in_group = panel * kernels.width;
         let first = group * kernels.channels_out + in_group;
         let all = groups * kernels.channels_out;
         let [height, width] = shape.writes;
@@ -362,9 +346,7 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
                 unsafe {
                     let mut products = [[S::splat(0.0); N]; N];
                     for value in 0..N * N {
-                        let at = self.of_products.at(value, index)
-                            + panel * kernels.width
-                            + v * S::LANES;
+                        let at = self.of_products.at(value, index) + v * S::LANES;
                         products[value / N][value % N] = S::load(self.products.as_ptr().add(at));
                     }
                     let sums = twice::<S, N, M>(products, T::to_output::<S>);
@@ -391,6 +373,61 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
                             store::<S, V>(to.add(at), v, tail, sum);
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// The products of a panel while they are summed over the input channels.
+#[derive(Clone, Copy)]
+struct Sums<'a> {
+    inputs: &'a [f32],
+    of_inputs: Planes,
+    sums: Output<'a>,
+    of_sums: Planes,
+}
+
+impl Sums<'_> {
+    /// Adds the products of some input channels to those of the channels before, for at most `P`
+    /// tiles.
+    ///
+    /// # Safety
+    /// The instructions of `S`; the planes hold these tiles, all channels and the panel, and the
+    /// buffers are as long; `kernels` has a row of the panel for each of the input channels.
+    #[inline(always)]
+    unsafe fn add<S: Simd, const V: usize, const P: usize>(
+        &self,
+        value: usize,
+        tiles: Range<usize>,
+        depths: Range<usize>,
+        kernels: *const f32,
+    ) {
+        // SAFETY: the contract.
+        unsafe {
+            let mut inputs = [self.inputs.as_ptr(); P];
+            for (p, inputs) in inputs.iter_mut().enumerate() {
+                let tile = tiles.start + p.min(tiles.len() - 1);
+                *inputs = inputs.add(self.of_inputs.at(value, tile));
+            }
+            let at = |p: usize, v: usize| {
+                let at = self.of_sums.at(value, tiles.start + p) + v * S::LANES;
+                self.sums.pointer().add(at)
+            };
+            let mut sums = [[S::splat(0.0); V]; P];
+            if depths.start > 0 {
+                for (p, sums) in sums.iter_mut().enumerate().take(tiles.len()) {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = S::load(at(p, v));
+                    }
+                }
+            }
+            let (offset, width, count) = (depths.start, V * S::LANES, depths.len());
+            let nothing = None::<fn(usize)>;
+            accumulate::<S, V, P>(&mut sums, &inputs, offset, kernels, width, count, nothing);
+            for (p, sums) in sums.iter().enumerate().take(tiles.len()) {
+                for (v, &sum) in sums.iter().enumerate() {
+                    S::store(at(p, v), sum);
                 }
             }
         }

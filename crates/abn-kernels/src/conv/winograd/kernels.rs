@@ -1,4 +1,4 @@
-//! Transformed kernels.
+//! Kernels in the order in which tiles are multiplied by them.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -14,11 +14,17 @@ use super::four::Four;
 use super::transform::{Transform, twice};
 use super::two::Two;
 
-/// The transformed kernels of a convolution: for every value of a tile, panel of output channels and
-/// input channel, the values of the panel's channels side by side, zeros behind the last.
+/// Transformed values of all groups from which they are larger than the second-level cache: then
+/// they are kept as they are and transformed while they are used, for memory takes longer to bring
+/// four times the values.
+const WIDE: usize = 1 << 20;
+
+/// The kernels of a convolution, in panels of some output channels whose values lie side by side,
+/// zeros behind the last.
 #[derive(Debug)]
 pub(crate) struct Kernels {
     lines: Vec<Line>,
+    form: Form,
     pub(super) tiles: Tiles,
     pub(super) channels_in: usize,
     pub(super) channels_out: usize,
@@ -26,35 +32,71 @@ pub(crate) struct Kernels {
     pub(super) width: usize,
 }
 
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `[value of a tile, panel, input channel, output channel]`.
+    Transformed,
+    /// `[panel, input channel, value of the kernel, output channel]`.
+    Plain,
+}
+
 impl Kernels {
-    /// Transforms kernels of 3x3, turned by half a turn where `turned`.
+    /// Reorders kernels of 3x3, one of so many groups; turned by half a turn where `turned`.
     pub(crate) fn new(
         set: InstructionSet,
         tiles: Tiles,
+        groups: usize,
         [channels_in, channels_out]: [usize; 2],
         weights: Weights,
         turned: bool,
     ) -> Self {
-        let kernels = Self {
+        let width = set.panel(channels_out);
+        let panels = channels_out.div_ceil(width);
+        let form = if groups * tiles.values() * channels_in * panels * width > WIDE {
+            Form::Plain
+        } else {
+            Form::Transformed
+        };
+        let mut kernels = Self {
             lines: Vec::new(),
+            form,
             tiles,
             channels_in,
             channels_out,
-            width: set.panel(channels_out),
+            width,
         };
-        match tiles {
-            Tiles::Two => kernels.transform::<Two, 4, 2>(set, weights, turned),
-            Tiles::Four => kernels.transform::<Four, 6, 4>(set, weights, turned),
-        }
+        kernels.lines = match (form, tiles) {
+            (Form::Plain, _) => kernels.plain(weights, turned),
+            (_, Tiles::Two) => kernels.transformed::<Two, 4, 2>(set, weights, turned),
+            (_, Tiles::Four) => kernels.transformed::<Four, 6, 4>(set, weights, turned),
+        };
+        kernels
     }
 
-    /// These kernels, with their values.
-    fn transform<T: Transform<N, M>, const N: usize, const M: usize>(
-        mut self,
+    fn plain(&self, weights: Weights, turned: bool) -> Vec<Line> {
+        let len = 9 * self.channels_in * self.width;
+        let write = |values: &mut [f32]| {
+            values
+                .par_chunks_mut(len)
+                .enumerate()
+                .for_each(|(panel, values)| {
+                    let channels = self.channels(panel);
+                    for (from, values) in values.chunks_exact_mut(9 * self.width).enumerate() {
+                        read(weights, turned, channels.clone(), from, self.width, values);
+                    }
+                });
+        };
+        // SAFETY: panels are whole lines, and `read` writes all of them.
+        unsafe { Line::filled(self.panels() * len, write) }
+    }
+
+    fn transformed<T: Transform<N, M>, const N: usize, const M: usize>(
+        &self,
         set: InstructionSet,
         weights: Weights,
         turned: bool,
-    ) -> Self {
+    ) -> Vec<Line> {
         let (width, plane) = (self.width, self.plane());
         let (panels, panel_len) = (self.panels(), self.channels_in * width);
         let write = |values: &mut [f32]| {
@@ -69,7 +111,7 @@ impl Kernels {
                 set.run(Panel {
                     weights,
                     turned,
-                    channels: panel * width..self.channels_out.min((panel + 1) * width),
+                    channels: self.channels(panel),
                     channels_in: self.channels_in,
                     width,
                     first: panel * panel_len,
@@ -80,13 +122,16 @@ impl Kernels {
             });
         };
         // SAFETY: panels and gaps are all of it: planes are whole lines.
-        let lines = unsafe { Line::filled(N * N * plane, write) };
-        self.lines = lines;
-        self
+        unsafe { Line::filled(N * N * plane, write) }
     }
 
     pub(super) fn panels(&self) -> usize {
         self.channels_out.div_ceil(self.width)
+    }
+
+    /// The output channels of a panel.
+    fn channels(&self, panel: usize) -> Range<usize> {
+        panel * self.width..self.channels_out.min((panel + 1) * self.width)
     }
 
     /// Distance of neighbouring planes, an odd number of cache lines: the values of a kernel, which
@@ -96,15 +141,147 @@ impl Kernels {
         lines * Line::LEN
     }
 
-    /// Values of all planes.
-    pub(super) fn len(&self) -> usize {
-        Line::values(&self.lines).len()
+    /// Whether they are larger than the second-level cache.
+    pub(super) fn is_wide(&self) -> bool {
+        self.form == Form::Plain
     }
 
-    /// The values of one panel, `[input channel, output channel]`.
-    pub(super) fn panel(&self, value: usize, panel: usize) -> &[f32] {
-        let len = self.channels_in * self.width;
-        &Line::values(&self.lines)[value * self.plane() + panel * len..][..len]
+    /// Input channels after which sums are stored: the kernels of a panel stay in the first-level
+    /// cache.
+    pub(super) fn depth(&self) -> usize {
+        match self.form {
+            Form::Transformed => 256,
+            Form::Plain => DEPTH,
+        }
+    }
+
+    /// Values of scratch memory that [`depths`](Self::depths) needs.
+    pub(super) fn scratch(&self) -> usize {
+        match self.form {
+            Form::Transformed => 0,
+            Form::Plain => self.tiles.values() * part_plane(self.width),
+        }
+    }
+
+    /// The transformed values of a panel for some input channels, those from `depth`.
+    ///
+    /// # Safety
+    /// The instructions of `S`.
+    #[inline(always)]
+    pub(super) unsafe fn part<'a, S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
+        &'a self,
+        panel: usize,
+        depths: Range<usize>,
+        scratch: &'a mut [f32],
+    ) -> Part<'a> {
+        let (width, values) = (self.width, Line::values(&self.lines));
+        assert!(self.tiles.values() == N * N && depths.end <= self.channels_in);
+        let len = depths.len() * width;
+        match self.form {
+            Form::Transformed => {
+                let first = (panel * self.channels_in + depths.start) * width;
+                Part {
+                    values: &values[first..(N * N - 1) * self.plane() + first + len],
+                    plane: self.plane(),
+                }
+            }
+            Form::Plain => {
+                let plane = part_plane(width);
+                assert!(depths.len() <= DEPTH && scratch.len() >= N * N * plane);
+                let first = 9 * (panel * self.channels_in + depths.start) * width;
+                let kernels = &values[first..][..9 * len];
+                for from in 0..depths.len() {
+                    // SAFETY: `from` is below the number of kernels; the scratch memory holds as
+                    // many in each plane.
+                    unsafe {
+                        transform::<S, T, N, M>(
+                            kernels.as_ptr().add(9 * from * width),
+                            width,
+                            scratch.as_mut_ptr().add(from * width),
+                            plane,
+                        );
+                    }
+                }
+                Part {
+                    values: scratch,
+                    plane,
+                }
+            }
+        }
+    }
+}
+
+/// Input channels of a panel whose kernels are transformed together: all their values stay in the
+/// second-level cache.
+const DEPTH: usize = 128;
+
+/// Distance of neighbouring planes in scratch memory, an odd number of cache lines.
+fn part_plane(width: usize) -> usize {
+    ((DEPTH * width).div_ceil(Line::LEN) | 1) * Line::LEN
+}
+
+/// Transformed kernels of a panel: for every value `[input channel, output channel]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'a> {
+    values: &'a [f32],
+    /// Distance of neighbouring values.
+    plane: usize,
+}
+
+impl Part<'_> {
+    #[inline(always)]
+    pub(super) fn of(&self, value: usize) -> *const f32 {
+        self.values[value * self.plane..].as_ptr()
+    }
+}
+
+/// Reads the kernels of an input channel and some output channels, `[value, output channel]`; zeros
+/// behind the last.
+fn read(
+    weights: Weights,
+    turned: bool,
+    channels: Range<usize>,
+    from: usize,
+    width: usize,
+    values: &mut [f32],
+) {
+    let count = channels.len();
+    for (offset, channel) in channels.enumerate() {
+        let kernel = &weights.values[channel * weights.output + from * weights.input..][..9];
+        for (value, values) in values.chunks_exact_mut(width).enumerate() {
+            values[offset] = kernel[if turned { 8 - value } else { value }];
+        }
+    }
+    for values in values.chunks_exact_mut(width) {
+        values[count..].fill(0.0);
+    }
+}
+
+/// Transforms kernels `[value, output channel]` of so many output channels to planes that lie so far
+/// apart.
+///
+/// # Safety
+/// The instructions of `S`; `width` is a multiple of their lanes; addresses are valid for nine rows
+/// of `width` and for one in each plane.
+#[inline(always)]
+unsafe fn transform<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
+    kernels: *const f32,
+    width: usize,
+    to: *mut f32,
+    plane: usize,
+) {
+    for at in (0..width).step_by(S::LANES) {
+        // SAFETY: the contract.
+        unsafe {
+            let mut kernel = [[S::splat(0.0); 3]; 3];
+            for value in 0..9 {
+                kernel[value / 3][value % 3] = S::load(kernels.add(value * width + at));
+            }
+            let kernel = twice::<S, 3, N>(kernel, T::of_kernel::<S>);
+            for value in 0..N * N {
+                S::store(to.add(value * plane + at), kernel[value / N][value % N]);
+            }
+        }
     }
 }
 
@@ -146,28 +323,14 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Kernel for Panel<'_, T,
         } = self;
         assert!(width <= WIDEST && width % S::LANES == 0);
         assert!(first + channels_in * width <= plane && N * N * plane <= output.len());
-        let mut values = [[0.0_f32; WIDEST]; 9];
+        let mut kernels = [0.0_f32; 9 * WIDEST];
+        let kernels = &mut kernels[..9 * width];
         for from in 0..channels_in {
-            for (offset, channel) in channels.clone().enumerate() {
-                let kernel =
-                    &weights.values[channel * weights.output + from * weights.input..][..9];
-                for (value, values) in values.iter_mut().enumerate() {
-                    values[offset] = kernel[if turned { 8 - value } else { value }];
-                }
-            }
-            for at in (0..width).step_by(S::LANES) {
-                // SAFETY: `at + LANES <= width`, which the row of values and the planes hold.
-                unsafe {
-                    let mut kernel = [[S::splat(0.0); 3]; 3];
-                    for (value, values) in values.iter().enumerate() {
-                        kernel[value / 3][value % 3] = S::load(values.as_ptr().add(at));
-                    }
-                    let kernel = twice::<S, 3, N>(kernel, T::of_kernel::<S>);
-                    for value in 0..N * N {
-                        let to = value * plane + first + from * width + at;
-                        S::store(output.pointer().add(to), kernel[value / N][value % N]);
-                    }
-                }
+            read(weights, turned, channels.clone(), from, width, kernels);
+            // SAFETY: the planes hold `channels_in * width` values from the first.
+            unsafe {
+                let to = output.pointer().add(first + from * width);
+                transform::<S, T, N, M>(kernels.as_ptr(), width, to, plane);
             }
         }
     }

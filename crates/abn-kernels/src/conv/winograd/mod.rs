@@ -44,10 +44,15 @@ impl Tiles {
         }
     }
 
+    /// Values of a transformed tile.
+    fn values(self) -> usize {
+        (self.step() + 2).pow(2)
+    }
+
     /// Multiplications of a pair of channels.
     fn multiplications(self, [height, width]: [usize; 2]) -> usize {
-        let (step, side) = (self.step(), self.step() + 2);
-        height.div_ceil(step) * width.div_ceil(step) * side * side
+        let step = self.step();
+        height.div_ceil(step) * width.div_ceil(step) * self.values()
     }
 
     /// The tiles with the fewest multiplications, where these kernels compute that convolution and
