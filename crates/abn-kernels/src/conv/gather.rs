@@ -53,6 +53,10 @@ pub(crate) struct Gather<'a> {
     pub(crate) output: Output<'a>,
 }
 
+/// Positions or tiles up to which the last ones have a register tile of their own, where it is larger
+/// otherwise.
+pub(crate) const FEW: usize = 8;
+
 /// Steps of a tile after which it stores its sums: so many weights of a panel stay in the
 /// second-level cache.
 const BLOCK: usize = 512;
@@ -156,13 +160,52 @@ impl Gather<'_> {
 
     /// Adds the steps of a block at all positions.
     ///
-    /// What is read and written next is on its way meanwhile, a few cache lines at a time: a tile
-    /// takes less time than memory, and many at once would keep it waiting for its own.
-    ///
     /// # Safety
     /// The positions are checked.
     #[inline(always)]
     unsafe fn tiles<S: Simd, const V: usize, const P: usize>(&self, block: Block) {
+        let first = self.channel + block.first;
+        let channels = |values: Option<&[f32]>| {
+            values.map(|values| values[first..][..block.channels].as_ptr())
+        };
+        let finish = TileFinish {
+            factor: channels(self.finish.factor),
+            bias: channels(self.finish.bias),
+            residual: self.finish.residual.map(<[f32]>::as_ptr),
+            relu: self.finish.relu,
+        };
+        for (tile, positions) in self.positions.chunks(P).enumerate() {
+            let later = match block.panel == self.computed.start {
+                true => self.positions.get((tile + 1) * P..).unwrap_or(&[]),
+                false => &[],
+            };
+            // SAFETY: passed on.
+            unsafe {
+                if P > FEW && positions.len() <= FEW {
+                    self.tile::<S, V, FEW>(block, finish, positions, later);
+                } else {
+                    self.tile::<S, V, P>(block, finish, positions, later);
+                }
+            }
+        }
+    }
+
+    /// Adds the steps of a block at no more than `P` positions.
+    ///
+    /// What is read and written next is on its way meanwhile, a few cache lines at a time: a tile
+    /// takes less time than memory, and many at once would keep it waiting for its own. `later` has
+    /// the positions that nobody has asked for.
+    ///
+    /// # Safety
+    /// The positions are checked.
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const V: usize, const P: usize>(
+        &self,
+        block: Block,
+        finish: TileFinish,
+        positions: &[Position],
+        later: &[Position],
+    ) {
         let Block {
             panel,
             first,
@@ -171,76 +214,53 @@ impl Gather<'_> {
             end,
             last,
         } = block;
-        let width = self.panels.width;
+        let Panels { width, depth, .. } = *self.panels;
         let tail = channels - (V - 1) * S::LANES;
-        let depth = self.panels.depth;
-        let weights = &self.panels.panel(panel)[start * width..];
-        let begin = (start / depth, start % depth);
         let first = self.channel + first;
         let output = self.output.at(0);
-        let finish = TileFinish {
-            factor: self
-                .finish
-                .factor
-                .map(|factor| factor[first..][..channels].as_ptr()),
-            bias: self
-                .finish
-                .bias
-                .map(|bias| bias[first..][..channels].as_ptr()),
-            residual: self.finish.residual.map(<[f32]>::as_ptr),
-            relu: self.finish.relu,
-        };
-        let panels = &self.computed;
-        for (tile, positions) in self.positions.chunks(P).enumerate() {
-            // The last tile computes its last position several times and stores it once. SAFETY:
-            // `run` has checked the reach of every position; weights are as long as steps; outputs
-            // are valid by the contract.
-            unsafe {
-                let mut inputs = [self.input.as_ptr(); P];
-                let mut outputs = [first; P];
-                for p in 0..P {
-                    let position = positions[p.min(positions.len() - 1)];
-                    inputs[p] = inputs[p].add(position.input);
-                    outputs[p] += position.output;
-                }
-                let later = match panel == panels.start {
-                    true => self.positions.get((tile + 1) * P..).unwrap_or(&[]),
-                    false => &[],
-                };
-                let fetch_ahead = |p: usize| {
-                    if panel + 1 < panels.end {
-                        finish.fetch::<S, V>(output, outputs[p] + width);
-                    }
-                    if let Some(position) = later.get(p) {
-                        self.fetch_inputs(position);
-                        finish.fetch::<S, V>(output, first + position.output);
-                    }
-                };
-                let mut sums = [[S::splat(0.0); V]; P];
-                if start > 0 {
-                    for (sums, &at) in sums.iter_mut().zip(&outputs) {
-                        for (v, sum) in sums.iter_mut().enumerate() {
-                            *sum = load::<S, V>(output.add(at), v, tail);
-                        }
-                    }
-                }
-                let mut weight = weights.as_ptr();
-                let (mut walk, mut at) = begin;
-                let mut left = end - start;
-                while left > 0 {
-                    let count = (depth - at).min(left);
-                    let offset = self.walks[walk] + at;
-                    let meanwhile = (start == 0 && left == end).then_some(fetch_ahead);
-                    accumulate::<S, V, P>(
-                        &mut sums, &inputs, offset, weight, width, count, meanwhile,
-                    );
-                    weight = weight.add(count * width);
-                    left -= count;
-                    (walk, at) = (walk + 1, 0);
-                }
-                let finish = if last { finish } else { TileFinish::NONE };
-                finish.store::<S, V, P>(&sums, output, &outputs[..positions.len()], tail);
+        let next = panel + 1 < self.computed.end;
+        // The last tile computes its last position several times and stores it once. SAFETY: `run`
+        // has checked the reach of every position; weights are as long as steps; outputs are valid
+        // by the contract.
+        unsafe {
+            let mut inputs = [self.input.as_ptr(); P];
+            let mut outputs = [first; P];
+            for p in 0..P {
+                let position = positions[p.min(positions.len() - 1)];
+                inputs[p] = inputs[p].add(position.input);
+                outputs[p] += position.output;
             }
+            let fetch_ahead = |p: usize| {
+                if next {
+                    finish.fetch::<S, V>(output, outputs[p] + width);
+                }
+                if let Some(position) = later.get(p) {
+                    self.fetch_inputs(position);
+                    finish.fetch::<S, V>(output, first + position.output);
+                }
+            };
+            let mut sums = [[S::splat(0.0); V]; P];
+            if start > 0 {
+                for (sums, &at) in sums.iter_mut().zip(&outputs) {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = load::<S, V>(output.add(at), v, tail);
+                    }
+                }
+            }
+            let mut weight = self.panels.panel(panel)[start * width..].as_ptr();
+            let (mut walk, mut at) = (start / depth, start % depth);
+            let mut left = end - start;
+            while left > 0 {
+                let count = (depth - at).min(left);
+                let offset = self.walks[walk] + at;
+                let meanwhile = (start == 0 && left == end).then_some(fetch_ahead);
+                accumulate::<S, V, P>(&mut sums, &inputs, offset, weight, width, count, meanwhile);
+                weight = weight.add(count * width);
+                left -= count;
+                (walk, at) = (walk + 1, 0);
+            }
+            let finish = if last { finish } else { TileFinish::NONE };
+            finish.store::<S, V, P>(&sums, output, &outputs[..positions.len()], tail);
         }
     }
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::buffer::{Line, Output, with_scratch};
 use crate::simd::{InstructionSet, Kernel, Simd};
 
-use super::super::gather::{Finish, accumulate, load, store};
+use super::super::gather::{FEW, Finish, accumulate, load, store};
 use super::super::padded::{Frame, View};
 use super::super::taps::spread;
 use super::super::tasks::Tasks;
@@ -66,9 +66,6 @@ pub(crate) fn pass(
             }
         });
 }
-
-/// Tiles up to which the last ones are multiplied by themselves, where more are otherwise.
-const FEW: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Pass<'a> {
