@@ -345,6 +345,11 @@ fn the_shapes_of_the_networks() {
             groups: 8,
             ..square(2, [512, 512], 6, 3, 1)
         },
+        // Panels of eight channels by an odd number are no whole cache lines.
+        Convolution {
+            groups: 216,
+            ..square(1, [216 * 17, 216 * 8], 4, 3, 1)
+        },
     ] {
         check(&geometry);
     }

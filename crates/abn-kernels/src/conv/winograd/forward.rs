@@ -32,7 +32,8 @@ pub(crate) struct Winograd {
 }
 
 /// Tiles of `step` x `step` outputs that are multiplied together: enough to be worth reading the
-/// kernels of all channels once more, yet few where the kernels stay in the second-level cache.
+/// kernels of all channels once more, and transforming them where they are wide, yet few where they
+/// stay in the second-level cache.
 fn together(tile: usize, channels: usize, step: usize, wide: bool) -> usize {
     let least = if wide { 64 } else { 4 * tile };
     (channels / (2 * step)).clamp(least, 160)

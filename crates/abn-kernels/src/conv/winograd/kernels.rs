@@ -75,10 +75,13 @@ impl Kernels {
     }
 
     fn plain(&self, weights: Weights, turned: bool) -> Vec<Line> {
-        let len = 9 * self.channels_in * self.width;
+        let panel_len = 9 * self.channels_in * self.width;
+        let len = self.panels() * panel_len;
         let write = |values: &mut [f32]| {
-            values
-                .par_chunks_mut(len)
+            let (panels, behind) = values.split_at_mut(len);
+            behind.fill(0.0);
+            panels
+                .par_chunks_mut(panel_len)
                 .enumerate()
                 .for_each(|(panel, values)| {
                     let channels = self.channels(panel);
@@ -87,8 +90,8 @@ impl Kernels {
                     }
                 });
         };
-        // SAFETY: panels are whole lines, and `read` writes all of them.
-        unsafe { Line::filled(self.panels() * len, write) }
+        // SAFETY: `read` writes all kernels of the panels, and behind them are zeros.
+        unsafe { Line::filled(len, write) }
     }
 
     fn transformed<T: Transform<N, M>, const N: usize, const M: usize>(
@@ -146,16 +149,15 @@ impl Kernels {
         self.form == Form::Plain
     }
 
-    /// Input channels after which sums are stored: the kernels of a panel stay in the first-level
-    /// cache.
+    /// Input channels after which sums are stored.
     pub(super) fn depth(&self) -> usize {
         match self.form {
-            Form::Transformed => 256,
-            Form::Plain => DEPTH,
+            Form::Transformed => DEPTH,
+            Form::Plain => DEPTH_OF_PLAIN,
         }
     }
 
-    /// Values of scratch memory that [`depths`](Self::depths) needs.
+    /// Values of scratch memory that [`part`](Self::part) needs.
     pub(super) fn scratch(&self) -> usize {
         match self.form {
             Form::Transformed => 0,
@@ -163,7 +165,7 @@ impl Kernels {
         }
     }
 
-    /// The transformed values of a panel for some input channels, those from `depth`.
+    /// The transformed values of a panel for no more than [`depth`](Self::depth) input channels.
     ///
     /// # Safety
     /// The instructions of `S`.
@@ -187,7 +189,7 @@ impl Kernels {
             }
             Form::Plain => {
                 let plane = part_plane(width);
-                assert!(depths.len() <= DEPTH && scratch.len() >= N * N * plane);
+                assert!(depths.len() <= DEPTH_OF_PLAIN && scratch.len() >= N * N * plane);
                 let first = 9 * (panel * self.channels_in + depths.start) * width;
                 let kernels = &values[first..][..9 * len];
                 for from in 0..depths.len() {
@@ -211,13 +213,14 @@ impl Kernels {
     }
 }
 
-/// Input channels of a panel whose kernels are transformed together: all their values stay in the
-/// second-level cache.
-const DEPTH: usize = 128;
+/// Input channels after which sums are stored: the kernels of a panel stay in the first-level cache.
+const DEPTH: usize = 256;
+/// The same where they are transformed then: all their values stay in the second-level cache.
+const DEPTH_OF_PLAIN: usize = 128;
 
 /// Distance of neighbouring planes in scratch memory, an odd number of cache lines.
 fn part_plane(width: usize) -> usize {
-    ((DEPTH * width).div_ceil(Line::LEN) | 1) * Line::LEN
+    ((DEPTH_OF_PLAIN * width).div_ceil(Line::LEN) | 1) * Line::LEN
 }
 
 /// Transformed kernels of a panel: for every value `[input channel, output channel]`.
