@@ -10,14 +10,13 @@ use crate::simd::InstructionSet;
 use super::gather::{Finish, Gather, Position};
 use super::panels::Panels;
 use super::taps::spread;
+use super::tasks::PER_THREAD;
 
 /// Values that a task reads and writes at most: they stay in the second-level cache for all output
 /// channels.
 const VALUES: usize = 128 * 1024;
 /// Positions of a task are a multiple of it, and so whole tiles of every instruction set.
 const TOGETHER: usize = 84;
-/// Tasks for each thread, so that none waits long for the last.
-const PER_THREAD: usize = 3;
 
 /// Convolves the first channels of `input` `[positions, width]` after `before` with the panels of a
 /// 1x1 kernel; `output` is `[positions, output channels]`.

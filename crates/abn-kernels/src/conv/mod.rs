@@ -23,5 +23,6 @@ pub use input_gradient::input_gradient;
 pub(crate) use panels::Weights;
 pub(crate) use pass::{Pass, Side};
 pub(crate) use taps::{Tap, Taps};
+pub(crate) use tasks::PER_THREAD;
 pub use weight_gradient::weight_gradient;
 pub(crate) use weight_gradient::{Order, weight_sums};

@@ -13,7 +13,7 @@ const VALUES: usize = 128 * 1024;
 const POSITIONS: usize = 112;
 
 /// Tasks for each thread, so that none waits long for the last.
-const PER_THREAD: usize = 3;
+pub(crate) const PER_THREAD: usize = 3;
 /// The same where the weights are larger than the caches: fewer read them less often.
 const PER_THREAD_OF_WIDE: usize = 2;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::buffer::{Line, Output};
-use crate::conv::accumulate;
+use crate::conv::{PER_THREAD, accumulate};
 use crate::simd::{InstructionSet, Kernel, Simd, fetch};
 
 use super::Linear;
@@ -14,9 +14,6 @@ use super::Linear;
 /// Inputs after which sums are stored: so many rows of a panel's weights stay in the second-level
 /// cache wherever they lie, and their pages are those of the next panels.
 const DEPTH: usize = 64;
-
-/// Tasks for each thread, so that none waits long for the last.
-const PER_THREAD: usize = 3;
 
 /// Computes the outputs of whole panels, `input * weight + bias`, and returns how many these are.
 pub(super) fn whole_panels(
