@@ -49,6 +49,9 @@ use crate::plan::Run;
 use crate::results::{Invocation, PAGE, WrittenTables};
 use crate::runner::{Conditions, Failure, WORKER};
 
+#[global_allocator]
+static ALLOCATOR: abn_kernels::Allocator = abn_kernels::Allocator;
+
 fn main() -> ExitCode {
     let done = match std::env::args().nth(1).as_deref() {
         Some(WORKER) => worker::main(),

@@ -38,6 +38,9 @@ use crate::cli::{Cli, Command, Options};
 use crate::handover::Handover;
 use crate::process::Engine;
 
+#[global_allocator]
+static ALLOCATOR: abn_kernels::Allocator = abn_kernels::Allocator;
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Train(options) => bench(case::published(Mode::Train, options.threads()), &options),

@@ -47,5 +47,5 @@ mod simd;
 mod sweep;
 
 pub use buffer::Buffers;
-pub use memory::keep_freed_memory;
+pub use memory::{Allocator, keep_freed_memory};
 pub use simd::{InstructionSet, InstructionsError};
