@@ -190,8 +190,8 @@ impl Shape {
         let finish = Finish {
             factor: Some(&factor),
             bias: Some(&factor),
-            residual: None,
             relu: true,
+            ..Finish::default()
         };
         // As in inference, which reorders weights once.
         let prepared = Prepared::new(set, Algorithm::Fewest, &geometry, &weight);

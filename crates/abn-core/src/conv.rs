@@ -1,13 +1,13 @@
 //! Convolutions as the networks of the papers use them, with and without a batch norm behind them.
 
-use abn_kernels::ops::{After, Growing, Kept, RunningNorm, conv2d, conv2d_norm};
+use abn_kernels::ops::{After, Growing, Kept, Rounding, RunningNorm, conv2d, conv2d_norm};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::norm::BatchNorm;
-use crate::precision::convolution;
+use crate::precision::{convolution, is_single};
 
 /// A square convolution as data: "same" padding for odd sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,8 +204,35 @@ pub(crate) fn conv_norm(
         bias,
         shape.options(),
         norm.known(),
+        Rounding::Folded,
         after,
         kept,
+    )
+}
+
+/// The same, rounded as one pass after the other.
+///
+/// # Shapes
+/// Those of [`ConvNorm::forward`].
+pub(crate) fn conv_then_norm(
+    conv: &Conv2d,
+    norm: &BatchNorm,
+    input: Tensor<4>,
+    after: After,
+) -> Tensor<4> {
+    if input.is_autodiff() || !is_single() {
+        return norm.forward_then(conv.forward(input), after);
+    }
+    let bias = conv.bias.as_ref().map(Param::val);
+    conv2d_norm(
+        input,
+        conv.weight.val(),
+        bias,
+        conv.shape.options(),
+        norm.known(),
+        Rounding::Apart,
+        after,
+        &conv.kept,
     )
 }
 

@@ -83,6 +83,11 @@ pub fn in_precision<R>(precision: Precision, pass: impl FnOnce() -> R) -> R {
     pass()
 }
 
+/// Whether convolutions compute in single precision now.
+pub(crate) fn is_single() -> bool {
+    IN_USE.get() == Precision::F32
+}
+
 /// A convolution in the numbers in use.
 pub(crate) fn convolution(
     input: Tensor<4>,
@@ -91,11 +96,10 @@ pub(crate) fn convolution(
     options: ConvOptions<2>,
     kept: &Kept,
 ) -> Tensor<4> {
-    let precision = IN_USE.get();
-    if precision == Precision::F32 {
+    if is_single() {
         return conv2d(input, weight, bias, options, kept);
     }
-    let kind = precision.kind();
+    let kind = IN_USE.get().kind();
     let emulated = serves(&input);
     let into = |tensor: Tensor<4>| match emulated {
         true => tensor.cast(kind).cast(FloatDType::F32),

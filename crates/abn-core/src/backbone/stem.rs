@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::INPUT_CHANNELS;
 use super::pool::halve_overlapping;
-use crate::conv::{Conv2d, ConvShape};
+use crate::conv::{Conv2d, ConvShape, conv_then_norm};
 use crate::norm::BatchNorm;
 
 /// A stem as data.
@@ -86,10 +86,9 @@ impl Stem {
     /// Image `[B, 3, H, W]` to `[B, width, h, w]`: the image's size, or a quarter of it for the
     /// large stem.
     pub fn forward(&self, image: Tensor<4>) -> Tensor<4> {
-        let features = self.conv.forward(image);
         let features = match &self.norm {
-            Some(norm) => norm.forward_then(features, After::relu()),
-            None => features,
+            Some(norm) => conv_then_norm(&self.conv, norm, image, After::relu()),
+            None => self.conv.forward(image),
         };
         if self.pools {
             halve_overlapping(features)

@@ -262,7 +262,14 @@ impl Prepared {
     /// An output of so many values, or what finishes it, does not fit.
     fn check_output(&self, geometry: &Convolution, finish: &Finish, len: usize) {
         assert_eq!(len, geometry.output_len(), "output of {geometry:?}");
-        for each in [finish.factor, finish.bias].into_iter().flatten() {
+        let Finish {
+            mean, factor, bias, ..
+        } = finish;
+        assert!(
+            mean.is_none() || factor.is_some() && bias.is_some(),
+            "a mean without a factor and a bias"
+        );
+        for each in [mean, factor, bias].into_iter().flatten() {
             assert_eq!(
                 each.len(),
                 geometry.channels_out,

@@ -23,6 +23,10 @@ pub(crate) struct Position {
 /// What happens to a sum before it is stored.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Finish<'a> {
+    /// Subtracted from every position: one value for each output channel. Then there are a factor and
+    /// a bias too, and the product is not rounded before the bias is added: what a
+    /// [normalisation](crate::norm::normalize) by itself makes of the sum, in every bit.
+    pub mean: Option<&'a [f32]>,
     /// Multiplies every position: one value for each output channel.
     pub factor: Option<&'a [f32]>,
     /// Added to every position: one value for each output channel.
@@ -169,6 +173,7 @@ impl Gather<'_> {
             values.map(|values| values[first..][..block.channels].as_ptr())
         };
         let finish = TileFinish {
+            mean: channels(self.finish.mean),
             factor: channels(self.finish.factor),
             bias: channels(self.finish.bias),
             residual: self.finish.residual.map(<[f32]>::as_ptr),
@@ -268,6 +273,7 @@ impl Gather<'_> {
 /// A [`Finish`] where the channels of a panel begin, the residual where the output begins.
 #[derive(Clone, Copy)]
 struct TileFinish {
+    mean: Option<*const f32>,
     factor: Option<*const f32>,
     bias: Option<*const f32>,
     residual: Option<*const f32>,
@@ -276,6 +282,7 @@ struct TileFinish {
 
 impl TileFinish {
     const NONE: Self = Self {
+        mean: None,
         factor: None,
         bias: None,
         residual: None,
@@ -338,16 +345,12 @@ impl TileFinish {
                     vectors
                 })
             };
-            let (factor, bias) = (of_channels(self.factor), of_channels(self.bias));
+            let [mean, factor, bias] = [self.mean, self.factor, self.bias].map(of_channels);
             for (sums, &at) in sums.iter().zip(outputs) {
                 for (v, &sum) in sums.iter().enumerate() {
-                    let mut sum = sum;
-                    if let Some(factor) = factor {
-                        sum = S::mul(sum, factor[v]);
-                    }
-                    if let Some(bias) = bias {
-                        sum = S::add(sum, bias[v]);
-                    }
+                    let of_channel = |vectors: Option<[S::Vector; V]>| vectors.map(|of| of[v]);
+                    let [mean, factor, bias] = [mean, factor, bias].map(of_channel);
+                    let mut sum = scaled::<S>(sum, mean, factor, bias);
                     if let Some(residual) = self.residual {
                         sum = S::add(sum, load::<S, V>(residual.add(at), v, tail));
                     }
@@ -357,6 +360,29 @@ impl TileFinish {
                     }
                     store::<S, V>(output.add(at), v, tail, sum);
                 }
+            }
+        }
+    }
+}
+
+/// A sum with mean, factor and bias of a [`Finish`].
+///
+/// # Safety
+/// The instructions of `S`.
+#[inline(always)]
+pub(crate) unsafe fn scaled<S: Simd>(
+    sum: S::Vector,
+    mean: Option<S::Vector>,
+    factor: Option<S::Vector>,
+    bias: Option<S::Vector>,
+) -> S::Vector {
+    // SAFETY: the contract.
+    unsafe {
+        match (mean, factor, bias) {
+            (Some(mean), Some(factor), Some(bias)) => S::mul_add(S::sub(sum, mean), factor, bias),
+            (_, factor, bias) => {
+                let sum = factor.map_or(sum, |factor| S::mul(sum, factor));
+                bias.map_or(sum, |bias| S::add(sum, bias))
             }
         }
     }

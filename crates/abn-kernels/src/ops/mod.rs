@@ -40,7 +40,8 @@ pub use join::{join_batches, join_channels};
 pub use kept::Kept;
 pub use linear::linear;
 pub use norm::{
-    After, Normalized, RunningNorm, batch_norm, batch_norm_train, blend_running, conv2d_norm,
+    After, Normalized, Rounding, RunningNorm, batch_norm, batch_norm_train, blend_running,
+    conv2d_norm,
 };
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};

@@ -145,7 +145,17 @@ pub fn batch_norm(input: Tensor<4>, known: RunningNorm, after: After) -> Tensor<
     ))
 }
 
-/// A convolution and a normalisation by known statistics: on a CPU without gradients, one pass.
+/// How a convolution and the normalisation behind it are rounded where they are one pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounding {
+    /// Bias, mean and shift become one number for each channel: the fewest operations.
+    Folded,
+    /// As one pass after the other: the same bits.
+    Apart,
+}
+
+/// A convolution and a normalisation by known statistics: on a CPU without gradients, one pass, or
+/// two where a bias is to be rounded apart.
 ///
 /// # Shapes
 /// Those of [`conv2d`](super::conv2d), with as many channels to normalise as it gives.
@@ -155,13 +165,20 @@ pub fn conv2d_norm(
     bias: Option<Tensor<1>>,
     options: ConvOptions<2>,
     known: RunningNorm,
+    rounding: Rounding,
     after: After,
     kept: &Kept,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if flex::serves(&input) && !input.is_autodiff() {
-        return flex::conv::conv2d_norm(input, weight, bias, options, known, after, &kept.0);
+    if flex::serves(&input)
+        && !input.is_autodiff()
+        && (rounding == Rounding::Folded || bias.is_none())
+    {
+        let weights = (weight, bias);
+        return flex::conv::conv2d_norm(input, weights, options, known, rounding, after, &kept.0);
     }
+    #[cfg(not(feature = "flex"))]
+    let _ = rounding;
     let output = super::conv2d(input, weight, bias, options, kept);
     batch_norm(output, known, after)
 }

@@ -149,8 +149,8 @@ fn activated_features_convolve_as_if_they_had_been_written() {
         let finish = Finish {
             factor: Some(&scale),
             bias: Some(&bias),
-            residual: None,
             relu: true,
+            ..Finish::default()
         };
         everywhere(
             |set| {
@@ -164,6 +164,66 @@ fn activated_features_convolve_as_if_they_had_been_written() {
                 vec![apart, at_once]
             },
             |actual| assert!(actual[0] == actual[1], "{geometry:?}"),
+        );
+    }
+}
+
+/// With a mean, the finish is what a normalisation makes of the sums in a pass of its own.
+#[test]
+fn sums_are_normalised_as_if_they_had_been_written() {
+    let mut generator = Pcg64::seed_from_u64(9);
+    let stems = [(64, 7, 2), (16, 3, 1)]
+        .map(|(outputs, side, stride)| square(2, [3, outputs], 13, side, stride));
+    let winograd = square(2, [40, 33], 10, 3, 1);
+    let others = (0..20).map(|_| random_geometry(&mut generator));
+    for geometry in stems.into_iter().chain([winograd]).chain(others) {
+        let (channels, len) = (geometry.channels_out, geometry.output_len());
+        let [input, weight] =
+            [(1, geometry.input_len()), (2, geometry.weight_len())].map(|(s, n)| random(s, n));
+        let [mean, factor, shift] = [3, 4, 5].map(|seed| random(seed, channels));
+        let residual = random(6, len);
+        let affine = Affine {
+            mean: &mean,
+            factor: &factor,
+            shift: &shift,
+            residual: Some(&residual),
+            relu: true,
+        };
+        let finish = Finish {
+            mean: Some(&mean),
+            factor: Some(&factor),
+            bias: Some(&shift),
+            residual: Some(&residual),
+            relu: true,
+        };
+        everywhere(
+            |set| {
+                let of = |algorithm, finish| {
+                    let mut output = vec![f32::NAN; len];
+                    forward(
+                        set,
+                        algorithm,
+                        &geometry,
+                        &input,
+                        &weight,
+                        finish,
+                        &mut output,
+                    );
+                    output
+                };
+                let both = ALGORITHMS.iter().flat_map(|&algorithm| {
+                    let mut apart = vec![f32::NAN; len];
+                    let sums = of(algorithm, Finish::default());
+                    normalize(set, channels, &sums, affine, &mut apart);
+                    [apart, of(algorithm, finish)]
+                });
+                both.collect()
+            },
+            |actual| {
+                for pair in actual.chunks(2) {
+                    assert!(pair[0] == pair[1], "{geometry:?}");
+                }
+            },
         );
     }
 }
@@ -271,6 +331,7 @@ fn check(geometry: &Convolution) {
                 bias: Some(&bias),
                 residual: Some(&residual),
                 relu: true,
+                ..Finish::default()
             };
             for (index, output) in outputs.iter_mut().enumerate() {
                 let algorithm = ALGORITHMS[index % 3];

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::buffer::{Line, Output, with_scratch};
 use crate::simd::{InstructionSet, Kernel, Simd};
 
-use super::super::gather::{FEW, Finish, accumulate, load, store};
+use super::super::gather::{FEW, Finish, accumulate, load, scaled, store};
 use super::super::padded::{Frame, View};
 use super::super::taps::spread;
 use super::super::tasks::Tasks;
@@ -324,7 +324,8 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
         let [height, width] = shape.writes;
         let tail = channels - (V - 1) * S::LANES;
         let channels_of = |values: &[f32]| values[first..first + channels].as_ptr();
-        let (factor, bias) = (finish.factor.map(channels_of), finish.bias.map(channels_of));
+        let of_channels = [finish.mean, finish.factor, finish.bias];
+        let of_channels = of_channels.map(|values| values.map(channels_of));
         let residual = finish.residual.map(|residual| {
             assert_eq!(residual.len(), output.len());
             residual.as_ptr()
@@ -355,13 +356,9 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
                             }
                             let position = image * height + row + down;
                             let at = (position * width + column + right) * all + first;
-                            let mut sum = sum;
-                            if let Some(factor) = factor {
-                                sum = S::mul(sum, load::<S, V>(factor, v, tail));
-                            }
-                            if let Some(bias) = bias {
-                                sum = S::add(sum, load::<S, V>(bias, v, tail));
-                            }
+                            let vector = |from: *const f32| load::<S, V>(from, v, tail);
+                            let [mean, factor, bias] = of_channels.map(|from| from.map(vector));
+                            let mut sum = scaled::<S>(sum, mean, factor, bias);
                             if let Some(residual) = residual {
                                 sum = S::add(sum, load::<S, V>(residual.add(at), v, tail));
                             }

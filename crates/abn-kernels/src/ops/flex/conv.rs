@@ -15,7 +15,7 @@ use super::{ChannelsLast, contiguous, inner, slice, track, tracked, vector_of};
 use crate::InstructionSet;
 use crate::buffer::filled;
 use crate::conv::{Algorithm, Convolution, Finish, Prepared, input_gradient, weight_gradient};
-use crate::ops::{After, RunningNorm};
+use crate::ops::{After, Rounding, RunningNorm};
 
 /// Algorithm of the forward pass in training: rounding can flip a ReLU and change that unit's
 /// gradient, so none that rounds more than plain sums.
@@ -96,10 +96,10 @@ pub(in crate::ops) fn conv2d(
 
 pub(in crate::ops) fn conv2d_norm(
     input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
+    (weight, bias): (Tensor<4>, Option<Tensor<1>>),
     options: ConvOptions<2>,
     known: RunningNorm,
+    rounding: Rounding,
     after: After,
     kept: &Place,
 ) -> Tensor<4> {
@@ -113,8 +113,19 @@ pub(in crate::ops) fn conv2d_norm(
     let residual = after
         .residual
         .map(|residual| ChannelsLast::of(inner(residual)));
-    let (factor, shift) = folded(known, bias.as_deref());
+    let (mean, factor, shift) = match rounding {
+        Rounding::Folded => {
+            let (factor, shift) = folded(known, bias.as_deref());
+            (None, factor, shift)
+        }
+        Rounding::Apart => {
+            assert!(bias.is_none(), "a bias would be rounded with the mean");
+            let (factor, beta, mean) = affine(known);
+            (Some(mean), factor, beta)
+        }
+    };
     let finish = Finish {
+        mean: mean.as_deref(),
         factor: Some(&factor),
         bias: Some(&shift),
         residual: residual.as_ref().map(ChannelsLast::values),

@@ -58,8 +58,8 @@ impl Growing {
         let finish = Finish {
             factor: Some(&factor),
             bias: Some(&bias),
-            residual: None,
             relu: true,
+            ..Finish::default()
         };
         let dims = [batch, geometry.channels_out, height, columns];
         let output = ChannelsLast::filled(dims, |output| {
