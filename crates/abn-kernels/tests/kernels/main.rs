@@ -1,6 +1,7 @@
 //! The kernels against plain references in double precision, with every instruction set of the
 //! machine.
 
+mod bits;
 mod conv;
 mod gate;
 mod layout;
