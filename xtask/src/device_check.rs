@@ -89,7 +89,14 @@ fn operations(root: &Path, features: &str, device: &str) -> Result<()> {
     // Together with the users' program, so that both share one compiled Burn.
     let users = format!("abn-train/{features}");
     let mut cargo = cargo(root, "test", "abn-kernels", &users);
-    cargo.args(["--package", "abn-train", "--test", "ops"]);
+    cargo.args([
+        "--package",
+        "abn-train",
+        "--test",
+        "ops",
+        "--test",
+        "together",
+    ]);
     cargo.args(["--", "--test-threads", "1"]);
     cargo.args([
         "normalisation_is",
@@ -97,6 +104,7 @@ fn operations(root: &Path, features: &str, device: &str) -> Result<()> {
         "descent",
         "images",
         "serve",
+        "know",
     ]);
     // They compute on the device that Burn prefers.
     cargo.env("BURN_DEVICE", device.split(':').next().unwrap_or(device));

@@ -1,4 +1,5 @@
-//! Replicas that normalise a batch together, each in a thread, against one that has all of it.
+//! Replicas that normalise a batch together, each in a thread, against one that has all of it. In a
+//! build for a GPU they compute there.
 #![allow(clippy::unwrap_used)] // A test that cannot go on should panic.
 
 use std::rc::Rc;
@@ -65,7 +66,7 @@ impl Given {
     /// Output, mean, variance, and the gradients of input, residual, scale and shift. The loss is a
     /// mean over the images.
     fn passes(&self) -> Vec<Vec<f32>> {
-        let device = Device::flex().autodiff();
+        let device = Device::default().autodiff();
         let images = self.of_images[0].len() / IMAGE;
         let shape = [images, CHANNELS, SIDE, SIDE];
         let [input, residual, factor] = self.of_images.clone().map(|values| {

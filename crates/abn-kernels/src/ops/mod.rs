@@ -46,7 +46,7 @@ pub use norm::{
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};
 pub use roi_align::roi_align;
-pub use together::{Replicas, Together, together};
+pub use together::{Replicas, Together, can_pass_together, together};
 
 /// Whether the kernels of this crate compute what is asked of this tensor, and no other backend of
 /// Burn.

@@ -75,7 +75,7 @@ pub struct Normalized {
 /// `input` `[B, C, H, W]`, `gamma` and `beta` `[C]`.
 ///
 /// # Panics
-/// In a pass together, on another backend than the CPU's.
+/// In a pass together, where Burn's own operations would compute it.
 pub fn batch_norm_train(
     input: Tensor<4>,
     gamma: Tensor<1>,
@@ -87,14 +87,14 @@ pub fn batch_norm_train(
     if flex::serves(&input) && input.is_autodiff() {
         return flex::norm::batch_norm_train(input, gamma, beta, epsilon, after);
     }
-    assert!(
-        super::together::current().is_none(),
-        "only the kernels of a CPU know the statistics of other replicas"
-    );
     #[cfg(gpu)]
     if cube::serves(&input) && input.is_autodiff() {
         return cube::norm::batch_norm_train(input, gamma, beta, epsilon, after);
     }
+    assert!(
+        super::together::current().is_none(),
+        "only the kernels of this crate know the statistics of other replicas"
+    );
     let [images, _, height, width] = input.dims();
     let batch = module::batch_norm_train(input, gamma, beta, epsilon);
     Normalized {

@@ -17,6 +17,8 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 
+use burn::tensor::{Device, Tensor};
+
 /// How replicas talk to each other.
 pub trait Replicas: Debug {
     /// What every replica says here, in their order. All of them say as many numbers.
@@ -52,20 +54,36 @@ pub fn together<R>(step: Together, pass: impl FnOnce() -> R) -> R {
     pass()
 }
 
+/// Whether batch normalisations on this device can know the batches of other replicas: those of this
+/// crate's kernels.
+pub fn can_pass_together(device: &Device) -> bool {
+    let any = Tensor::<1>::zeros([1], device);
+    #[cfg(feature = "flex")]
+    if super::flex::serves(&any) {
+        return true;
+    }
+    #[cfg(gpu)]
+    if super::cube::serves(&any) {
+        return true;
+    }
+    let _ = any;
+    false
+}
+
 /// What passes now.
 pub(super) fn current() -> Option<Together> {
     IN_PASS.with_borrow(Clone::clone)
 }
 
 /// Mean and biased variance of each channel, and of how many values.
-#[cfg_attr(not(feature = "flex"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "flex", gpu)), allow(dead_code))]
 pub(super) struct Pooled {
     pub(super) mean: Vec<f32>,
     pub(super) variance: Vec<f32>,
     pub(super) count: usize,
 }
 
-#[cfg_attr(not(feature = "flex"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "flex", gpu)), allow(dead_code))]
 impl Together {
     /// The statistics over all replicas, from those of `own.count` values here.
     pub(super) fn pool(&self, own: &Pooled) -> Pooled {

@@ -263,7 +263,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = count)]
     pub accumulate: Option<usize>,
     /// Normalise a batch by the statistics of all its images although several processes compute it:
-    /// the run of one process, but for rounding. On CPUs, with a launcher of MPI
+    /// the run of one process, but for rounding. With a launcher of MPI
     #[arg(long)]
     pub sync_batch_norm: bool,
     /// The numbers of convolutions in training; all else, measuring included, has 32 bits [default:

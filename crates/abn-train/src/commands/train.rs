@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use abn_core::transfer::Transfer;
+use abn_kernels::ops::can_pass_together;
 use abn_run::digest::sha256;
 use abn_run::folder::run_dir::{REPORT, RunDir};
 use abn_run::measure::best::BestFigure;
@@ -154,12 +155,13 @@ impl Prepared {
         if recipe.sync_batch_norm {
             ensure!(
                 options.replicas == 1,
-                "--sync-batch-norm is for processes, and not for --replicas or --devices: one process \
-                 normalises its whole batch anyway"
+                "--sync-batch-norm is for processes, and not for --replicas or --devices: let a launcher \
+                 of MPI start a process for each"
             );
             ensure!(
-                ranks.count() == 1 || device::computes_as_the_cpu(device),
-                "--sync-batch-norm is for CPUs: leave it out, or add --device cpu"
+                ranks.count() == 1 || can_pass_together(device),
+                "--sync-batch-norm needs a build without the feature `fusion`: build one, leave it out, \
+                 or add --device cpu"
             );
         }
         ensure!(

@@ -4,13 +4,14 @@ use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::{Autodiff, Cube};
-use burn::tensor::{Shape, Tensor};
+use burn::tensor::{Shape, Tensor, TensorData, Transaction};
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::prelude::*;
 
 use super::{Plain, Rows, Tracked, address, argument, plain, tracked, unfilled};
 use crate::cube::norm;
 use crate::cube::total::{UNITS, width};
+use crate::ops::together::{self, Pooled};
 use crate::ops::tracked::track;
 use crate::ops::{After, Normalized};
 
@@ -33,16 +34,22 @@ pub(in crate::ops) fn batch_norm_train(
         }
         None => (None, None),
     };
+    let own = moments(&input, epsilon);
+    let among_others = together::current();
+    let (moments, count) = match &among_others {
+        Some(others) => own.pooled(|own| others.pool(own), rows, epsilon),
+        None => (own, rows),
+    };
     let Moments {
         mean,
         variance,
         inverse_std,
-    } = moments(&input, epsilon);
+    } = moments;
     let output = Rows::unfilled(&input);
-    let (count, dim) = a_unit_a_value(&input);
+    let (cubes, dim) = a_unit_a_value(&input);
     norm::normalize::launch(
         &input.tensor().client,
-        count,
+        cubes,
         dim,
         address([input.tensor(), output.tensor()]),
         argument(input.tensor()),
@@ -62,6 +69,7 @@ pub(in crate::ops) fn batch_norm_train(
         inverse_std,
         gamma,
         beta,
+        among_others: among_others.map(|_| count),
     };
     let output = output.into_features();
     let output = match residual_node {
@@ -75,7 +83,7 @@ pub(in crate::ops) fn batch_norm_train(
         output: Tensor::from_primitive::<Autodiff<Cube>>(output),
         mean: constant(mean),
         variance: constant(variance),
-        count: rows,
+        count,
     }
 }
 
@@ -127,6 +135,55 @@ struct Moments {
     mean: Plain,
     variance: Plain,
     inverse_std: Plain,
+}
+
+impl Moments {
+    /// Those of all replicas and of how many values they are, from those of `rows` values here: one
+    /// read, since what is said to others passes through the host.
+    fn pooled(
+        self,
+        pool: impl FnOnce(&Pooled) -> Pooled,
+        rows: usize,
+        epsilon: f64,
+    ) -> (Self, usize) {
+        let [mean, variance] = to_host([&self.mean, &self.variance]);
+        let own = Pooled {
+            mean,
+            variance,
+            count: rows,
+        };
+        let all = pool(&own);
+        let [mean, variance] = [all.mean, all.variance].map(|values| to_device(values, &self.mean));
+        let inverse_std = (variance.clone() + epsilon).sqrt().recip();
+        let [mean, variance, inverse_std] = [mean, variance, inverse_std].map(plain);
+        let moments = Self {
+            mean,
+            variance,
+            inverse_std,
+        };
+        (moments, all.count)
+    }
+}
+
+/// The values of two tensors, in one read.
+fn to_host(tensors: [&Plain; 2]) -> [Vec<f32>; 2] {
+    let read = tensors
+        .into_iter()
+        .fold(Transaction::default(), |read, of| {
+            read.register(Tensor::<1>::from_primitive::<Cube>(of.clone()))
+        });
+    let mut data = read.execute().into_iter();
+    tensors.map(|_| {
+        let data = data.next().expect("as much as was asked for");
+        data.try_into_vec().expect("values of single precision")
+    })
+}
+
+/// Values as a tensor on the device of another.
+fn to_device(values: Vec<f32>, beside: &Plain) -> Tensor<1> {
+    let device = Tensor::<1>::from_primitive::<Cube>(beside.clone()).device();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), &device)
 }
 
 fn moments(input: &Rows, epsilon: f64) -> Moments {
@@ -217,6 +274,8 @@ struct State {
     inverse_std: Plain,
     gamma: Plain,
     beta: Plain,
+    /// Values of all replicas, where there are several.
+    among_others: Option<usize>,
 }
 
 /// Parents: input, gamma, beta, then the residual if there is one.
@@ -235,6 +294,7 @@ impl<const N: usize> Backward<Cube, N> for BatchNorm {
             inverse_std,
             gamma,
             beta,
+            among_others,
         } = &ops.state;
         let output_gradient = gradients.consume::<Cube>(&ops.node);
         let gradient = Rows::of(output_gradient.clone());
@@ -266,6 +326,11 @@ impl<const N: usize> Backward<Cube, N> for BatchNorm {
             argument(&of_gamma),
             UNITS as usize,
         );
+        let own = [&of_beta, &of_gamma];
+        let [from_beta, from_gamma] = match *among_others {
+            Some(all) => pooled_gradients(own, input.size()[0], all),
+            None => own.map(Clone::clone),
+        };
         let residual = ops.parents.get(3).cloned().flatten();
         let of_input = Rows::unfilled(input);
         // Without a ReLU the residual's gradient is that of the output.
@@ -283,8 +348,8 @@ impl<const N: usize> Backward<Cube, N> for BatchNorm {
             argument(gamma),
             argument(beta),
             optional(kept.as_ref()),
-            argument(&of_beta),
-            argument(&of_gamma),
+            argument(&from_beta),
+            argument(&from_gamma),
             argument(of_input.tensor()),
             optional(of_residual.as_ref()),
             *again,
@@ -300,4 +365,17 @@ impl<const N: usize> Backward<Cube, N> for BatchNorm {
             }
         }
     }
+}
+
+/// The gradients of shift and scale by which the input's is made, from those of the `here` values of
+/// this replica among `all`.
+fn pooled_gradients(own: [&Plain; 2], here: usize, all: usize) -> [Plain; 2] {
+    let others = together::current().expect("the backward pass of a pass together");
+    let exact = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
+    let [beta, gamma] = to_host(own).map(exact);
+    let pooled = others.pool_gradients([&beta, &gamma], here, all);
+    pooled.map(|values| {
+        let values = values.iter().map(|&sum| sum as f32).collect();
+        plain(to_device(values, own[0]))
+    })
 }
