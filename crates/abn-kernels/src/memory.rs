@@ -34,6 +34,15 @@ pub fn keep_freed_memory() {
     }
 }
 
+/// Gives the pages of what is free back to the system, though [`keep_freed_memory`] has them kept.
+pub(crate) fn give_freed_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the allocator looks through its own free pieces.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The allocator of a program whose largest pieces come and go with every batch, such as the gradient
 /// of a linear layer that reads all features: the system's, but for pieces of 256 MiB or more. Those
 /// are mapped by themselves, so that no smaller one falls into what such a piece leaves and the next

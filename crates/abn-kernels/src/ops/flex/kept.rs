@@ -7,6 +7,10 @@ use burn::backend::flex::FlexTensor;
 use super::slice;
 use crate::InstructionSet;
 use crate::conv::{Algorithm, Convolution, Prepared};
+use crate::memory::give_freed_back;
+
+/// Bytes of weights from which on it matters where they come to lie.
+const LARGE: usize = 1 << 20;
 
 /// Shared by the clones of a convolution.
 #[derive(Clone, Default)]
@@ -34,8 +38,12 @@ impl Place {
             return entry.prepared.clone();
         }
         // The memory of the old ones is free before the new ones need it.
-        self.clear();
+        let is_first = self.take().is_none();
         let prepared = Arc::new(Prepared::new(set, algorithm, geometry, values));
+        if is_first && size_of_val(values) >= LARGE {
+            // They lie where features were, and the next pass needs memory elsewhere for those.
+            give_freed_back();
+        }
         let entry = Entry {
             weight: weight.clone(),
             prepared: prepared.clone(),
@@ -46,6 +54,10 @@ impl Place {
 
     /// Gives the memory back.
     pub(super) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.take();
+    }
+
+    fn take(&self) -> Option<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
