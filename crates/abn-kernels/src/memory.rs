@@ -35,6 +35,7 @@ pub fn keep_freed_memory() {
 }
 
 /// Gives the pages of what is free back to the system, though [`keep_freed_memory`] has them kept.
+#[cfg(feature = "flex")]
 pub(crate) fn give_freed_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: the allocator looks through its own free pieces.
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
 
     fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes, 64).unwrap()
+        Layout::from_size_align(bytes, 64).expect("a layout")
     }
 
     #[test]
