@@ -64,7 +64,7 @@ impl Taps {
     /// input, a copy costs more than it saves, until all positions fall into one set.
     pub(crate) fn column(&self, channels: usize, step: [usize; 2]) -> usize {
         let reads_once = self.rows.len() * self.columns.len() <= step[0] * step[1];
-        if reads_once && !channels.is_multiple_of(8 * ALIASED) {
+        if reads_once && !(step[1] * channels).is_multiple_of(8 * ALIASED) {
             channels
         } else {
             spread(channels)
