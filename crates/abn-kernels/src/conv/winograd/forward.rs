@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::buffer::{Line, Output, with_scratch};
-use crate::simd::{InstructionSet, Kernel, Simd};
+use crate::simd::{InstructionSet, Kernel, Simd, fetch};
 
 use super::super::gather::{FEW, Finish, accumulate, load, scaled, store};
 use super::super::padded::{Frame, View};
@@ -275,13 +275,18 @@ impl<T: Transform<N, M>, const N: usize, const M: usize> Block<'_, T, N, M> {
             // has checked, and so do the channels of the panel.
             unsafe {
                 let part = kernels.part::<S, T, N, M>(panel, depths.clone(), self.of_kernels);
+                // On its way meanwhile, a share with each of the sums.
+                let ahead = kernels.ahead(panel, &depths, self.panels.end);
+                let mut ahead =
+                    ahead.chunks(ahead.len().div_ceil(N * N * tiles.div_ceil(P)).max(1));
                 for value in 0..N * N {
                     for first in (0..tiles).step_by(P) {
                         let (tiles, depths) = (first..tiles.min(first + P), depths.clone());
+                        let ahead = ahead.next().unwrap_or(&[]);
                         if P > FEW && tiles.len() <= FEW {
-                            sums.add::<S, V, FEW>(value, tiles, depths, part.of(value));
+                            sums.add::<S, V, FEW>(value, tiles, depths, part.of(value), ahead);
                         } else {
-                            sums.add::<S, V, P>(value, tiles, depths, part.of(value));
+                            sums.add::<S, V, P>(value, tiles, depths, part.of(value), ahead);
                         }
                     }
                 }
@@ -397,6 +402,7 @@ impl Sums<'_> {
         tiles: Range<usize>,
         depths: Range<usize>,
         kernels: *const f32,
+        ahead: &[f32],
     ) {
         // SAFETY: the contract.
         unsafe {
@@ -419,6 +425,9 @@ impl Sums<'_> {
             }
             let (offset, width, count) = (depths.start, V * S::LANES, depths.len());
             let nothing = None::<fn(usize)>;
+            for line in ahead.chunks(Line::LEN) {
+                fetch(line.as_ptr());
+            }
             accumulate::<S, V, P>(&mut sums, &inputs, offset, kernels, width, count, nothing);
             for (p, sums) in sums.iter().enumerate().take(tiles.len()) {
                 for (v, &sum) in sums.iter().enumerate() {

@@ -165,6 +165,18 @@ impl Kernels {
         }
     }
 
+    /// What [`part`](Self::part) reads after the part of a panel that ends with an input channel, where
+    /// it transforms it: the next input channels, or those of the next panel below `end`.
+    pub(super) fn ahead(&self, panel: usize, depths: &Range<usize>, end: usize) -> &[f32] {
+        let of_panel = 9 * self.channels_in * self.width;
+        let first = panel * of_panel + 9 * depths.end * self.width;
+        let len = 9 * self.depth() * self.width;
+        match self.form {
+            Form::Transformed => &[],
+            Form::Plain => &Line::values(&self.lines)[first..(first + len).min(end * of_panel)],
+        }
+    }
+
     /// The transformed values of a panel for no more than [`depth`](Self::depth) input channels.
     ///
     /// # Safety
