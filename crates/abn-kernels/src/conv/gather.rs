@@ -473,7 +473,8 @@ pub(crate) unsafe fn store<S: Simd, const V: usize>(
 }
 
 /// `sums[p][v] += sum over k of inputs[p][offset + k] * weights[k][v]`; and what is to be done
-/// `meanwhile` for each `p`, evenly over the steps.
+/// `meanwhile` for each `p`: evenly over the steps of a large tile, and before those of a small one,
+/// which takes less time than a loop that ends more often does (4 to 6 % of ResNet-50 with AVX2).
 ///
 /// # Safety
 /// The instructions of `S`; the inputs are valid from `offset` for `count` values, the weights for
@@ -489,14 +490,15 @@ pub(crate) unsafe fn accumulate<S: Simd, const V: usize, const P: usize>(
     meanwhile: Option<impl Fn(usize)>,
 ) {
     let mut local = *sums;
-    let [parts, each] = match meanwhile {
-        Some(_) => [P, count.div_ceil(P)],
-        None => [1, count],
+    let parts = match meanwhile {
+        Some(_) if P > FEW => P,
+        _ => 1,
     };
+    let each = count.div_ceil(parts);
     let mut start = 0;
     for part in 0..parts {
         if let Some(meanwhile) = &meanwhile {
-            meanwhile(part);
+            (part * P / parts..(part + 1) * P / parts).for_each(meanwhile);
         }
         let end = (start + each).min(count);
         // SAFETY: the contract.
