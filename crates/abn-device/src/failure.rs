@@ -59,6 +59,16 @@ pub fn caught<R, E: From<DeviceFailed>>(work: impl FnOnce() -> Result<R, E>) -> 
     }
 }
 
+/// What the work gives; `None`, without a message, if it panics.
+#[cfg(feature = "tuned")]
+pub(crate) fn without_panic<R>(work: impl FnOnce() -> R) -> Option<R> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let done = panic::catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(hook);
+    done.ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

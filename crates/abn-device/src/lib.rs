@@ -6,6 +6,7 @@ mod card;
 mod drivers;
 pub mod failure;
 mod found;
+mod tuned;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use std::str::FromStr;
 use burn::tensor::Device;
 
 pub use self::found::{Found, found, found_named};
+pub use self::tuned::{TunedKernels, tuned_kernels};
 
 /// What computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

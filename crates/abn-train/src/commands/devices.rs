@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::cli::DevicesArgs;
 use crate::device::check::words;
-use crate::device::{self, Backend, Found};
+use crate::device::{self, Backend, Found, TunedKernels};
 use crate::terminal;
 
 /// Networks that together have every kind of layer.
@@ -38,6 +38,9 @@ struct Devices {
     devices: Vec<Found>,
     /// What is not, and why.
     absent: Vec<Absent>,
+    /// Where the fastest kernels are kept, in a build that looks for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernels: Option<TunedKernels>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,6 +61,7 @@ pub fn run(args: &DevicesArgs) -> Result<()> {
     let mut listed = Devices {
         devices: vec![],
         absent: vec![],
+        kernels: device::tuned_kernels(),
     };
     for backend in Backend::ALL {
         let found = device::found(backend);
@@ -109,6 +113,16 @@ fn print(listed: &Devices) -> Result<()> {
     } in &listed.absent
     {
         terminal::result(&format!("no {backend}: {reason}"))?;
+    }
+    if let Some(TunedKernels { file, unusable }) = &listed.kernels {
+        let state = match unusable {
+            None => String::new(),
+            Some(reason) => format!(", which cannot be used: {reason}"),
+        };
+        terminal::result(&format!(
+            "the fastest kernels of each shape are kept in {}{state}",
+            file.display()
+        ))?;
     }
     Ok(())
 }

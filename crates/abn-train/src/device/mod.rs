@@ -2,6 +2,8 @@
 
 pub mod check;
 
+use std::sync::Once;
+
 #[cfg(feature = "flex")]
 use abn_kernels::InstructionSet;
 use anyhow::Result;
@@ -9,7 +11,6 @@ use burn::tensor::Device;
 
 pub use abn_device::*;
 
-#[cfg(feature = "flex")]
 use crate::terminal;
 
 /// Opens it, and tells once where results differ from those of other machines.
@@ -21,7 +22,7 @@ pub fn open(asked: Option<&str>) -> Result<Device> {
     let device = abn_device::open(asked)?;
     #[cfg(feature = "flex")]
     if computes_as_the_cpu(&device) && !InstructionSet::chosen()?.is_fused() {
-        static TOLD: std::sync::Once = std::sync::Once::new();
+        static TOLD: Once = Once::new();
         TOLD.call_once(|| {
             terminal::note(
                 "note: this machine has no fused multiply-add: results differ in their last bits \
@@ -29,5 +30,26 @@ pub fn open(asked: Option<&str>) -> Result<Device> {
             );
         });
     }
+    if !computes_as_the_cpu(&device) {
+        tell_of_unusable_kernels();
+    }
     Ok(device)
+}
+
+/// Says once that the file of the fastest kernels cannot be used.
+fn tell_of_unusable_kernels() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        if let Some(TunedKernels {
+            file,
+            unusable: Some(reason),
+        }) = tuned_kernels()
+        {
+            terminal::note(&format!(
+                "note: the fastest kernels kept in `{}` cannot be used ({reason}), and are looked for \
+                 anew; if that file is damaged, delete it",
+                file.display()
+            ));
+        }
+    });
 }
