@@ -63,14 +63,65 @@ fn several_devices_take_one_step() {
     refused("--devices cpu,cuda", 1, &["of one kind", "cuda:0,cuda:1"]);
     refused("--devices cpu,", 1, &["`` is no device"]);
     refused("--devices cpu,cpu --replicas 1", 1, &["without a share"]);
-    let pooled = TRAIN.replace(
-        "--accumulate 4",
-        "--devices cpu,cpu --sync-batch-norm --out no",
-    );
-    fails(path, &pooled, 1, &["not for --replicas or --devices"]);
     let wide = TRAIN.replace("resnet8 --attention manet", "wrn-10-1 --dropout 0.3");
-    let wide = format!("{wide} --devices cpu,cpu --out no");
-    fails(path, &wide, 1, &["without dropout"]);
+    fails(
+        path,
+        &format!("{wide} --devices cpu,cpu --out no"),
+        1,
+        &["--devices", "without dropout"],
+    );
+    let pooled = wide.replace("--accumulate 4", "--sync-batch-norm --replicas 2");
+    fails(
+        path,
+        &format!("{pooled} --out pooled"),
+        1,
+        &["--sync-batch-norm", "without dropout"],
+    );
+}
+
+/// Loss in training and on the test images after the first epoch.
+fn losses(run: &Path) -> [f64; 2] {
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let epoch = parse(metrics.lines().next().unwrap());
+    ["train", "test"].map(|split| epoch[split]["loss"].as_f64().unwrap())
+}
+
+/// By how much the losses of a run are off those of another.
+fn apart(one: &Path, other: &Path) -> f64 {
+    let pairs = losses(one).into_iter().zip(losses(other));
+    let apart = pairs.map(|(one, other)| (one - other).abs() / one);
+    apart.fold(0.0, f64::max)
+}
+
+#[test]
+fn replicas_that_normalise_together_train_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    cifar::write(path, 20);
+    // Three steps: after more, what rounding tips over a ReLU's edge is no longer small.
+    let train = format!("{TRAIN} --lr 0.01 --limit 24").replace("--epochs 2", "--epochs 1");
+    let synchronised = train.replace("--accumulate 4", "--sync-batch-norm");
+    succeeds(path, &format!("{synchronised} --out one"));
+    for (out, parts) in [
+        ("two", "--replicas 2"),
+        ("four", "--replicas 4"),
+        ("devices", "--devices cpu,cpu"),
+    ] {
+        let said = succeeds(path, &format!("{synchronised} {parts} --out {out}"));
+        assert!(said.err.contains("normalised together"), "{}", said.err);
+        let apart = apart(&path.join("one"), &path.join(out));
+        assert!(apart < 1e-5, "{out}: {apart}");
+    }
+    check_same(&remains(&path.join("two")), &remains(&path.join("devices")));
+    succeeds(path, &format!("{train} --out shares"));
+    let apart = apart(&path.join("one"), &path.join("shares"));
+    assert!(apart > 1e-3, "{apart}");
+    fails(
+        path,
+        &format!("{synchronised} --replicas 5 --out five").replace("--limit 24", "--limit 20"),
+        1,
+        &["the last batch of an epoch has 4 of 20 images"],
+    );
 }
 
 #[test]
@@ -122,8 +173,11 @@ fn shares_that_cannot_be_are_refused() {
     );
     let together = "accumulate must be 1 where batch norm is synchronised";
     share(&format!("{TRAIN} --sync-batch-norm"), &[together]);
-    let threads = TRAIN.replace("--accumulate 4", "--sync-batch-norm --replicas 2");
-    share(&threads, &["not for --replicas"]);
+    let skipping = "--sync-batch-norm --replicas 2 --on-corrupt skip";
+    share(
+        &TRAIN.replace("--accumulate 4", skipping),
+        &["may leave a replica without an image"],
+    );
     assert!(!path.join("run").exists());
     succeeds(path, &format!("{TRAIN} --out run"));
     share(
@@ -234,16 +288,7 @@ fn processes_that_normalise_together_train_as_one_does() {
     let path = folder.path();
     cifar::write(path, 20);
     let train = format!("{} --lr 0.01", TRAIN.replace("--epochs 2", "--epochs 1"));
-    let losses = |run: &str| -> [f64; 2] {
-        let metrics = fs::read_to_string(path.join(run).join("metrics.jsonl")).unwrap();
-        let epoch = parse(metrics.lines().next().unwrap());
-        ["train", "test"].map(|split| epoch[split]["loss"].as_f64().unwrap())
-    };
-    let apart = |one: &str, other: &str| -> f64 {
-        let pairs = losses(one).into_iter().zip(losses(other));
-        let apart = pairs.map(|(one, other)| (one - other).abs() / one);
-        apart.fold(0.0, f64::max)
-    };
+    let apart = |one: &str, other: &str| apart(&path.join(one), &path.join(other));
     let shares = train.replace("manet", "none");
     // Three steps of MANet: after more, what rounding tips over a ReLU's edge is no longer small.
     for (name, train) in [
@@ -265,6 +310,11 @@ fn processes_that_normalise_together_train_as_one_does() {
         check_same(
             &remains(&path.join(format!("{name}-2"))),
             &remains(&path.join(format!("{name}-again"))),
+        );
+        succeeds(path, &format!("{train} --replicas 2 --out {name}-threads"));
+        check_same(
+            &remains(&path.join(format!("{name}-2"))),
+            &remains(&path.join(format!("{name}-threads"))),
         );
     }
     succeeds(path, &format!("{shares} --out shares"));

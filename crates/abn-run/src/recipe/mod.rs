@@ -86,8 +86,8 @@ pub struct Recipe {
     /// first one's are kept, and the gradients are averaged over the images.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub accumulate: usize,
-    /// Whether the processes that compute a step normalise its batch together, as one would: then
-    /// there is one share, of which each has a part.
+    /// Whether the replicas or processes that compute a step normalise its batch together, as one
+    /// would: then there is one share, of which each has a part.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sync_batch_norm: bool,
     /// The numbers in which convolutions compute in training.

@@ -262,16 +262,16 @@ pub struct TrainArgs {
     /// same time]
     #[arg(long, value_name = "N", value_parser = count)]
     pub accumulate: Option<usize>,
-    /// Normalise a batch by the statistics of all its images although several processes compute it:
-    /// the run of one process, but for rounding. With a launcher of MPI
+    /// Normalise a batch by the statistics of all its images although several replicas or processes
+    /// compute it: the run of one, but for rounding
     #[arg(long)]
     pub sync_batch_norm: bool,
     /// The numbers of convolutions in training; all else, measuring included, has 32 bits [default:
     /// f32]
     #[arg(long, value_enum)]
     pub precision: Option<Precision>,
-    /// Shares that are computed at the same time; changes no result. With a launcher of MPI, each
-    /// process has so many [default: 1, or one a device]
+    /// Shares that are computed at the same time; changes no result, or with --sync-batch-norm no more
+    /// than rounding. With a launcher of MPI, each process has so many [default: 1, or one a device]
     #[arg(long, value_name = "N", value_parser = replicas)]
     pub replicas: Option<usize>,
     /// Learning rate of the first epoch

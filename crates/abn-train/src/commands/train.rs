@@ -154,12 +154,12 @@ impl Prepared {
         );
         if recipe.sync_batch_norm {
             ensure!(
-                options.replicas == 1,
-                "--sync-batch-norm is for processes, and not for --replicas or --devices: let a launcher \
-                 of MPI start a process for each"
+                options.replicas == 1 || ranks.count() == 1,
+                "--sync-batch-norm among several processes takes one device a process: leave \
+                 --replicas and --devices out, and start more processes"
             );
             ensure!(
-                ranks.count() == 1 || can_pass_together(device),
+                at_once == 1 || can_pass_together(device),
                 "--sync-batch-norm needs a build without the feature `fusion`: build one, leave it out, \
                  or add --device cpu"
             );
@@ -182,6 +182,11 @@ impl Prepared {
             "--on-corrupt skip is for one process: several have to leave out the same images. Train \
              the run with one until it knows them, or mend them; `abn data check DIR` names them"
         );
+        ensure!(
+            damage.policy == OnCorrupt::Stop || !recipe.sync_batch_norm || at_once == 1,
+            "--on-corrupt skip may leave a replica without an image, and --sync-batch-norm needs one in \
+             each: leave --replicas and --devices out, or mend the images; `abn data check DIR` names them"
+        );
         let images = TrainingImages::open(&recipe, args.data.as_deref(), existing, damage)?;
         let fitted = args.batch_size.is_none() && existing.is_none();
         let mut recipe = images.fit_batch(recipe, fitted)?;
@@ -193,10 +198,14 @@ impl Prepared {
                 false => count - (count - 1) / recipe.batch_size * recipe.batch_size,
             };
             ensure!(
-                last >= ranks.count(),
-                "the last batch of an epoch has {last} of {count} images, too few for {} processes \
-                 that normalise it together: choose another --batch-size, or start fewer",
-                ranks.count()
+                last >= at_once,
+                "the last batch of an epoch has {last} of {count} images, too few for {at_once} {parts} \
+                 that normalise it together: choose another --batch-size, or fewer {parts}",
+                parts = match (ranks.count(), devices.len()) {
+                    (1, 1) => "replicas",
+                    (1, _) => "devices",
+                    _ => "processes",
+                }
             );
         }
         match args.penalty.positive_weight {

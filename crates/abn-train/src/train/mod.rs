@@ -1,6 +1,7 @@
 //! A training from its configuration to its report, as `abn train` and the campaigns of `cargo
 //! xtask ablation` do it.
 
+mod circle;
 mod epoch_table;
 pub mod finish;
 mod found;
@@ -29,7 +30,7 @@ use anyhow::{Result, ensure};
 use burn::tensor::Device;
 
 use crate::device::failure::{DeviceFailed, caught};
-use crate::device::{self, check};
+use crate::device::{self, TunedKernels, check};
 use crate::interrupt::Interrupt;
 use crate::ranks::Ranks;
 use crate::terminal;
@@ -40,7 +41,8 @@ use crate::unreadable;
 /// Most parts that a line about the weights to start from names.
 const SHOWN: usize = 12;
 
-/// What does not change the result of a training.
+/// What does not change the result of a training, but for rounding where replicas normalise
+/// together.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainOptions {
     /// Threads that load images.
@@ -137,6 +139,11 @@ impl Training<'_> {
             "--devices is for networks without dropout, which draws from one generator: name one by \
              --device"
         );
+        ensure!(
+            options.replicas == 1 || !config.recipe.sync_batch_norm || !task.has_dropout(),
+            "--sync-batch-norm with --replicas is for networks without dropout, which draws from one \
+             generator: let a launcher of MPI start a process for each, or leave --replicas out"
+        );
         let others = self.devices.iter();
         for device in others.filter(|device| options.check && !device::computes_as_the_cpu(device))
         {
@@ -214,6 +221,17 @@ impl Training<'_> {
             let names: Vec<String> = devices.iter().map(device::name_of).collect();
             terminal::note(&format!("computed on {}", names.join(", ")));
         }
+        if !device::computes_as_the_cpu(device)
+            && let Some(TunedKernels {
+                file,
+                unusable: None,
+            }) = device::tuned_kernels()
+        {
+            terminal::note(&format!(
+                "the fastest kernels of each shape are kept in `{}`",
+                file.display()
+            ));
+        }
         if recipe
             .attention
             .as_ref()
@@ -240,10 +258,13 @@ impl Training<'_> {
     fn apart(&self) -> Option<String> {
         let shares = self.config.recipe.accumulate;
         let (replicas, ranks) = (self.options.replicas, self.ranks.count());
-        if self.config.recipe.sync_batch_norm && ranks > 1 {
-            return Some(format!(
-                "each step by {ranks} processes, normalised together"
-            ));
+        if self.config.recipe.sync_batch_norm {
+            let parts = match (ranks, replicas) {
+                (1, 1) => return None,
+                (1, replicas) => format!("in {replicas} parts at the same time"),
+                (ranks, _) => format!("by {ranks} processes"),
+            };
+            return Some(format!("each step {parts}, normalised together"));
         }
         let processes = match ranks {
             1 => String::new(),

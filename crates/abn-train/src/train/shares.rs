@@ -1,21 +1,25 @@
 //! A step whose batch is computed in shares: one after the other, in threads, or among processes.
 //!
-//! Whoever computes a share, its numbers are the same: it is normalised by its own statistics, and
-//! its dropout is a function of (seed, epoch, batch, share). The running statistics are those of
+//! Whoever computes a share, its numbers are the same: it is normalised by its own statistics, unless
+//! all are normalised together, and its dropout is a function of (seed, epoch, batch, share). The running statistics are those of
 //! the first share, as with PyTorch's `DistributedDataParallel`.
 
-use std::thread;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::thread::{self, ScopedJoinHandle};
 
 use abn_core::flat_gradients::FlatGradients;
 use abn_core::loss_scale::scaling;
 use abn_core::norm::aside;
 use abn_core::precision::{Precision, in_precision};
 use abn_data::{Batch, splitmix64};
+use abn_kernels::ops::{Together, together};
 use abn_run::measure::task::Task;
 use abn_run::measure::totals::Totals;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
+use super::circle::{Left, Member, circle};
 use super::replica::Replica;
 
 /// What computing a share gave, but for its gradients.
@@ -42,6 +46,8 @@ pub(super) struct Computer<'a, T: Task> {
     pub(super) precision: Precision,
     /// What losses are multiplied by before they go backwards.
     pub(super) loss_factor: f32,
+    /// Whether shares that are computed at the same time are normalised together.
+    pub(super) normalized_together: bool,
     pub(super) seed: u64,
     /// Epoch and batch.
     pub(super) place: [usize; 2],
@@ -67,7 +73,7 @@ impl<T: Task> Computer<'_, T> {
         };
         let mut learned = Vec::new();
         for wave in shares.chunks(self.at_once) {
-            for computed in self.together(wave, first + learned.len()) {
+            for computed in self.at_the_same_time(wave, first + learned.len()) {
                 let (share, found) = computed?;
                 match &mut gradients {
                     Gradients::Mean(mean) => mean.add(weights[learned.len()], &found),
@@ -79,23 +85,45 @@ impl<T: Task> Computer<'_, T> {
         Ok((learned, gradients))
     }
 
-    /// Shares at the same time, each in a thread.
-    fn together(&self, shares: &[Batch], first: usize) -> Vec<Result<(Learned, FlatGradients)>> {
+    /// Shares at the same time, each in a thread. If one fails, the error is among the results, and
+    /// those that waited for it are not.
+    fn at_the_same_time(
+        &self,
+        shares: &[Batch],
+        first: usize,
+    ) -> Vec<Result<(Learned, FlatGradients)>> {
         if let [share] = shares {
             return vec![self.share(share, first, self.replicas[0])];
         }
+        let images: usize = shares.iter().map(Batch::len).sum();
+        let members: Vec<Option<Member>> = match self.normalized_together {
+            true => circle(shares.len()).into_iter().map(Some).collect(),
+            false => shares.iter().map(|_| None).collect(),
+        };
         thread::scope(|scope| {
-            let begin = |((share, number), replica)| {
-                scope.spawn(move || self.share(share, number, replica))
+            let begin = |(((share, number), replica), member): (_, Option<Member>)| {
+                let weight = Batch::len(share) as f64 / images as f64;
+                scope.spawn(move || {
+                    let compute = || self.share(share, number, replica);
+                    match member.map(Rc::new) {
+                        Some(replicas) => together(Together { replicas, weight }, compute),
+                        None => compute(),
+                    }
+                })
             };
             let numbered = shares.iter().zip(first..);
             let turns = self.replicas.iter().copied().cycle();
-            let threads: Vec<_> = numbered.zip(turns).map(begin).collect();
-            let end = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
-                Ok(computed) => computed,
-                Err(panic) => std::panic::resume_unwind(panic),
+            let threads: Vec<_> = numbered.zip(turns).zip(members).map(begin).collect();
+            let end = |thread: ScopedJoinHandle<'_, _>| match thread.join() {
+                Ok(computed) => Some(computed),
+                Err(reason) if reason.is::<Left>() => None,
+                Err(panic) => resume_unwind(panic),
             };
-            threads.into_iter().map(end).collect()
+            let mut computed: Vec<_> = threads.into_iter().filter_map(end).collect();
+            if computed.len() < shares.len() && computed.iter().all(Result::is_ok) {
+                computed.push(Err(anyhow!("the parts of a batch lost each other")));
+            }
+            computed
         })
     }
 

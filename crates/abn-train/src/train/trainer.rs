@@ -3,6 +3,7 @@
 //! Everything random is a function of (seed, epoch, index), so a run that continues from any
 //! checkpoint takes exactly the steps that it would have taken without the interruption.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use abn_core::explain::AttentionMap;
@@ -11,7 +12,7 @@ use abn_core::loss_scale::scaling;
 use abn_core::precision::in_precision;
 use abn_core::state::{State, is_buffer, state_of};
 use abn_data::{Batch, DataError, Loader, Shares};
-use abn_kernels::ops::{Together, together};
+use abn_kernels::ops::{Replicas, Together, together};
 use abn_run::digest::sha256;
 use abn_run::folder::checkpoint::Progress;
 use abn_run::folder::run_dir::RunDir;
@@ -96,7 +97,7 @@ impl<'a, T: Task> Trainer<'a, T> {
         interrupt: Interrupt,
         options: TrainOptions,
     ) -> Result<Self> {
-        let [device, others @ ..] = devices else {
+        let [device, ..] = devices else {
             bail!("no device to train on");
         };
         let training_device = device.clone().autodiff();
@@ -138,8 +139,14 @@ impl<'a, T: Task> Trainer<'a, T> {
             progress = ranks.from_first(|| Ok(progress))?;
             main = replica(weights, velocities, device)?;
         }
+        // Who waits for others between layers needs a network of its own: passes through the same
+        // parameters wait for each other in Burn's graph.
+        let apart = match recipe.sync_batch_norm {
+            true => options.replicas,
+            false => devices.len(),
+        };
+        let others = devices.iter().cycle().take(apart).skip(1);
         let others = others
-            .iter()
             .map(|other| replica(state_of(&main.network), main.sgd.state(), other))
             .collect::<Result<_>>()?;
         if let Some(keeper) = &keeper {
@@ -157,7 +164,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             probes,
             ranks,
             shares: ranks.shares(match recipe.sync_batch_norm {
-                true => ranks.count(),
+                true => ranks.count() * options.replicas,
                 false => recipe.accumulate,
             }),
             pending: None,
@@ -220,21 +227,26 @@ impl<'a, T: Task> Trainer<'a, T> {
         Ok(ending)
     }
 
-    /// What all of them are called.
+    /// What all of them are called, each once.
     fn devices(&self) -> String {
-        let replicas = [&self.main].into_iter().chain(&self.others);
-        let names: Vec<String> = replicas
-            .map(|replica| device::name_of(&replica.device))
-            .collect();
+        let mut names: Vec<String> = Vec::new();
+        for replica in [&self.main].into_iter().chain(&self.others) {
+            let name = device::name_of(&replica.device);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         names.join(", ")
     }
 
-    /// Refuses devices whose networks have come apart.
+    /// Refuses replicas whose networks have come apart.
     fn same_everywhere(&self, main: &str) -> Result<()> {
-        for other in &self.others {
+        for (index, other) in self.others.iter().enumerate() {
             ensure!(
                 digest_of_parameters(&other.network) == main,
-                "after the same steps the network on {} is not that on {}: train on one of them",
+                "after the same steps replica {} of the network, on {}, is not the first, on {}: train \
+                 with one alone",
+                index + 2,
                 device::name_of(&other.device),
                 device::name_of(&self.main.device)
             );
@@ -398,13 +410,13 @@ impl<'a, T: Task> Trainer<'a, T> {
     /// One step of gradient descent with a batch in shares, of which these are computed here.
     fn step_in_shares(&mut self, own: Result<Vec<Batch>, DataError>, rate: f64) -> Result<bool> {
         let own = own.map_err(anyhow::Error::from);
-        let learned = match self.recipe.sync_batch_norm {
-            false => self.ranks.agree(own.and_then(|own| self.learn(&own))),
+        let learned = match self.ranks.replicas() {
             // The others wait for this process between layers: an error there ends all of them.
-            true => match self.ranks.agree(own) {
-                Ok(own) => Ok(together(self.among(&own)?, || self.learn(&own))?),
+            Some(processes) if self.recipe.sync_batch_norm => match self.ranks.agree(own) {
+                Ok(own) => Ok(together(self.among(processes, &own)?, || self.learn(&own))?),
                 Err(error) => Err(error),
             },
+            _ => self.ranks.agree(own.and_then(|own| self.learn(&own))),
         };
         let (learned, gradients) = match learned {
             Ok(learned) => learned,
@@ -433,7 +445,7 @@ impl<'a, T: Task> Trainer<'a, T> {
     }
 
     /// This process among those that normalise a batch together, of which it has these images.
-    fn among(&self, own: &[Batch]) -> Result<Together> {
+    fn among(&self, replicas: Rc<dyn Replicas>, own: &[Batch]) -> Result<Together> {
         let images = own.iter().map(Batch::len).sum();
         let of_all: Vec<usize> = self.ranks.exchange(images)?;
         let all: usize = of_all.iter().sum();
@@ -442,7 +454,6 @@ impl<'a, T: Task> Trainer<'a, T> {
             "a batch has {all} images, too few for {} processes",
             of_all.len()
         );
-        let replicas = self.ranks.replicas().context("one process is alone")?;
         let weight = images as f64 / all as f64;
         Ok(Together { replicas, weight })
     }
@@ -459,6 +470,7 @@ impl<'a, T: Task> Trainer<'a, T> {
             replicas: &replicas,
             precision: self.recipe.precision,
             loss_factor: self.loss_factor(),
+            normalized_together: self.recipe.sync_batch_norm,
             seed: self.recipe.seed,
             place: [self.progress.epoch, self.progress.batch],
             at_once,
