@@ -12,6 +12,7 @@
 
 use std::convert::Infallible;
 
+use abn_kernels::ops::repeatedly;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
@@ -89,29 +90,31 @@ fn by_group<E>(
     let mut onward = scaled(of_branch.mul_scalar(objective.attention_weight));
     let leaf = |tensor: Tensor<4>| Tensor::from_inner(tensor.inner()).require_grad();
     let mut of_features: Option<Tensor<4>> = None;
-    for (group, span) in network.outputs().spans().enumerate() {
-        let own = maps.clone().narrow(1, group, 1);
-        let (seen, map) = (leaf(features.clone()), leaf(own.clone()));
-        let attended = network.attend(seen.clone(), map.clone());
-        let logits = span_of(&network.perceive(attended), span);
-        answers.push(logits.clone().inner());
-        let cost = match classes.share(group, logits.clone(), penalty) {
-            Some(share) => share * classes.shares().recip(),
-            // Nothing is learned from it, and no weight is without a gradient.
-            None => logits.sum() * 0.0,
-        };
-        let mut gradients = scaled(cost).backward();
-        if let Some(gradient) = seen.grad_remove(&mut gradients) {
-            of_features = Some(match of_features {
-                Some(sum) => sum + gradient,
-                None => gradient,
-            });
+    repeatedly(|| {
+        for (group, span) in network.outputs().spans().enumerate() {
+            let own = maps.clone().narrow(1, group, 1);
+            let (seen, map) = (leaf(features.clone()), leaf(own.clone()));
+            let attended = network.attend(seen.clone(), map.clone());
+            let logits = span_of(&network.perceive(attended), span);
+            answers.push(logits.clone().inner());
+            let cost = match classes.share(group, logits.clone(), penalty) {
+                Some(share) => share * classes.shares().recip(),
+                // Nothing is learned from it, and no weight is without a gradient.
+                None => logits.sum() * 0.0,
+            };
+            let mut gradients = scaled(cost).backward();
+            if let Some(gradient) = seen.grad_remove(&mut gradients) {
+                of_features = Some(match of_features.take() {
+                    Some(sum) => sum + gradient,
+                    None => gradient,
+                });
+            }
+            if let Some(gradient) = map.grad_remove(&mut gradients) {
+                onward = onward.clone() + (own * Tensor::from_inner(gradient)).sum();
+            }
+            learned.accumulate(network, GradientsParams::from_grads(gradients, network));
         }
-        if let Some(gradient) = map.grad_remove(&mut gradients) {
-            onward = onward + (own * Tensor::from_inner(gradient)).sum();
-        }
-        learned.accumulate(network, GradientsParams::from_grads(gradients, network));
-    }
+    });
     if let Some(gradient) = of_features {
         onward = onward + (features * Tensor::from_inner(gradient)).sum();
     }

@@ -868,6 +868,41 @@ fn what_a_convolution_keeps_is_of_its_weights() {
     }
 }
 
+/// Two weights by turns, images of two sizes, kernels of 3x3 and 1x1.
+#[test]
+fn weights_that_are_used_repeatedly_give_the_same_bits() {
+    let device = Device::flex();
+    let random =
+        |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Default, &device.clone());
+    for kernel in [3, 1] {
+        let weights = [(); 2].map(|()| random([64, 64, kernel, kernel]));
+        let inputs = [8, 8, 5, 8, 8].map(|side| random([2, 64, side, side]));
+        let passes = || -> Vec<[TensorData; 3]> {
+            let mut weights = weights.iter().cycle();
+            let pass = |input: &Tensor<4>| {
+                let weight = weights.next().expect("two by turns").clone();
+                let leaf = |tensor| Tensor::from_inner(tensor).require_grad();
+                let (input, weight) = (leaf(input.clone()), leaf(weight));
+                let padding = [kernel / 2; 2];
+                let output = ops::conv2d(
+                    input.clone(),
+                    weight.clone(),
+                    None,
+                    ConvOptions::new([1, 1], padding, [1, 1], 1),
+                    &Kept::default(),
+                );
+                let gradients = output.clone().powi_scalar(2).sum().backward();
+                let of = |tensor: Tensor<4>| tensor.grad(&gradients).unwrap().into_data();
+                [output.clone().into_data(), of(input), of(weight)]
+            };
+            inputs.iter().map(pass).collect()
+        };
+        let expected = passes();
+        assert_eq!(ops::repeatedly(passes), expected);
+        assert_eq!(ops::repeatedly(|| ops::repeatedly(passes)), expected);
+    }
+}
+
 /// Both ways, one alone, and a fork in a way of another.
 #[test]
 fn gradients_of_a_fork_are_those_of_clones() {

@@ -15,6 +15,38 @@ use super::pass::{Pass, Side};
 use super::taps::{Tap, Taps};
 use super::winograd::{self, Kernels, Tiles, Winograd};
 
+/// The weights of a convolution in the order in which the input's gradient reads them, where it is
+/// that of Winograd's algorithm: kernels of each group, turned by half a turn.
+#[derive(Debug)]
+pub struct Turned(Option<Vec<Kernels>>);
+
+impl Turned {
+    /// # Panics
+    /// The length of `weight` does not fit the shapes.
+    pub fn new(set: InstructionSet, geometry: &Convolution, weight: &[f32]) -> Self {
+        assert_eq!(
+            weight.len(),
+            geometry.weight_len(),
+            "weight of {geometry:?}"
+        );
+        if !Tiles::Two.serves_gradients(geometry) {
+            return Self(None);
+        }
+        let (group_in, group_out) = (geometry.group_in(), geometry.group_out());
+        let groups = weight.chunks_exact((group_out * group_in * 9).max(1));
+        let kernels = groups.map(|values| {
+            let weights = Weights {
+                values,
+                output: 9,
+                input: group_in * 9,
+            };
+            let channels = [group_out, group_in];
+            Kernels::new(set, Tiles::Two, geometry.groups, channels, weights, true)
+        });
+        Self(Some(kernels.collect()))
+    }
+}
+
 /// Gradient of the input, given that of the output (both channels last): `input_gradient[i] = sum
 /// over the outputs o that see i of output_gradient[o] * weight`.
 ///
@@ -24,6 +56,32 @@ pub fn input_gradient(
     set: InstructionSet,
     geometry: &Convolution,
     weight: &[f32],
+    output_gradient: &[f32],
+    input_gradient: &mut [f32],
+) {
+    let turned = match input_gradient.is_empty() {
+        true => Turned(None),
+        false => Turned::new(set, geometry, weight),
+    };
+    input_gradient_by(
+        set,
+        geometry,
+        weight,
+        &turned,
+        output_gradient,
+        input_gradient,
+    );
+}
+
+/// The same with weights that are [turned](Turned) already, of that convolution and those values.
+///
+/// # Panics
+/// A length does not fit the shapes.
+pub fn input_gradient_by(
+    set: InstructionSet,
+    geometry: &Convolution,
+    weight: &[f32],
+    turned: &Turned,
     output_gradient: &[f32],
     input_gradient: &mut [f32],
 ) {
@@ -45,34 +103,15 @@ pub fn input_gradient(
     if input_gradient.is_empty() {
         return;
     }
-    if Tiles::Two.serves_gradients(geometry) {
+    if let Turned(Some(kernels)) = turned {
         let shape = Winograd {
             batch: geometry.batch,
             reads: geometry.output(),
             first_read: geometry.padding_before.map(|padding| padding as isize - 2),
             writes: geometry.input,
         };
-        let (group_in, group_out) = (geometry.group_in(), geometry.group_out());
-        let kernels: Vec<Kernels> = weight
-            .chunks_exact(group_out * group_in * 9)
-            .map(|values| {
-                let weights = Weights {
-                    values,
-                    output: 9,
-                    input: group_in * 9,
-                };
-                Kernels::new(
-                    set,
-                    Tiles::Two,
-                    geometry.groups,
-                    [group_out, group_in],
-                    weights,
-                    true,
-                )
-            })
-            .collect();
         let (finish, output) = (Finish::default(), Output::new(input_gradient));
-        return winograd::pass(set, &shape, &kernels, output_gradient, finish, output);
+        return winograd::pass(set, &shape, kernels, output_gradient, finish, output);
     }
     let (kernel, group_in) = (geometry.kernel[0] * geometry.kernel[1], geometry.group_in());
     let covered: Vec<[Phase; 2]> = Phase::of(geometry, 0)

@@ -19,7 +19,7 @@ pub use forward::{Algorithm, Prepared, forward};
 pub use gather::Finish;
 pub(crate) use gather::accumulate;
 pub use geometry::Convolution;
-pub use input_gradient::input_gradient;
+pub use input_gradient::{Turned, input_gradient, input_gradient_by};
 pub(crate) use panels::Weights;
 pub(crate) use pass::{Pass, Side};
 pub(crate) use taps::{Tap, Taps};

@@ -23,6 +23,7 @@ mod linear;
 mod norm;
 mod pool;
 mod relu;
+mod repeated;
 mod roi_align;
 mod together;
 #[cfg(any(feature = "flex", gpu))]
@@ -45,6 +46,7 @@ pub use norm::{
 };
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};
+pub use repeated::repeatedly;
 pub use roi_align::roi_align;
 pub use together::{Replicas, Together, can_pass_together, together};
 

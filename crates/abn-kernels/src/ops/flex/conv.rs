@@ -11,10 +11,10 @@ use burn::tensor::{Shape, Tensor};
 
 use super::kept::Place;
 use super::norm::affine;
-use super::{ChannelsLast, contiguous, inner, slice, track, tracked, vector_of};
+use super::{ChannelsLast, contiguous, inner, repeated, slice, track, tracked, vector_of};
 use crate::InstructionSet;
 use crate::buffer::filled;
-use crate::conv::{Algorithm, Convolution, Finish, Prepared, input_gradient, weight_gradient};
+use crate::conv::{Algorithm, Convolution, Finish, Prepared, input_gradient_by, weight_gradient};
 use crate::ops::{After, Rounding, RunningNorm};
 
 /// Algorithm of the forward pass in training: rounding can flip a ReLU and change that unit's
@@ -54,8 +54,7 @@ pub(in crate::ops) fn conv2d(
         ChannelsLast::of(input.into_primitive()),
         weight.into_primitive().to_contiguous(),
     );
-    let set = InstructionSet::in_use();
-    let prepared = Prepared::new(set, TRAINING, &geometry, slice(&weight));
+    let prepared = repeated::prepared(TRAINING, &geometry, &weight);
     let output = match bias.map(tracked) {
         None => {
             let output = convolve(&prepared, &geometry, &input, Finish::default());
@@ -214,11 +213,13 @@ fn of_input(state: &State, gradient: &ChannelsLast) -> FlexTensor {
         weight,
         geometry,
     } = state;
+    let turned = repeated::turned(geometry, weight);
     let values = ChannelsLast::filled(input.dims(), |values| {
-        input_gradient(
+        input_gradient_by(
             InstructionSet::in_use(),
             geometry,
             slice(weight),
+            &turned,
             gradient.values(),
             values,
         );

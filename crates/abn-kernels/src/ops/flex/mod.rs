@@ -13,6 +13,7 @@ pub(super) mod linear;
 pub(super) mod norm;
 pub(super) mod pool;
 pub(super) mod relu;
+pub(super) mod repeated;
 pub(super) mod roi_align;
 
 use burn::backend::autodiff::ops::Backward;
