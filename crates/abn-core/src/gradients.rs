@@ -22,6 +22,7 @@ use crate::classifier::{Classifier, Output};
 use crate::loss::{Objective, RightClasses, loss, mean_cost};
 use crate::loss_scale::scaled;
 use crate::outputs::span_of;
+use crate::precision::is_single;
 use crate::state::{Path, Reading, State};
 
 /// The gradients of the [objective](loss) of a batch, and the output of its forward pass, which has
@@ -90,7 +91,7 @@ fn by_group<E>(
     let mut onward = scaled(of_branch.mul_scalar(objective.attention_weight));
     let leaf = |tensor: Tensor<4>| Tensor::from_inner(tensor.inner()).require_grad();
     let mut of_features: Option<Tensor<4>> = None;
-    repeatedly(|| {
+    let mut each_label = || {
         for (group, span) in network.outputs().spans().enumerate() {
             let own = maps.clone().narrow(1, group, 1);
             let (seen, map) = (leaf(features.clone()), leaf(own.clone()));
@@ -114,7 +115,12 @@ fn by_group<E>(
             }
             learned.accumulate(network, GradientsParams::from_grads(gradients, network));
         }
-    });
+    };
+    match is_single() {
+        true => repeatedly(each_label),
+        // Weights are rounded anew for each pass, and would all be kept.
+        false => each_label(),
+    }
     if let Some(gradient) = of_features {
         onward = onward + (features * Tensor::from_inner(gradient)).sum();
     }
