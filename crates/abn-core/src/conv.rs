@@ -1,6 +1,6 @@
 //! Convolutions as the networks of the papers use them, with and without a batch norm behind them.
 
-use abn_kernels::ops::{After, Growing, Kept, Rounding, RunningNorm, conv2d, conv2d_norm};
+use abn_kernels::ops::{self, After, Growing, Kept, NormedConv, Rounding, RunningNorm, conv2d};
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::ops::ConvOptions;
@@ -186,28 +186,14 @@ pub(crate) fn conv_norm(
     if norm.uses_batch(&input) {
         return norm.forward_then(conv.forward(input), after);
     }
-    let Conv2d {
-        weight,
-        bias,
-        shape,
-        kept,
-    } = conv;
-    let bias = bias.as_ref().map(Param::val);
-    if input.is_autodiff() && weight.val().is_require_grad() {
-        let (weight, bias) = folded(weight.val(), bias, norm.known());
-        let output = conv2d(input, weight, Some(bias), shape.options(), &Kept::default());
+    if input.is_autodiff() && conv.weight.val().is_require_grad() {
+        let bias = conv.bias.as_ref().map(Param::val);
+        let (weight, bias) = folded(conv.weight.val(), bias, norm.known());
+        let options = conv.shape.options();
+        let output = conv2d(input, weight, Some(bias), options, &Kept::default());
         return after.apply(output);
     }
-    conv2d_norm(
-        input,
-        weight.val(),
-        bias,
-        shape.options(),
-        norm.known(),
-        Rounding::Folded,
-        after,
-        kept,
-    )
+    normed(conv, norm).forward(input, Rounding::Folded, after)
 }
 
 /// The same, rounded as one pass after the other.
@@ -223,17 +209,37 @@ pub(crate) fn conv_then_norm(
     if input.is_autodiff() || !is_single() {
         return norm.forward_then(conv.forward(input), after);
     }
-    let bias = conv.bias.as_ref().map(Param::val);
-    conv2d_norm(
-        input,
-        conv.weight.val(),
-        bias,
-        conv.shape.options(),
-        norm.known(),
-        Rounding::Apart,
-        after,
-        &conv.kept,
-    )
+    normed(conv, norm).forward(input, Rounding::Apart, after)
+}
+
+/// Pairs one after the other, a ReLU between them, and what follows the last.
+///
+/// # Shapes
+/// Those of [`ConvNorm::forward`], one after the other.
+///
+/// # Panics
+/// There is no pair.
+pub(crate) fn path(pairs: &[ConvNorm], input: Tensor<4>, after: After) -> Tensor<4> {
+    if !input.is_autodiff() {
+        let convs = pairs.iter().map(|pair| normed(&pair.conv, &pair.norm));
+        return ops::path(input, convs.collect(), after);
+    }
+    let (last, before) = pairs.split_last().expect("a path has convolutions");
+    let features = before.iter().fold(input, |features, pair| {
+        pair.forward_then(features, After::relu())
+    });
+    last.forward_then(features, after)
+}
+
+/// A convolution and its batch norm by the running statistics.
+fn normed<'a>(conv: &'a Conv2d, norm: &BatchNorm) -> NormedConv<'a> {
+    NormedConv {
+        weight: conv.weight.val(),
+        bias: conv.bias.as_ref().map(Param::val),
+        options: conv.shape.options(),
+        norm: norm.known(),
+        kept: &conv.kept,
+    }
 }
 
 /// The convolution that is a convolution and a normalisation by known statistics: the weights can

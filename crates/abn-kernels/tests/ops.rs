@@ -2,7 +2,7 @@
 //! double, from inputs and gradients however they lie in memory, and no memory changed that
 //! somebody else holds. In a build for a GPU the GPU is compared, with Burn on the CPU.
 
-use abn_kernels::ops::{self, After, Kept, Mechanism, Rounding, RunningNorm};
+use abn_kernels::ops::{self, After, Kept, Mechanism, NormedConv, Rounding, RunningNorm};
 use abn_kernels::roi_align::{Grid, Region};
 #[cfg(not(feature = "cube"))]
 use burn::backend::{Autodiff, Flex};
@@ -504,16 +504,14 @@ fn convolution_with_normalisation_is_burns() {
                         relu,
                     },
                 );
-                let output = ops::conv2d_norm(
-                    input,
+                let conv = NormedConv {
                     weight,
-                    used(&bias),
-                    options.clone(),
-                    known,
-                    rounding,
-                    after,
-                    &Kept::default(),
-                );
+                    bias: used(&bias),
+                    options: options.clone(),
+                    norm: known,
+                    kept: &Kept::default(),
+                };
+                let output = conv.forward(input, rounding, after);
                 output + bias.sum().reshape([1; 4])
             },
             |[input, weight, bias, gamma, beta, mean, variance]| {
@@ -540,17 +538,14 @@ fn convolution_with_normalisation_and_residual_is_burns() {
                     residual: Some(residual),
                     relu: true,
                 };
-                let known = known([gamma, beta, mean, variance]);
-                ops::conv2d_norm(
-                    input,
+                let conv = NormedConv {
                     weight,
-                    None,
-                    options.clone(),
-                    known,
-                    Rounding::Folded,
-                    after,
-                    &Kept::default(),
-                )
+                    bias: None,
+                    options: options.clone(),
+                    norm: known([gamma, beta, mean, variance]),
+                    kept: &Kept::default(),
+                };
+                conv.forward(input, Rounding::Folded, after)
             },
             |[input, weight, gamma, beta, mean, variance, residual]| {
                 let output = module::conv2d(input, weight, None, options.clone());
@@ -865,6 +860,64 @@ fn what_a_convolution_keeps_is_of_its_weights() {
             &kept,
         );
         assert!(tracked.grad(&trained.sum().backward()).is_some());
+    }
+}
+
+/// Some images of a batch together, all of them, and none; one convolution, a bottleneck that halves
+/// the features and one that adds what came in.
+#[test]
+fn a_path_has_the_bits_of_its_convolutions() {
+    let device = Device::flex();
+    let random =
+        |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Default, &device.clone());
+    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let one_thread = one_thread.expect("a thread");
+    // Channels that come in and go out, side of the kernel, stride, groups.
+    let narrow = [[8, 32, 1, 1, 1], [32, 32, 3, 2, 4], [32, 8, 1, 1, 1]];
+    let same = [[8, 40, 1, 1, 1], [40, 40, 3, 1, 1], [40, 8, 1, 1, 1]];
+    let paths = [(&narrow[..], 2), (&same[..], 1), (&same[1..2], 1)];
+    for (batch, side) in [(7, 128), (3, 9), (0, 9)] {
+        for (path, stride) in paths {
+            let input = random([batch, path[0][0], side, side]);
+            let output = side.div_ceil(stride);
+            let residual = random([batch, path.last().unwrap()[1], output, output]);
+            let after = || After {
+                residual: Some(residual.clone()),
+                relu: true,
+            };
+            let layers: Vec<_> = path
+                .iter()
+                .map(|&[inputs, outputs, kernel, stride, groups]| {
+                    let weight = random([outputs, inputs / groups, kernel, kernel]) - 0.5;
+                    let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], groups);
+                    let channel = [0; 5].map(|_| random([outputs, 1, 1, 1]));
+                    (weight, options, channel)
+                })
+                .collect();
+            let kept = Kept::default();
+            let convs = || {
+                let conv = |(weight, options, channel): &(Tensor<4>, ConvOptions<2>, [_; 5])| {
+                    let [bias, gamma, beta, mean, variance] = channel.clone();
+                    NormedConv {
+                        weight: weight.clone(),
+                        bias: Some(vector(bias)),
+                        options: options.clone(),
+                        norm: known([gamma, beta, mean, variance]),
+                        kept: &kept,
+                    }
+                };
+                layers.iter().map(conv).collect::<Vec<_>>()
+            };
+            let mut singly = convs();
+            let last = singly.pop().unwrap();
+            let features = singly.into_iter().fold(input.clone(), |features, conv| {
+                conv.forward(features, Rounding::Folded, After::relu())
+            });
+            let expected = read(last.forward(features, Rounding::Folded, after()));
+            let found = || read(ops::path(input.clone(), convs(), after()));
+            assert_eq!(found(), expected, "{batch} images of {side}");
+            assert_eq!(one_thread.install(found), expected, "by one thread");
+        }
     }
 }
 

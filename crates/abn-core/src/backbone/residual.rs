@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::serde::{Deserialize, Serialize};
 use burn::tensor::{Device, Tensor, s};
 
-use crate::conv::{ConvNorm, ConvShape};
+use crate::conv::{ConvNorm, ConvShape, path};
 use crate::mixed::{MixedAttention, MixedAttentionConfig};
 
 /// A residual block as data.
@@ -147,17 +147,13 @@ impl ResidualBlock {
             (None, Some(padding)) => padding.apply(shortcut),
             (None, None) => shortcut,
         };
-        let (last, before) = self.convs.split_last().expect("a path has convolutions");
-        let path = before
-            .iter()
-            .fold(input, |path, conv| conv.forward_then(path, After::relu()));
         let after = After {
             residual: Some(shortcut),
             relu: true,
         };
         match &self.gate {
-            Some(gate) => gate.forward_then(last.forward(path), after),
-            None => last.forward_then(path, after),
+            Some(gate) => gate.forward_then(path(&self.convs, input, After::default()), after),
+            None => path(&self.convs, input, after),
         }
     }
 }

@@ -21,6 +21,7 @@ mod join;
 mod kept;
 mod linear;
 mod norm;
+mod path;
 mod pool;
 mod relu;
 mod repeated;
@@ -40,10 +41,8 @@ pub use images::images_of_bytes;
 pub use join::{join_batches, join_channels};
 pub use kept::Kept;
 pub use linear::linear;
-pub use norm::{
-    After, Normalized, Rounding, RunningNorm, batch_norm, batch_norm_train, blend_running,
-    conv2d_norm,
-};
+pub use norm::{After, Normalized, RunningNorm, batch_norm, batch_norm_train, blend_running};
+pub use path::{NormedConv, Rounding, path};
 pub use pool::{avg_pool2d, global_average, global_maximum, max_pool2d};
 pub use relu::{add, relu};
 pub use repeated::repeatedly;

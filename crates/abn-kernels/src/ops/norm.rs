@@ -2,13 +2,11 @@
 
 use burn::tensor::Tensor;
 use burn::tensor::module;
-use burn::tensor::ops::ConvOptions;
 
 #[cfg(gpu)]
 use super::cube;
 #[cfg(feature = "flex")]
 use super::flex;
-use super::kept::Kept;
 use super::relu::{add, relu};
 
 /// What follows a normalisation, in this order.
@@ -143,42 +141,4 @@ pub fn batch_norm(input: Tensor<4>, known: RunningNorm, after: After) -> Tensor<
     after.apply(module::batch_norm(
         input, gamma, beta, mean, variance, epsilon,
     ))
-}
-
-/// How a convolution and the normalisation behind it are rounded where they are one pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rounding {
-    /// Bias, mean and shift become one number for each channel: the fewest operations.
-    Folded,
-    /// As one pass after the other: the same bits.
-    Apart,
-}
-
-/// A convolution and a normalisation by known statistics: on a CPU without gradients, one pass, or
-/// two where a bias is to be rounded apart.
-///
-/// # Shapes
-/// Those of [`conv2d`](super::conv2d), with as many channels to normalise as it gives.
-pub fn conv2d_norm(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    options: ConvOptions<2>,
-    known: RunningNorm,
-    rounding: Rounding,
-    after: After,
-    kept: &Kept,
-) -> Tensor<4> {
-    #[cfg(feature = "flex")]
-    if flex::serves(&input)
-        && !input.is_autodiff()
-        && (rounding == Rounding::Folded || bias.is_none())
-    {
-        let weights = (weight, bias);
-        return flex::conv::conv2d_norm(input, weights, options, known, rounding, after, &kept.0);
-    }
-    #[cfg(not(feature = "flex"))]
-    let _ = rounding;
-    let output = super::conv2d(input, weight, bias, options, kept);
-    batch_norm(output, known, after)
 }

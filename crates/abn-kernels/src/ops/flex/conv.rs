@@ -15,7 +15,7 @@ use super::{ChannelsLast, contiguous, inner, repeated, slice, track, tracked, ve
 use crate::InstructionSet;
 use crate::buffer::filled;
 use crate::conv::{Algorithm, Convolution, Finish, Prepared, input_gradient_by, weight_gradient};
-use crate::ops::{After, Rounding, RunningNorm};
+use crate::ops::RunningNorm;
 
 /// Algorithm of the forward pass in training: rounding can flip a ReLU and change that unit's
 /// gradient, so none that rounds more than plain sums.
@@ -91,46 +91,6 @@ pub(in crate::ops) fn conv2d(
         }
     };
     Tensor::from_primitive::<Autodiff<Flex>>(output)
-}
-
-pub(in crate::ops) fn conv2d_norm(
-    input: Tensor<4>,
-    (weight, bias): (Tensor<4>, Option<Tensor<1>>),
-    options: ConvOptions<2>,
-    known: RunningNorm,
-    rounding: Rounding,
-    after: After,
-    kept: &Place,
-) -> Tensor<4> {
-    let geometry = geometry(input.dims(), weight.dims(), &options);
-    let (input, weight) = (
-        ChannelsLast::of(inner(input)),
-        inner(weight).to_contiguous(),
-    );
-    let weight = kept.prepared(INFERENCE, &geometry, &weight);
-    let bias = bias.map(|bias| vector_of(inner(bias)));
-    let residual = after
-        .residual
-        .map(|residual| ChannelsLast::of(inner(residual)));
-    let (mean, factor, shift) = match rounding {
-        Rounding::Folded => {
-            let (factor, shift) = folded(known, bias.as_deref());
-            (None, factor, shift)
-        }
-        Rounding::Apart => {
-            assert!(bias.is_none(), "a bias would be rounded with the mean");
-            let (factor, beta, mean) = affine(known);
-            (Some(mean), factor, beta)
-        }
-    };
-    let finish = Finish {
-        mean: mean.as_deref(),
-        factor: Some(&factor),
-        bias: Some(&shift),
-        residual: residual.as_ref().map(ChannelsLast::values),
-        relu: after.relu,
-    };
-    Tensor::from_primitive::<Flex>(convolve(&weight, &geometry, &input, finish).into_tensor())
 }
 
 /// Factor and shift of each channel for `factor (sum + bias - mean) + beta`.

@@ -11,6 +11,7 @@ pub(super) mod join;
 pub(super) mod kept;
 pub(super) mod linear;
 pub(super) mod norm;
+pub(super) mod path;
 pub(super) mod pool;
 pub(super) mod relu;
 pub(super) mod repeated;
