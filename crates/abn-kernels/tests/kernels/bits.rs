@@ -32,7 +32,7 @@ const KNOWN: &[(&str, u64)] = &[
     ("3x3 in groups, small", 0x7cdf_961a_df32_79ed),
     ("3x3 in groups, fewest", 0xdfe1_246e_a1db_4aa9),
     ("3x3 in groups, input gradient", 0xd9fe_e298_8910_6d88),
-    ("3x3 in groups, weight gradient", 0xd667_f9f2_f954_fd8a),
+    ("3x3 in groups, weight gradient", 0xfaf8_6b65_485a_0eb2),
     ("mean", 0xab4a_895d_04a2_8b35),
     ("variance", 0x981f_f4af_597f_7f6d),
     ("normalised", 0x182f_5711_cffc_2629),

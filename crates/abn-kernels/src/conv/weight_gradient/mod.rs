@@ -53,7 +53,7 @@ pub fn weight_gradient(
     if geometry.output_len() == 0 {
         return weight_gradient.fill(0.0);
     }
-    if geometry.groups == 1 && winograd::Tiles::Two.serves_gradients(geometry) {
+    if winograd::Tiles::Two.serves_gradients(geometry) {
         return winograd::weight_gradient(set, geometry, input, output_gradient, weight_gradient);
     }
     let values = geometry.kernel[0] * geometry.kernel[1];

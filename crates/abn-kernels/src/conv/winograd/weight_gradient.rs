@@ -38,61 +38,66 @@ pub(crate) fn weight_gradient(
     output_gradient: &[f32],
     weight_gradient: &mut [f32],
 ) {
-    let Convolution {
-        batch,
-        channels_in,
-        channels_out,
-        ..
-    } = *geometry;
+    let (channels_in, channels_out) = (geometry.group_in(), geometry.group_out());
+    let groups = geometry.groups;
     let width = set.panel(channels_out);
     let panels = channels_out.div_ceil(width);
-    let sums_len = VALUES * channels_in * width;
+    let of_group = panels * VALUES * channels_in * width;
     let tiles = geometry.output().map(|outputs| outputs.div_ceil(STEP));
-    let chunks = Chunks::of(batch, tiles, TOGETHER, VALUES * channels_in * channels_out);
+    let values = groups * VALUES * channels_in * channels_out;
+    let chunks = Chunks::of(geometry.batch, tiles, TOGETHER, values);
     let portions = chunks.portions();
-    let mut lines = Line::zeroed_by_all(portions * panels * sums_len);
+    let mut lines = Line::zeroed_by_all(portions * groups * of_group);
     let sums = Output::new(Line::values_mut(&mut lines));
     let blocks = channels_in.div_ceil(CHANNELS);
     let block = channels_in.div_ceil(blocks).next_multiple_of(8);
     // Which panels share a task, and thereby the transformed inputs, changes no sum.
     let wanted = 4 * rayon::current_num_threads();
     let most = (SHARED / width).min(panels);
-    let shared = (portions * blocks * panels / wanted).clamp(1, most);
-    let groups = panels.div_ceil(shared);
-    (0..portions * blocks * groups)
+    let shared = (portions * groups * blocks * panels / wanted).clamp(1, most);
+    let sharing = panels.div_ceil(shared);
+    (0..portions * groups * blocks * sharing)
         .into_par_iter()
         .for_each(|task| {
             let part =
                 |index: usize, step: usize, end: usize| index * step..((index + 1) * step).min(end);
-            let (portion, task) = (task / (blocks * groups), task % (blocks * groups));
+            let (task, of_panels) = (task / sharing, task % sharing);
+            let (task, of_channels) = (task / blocks, task % blocks);
+            let (portion, group) = (task / groups, task % groups);
             let task = Task {
                 geometry,
                 input,
                 gradient: output_gradient,
-                channels: part(task / groups, block, channels_in),
-                panels: part(task % groups, shared, panels),
+                group,
+                channels: part(of_channels, block, channels_in),
+                panels: part(of_panels, shared, panels),
                 width,
-                first_sum: portion * panels * sums_len,
+                first_sum: task * of_group,
                 sums,
             };
             for chunk in chunks.of_portion(portion) {
                 task.run(set, tiles, chunk);
             }
         });
-    let sums = &Line::values(&lines)[..portions * panels * sums_len];
+    let sums = &Line::values(&lines)[..portions * groups * of_group];
     weight_gradient
-        .par_chunks_mut(width * channels_in * 9)
+        .par_chunks_mut(channels_out * channels_in * 9)
         .enumerate()
-        .for_each(|(panel, gradient)| {
-            set.run(Finish {
-                sums,
-                portions,
-                panels,
-                panel,
-                channels_in,
-                width,
-                gradient,
-            });
+        .for_each(|(group, gradient)| {
+            gradient
+                .par_chunks_mut(width * channels_in * 9)
+                .enumerate()
+                .for_each(|(panel, gradient)| {
+                    set.run(Finish {
+                        sums,
+                        portions,
+                        panels: groups * panels,
+                        panel: group * panels + panel,
+                        channels_in,
+                        width,
+                        gradient,
+                    });
+                });
         });
 }
 
@@ -100,11 +105,14 @@ struct Task<'a> {
     geometry: &'a Convolution,
     input: &'a [f32],
     gradient: &'a [f32],
-    /// Input channels.
+    group: usize,
+    /// Input channels of the group.
     channels: Range<usize>,
+    /// Output channels of the group.
     panels: Range<usize>,
     width: usize,
-    /// Those of the portion start here, `[panel, value, input channel, output channel]`.
+    /// Those of the group in the portion start here, `[panel, value, input channel, output
+    /// channel]`.
     first_sum: usize,
     /// Added to; nobody else uses those of these panels and input channels meanwhile.
     sums: Output<'a>,
@@ -120,11 +128,12 @@ impl Task<'_> {
         let of_gradients = Planes::of(VALUES, TOGETHER, self.width);
         let top = (STEP * chunk.rows.start) as isize - geometry.padding_before[0] as isize;
         let left = -(geometry.padding_before[1] as isize);
+        let first = self.group * geometry.group_in();
         let frame = Frame {
             images: chunk.images.clone(),
             rows: top..top + (STEP * chunk.rows.len() + 2) as isize,
             columns: left..left + (STEP * tiles[1] + 2) as isize,
-            channels: self.channels.clone(),
+            channels: first + self.channels.start..first + self.channels.end,
         };
         let frame_len = frame.len(count).next_multiple_of(Line::LEN);
         with_scratch(
@@ -190,8 +199,8 @@ impl Kernel for Block<'_> {
         assert!(block.of_gradients.hold(VALUES, block.tiles.len(), width) && width % S::LANES == 0);
         assert_eq!(block.inputs.len(), block.of_inputs.len());
         assert_eq!(block.gradients.len(), block.of_gradients.len());
-        let end = first_sum + panels.end * VALUES * geometry.channels_in * width;
-        assert!(end <= sums.len() && channels.end <= geometry.channels_in);
+        let end = first_sum + panels.end * VALUES * geometry.group_in() * width;
+        assert!(end <= sums.len() && channels.end <= geometry.group_in());
         // SAFETY: the instructions are there; the lengths are checked here and in the parts.
         unsafe {
             transform_tiles::<S, Two, 4, 2>(
@@ -223,10 +232,11 @@ impl Block<'_> {
         let Task {
             geometry,
             gradient,
+            group,
             width,
             ..
         } = self.task;
-        let channels = geometry.channels_out;
+        let (channels, of_group) = (geometry.channels_out, geometry.group_out());
         assert_eq!(
             gradient.len(),
             geometry.batch * self.outputs[0] * self.outputs[1] * channels
@@ -250,14 +260,15 @@ impl Block<'_> {
                             let (row, column) = (row + down, column + right);
                             if row >= self.outputs[0]
                                 || column >= self.outputs[1]
-                                || first >= channels
+                                || first >= of_group
                             {
                                 continue;
                             }
                             let position =
                                 (image * self.outputs[0] + row) * self.outputs[1] + column;
-                            let from = gradient.as_ptr().add(position * channels + first);
-                            let count = channels - first;
+                            let from = position * channels + group * of_group + first;
+                            let from = gradient.as_ptr().add(from);
+                            let count = of_group - first;
                             *value = if count < S::LANES {
                                 S::load_first(from, count)
                             } else {
@@ -302,7 +313,7 @@ impl Block<'_> {
     unsafe fn outer<S: Simd, const V: usize, const D: usize>(&mut self, panel: usize) {
         let (channels, width) = (self.task.channels.len(), self.task.width);
         assert!(channels >= D && width == V * S::LANES);
-        let all = self.task.geometry.channels_in;
+        let all = self.task.geometry.group_in();
         for value in 0..VALUES {
             let mut at = 0;
             while at < channels {
