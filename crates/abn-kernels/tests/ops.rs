@@ -587,6 +587,26 @@ fn gates_are_burns() {
         );
         check(
             case,
+            [dims, [batch, channels, 1, 1]],
+            coarse,
+            |[features, weights]| ops::excite(features, weights, After::relu()),
+            |[features, weights]| burns_after(weights * features, None, true),
+        );
+        check(
+            case,
+            [dims, [batch, channels, 1, 1], dims],
+            coarse,
+            |[features, weights, residual]| {
+                let after = After {
+                    residual: Some(residual),
+                    relu: false,
+                };
+                ops::excite(features, weights, after)
+            },
+            |[features, weights, residual]| burns_after(weights * features, Some(residual), false),
+        );
+        check(
+            case,
             [dims, [batch, channels, 1, 1], dims],
             coarse,
             |[features, weights, residual]| {
@@ -734,7 +754,8 @@ fn a_network_of_all_of_them_is_burns() {
                 let sum = ops::add(normed.clone(), input, false);
                 let joined = ops::add(ops::relu(sum.clone()), normed, true);
                 let pooled = ops::max_pool2d(ops::add(joined, sum, false), [3, 3], [2, 2], [1, 1]);
-                let gate = ops::global_average(pooled.clone()).unsqueeze_dims(&[-1, -1]);
+                let [pooled, seen] = ops::fork(pooled);
+                let gate = ops::global_average(seen).unsqueeze_dims(&[-1, -1]);
                 let map = pooled.clone().mean_dim(1);
                 ops::excite(
                     ops::attend(pooled, map, Mechanism::Residual),

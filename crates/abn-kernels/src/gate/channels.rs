@@ -54,29 +54,55 @@ pub fn excite(
         });
 }
 
-/// The gradient of the features, made from that of the output: `gradient * weights`. Returns the
-/// gradient of the weights, `[batch, channels]`: the sum of `gradient * features` over the
-/// positions.
+/// What the forward pass leaves for the backward one.
+#[derive(Debug, Clone, Copy)]
+pub struct Excited<'a> {
+    /// What was weighted, `[batch, positions, channels]`.
+    pub features: &'a [f32],
+    /// `[batch, channels]`.
+    pub weights: &'a [f32],
+    /// What came out of the ReLU behind it, if there was one.
+    pub relu: Option<&'a [f32]>,
+}
+
+/// The gradient of the features, made from that of the output, and the residual's where asked:
+///
+/// ```text
+/// dz = gradient where output > 0, else 0          (of the residual)
+/// dfeatures = dz * weights
+/// ```
+///
+/// Returns the gradient of the weights, `[batch, channels]`: the sum of `dz * features` over the
+/// positions. Without a ReLU the residual's gradient is the output's, and needs no copy.
 ///
 /// # Panics
 /// Lengths do not fit.
 pub fn excite_backward(
     set: InstructionSet,
     channels: usize,
-    features: &[f32],
-    weights: &[f32],
+    excited: Excited,
     gradient: Buffers,
+    residual: Option<&mut [f32]>,
 ) -> Vec<f32> {
     let (input, output) = gradient.split();
-    let image = check(channels, weights, input, output);
+    let image = check(channels, excited.weights, input, output);
+    let (features, relu) = (Input::new(excited.features), excited.relu.map(Input::new));
+    let residual = residual.map(Output::new);
     assert_eq!(features.len(), input.len(), "features of an excitation");
-    let (rows, features) = (Rows::of(channels), Input::new(features));
+    assert!(
+        relu.is_none_or(|relu| relu.len() == input.len())
+            && residual.is_none_or(|residual| residual.len() == input.len()),
+        "output and residual of an excitation"
+    );
+    let rows = Rows::of(channels);
     let excite = |(index, weights): (usize, &[f32])| {
         let mut sums = rows.sums();
         let pass = Backward {
             input,
             features,
+            relu,
             weights: &rows.repeat(weights),
+            residual,
             output,
             sums: &mut sums,
         };
@@ -84,7 +110,8 @@ pub fn excite_backward(
         let [sums] = sums.take();
         sums.into_iter().map(|sum| sum as f32).collect::<Vec<_>>()
     };
-    weights
+    excited
+        .weights
         .par_chunks_exact(channels)
         .enumerate()
         .flat_map_iter(excite)
@@ -156,7 +183,9 @@ impl Pass for Excite<'_> {
 struct Backward<'a> {
     input: Input<'a>,
     features: Input<'a>,
+    relu: Option<Input<'a>>,
     weights: &'a [f32],
+    residual: Option<Output<'a>>,
     output: Output<'a>,
     sums: &'a mut Sums<1>,
 }
@@ -167,6 +196,8 @@ impl Pass for Backward<'_> {
     fn check(&self, end: usize, width: usize) {
         let shortest = self.input.len().min(self.output.len());
         assert!(end <= shortest.min(self.features.len()));
+        assert!(self.relu.is_none_or(|relu| end <= relu.len()));
+        assert!(self.residual.is_none_or(|residual| end <= residual.len()));
         assert!(width <= self.weights.len().min(self.sums.width()));
     }
 
@@ -179,6 +210,15 @@ impl Pass for Backward<'_> {
             for row in 0..block.rows {
                 let mut values = block.read::<S, V>(self.input, row);
                 let features = block.read::<S, V>(self.features, row);
+                if let Some(relu) = self.relu {
+                    let relu = block.read::<S, V>(relu, row);
+                    for v in 0..V {
+                        values[v] = S::keep_where_positive(values[v], relu[v]);
+                    }
+                }
+                if let Some(residual) = self.residual {
+                    block.write::<S, V>(residual, row, values);
+                }
                 for v in 0..V {
                     sums[v] = S::mul_add(values[v], features[v], sums[v]);
                     values[v] = S::mul(values[v], weights[v]);

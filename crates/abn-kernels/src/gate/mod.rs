@@ -5,6 +5,6 @@ mod channels;
 mod positions;
 mod relu;
 
-pub use channels::{Join, excite, excite_backward};
+pub use channels::{Excited, Join, excite, excite_backward};
 pub use positions::{Mechanism, attend, attend_backward};
 pub use relu::{add, gate, relu};

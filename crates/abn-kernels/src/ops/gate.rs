@@ -22,7 +22,7 @@ pub fn attend(features: Tensor<4>, map: Tensor<4>, mechanism: Mechanism) -> Tens
     }
 }
 
-/// `after(weights * features)`: on a CPU without gradients, one pass.
+/// `after(weights * features)`: one pass on a CPU.
 ///
 /// # Shapes
 /// `features` `[B, C, H, W]`, `weights` `[B, C, 1, 1]`; returns `[B, C, H, W]`.

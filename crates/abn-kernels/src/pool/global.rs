@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::buffer::Input;
+use crate::buffer::{Buffers, Input, Output};
 use crate::simd::{InstructionSet, Simd};
 use crate::sweep::{Block, Pass, RUN, Rows, Sums};
 
@@ -73,33 +73,83 @@ impl Pass for Total<'_> {
     }
 }
 
-/// The gradient of the input, `gradient / positions` at every position, from that of the means.
+/// Values `[batch, channels]` at every position of the output: what a mean's gradient is, divided by
+/// the positions.
 ///
 /// # Panics
 /// Lengths do not fit.
-pub fn global_average_backward(
-    channels: usize,
-    positions: usize,
-    gradient: &[f32],
-    input_gradient: &mut [f32],
-) {
-    let batch = images(channels, positions, input_gradient.len());
-    assert_eq!(
-        gradient.len(),
-        batch * channels,
-        "gradient of a global average"
-    );
-    let (rows, share) = (Rows::of(channels), 1.0 / positions as f32);
-    let images = input_gradient.par_chunks_exact_mut(channels * positions);
+pub fn spread(channels: usize, positions: usize, values: &[f32], output: &mut [f32]) {
+    let batch = images(channels, positions, output.len());
+    assert_eq!(values.len(), batch * channels, "values of images");
+    let rows = Rows::of(channels);
+    let images = output.par_chunks_exact_mut(channels * positions);
     images
-        .zip(gradient.par_chunks_exact(channels))
-        .for_each(|(image, gradient)| {
-            let gradient: Vec<f32> = gradient.iter().map(|gradient| gradient * share).collect();
-            let row = &rows.repeat(&gradient)[..rows.width()];
+        .zip(values.par_chunks_exact(channels))
+        .for_each(|(image, values)| {
+            let row = &rows.repeat(values)[..rows.width()];
             for target in image.chunks_mut(row.len()) {
                 target.copy_from_slice(&row[..target.len()]);
             }
         });
+}
+
+/// Adds values `[batch, channels]` at every position.
+///
+/// # Panics
+/// Lengths do not fit.
+pub fn add_spread(
+    set: InstructionSet,
+    channels: usize,
+    positions: usize,
+    features: Buffers,
+    values: &[f32],
+) {
+    let (input, output) = features.split();
+    let batch = images(channels, positions, input.len());
+    assert_eq!(output.len(), input.len(), "sums of images");
+    assert_eq!(values.len(), batch * channels, "values of images");
+    let (rows, image) = (Rows::of(channels), channels * positions);
+    values
+        .par_chunks_exact(channels)
+        .enumerate()
+        .for_each(|(index, values)| {
+            let shifts = &rows.repeat(values);
+            let shift = Shift {
+                input,
+                shifts,
+                output,
+            };
+            rows.sweep(set, index * image..(index + 1) * image, shift);
+        });
+}
+
+struct Shift<'a> {
+    input: Input<'a>,
+    shifts: &'a [f32],
+    output: Output<'a>,
+}
+
+impl Pass for Shift<'_> {
+    const ROWS: usize = 1;
+
+    fn check(&self, end: usize, width: usize) {
+        assert!(end <= self.input.len().min(self.output.len()) && width <= self.shifts.len());
+    }
+
+    #[inline(always)]
+    unsafe fn step<S: Simd, const V: usize>(&mut self, block: Block) {
+        // SAFETY: the block is checked. In place, values are read before their index is written.
+        unsafe {
+            let shifts = block.constants::<S, V>(self.shifts);
+            for row in 0..block.rows {
+                let mut values = block.read::<S, V>(self.input, row);
+                for v in 0..V {
+                    values[v] = S::add(values[v], shifts[v]);
+                }
+                block.write::<S, V>(self.output, row, values);
+            }
+        }
+    }
 }
 
 /// The maximum of every channel over the positions, and the first position that has it; NaN wins.

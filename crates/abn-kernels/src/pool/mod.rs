@@ -8,8 +8,6 @@ mod walk;
 mod windows;
 
 pub use average::{average, average_backward};
-pub use global::{
-    global_average, global_average_backward, global_maximum, global_maximum_backward,
-};
+pub use global::{add_spread, global_average, global_maximum, global_maximum_backward, spread};
 pub use maximum::{maximum, maximum_backward};
 pub use windows::Windows;

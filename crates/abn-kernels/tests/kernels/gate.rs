@@ -1,5 +1,5 @@
 use abn_kernels::gate::{
-    Join, Mechanism, add, attend, attend_backward, excite, excite_backward, gate, relu,
+    Excited, Join, Mechanism, add, attend, attend_backward, excite, excite_backward, gate, relu,
 };
 use abn_kernels::{Buffers, InstructionSet};
 
@@ -102,13 +102,33 @@ fn excitation_is_its_formula_and_so_are_its_gradients() {
                 let mut joined = features.clone();
                 let buffers = Buffers::InPlace(&mut joined);
                 excite(set, channels, buffers, &weights, join);
-                let sums = excite_backward(
-                    set,
-                    channels,
-                    &features,
-                    &weights,
-                    Buffers::InPlace(&mut in_place),
-                );
+                let excited = Excited {
+                    features: &features,
+                    weights: &weights,
+                    relu: None,
+                };
+                let buffers = Buffers::InPlace(&mut in_place);
+                let sums = excite_backward(set, channels, excited, buffers, None);
+                // Behind a ReLU as if its gradient had come.
+                let mut gated = gradient.clone();
+                gate(set, Buffers::InPlace(&mut gated), &joined);
+                let mut expected = gated.clone();
+                let buffers = Buffers::InPlace(&mut expected);
+                let sums_expected = excite_backward(set, channels, excited, buffers, None);
+                let behind = Excited {
+                    relu: Some(&joined),
+                    ..excited
+                };
+                let [mut of_features, mut of_residual] =
+                    [(); 2].map(|()| vec![f32::NAN; features.len()]);
+                let apart = Buffers::Apart {
+                    from: &gradient,
+                    to: &mut of_features,
+                };
+                let residual = Some(&mut of_residual[..]);
+                let of_weights = excite_backward(set, channels, behind, apart, residual);
+                assert_eq!((&of_features, &of_residual), (&expected, &gated));
+                assert_eq!(of_weights, sums_expected);
                 vec![output, in_place, sums, joined]
             },
             |actual| {

@@ -1,8 +1,8 @@
-use abn_kernels::InstructionSet;
 use abn_kernels::pool::{
-    Windows, average, average_backward, global_average, global_average_backward, global_maximum,
-    global_maximum_backward, maximum, maximum_backward,
+    Windows, add_spread, average, average_backward, global_average, global_maximum,
+    global_maximum_backward, maximum, maximum_backward, spread,
 };
+use abn_kernels::{Buffers, InstructionSet};
 
 use crate::{CHANNELS, EPSILON, POSITIONS, assert_near, double, everywhere, random};
 
@@ -209,8 +209,9 @@ fn whole_images_are_pooled_and_get_their_gradients() {
                 .map(|at| of(at).position(|&value| value == maxima[at]))
                 .collect();
             let owner = |at: usize| at / image * channels + at % channels;
-            let spread: Vec<f64> = (0..input.len())
-                .map(|at| f64::from(gradient[owner(at)]) / positions as f64)
+            let repeated: Vec<f32> = (0..input.len()).map(|at| gradient[owner(at)]).collect();
+            let shifted: Vec<f32> = (0..input.len())
+                .map(|at| input[at] + gradient[owner(at)])
                 .collect();
             let returned: Vec<f32> = (0..input.len())
                 .map(|at| {
@@ -220,28 +221,33 @@ fn whole_images_are_pooled_and_get_their_gradients() {
                 .collect();
             everywhere(
                 |set| {
-                    let [mut spread, mut back] =
-                        [vec![f32::NAN; input.len()], vec![f32::NAN; input.len()]];
-                    global_average_backward(channels, positions, &gradient, &mut spread);
+                    let [mut each, mut sum, mut back] =
+                        [(); 3].map(|()| vec![f32::NAN; input.len()]);
+                    spread(channels, positions, &gradient, &mut each);
+                    let apart = Buffers::Apart {
+                        from: &input,
+                        to: &mut sum,
+                    };
+                    add_spread(set, channels, positions, apart, &gradient);
+                    let mut in_place = input.clone();
+                    let buffers = Buffers::InPlace(&mut in_place);
+                    add_spread(set, channels, positions, buffers, &gradient);
+                    assert_eq!(in_place, sum);
                     let (maxima, indices) = global_maximum(set, channels, positions, &input);
                     global_maximum_backward(channels, positions, &gradient, &indices, &mut back);
                     vec![
                         global_average(set, channels, positions, &input),
                         maxima,
-                        spread,
+                        each,
                         back,
+                        sum,
                     ]
                 },
                 |actual| {
                     let context = format!("{batch} x {positions} x {channels}");
                     assert_near(&actual[0], &means, |_| 8.0 * EPSILON, &context);
-                    assert_near(
-                        &actual[2],
-                        &spread,
-                        |at| EPSILON * spread[at].abs(),
-                        &context,
-                    );
                     assert!(actual[1] == maxima && actual[3] == returned, "{context}");
+                    assert!(actual[2] == repeated && actual[4] == shifted, "{context}");
                 },
             );
         }

@@ -3,10 +3,10 @@
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
 
-use super::slice;
+use super::{slice, spread};
 use crate::buffer::filled;
 use crate::layout::to_channels_last;
-use crate::{Buffers, InstructionSet};
+use crate::{Buffers, InstructionSet, pool};
 
 /// A tensor `[batch, channels, height, width]` in the order batch, row, column, channel.
 #[derive(Debug, Clone)]
@@ -28,9 +28,14 @@ impl ChannelsLast {
         {
             return Self(tensor);
         }
+        let [_, channels, height, width] = dims;
+        if let Some(each) = spread::values(&tensor) {
+            return Self::filled(dims, |values| {
+                pool::spread(channels, height * width, each, values);
+            });
+        }
         let tensor = tensor.to_contiguous();
         let source = slice(&tensor);
-        let [_, channels, height, width] = dims;
         Self::filled(dims, |values| {
             to_channels_last(
                 InstructionSet::in_use(),

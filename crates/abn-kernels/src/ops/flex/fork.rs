@@ -13,9 +13,8 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 
-use super::{ChannelsLast, track, tracked, vector};
-use crate::InstructionSet;
-use crate::gate;
+use super::{ChannelsLast, spread, track, tracked, vector};
+use crate::{InstructionSet, gate, pool};
 
 pub(in crate::ops) fn fork(features: Tensor<4>) -> [Tensor<4>; 2] {
     let (features, node) = tracked(features).into_parts();
@@ -62,14 +61,34 @@ impl Backward<Flex, 1> for Joint {
         gradients.consume::<Flex>(&ops.node);
         let parts =
             std::mem::take(&mut *ops.state.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let sum = parts.into_iter().map(ChannelsLast::of).reduce(|sum, part| {
-            let set = InstructionSet::in_use();
-            sum.rewritten(|values| gate::add(set, values, part.values(), false))
-                .0
+        // First those with a value for each position: they are where the others are added.
+        let (spread, whole): (Vec<_>, Vec<_>) = parts
+            .into_iter()
+            .partition(|part| spread::values(part).is_some());
+        let sum = whole.into_iter().chain(spread).fold(None, |sum, part| {
+            Some(match sum {
+                None => ChannelsLast::of(part),
+                Some(sum) => added(sum, part),
+            })
         });
         let [parent] = ops.parents;
         if let (Some(parent), Some(sum)) = (parent, sum) {
             gradients.register::<Flex>(parent.id, sum.into_tensor());
         }
     }
+}
+
+fn added(sum: ChannelsLast, part: FlexTensor) -> ChannelsLast {
+    let set = InstructionSet::in_use();
+    let [_, channels, height, width] = sum.dims();
+    let (sum, ()) = match spread::values(&part) {
+        Some(values) => sum.rewritten(|features| {
+            pool::add_spread(set, channels, height * width, features, values);
+        }),
+        None => {
+            let part = ChannelsLast::of(part);
+            sum.rewritten(|features| gate::add(set, features, part.values(), false))
+        }
+    };
+    sum
 }

@@ -15,7 +15,9 @@ pub(super) mod path;
 pub(super) mod pool;
 pub(super) mod relu;
 pub(super) mod repeated;
+mod residual;
 pub(super) mod roi_align;
+mod spread;
 
 use burn::backend::autodiff::ops::Backward;
 use burn::backend::flex::{FlexTensor, Layout};

@@ -8,6 +8,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Tensor;
 
+use super::residual::Residual;
 use super::{ChannelsLast, inner, track, tracked, vector, vector_of};
 use crate::InstructionSet;
 use crate::norm::{self, Affine, Saved, Statistics, backward, normalize, statistics};
@@ -165,24 +166,18 @@ impl<const N: usize> Backward<Flex, N> for BatchNorm {
             let others = together::current().expect("the backward pass of a pass together");
             Some(others.pool_gradients(own, here, all))
         };
-        let run = |gradient: ChannelsLast, residual: Option<&mut [f32]>| {
-            gradient.rewritten(|buffers| backward(set, dims[1], saved, buffers, residual, pool))
+        let residual = Residual {
+            node: ops
+                .parents
+                .get(3)
+                .and_then(Option::as_ref)
+                .map(|node| node.id),
+            behind_relu: relu.is_some(),
         };
-        let residual = ops.parents.get(3).cloned().flatten();
-        let (of_input, (of_gamma, of_beta)) = match residual {
-            None => run(gradient, None),
-            // Without a ReLU the residual's gradient is that of the output.
-            Some(node) if relu.is_none() => {
-                gradients.register::<Flex>(node.id, gradient.clone().into_tensor());
-                run(gradient, None)
-            }
-            Some(node) => {
-                let (of_residual, results) =
-                    ChannelsLast::filled_with(dims, |residual| run(gradient, Some(residual)));
-                gradients.register::<Flex>(node.id, of_residual.into_tensor());
-                results
-            }
-        };
+        let (of_input, (of_gamma, of_beta)) =
+            residual.with(gradient, gradients, |gradient, residual| {
+                backward(set, dims[1], saved, gradient, residual, pool)
+            });
         let results = [of_input.into_tensor(), vector(of_gamma), vector(of_beta)];
         for (node, result) in ops.parents.into_iter().zip(results) {
             if let Some(node) = node {

@@ -6,6 +6,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, unary};
 use burn::tensor::{Shape, Tensor};
 
+use super::spread::spread;
 use super::{ChannelsLast, apply, contiguous, vector_of};
 use crate::InstructionSet;
 use crate::pool::{self, Windows};
@@ -151,13 +152,11 @@ impl Backward<Flex, 1> for GlobalAverage {
     type State = [usize; 4];
 
     fn backward(self, ops: Ops<[usize; 4], 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let dims @ [_, channels, height, width] = ops.state;
+        let dims @ [.., height, width] = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
-            let gradient = vector_of(gradient);
-            let of_input = ChannelsLast::filled(dims, |of_input| {
-                pool::global_average_backward(channels, height * width, &gradient, of_input);
-            });
-            of_input.into_tensor()
+            let share = 1.0 / (height * width) as f32;
+            let shares = vector_of(gradient).into_iter().map(|of| of * share);
+            spread(shares.collect(), dims)
         });
     }
 }
