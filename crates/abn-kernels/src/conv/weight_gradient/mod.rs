@@ -101,14 +101,13 @@ pub(crate) fn weight_sums(
     let portions = chunks.portions();
     let mut lines = Line::zeroed_by_all(portions * geometry.groups * shape.of_group());
     let sums = Output::new(Line::values_mut(&mut lines));
-    let blocks = [
-        if pointwise {
-            shape.places.div_ceil(pointwise::PLACES)
-        } else {
-            1
-        },
-        shape.panels.div_ceil(shape.together()),
-    ];
+    let of_places = if pointwise {
+        shape.places.div_ceil(pointwise::PLACES)
+    } else {
+        1
+    };
+    let together = shape.together(portions * geometry.groups * of_places);
+    let blocks = [of_places, shape.panels.div_ceil(together)];
     let tasks = portions * geometry.groups * blocks[0] * blocks[1];
     (0..tasks).into_par_iter().for_each(|task| {
         let part =
@@ -125,7 +124,7 @@ pub(crate) fn weight_sums(
             gradient: output_gradient,
             portion,
             group,
-            panels: part(of_panels, shape.together(), shape.panels),
+            panels: part(of_panels, together, shape.panels),
             first_sum: (portion * geometry.groups + group) * shape.of_group(),
             sums,
         };
@@ -173,9 +172,12 @@ impl Shape {
         self.panels * self.places * self.width
     }
 
-    /// Panels of a task.
-    fn together(self) -> usize {
-        (Self::CHANNELS / self.width).min(self.panels)
+    /// Panels of a task, where there are so many tasks for each: so many that every thread has two
+    /// tasks at least. Which panels share a task, and thereby what is packed, changes no sum.
+    fn together(self, tasks: usize) -> usize {
+        let most = (Self::CHANNELS / self.width).min(self.panels);
+        let wanted = 2 * rayon::current_num_threads();
+        (tasks * self.panels / wanted).clamp(1, most)
     }
 }
 
