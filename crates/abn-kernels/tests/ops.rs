@@ -592,32 +592,20 @@ fn gates_are_burns() {
             |[features, weights]| ops::excite(features, weights, After::relu()),
             |[features, weights]| burns_after(weights * features, None, true),
         );
-        check(
-            case,
-            [dims, [batch, channels, 1, 1], dims],
-            coarse,
-            |[features, weights, residual]| {
-                let after = After {
-                    residual: Some(residual),
-                    relu: false,
-                };
-                ops::excite(features, weights, after)
-            },
-            |[features, weights, residual]| burns_after(weights * features, Some(residual), false),
-        );
-        check(
-            case,
-            [dims, [batch, channels, 1, 1], dims],
-            coarse,
-            |[features, weights, residual]| {
-                let after = After {
-                    residual: Some(residual),
-                    relu: true,
-                };
-                ops::excite(features, weights, after)
-            },
-            |[features, weights, residual]| burns_after(weights * features, Some(residual), true),
-        );
+        for relu in [false, true] {
+            check(
+                case,
+                [dims, [batch, channels, 1, 1], dims],
+                coarse,
+                |[features, weights, residual]| {
+                    let residual = Some(residual);
+                    ops::excite(features, weights, After { residual, relu })
+                },
+                |[features, weights, residual]| {
+                    burns_after(weights * features, Some(residual), relu)
+                },
+            );
+        }
     });
 }
 
